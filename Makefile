@@ -1,0 +1,32 @@
+# make demo        the whole study on synthetic heads, in demo/, on a laptop
+# make test        every test that needs nothing but pip
+# make test-all    and those that need minutes or Debian packages
+.PHONY: demo test test-all clean
+
+PYTHON ?= python3
+VENV := .venv
+# What is installed is stamped, so that a second call installs nothing.
+RUN_STAMP := $(VENV)/.requirements
+DEV_STAMP := $(VENV)/.requirements-dev
+
+demo: $(RUN_STAMP)
+	$(VENV)/bin/snakemake --cores all --configfile config/demo.yaml --directory demo
+
+test: $(DEV_STAMP)
+	$(VENV)/bin/python -m pytest -m "not long"
+
+test-all: $(DEV_STAMP)
+	$(VENV)/bin/python -m pytest
+
+$(RUN_STAMP): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.txt $(RUN_STAMP)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo

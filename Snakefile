@@ -1,0 +1,58 @@
+from snakemake.utils import min_version
+
+min_version("9.25")
+
+
+configfile: workflow.source_path("config.yaml")
+
+
+report: "workflow/report/workflow.rst"
+
+
+resource_scopes:
+    gpu="local",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/phantom.smk"
+include: "workflow/rules/ingest.smk"
+include: "workflow/rules/preprocess.smk"
+include: "workflow/rules/split.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/threshold.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    results,
+    collect_scans,
+    collect_splits,
+    write_report,
+
+
+rule all:
+    default_target: True
+    input:
+        "report.html",
+
+
+rule results:
+    """Every table and figure, before they are put into one report."""
+    input:
+        RESULTS,
+
+
+onsuccess:
+    print(
+        f"Done. Open {Path.cwd()}/report.html, or read Table 1 in results/report/tables/table_1.md there."
+    )
+
+
+onerror:
+    print(
+        "Failed. The logs of the failed jobs are printed above and lie in results/logs/. What is finished is"
+    )
+    print("kept: run the same command again when the cause is mended.")

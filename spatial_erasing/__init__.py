@@ -1,0 +1,1 @@
+"""Anomaly segmentation in brain MRI with spatial erasing (Bengs, Behrendt et al., IJCARS 2021)."""

@@ -1,0 +1,111 @@
+"""The arrays of a cohort between the stages: who is in a split, and their volumes."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spatial_erasing.split.assign import in_fraction
+
+Subject = tuple[str, str]  # cohort, subject
+
+
+@dataclass(frozen=True)
+class Split:
+    """The subjects of one split and what was preprocessed of them.
+
+    Args:
+        subjects: (cohort, subject), first axis of every array.
+        scans: intensities in [0, 1], float16, shape (subjects, X, Y, Z).
+        brain: bool, same shape.
+        lesion: bool, same shape; empty for healthy subjects.
+        lesion_slices: bool, shape (subjects, Z): axial slices that the lesion touches before downsampling.
+        padded_grid_voxels: size of the padded grid before downsampling.
+    """
+
+    subjects: list[Subject]
+    scans: np.ndarray
+    brain: np.ndarray
+    lesion: np.ndarray
+    lesion_slices: np.ndarray
+    padded_grid_voxels: tuple[int, ...]
+
+    def voxel_size_mm(self, spacing_mm: float) -> tuple[float, float, float]:
+        """Edges of a voxel, when the padded grid has this spacing."""
+        grid = self.scans.shape[1:]
+        return tuple(
+            spacing_mm * padded / size for padded, size in zip(self.padded_grid_voxels, grid, strict=True)
+        )
+
+
+def read_rows(path: str | Path) -> list[dict[str, str]]:
+    """The rows of a CSV file as texts."""
+    with Path(path).open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def write_rows(path: str | Path, rows: Sequence[Mapping[str, object]], *, columns: Iterable[str]) -> None:
+    """Write a CSV file with these columns; other keys of a row are left out."""
+    with Path(path).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(columns), extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def concatenate_tables(paths: Iterable[str | Path], target: str | Path) -> None:
+    """Put CSV files with the same columns into one."""
+    paths = list(paths)
+    first, *others = [Path(path).read_text(encoding="utf-8") for path in paths]
+    header = first.partition("\n")[0]
+    for path, text in zip(paths[1:], others, strict=True):
+        if text.partition("\n")[0] != header:
+            raise ValueError(f"{path} does not have the columns {header}. Delete it and run again.")
+    Path(target).write_text(first + "".join(text.partition("\n")[2] for text in others), encoding="utf-8")
+
+
+def scanners_of(scan_rows: Iterable[Mapping[str, str]]) -> dict[Subject, str]:
+    """The scanner of every subject that was found."""
+    return {(row["cohort"], row["subject"]): row["scanner"] for row in scan_rows if row["status"] == "found"}
+
+
+def members(split_rows: Iterable[Mapping[str, str]], *, split: str, fraction_percent: float) -> set[Subject]:
+    """The subjects of a split; of the training split the nested fraction that is asked for."""
+    rows = [row for row in split_rows if row["split"] == split]
+    if split == "training":
+        chosen = in_fraction([float(row["training_rank"]) for row in rows], fraction_percent=fraction_percent)
+        rows = [row for row, is_in in zip(rows, chosen, strict=True) if is_in]
+    return {(row["cohort"], row["subject"]) for row in rows}
+
+
+def read_split(
+    volumes: Sequence[str | Path],
+    splits: str | Path,
+    *,
+    split: str,
+    sequence: str = "t1",
+    fraction_percent: float = 100,
+) -> Split:
+    """Read one split of one or more cohorts, and nothing of any other split.
+
+    Args:
+        volumes: `volumes.npz` of each cohort, in a folder of the cohort's name.
+        splits: the CSV file that assigns the subjects.
+        split: "training", "validation" or "test".
+        sequence: "t1" or "t1ce".
+        fraction_percent: nested share of the training split.
+    """
+    wanted = members(read_rows(splits), split=split, fraction_percent=fraction_percent)
+    subjects: list[Subject] = []
+    parts: dict[str, list[np.ndarray]] = {}
+    for path in map(Path, volumes):
+        cohort = path.parent.name
+        with np.load(path) as arrays:
+            kept = np.array([(cohort, name) in wanted for name in arrays["subject"]], dtype=bool)
+            subjects += [(cohort, str(name)) for name in arrays["subject"][kept]]
+            for name in (sequence, "brain", "lesion", "lesion_slices"):
+                parts.setdefault(name, []).append(arrays[name][kept])
+            padded_grid_voxels = tuple(arrays["padded_grid_voxels"].tolist())
+    scans, *rest = (np.concatenate(arrays) for arrays in parts.values())
+    return Split(subjects, scans, *rest, padded_grid_voxels=padded_grid_voxels)

@@ -1,0 +1,106 @@
+"""Data sets in the Brain Imaging Data Structure (BIDS).
+
+Read without pybids: that indexes every file of the data set into a database and brings a dozen packages
+(SQLAlchemy, formulaic, ...), where three patterns of names are asked for.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from spatial_erasing.ingest.bids_names import masks_for, parse_name
+from spatial_erasing.ingest.bids_scanner import read_participants, scanner_of
+from spatial_erasing.ingest.files import is_image_name, natural_order
+from spatial_erasing.ingest.records import Scan, keep_first_session, missing_scan
+
+LAYOUT = (
+    "sub-01/anat/sub-01_T1w.nii.gz or sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz (with contrast agent: "
+    "..._ce-gadolinium_T1w.nii.gz), masks as ..._label-lesion_mask.nii.gz and ..._desc-brain_mask.nii.gz "
+    "beside it or in derivatives/*/sub-01/"
+)
+
+
+def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
+    """The T1-weighted scans of a BIDS data set, with lesion and brain masks where they are.
+
+    Of several sessions of one subject the first complete one is kept, of several runs or acquisitions the
+    first by name. The scanner is a column of participants.tsv or, failing that, what the sidecar JSON says.
+    """
+    participants = read_participants(folder)
+    masks = _masks_by_subject(folder)
+    scans = []
+    for place in _folders(folder, "sub-*"):
+        sessions = [
+            _scans_of_session(place.name, session, masks=masks[place.name], sequences=sequences)
+            for session in _folders(place, "ses-*") or [place]
+        ]
+        with_t1 = [session for session in sessions if any(scan.path.name != "anat" for scan in session)]
+        scans += keep_first_session(with_t1 or sessions[:1])
+    return [replace(scan, scanner=scanner_of(scan, folder, participants)) for scan in scans]
+
+
+def _scans_of_session(
+    subject: str, session: Path, *, masks: list[Path], sequences: Iterable[str]
+) -> list[Scan]:
+    """One entry a sequence and one more for each further run of it."""
+    images = [path for path in _images(session / "anat") if parse_name(path).is_t1]
+    scans = []
+    for sequence in sequences:
+        enhanced = sequence == "t1ce"
+        found = [path for path in images if ("ce" in parse_name(path).entities) == enhanced]
+        expected = f"{subject}_{'ce-gadolinium_' if enhanced else ''}T1w.nii.gz"
+        missing = missing_scan(subject, sequence, folder=session / "anat", expected=expected)
+        scans += [_with_masks(Scan(subject, sequence, path), masks) for path in found] or [missing]
+    return scans
+
+
+def _with_masks(scan: Scan, masks: list[Path]) -> Scan:
+    """The scan with the masks drawn on it; a lesion drawn on something else alone is a problem.
+
+    Without that, a subject whose lesion was traced on FLAIR or in template space would pass as healthy.
+    """
+    session = parse_name(scan.path).entities.get("ses")
+    lesions = [mask for mask in masks if parse_name(mask).is_lesion]
+    fitting = masks_for(scan.path, lesions)
+    brains = masks_for(scan.path, [mask for mask in masks if parse_name(mask).is_brain_mask])
+    elsewhere = [mask for mask in lesions if parse_name(mask).entities.get("ses") in (None, session)]
+    problem = ""
+    if elsewhere and not fitting:
+        problem = (
+            f"lesion on another grid: {elsewhere[0]} belongs to {scan.subject}, but its name says that it "
+            f"was not drawn on {scan.path.name}. Bring it to that scan and list both in a table"
+        )
+    return replace(scan, lesion=tuple(fitting), brain_mask=next(iter(brains), None), problem=problem)
+
+
+def _masks_by_subject(root: Path) -> dict[str, list[Path]]:
+    """Lesion and brain masks of every subject, beside the scans and in derivatives/, in natural order."""
+    derivatives = root / "derivatives"
+    masks = defaultdict(list)
+    for base in (root, derivatives, *_folders(derivatives, "*")):
+        for place in (base, *_subject_folders(base)):
+            for path in _images(place):
+                name = parse_name(path)
+                if name.is_lesion or name.is_brain_mask:
+                    masks[f"sub-{name.entities.get('sub', '')}"].append(path)
+    return masks
+
+
+def _subject_folders(base: Path) -> Iterator[Path]:
+    """The folders below `base` in which a subject's anatomy may lie."""
+    for subject in _folders(base, "sub-*"):
+        for session in (subject, *_folders(subject, "ses-*")):
+            yield session
+            yield session / "anat"
+
+
+def _folders(place: Path, pattern: str) -> list[Path]:
+    """Folders in `place` whose name matches, in natural order."""
+    return sorted((path for path in place.glob(pattern) if path.is_dir()), key=natural_order)
+
+
+def _images(place: Path) -> list[Path]:
+    """NIfTI files directly in `place`, in natural order; links to nothing too, so that they are reported."""
+    found = place.glob("[!.]*") if place.is_dir() else ()
+    return sorted((path for path in found if is_image_name(path.name)), key=natural_order)

@@ -1,0 +1,74 @@
+"""File names of the Brain Imaging Data Structure, taken apart."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from spatial_erasing.ingest.files import image_name
+
+MASK_SUFFIXES = {"mask", "roi", "dseg", "seg"}
+NATIVE_SPACES = {"", "T1w", "orig", "individual", "scanner"}  # the scan's own grid or one on top of it
+OTHER_CONTRASTS = {"t2w", "flair", "dwi", "adc", "pdw", "t2star", "t2starw", "swi", "bold", "trace"}
+
+
+@dataclass(frozen=True)
+class BidsName:
+    """A name such as `sub-01_ses-1_space-orig_label-lesion_mask`.
+
+    Args:
+        entities: what stands as `key-value`, here {"sub": "01", "ses": "1", "space": "orig", ...}.
+        words: what stands without a key, in lower case, here ["mask"]; the last one is the suffix.
+    """
+
+    entities: dict[str, str]
+    words: list[str]
+
+    @property
+    def space(self) -> str:
+        """The grid that the image lies on; "" for the scan's own, however it is called."""
+        space = self.entities.get("space", "")
+        return "" if space in NATIVE_SPACES else space
+
+    @property
+    def is_t1(self) -> bool:
+        """Whether it is a T1-weighted image, with or without contrast agent."""
+        return self.words[-1:] == ["t1w"]
+
+    @property
+    def is_lesion(self) -> bool:
+        """Whether it is a lesion mask: `label-lesion_mask`, `desc-T1lesion_mask`, `lesion_roi`, `_lesion`."""
+        described = [self.entities.get("label", ""), self.entities.get("desc", ""), *self.words]
+        suffix = self.words[-1] if self.words else ""
+        is_mask = suffix in MASK_SUFFIXES or "lesion" in suffix
+        return is_mask and any("lesion" in text.lower() for text in described)
+
+    @property
+    def is_brain_mask(self) -> bool:
+        """Whether it is a brain mask: `desc-brain_mask`."""
+        return self.entities.get("desc") == "brain" and self.words[-1:] == ["mask"]
+
+
+def parse_name(path: Path) -> BidsName:
+    """The name of an image, taken apart."""
+    parts = [part.partition("-") for part in image_name(path).split("_") if part]
+    entities = {key: value for key, dash, value in parts if dash}
+    return BidsName(entities, [key.lower() for key, dash, _ in parts if not dash])
+
+
+def fits(mask: BidsName, scan: BidsName) -> bool:
+    """Whether a mask was drawn on this scan or on its grid.
+
+    Session, acquisition and run are the scan's or not named, the space is the scan's, and no other contrast
+    is named. The contrast agent (`ce`) may differ: scans of one session share their masks.
+    """
+    same = all(
+        mask.entities.get(key) in (None, scan.entities.get(key))
+        for key in ("sub", "ses", "acq", "rec", "run")
+    )
+    return same and mask.space == scan.space and not OTHER_CONTRASTS.intersection(mask.words)
+
+
+def masks_for(scan: Path, masks: Iterable[Path]) -> list[Path]:
+    """Those of `masks` that fit the scan, in their order."""
+    name = parse_name(scan)
+    return [mask for mask in masks if fits(parse_name(mask), name)]

@@ -1,0 +1,69 @@
+"""Which scanner a BIDS scan came from."""
+
+import csv
+import json
+from pathlib import Path
+
+from spatial_erasing.ingest.bids_names import parse_name
+from spatial_erasing.ingest.records import Scan
+
+COLUMNS = ("scanner", "scanner_id", "site", "site_id", "center", "centre", "institution")  # in this order
+UNKNOWN = {"", "n/a", "na", "nan"}
+
+
+def read_participants(root: Path) -> dict[str, str]:
+    """The scanner of each subject as participants.tsv tells it; empty if it has no such column.
+
+    Raises:
+        ValueError: the file is not text in UTF-8.
+    """
+    path = root / "participants.tsv"
+    if not path.is_file():
+        return {}
+    try:
+        lines = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), delimiter="\t"))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}). Expected tab-separated text. Save it as UTF-8 text."
+        ) from error
+    scanners = {}
+    for line in lines:
+        cells = {str(key).strip().lower(): (value or "").strip() for key, value in line.items() if key}
+        known = [cells[name] for name in COLUMNS if cells.get(name, "").lower() not in UNKNOWN]
+        if known:
+            scanners["sub-" + cells.get("participant_id", "").removeprefix("sub-")] = known[0]
+    return scanners
+
+
+def scanner_of(scan: Scan, root: Path, participants: dict[str, str]) -> str:
+    """The scanner by participants.tsv, else model, field strength and serial number of the sidecar JSON."""
+    if scan.subject in participants:
+        return participants[scan.subject]
+    sidecar = _read_sidecars(scan.path, root)
+    field = sidecar.get("MagneticFieldStrength")
+    parts = [
+        str(sidecar.get("ManufacturersModelName", "")).strip(),
+        f"{field}T" if field not in (None, "") else "",
+        str(sidecar.get("DeviceSerialNumber", "")).strip(),
+    ]
+    return " ".join(part for part in parts if part.lower() not in UNKNOWN) or "unknown"
+
+
+def _read_sidecars(scan: Path, root: Path) -> dict:
+    """What the JSON files above a scan say of it; the nearest wins (BIDS' inheritance principle)."""
+    entities = parse_name(scan).entities.items()
+    said = {}
+    for folder in reversed([place for place in scan.parents if place == root or root in place.parents]):
+        for path in sorted(folder.glob("*T1w.json")):
+            if parse_name(path.with_suffix(".nii")).entities.items() <= entities:
+                said |= _read_json(path)
+    return said
+
+
+def _read_json(path: Path) -> dict:
+    """The content of a sidecar; nothing if it is broken, because a scan is worth more than its scanner."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

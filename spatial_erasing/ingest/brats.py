@@ -1,0 +1,70 @@
+"""BraTS as its organisers ship it, 2017 to 2023 and after."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from spatial_erasing.ingest.files import case_folder, find_images, image_name
+from spatial_erasing.ingest.records import Scan, keep_first_session, missing_scan, without_lesion
+
+LAYOUT = (
+    "MICCAI_BraTS2020_TrainingData/BraTS20_Training_001/BraTS20_Training_001_t1.nii.gz with ..._t1ce and "
+    "..._seg beside it (2017 to 2021; .nii too, HGG/ and LGG/ folders too), or "
+    "BraTS-GLI-00000-000/BraTS-GLI-00000-000-t1n.nii.gz with ...-t1c and ...-seg (2023 and after)"
+)
+KINDS = {"t1": "t1", "t1n": "t1", "t1ce": "t1ce", "t1c": "t1ce", "seg": "seg"}
+MISNAMED = {"W39_1998.09.19_Segm": ("BraTS20_Training_355", "seg")}  # so it is in the 2020 training set
+
+
+def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
+    """The scans of a BraTS folder, each with its tumour segmentation.
+
+    A case without segmentation is listed with that problem. Since 2023 a name ends in the time point
+    (BraTS-GLI-00005-100, -101): of one patient the first complete one is kept.
+    """
+    cases = defaultdict(lambda: defaultdict(list))
+    for path in find_images(folder):
+        if named := _subject_and_kind(image_name(path)):
+            subject, kind = named
+            cases[case_folder(path), subject][kind].append(path)
+    patients = defaultdict(list)
+    for (place, subject), files in cases.items():
+        scans = _scans_of_case(subject, files, folder=place, sequences=sequences)
+        patients[_patient(subject)].append(scans)
+    return [scan for sessions in patients.values() for scan in keep_first_session(sessions)]
+
+
+def institution(subject: str) -> str:
+    """Where the case was scanned, as far as names tell it: they did until 2019 (BraTS19_TCIA01_131_1)."""
+    match = re.match(r"brats1[789]_([a-z0-9]+)_", subject, flags=re.IGNORECASE)
+    return match[1] if match else "unknown"
+
+
+def _subject_and_kind(name: str) -> tuple[str, str] | None:
+    """Whose file it is and which one: t1, t1ce or seg; None for other sequences and other files."""
+    if name in MISNAMED:
+        return MISNAMED[name]
+    match = re.fullmatch(r"(.+)_(t1|t1ce|seg)|(.+)-(t1n|t1c|seg)", name, flags=re.IGNORECASE)
+    return (match[1] or match[3], KINDS[(match[2] or match[4]).lower()]) if match else None
+
+
+def _patient(subject: str) -> str:
+    """The person behind a case: without its time point, which names have since 2023."""
+    return re.sub(r"^(BraTS-.+-\d{4,5})-\d{3}$", r"\1", subject, flags=re.IGNORECASE)
+
+
+def _scans_of_case(
+    subject: str, files: dict[str, list[Path]], *, folder: Path, sequences: Iterable[str]
+) -> list[Scan]:
+    """One entry a sequence, and one more for each second file of it (`.nii` beside `.nii.gz`)."""
+    scans = []
+    for sequence in sequences:
+        found = [Scan(subject, sequence, path) for path in files.get(sequence, ())]
+        expected = f"{subject}_{sequence}.nii.gz or {subject}-{'t1n' if sequence == 't1' else 't1c'}.nii.gz"
+        scans += found or [missing_scan(subject, sequence, folder=folder, expected=expected)]
+    scans = [
+        replace(scan, scanner=institution(subject), lesion=tuple(files.get("seg", ())[:1])) for scan in scans
+    ]
+    return [scan if scan.lesion else without_lesion(scan) for scan in scans]

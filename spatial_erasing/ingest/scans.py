@@ -1,0 +1,161 @@
+"""The list of a cohort's scans: what was found, what was skipped, and why."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from spatial_erasing.ingest import atlas, bids, brats, ixi, table
+from spatial_erasing.ingest.exclusion import Row, found_rows, skip_unfit
+from spatial_erasing.ingest.files import describe_grid, expand_path, sha256_of
+from spatial_erasing.ingest.records import PUNCTUATION, Scan, name_problem, normalised_name
+
+READERS = {"atlas": atlas, "bids": bids, "brats": brats, "ixi": ixi, "table": table}
+SEQUENCES = ("t1", "t1ce")
+SKULL_STRIPS = ("deepbet", "given", "none")
+COLUMNS = (
+    *("cohort", "subject", "scanner", "sequence", "path", "lesion", "brain_mask", "skull_strip"),
+    *("sha256", "grid", "status", "reason"),
+)
+
+
+def list_scans(
+    reader: str, path: str | Path, *, sequences: Sequence[str], skull_strip: str, cohort: str
+) -> list[Row]:
+    """One row a scan of the cohort, sorted by subject and sequence: found, or skipped with the reason.
+
+    A pure function of the folder. Every file is opened (header) and hashed; no voxel is loaded. The found
+    rows hold each subject once per sequence, with all sequences or none, and no two with the same content.
+
+    Args:
+        reader: how the data set is laid out: "atlas", "bids", "brats", "ixi" or "table".
+        path: its folder, or the CSV file for "table"; `~` and `${VARIABLE}` are expanded.
+        sequences: which of "t1" and "t1ce" the cohort needs of every subject.
+        skull_strip: how brains are extracted where a row does not say it: "deepbet", "given" or "none".
+        cohort: the name of the cohort.
+
+    Raises:
+        FileNotFoundError: `path` does not exist.
+        ValueError: a setting is unknown, or nothing in `path` looks like this data set.
+    """
+    _require_settings(reader, sequences, skull_strip, cohort)
+    place = expand_path(str(path), base=Path.cwd())
+    _require_place(reader, place, cohort)
+    scans = READERS[reader].find_scans(place, sequences=tuple(dict.fromkeys(sequences)))
+    if not scans:
+        raise ValueError(f"{place} holds no scan that the reader {reader!r} knows. {_advice(reader, cohort)}")
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        rows = list(threads.map(lambda scan: _row(scan, skull_strip=skull_strip, cohort=cohort), scans))
+    rows.sort(key=lambda row: (row["subject"], row["sequence"]))
+    skip_unfit(rows, sequences)
+    return rows
+
+
+def count_summary(rows: Iterable[Row]) -> str:
+    """A few lines for the log: how many scans were found, and how many skipped for which reason."""
+    rows = list(rows)
+    found, skipped = found_rows(rows), [row for row in rows if row["status"] == "skipped"]
+    kinds = Counter(row["reason"].partition(": ")[0] for row in skipped)
+    sequences = Counter(row["sequence"] for row in found)
+    lines = [
+        f"{', '.join(sorted({row['cohort'] for row in rows}))}: {len(found)} scans of "
+        f"{len({row['subject'] for row in found})} subjects found "
+        f"({', '.join(f'{name} {count}' for name, count in sorted(sequences.items())) or 'none'}; "
+        f"{sum(row['lesion'] != '[]' for row in found)} with a lesion mask), {len(skipped)} skipped"
+    ]
+    for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])):
+        example = next(row for row in skipped if row["reason"].startswith(kind + ": "))
+        lines.append(f"  {count} × {kind}, such as {example['subject']} {example['sequence']}")
+    return "\n".join(lines)
+
+
+def _require_settings(reader: str, sequences: Sequence[str], skull_strip: str, cohort: str) -> None:
+    """Refuse settings that mean nothing."""
+    unknown = [name for name in sequences if name not in SEQUENCES]
+    checks = {
+        "reader": (reader not in READERS, reader, READERS),
+        "sequences": (bool(unknown) or not sequences, sequences, SEQUENCES),
+        "skull_strip": (skull_strip not in SKULL_STRIPS, skull_strip, SKULL_STRIPS),
+    }
+    for setting, (wrong, value, allowed) in checks.items():
+        if wrong:
+            raise ValueError(
+                f"cohort {cohort} has {setting}: {value!r}. Allowed: {', '.join(allowed)}. "
+                f"Correct `{setting}:` under ingest.cohorts.{cohort} in config.yaml."
+            )
+
+
+def _require_place(reader: str, place: Path, cohort: str) -> None:
+    """Refuse a path that is not there, or a file where a folder belongs and the other way round."""
+    if not place.exists():
+        raise FileNotFoundError(f"{place} does not exist. {_advice(reader, cohort)}")
+    if place.is_dir() == (reader == "table"):
+        found, hint = ("a folder", "") if place.is_dir() else ("a file", " (unpack an archive first)")
+        raise ValueError(f"{place} is {found}{hint}. {_advice(reader, cohort)}")
+
+
+def _advice(reader: str, cohort: str) -> str:
+    """What the reader expects, with an example, and which lines to change."""
+    return (
+        f"The reader {reader!r} expects {READERS[reader].LAYOUT}. "
+        f"Correct `path:` (or `reader:`) under ingest.cohorts.{cohort} in config.yaml."
+    )
+
+
+def _row(scan: Scan, *, skull_strip: str, cohort: str) -> Row:
+    """The scan's row, with its content hashed if nothing speaks against using it."""
+    strip = scan.skull_strip or skull_strip
+    grid, sha256, reason = "", "", scan.problem or _setting_problem(scan, strip)
+    if not reason:
+        grid, sha256, reason = _checked_files(scan)
+    return {
+        "cohort": cohort,
+        "subject": normalised_name(scan.subject),
+        "scanner": " ".join(scan.scanner.split()),
+        "sequence": scan.sequence,
+        "path": str(scan.path),
+        "lesion": json.dumps([str(path) for path in scan.lesion], ensure_ascii=False),
+        "brain_mask": str(scan.brain_mask or ""),
+        "skull_strip": strip,
+        "sha256": sha256,
+        "grid": grid,
+        "status": "skipped" if reason else "found",
+        "reason": reason,
+    }
+
+
+def _setting_problem(scan: Scan, skull_strip: str) -> str:
+    """What is wrong before any file is opened; "" if nothing."""
+    if found := name_problem(normalised_name(scan.subject)):
+        return (
+            f"subject name: {scan.path} belongs to {scan.subject!r}, a name that {found}. Names become "
+            f"folders and files: use letters, digits and {' '.join(PUNCTUATION)} alone. Rename the subject"
+        )
+    if skull_strip not in SKULL_STRIPS:
+        return (
+            f"skull_strip: {scan.path} has skull_strip {skull_strip!r}. Expected one of "
+            f"{', '.join(SKULL_STRIPS)}. Correct the cell, or leave it empty for the cohort's setting"
+        )
+    if skull_strip == "given" and scan.brain_mask is None:
+        return (
+            f"no brain mask: {scan.path} shall be stripped with a given mask and has none. Add brain_mask in "
+            "a table (BIDS: ..._desc-brain_mask.nii.gz), or set skull_strip: deepbet"
+        )
+    return ""
+
+
+def _checked_files(scan: Scan) -> tuple[str, str, str]:
+    """Grid and SHA-256 of the scan, and what is wrong with its files.
+
+    A lesion on another grid than its scan is left to preprocessing.
+    """
+    masks = [*scan.lesion, *([scan.brain_mask] if scan.brain_mask else [])]
+    try:
+        grid, *_ = [describe_grid(path) for path in (scan.path, *masks)]
+        return grid, sha256_of(scan.path), ""
+    except FileNotFoundError as error:
+        return "", "", f"missing file: {error}"
+    except (ValueError, OSError) as error:
+        return "", "", f"unreadable: {error}"

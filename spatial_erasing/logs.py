@@ -1,0 +1,18 @@
+"""The log of a job: everything it prints, with the time, in the file that the rule names."""
+
+import logging
+import sys
+
+
+def log_to(path: str) -> None:
+    """Send log messages, standard output and tracebacks of this process to the file at `path`.
+
+    A rule's `script:` does not write to its `log:` by itself; with this at its head, a failed job shows its
+    traceback and a long one its progress.
+    """
+    stream = open(path, "w", buffering=1)  # noqa: PTH123
+    sys.stdout = sys.stderr = stream
+    logging.basicConfig(
+        stream=stream, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True
+    )
+    logging.captureWarnings(capture=True)

@@ -1,0 +1,84 @@
+"""Work over many items in processes, sized by the cores asked for and by the memory that is free."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+logger = logging.getLogger(__name__)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def available_memory_mb() -> float:
+    """Memory that new processes may take: what is free on the machine, or less in a control group."""
+    meminfo = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    free_mb = int(meminfo["MemAvailable"].split()[0]) / 1024
+    group = Path("/sys/fs/cgroup")
+    limit, used = group / "memory.max", group / "memory.current"
+    if limit.exists() and (text := limit.read_text().strip()) != "max":
+        free_mb = min(free_mb, (int(text) - int(used.read_text())) / 2**20)
+    return free_mb
+
+
+def worker_count(cores: int, *, memory_mb_per_worker: float) -> int:
+    """As many workers as cores, fewer where memory is short, at least one."""
+    try:
+        fitting = int(available_memory_mb() // memory_mb_per_worker)
+    except (OSError, KeyError, ValueError):  # no /proc here: trust the cores
+        fitting = cores
+    return max(1, min(cores, fitting))
+
+
+def map_in_processes(
+    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int
+) -> Iterator[Result]:
+    """Results of `function` over `items`, in the order in which they are ready.
+
+    A worker that is killed (by the system when memory runs out, say) takes the items in work with it; they
+    are tried once more, each alone, so that a single bad item costs no other its result.
+
+    Args:
+        function: picklable; handles its own errors.
+        items: one call each.
+        workers: processes; each computes with one thread.
+
+    Raises:
+        RuntimeError: naming the items whose worker was killed twice, after all others are done.
+    """
+    left = dict(enumerate(items))
+    try:
+        with _processes(min(workers, max(len(left), 1))) as pool:
+            futures = {pool.submit(function, item): place for place, item in left.items()}
+            for future in as_completed(futures):
+                result = future.result()
+                del left[futures[future]]
+                yield result
+    except BrokenProcessPool:
+        logger.warning("a worker was killed; %d items are tried again one at a time", len(left))
+    killed = []
+    for item in left.values():
+        with _processes(1) as pool:
+            try:
+                yield pool.submit(function, item).result()
+            except BrokenProcessPool:
+                killed.append(item)
+    if killed:
+        raise RuntimeError(
+            f"a worker process was killed twice at each of these: {', '.join(map(repr, killed))}. The system "
+            f"kills processes that take too much memory: free some, or lower --cores."
+        )
+
+
+def _processes(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=_limit_threads)
+
+
+def _limit_threads() -> None:
+    """One thread a worker: several workers with a thread each beat one worker with several."""
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
+        os.environ[variable] = "1"

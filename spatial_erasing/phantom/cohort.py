@@ -1,0 +1,186 @@
+"""Cohorts of phantoms: one subject at a time, each from its own random numbers."""
+
+import csv
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from spatial_erasing.phantom.anatomy import Deformation, draw_deformation
+from spatial_erasing.phantom.fields import Grid, lattice
+from spatial_erasing.phantom.head import Head, render_head
+from spatial_erasing.phantom.layouts import Layout, atlas_grid, brats_grid, layout, scanner_name, subject_name
+from spatial_erasing.phantom.lesions import Lesion, apply_lesion, lesion_labels, lesion_signal
+from spatial_erasing.phantom.scanner import (
+    Scanner,
+    apply_acquisition,
+    draw_acquisition,
+    draw_grid,
+    draw_scanner,
+)
+from spatial_erasing.phantom.strokes import draw_stroke
+from spatial_erasing.phantom.surroundings import draw_surroundings
+from spatial_erasing.phantom.template import load_template
+from spatial_erasing.phantom.tumours import LABELS, draw_tumour
+from spatial_erasing.seeds import hash_seed
+from spatial_erasing.volumes import write_volume
+
+__all__ = ["PhantomSettings", "finish_cohort", "make_subject", "subject_name"]
+
+# the lesion cohorts are registered to a template, so that heads hardly turn
+POSE_SPREAD = {"healthy": 1.0, "brats": 0.25, "atlas": 0.25}
+LESION_GRID = lattice((-96.0, -135.0, -90.0), (96.0, 105.0, 111.0), 3.0)
+
+
+@dataclass(frozen=True)
+class PhantomSettings:
+    """What all phantoms of a run have in common.
+
+    Args:
+        spacing_mm: 1 for the voxels of the real data sets; 2 for heads with an eighth of the voxels.
+        scanners: number of simulated scanners in the healthy and the BraTS-like cohort; an ATLAS-like cohort
+            always has the three sites R001 to R003.
+        minimum_lesion_ml: smallest lesion drawn; the rest of the distribution keeps its shape. ATLAS goes
+            down to 0.01 ml, which a coarse grid cannot show: a demo that raises this end is easier than the
+            real data.
+    """
+
+    spacing_mm: float = 1.0
+    scanners: int = 4
+    minimum_lesion_ml: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.spacing_mm <= 4:
+            raise ValueError(
+                f"phantom spacing_mm is {self.spacing_mm}; expected 0.5 to 4. "
+                "Write 1 for the voxels of the real data sets or 2 for a quick demo."
+            )
+        if self.scanners < 1:
+            raise ValueError(f"phantom scanners is {self.scanners}; expected at least 1. Write 4.")
+        smallest_ml = 8 * self.spacing_mm**3 / 1000
+        if not smallest_ml <= self.minimum_lesion_ml <= 50:
+            raise ValueError(
+                f"phantom minimum_lesion_ml is {self.minimum_lesion_ml}; expected {smallest_ml:.3g}, "
+                f"which is 8 voxels at spacing_mm {self.spacing_mm}, to 50. "
+                f"Write {max(0.1, smallest_ml):.3g}."
+            )
+
+
+def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settings: PhantomSettings) -> dict:
+    """Write one subject's scans, lesion and exact masks, and return its row of the truth table.
+
+    The same kind, index, seed and settings give the same bytes, whatever else was made before.
+
+    Args:
+        kind: healthy, brats or atlas.
+        folder: of the cohort; the paths in the row are relative to it.
+        index: number of the subject, from 0.
+    """
+    files = layout(kind, index)
+    draw = partial(_generator, seed, kind, files.subject)
+    scanner = _scanner(kind, index, seed, settings)
+    grid, affine = _grid(kind, scanner, draw("grid"), settings.spacing_mm)
+    deformation = draw_deformation(draw("anatomy"), pose_spread=POSE_SPREAD[kind])
+    surroundings = None if kind == "brats" else draw_surroundings(draw("surroundings"))
+    head = render_head(load_template(settings.spacing_mm), deformation, surroundings, grid)
+    lesion = _draw_lesion(files, deformation, draw("lesion"), settings.minimum_lesion_ml)
+    if lesion is not None:
+        head = apply_lesion(lesion, head)
+    masks = _masks(files, head, lesion)
+    for path, image in (_scans(files, scanner, head, lesion, draw) | masks).items():
+        # NIfTI stores the first axis fastest; in this order nibabel writes twice as fast
+        write_volume(Path(folder) / path, np.asfortranarray(image), affine)
+    lesion_voxels = masks[files.truth_lesion].sum() if files.truth_lesion else 0
+    return {
+        "subject": files.subject,
+        "scanner": scanner.name,
+        "brain_ml": round(float(masks[files.truth_brain].sum() * grid.voxel_ml), 3),
+        "lesion_ml": round(float(lesion_voxels * grid.voxel_ml), 3),
+    } | _paths(files)
+
+
+def finish_cohort(kind: str, folder: str | Path, rows: list[dict]) -> None:
+    """Write the truth table of all subjects and, for a healthy cohort, the table that its reader wants."""
+    folder = Path(folder)
+    _write_table(folder / "truth" / "truth.csv", rows, list(rows[0]))
+    if kind == "healthy":
+        _write_table(folder / "participants.csv", rows, ["subject", "scanner", "t1"])
+
+
+def _generator(*parts: object) -> np.random.Generator:
+    """Random numbers that depend on these names alone, so that no draw disturbs another."""
+    return np.random.Generator(np.random.PCG64(hash_seed("phantom", *parts)))
+
+
+def _scanner(kind: str, index: int, seed: int, settings: PhantomSettings) -> Scanner:
+    name = scanner_name(kind, index, settings.scanners)
+    return draw_scanner(_generator(seed, kind, name), name, geometry=index % settings.scanners)
+
+
+def _grid(
+    kind: str, scanner: Scanner, generator: np.random.Generator, spacing_mm: float
+) -> tuple[Grid, np.ndarray]:
+    """The voxels of the scan about the head, and the affine to store."""
+    if kind == "brats":
+        return brats_grid(spacing_mm)
+    grid = atlas_grid(spacing_mm) if kind == "atlas" else draw_grid(generator, scanner, spacing_mm)
+    return grid, grid.affine
+
+
+def _draw_lesion(
+    files: Layout, deformation: Deformation, generator: np.random.Generator, minimum_ml: float
+) -> Lesion | None:
+    """A lesion for this brain, drawn on a coarse grid of its own: it does not depend on the scan's voxels."""
+    if files.lesion is None:
+        return None
+    coarse = render_head(load_template(LESION_GRID.voxel_sizes_mm[0]), deformation, None, LESION_GRID)
+    if files.grade:
+        return draw_tumour(generator, coarse, grade=files.grade, minimum_ml=minimum_ml)
+    return draw_stroke(generator, coarse, minimum_ml=minimum_ml)
+
+
+def _scans(
+    files: Layout, scanner: Scanner, head: Head, lesion: Lesion | None, draw: partial
+) -> dict[str, np.ndarray]:
+    """Image by path, one for each sequence."""
+    scans = {}
+    for sequence, path in files.scans.items():
+        acquisition = draw_acquisition(draw("acquisition", sequence), scanner)
+        if lesion is not None:
+            acquisition.signal.update(lesion_signal(lesion, sequence, acquisition.signal))
+        scans[path] = apply_acquisition(acquisition, head, skull_stripped=files.skull_stripped)
+    return scans
+
+
+def _masks(files: Layout, head: Head, lesion: Lesion | None) -> dict[str, np.ndarray]:
+    """Exact masks by path: what fills half of a voxel or more, on the grid of the scan."""
+    masks = {files.truth_brain: (head.brain >= 0.5).numpy()}
+    if lesion is not None:
+        masks[files.lesion] = lesion_labels(
+            lesion, head, LABELS if files.grade else dict.fromkeys(lesion.parts, 1)
+        )
+        masks[files.truth_lesion] = masks[files.lesion] > 0
+    return masks
+
+
+def _paths(files: Layout) -> dict[str, str]:
+    """The subject's files as columns of the truth table, empty where there is none."""
+    return {
+        "t1": files.scans["t1"],
+        "t1ce": files.scans.get("t1ce", ""),
+        "lesion": files.lesion or "",
+        "truth_brain": files.truth_brain,
+        "truth_lesion": files.truth_lesion or "",
+    }
+
+
+def _write_table(path: Path, rows: list[dict], columns: list[str]) -> None:
+    """Write these columns of the rows as CSV, under a temporary name first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    with unfinished.open("w", newline="") as file:
+        table = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    unfinished.replace(path)

@@ -1,0 +1,132 @@
+"""A cohort of prepared brains as arrays on the small grid: what training and scoring read."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from spatial_erasing.parallel import map_in_processes
+from spatial_erasing.preprocess.downsample import (
+    bounding_box,
+    centred_window,
+    downsample,
+    downsample_label,
+    extract_window,
+    slices_with_label,
+)
+from spatial_erasing.volumes import read_volume
+
+
+@dataclass(frozen=True)
+class GridSettings:
+    """The padded grid at the prepared spacing, the grid of the networks, and how labels get there."""
+
+    padded_grid_voxels: tuple[int, int, int]
+    grid_voxels: tuple[int, int, int]
+    lesion_downsampling: str
+
+
+def largest_box(rows: Iterable[Mapping[str, object]]) -> tuple[int, int, int]:
+    """The smallest padded grid that holds every brain of the study, for `padded_grid_voxels: auto`."""
+    done = [row for row in rows if row["status"] == "done"]
+    if not done:
+        raise ValueError(
+            "no brain of the study could be preprocessed, so none can set padded_grid_voxels: auto. The "
+            "reasons stand in results/preprocess/*/batch-*.csv."
+        )
+    return tuple(max(int(row[f"box_{axis}_voxels"]) for row in done) for axis in "xyz")
+
+
+def shrink_subject(
+    folder: Path, *, sequences: tuple[str, ...], settings: GridSettings
+) -> dict[str, np.ndarray]:
+    """One prepared brain on the networks' grid: its sequences, brain, lesion and touched slices.
+
+    The brain's box is centred in the padded grid; a voxel of the new grid is brain if at least half of it is;
+    intensities are averages over the new voxel, float16 in [0, 1], 0 outside the brain.
+
+    Raises:
+        ValueError: the brain is larger than the padded grid.
+    """
+    brain = read_volume(folder / "brain.nii.gz").intensities > 0
+    start = centred_window(*bounding_box(brain), window_voxels=settings.padded_grid_voxels)
+
+    def padded(name: str) -> np.ndarray:
+        volume = read_volume(folder / f"{name}.nii.gz").intensities
+        return extract_window(volume, start, window_voxels=settings.padded_grid_voxels)
+
+    lesion = padded("lesion") > 0
+    occupancy = downsample(padded("brain"), grid_voxels=settings.grid_voxels)
+    small_brain = occupancy >= 0.5
+    shrunk = {
+        name: np.where(
+            small_brain, np.clip(downsample(padded(name), grid_voxels=settings.grid_voxels), 0, 1), 0
+        ).astype(np.float16)
+        for name in sequences
+    }
+    return shrunk | {
+        "brain": small_brain,
+        "lesion": downsample_label(
+            lesion, grid_voxels=settings.grid_voxels, method=settings.lesion_downsampling
+        ),
+        "lesion_slices": slices_with_label(lesion, slices=settings.grid_voxels[2]),
+    }
+
+
+def stack_cohort(
+    rows: list[dict[str, object]], *, sequences: tuple[str, ...], settings: GridSettings, cores: int
+) -> dict[str, np.ndarray]:
+    """Arrays of a cohort, first axis the subject; a brain that does not fit fails in its row.
+
+    Args:
+        rows: the cohort's manifest; changed where a subject fails here.
+        sequences: arrays to make, such as ("t1", "t1ce").
+        settings: the grids.
+        cores: worker processes.
+    """
+    shrink = partial(_shrink_row, sequences=sequences, settings=settings)
+    done = [row for row in rows if row["status"] == "done"]
+    shrunk = dict(map_in_processes(shrink, done, workers=cores))
+    for row in done:
+        if isinstance(reason := shrunk[row["subject"]], str):
+            row.update(status="failed", reason=reason)
+    kept = [row["subject"] for row in done if row["status"] == "done"]
+    if not kept:
+        reasons = [f"{row['cohort']} {row['subject']}: {row['reason']}" for row in rows[:10]]
+        raise ValueError(
+            "no subject of a cohort could be preprocessed. Mend its scans or take it out of config.yaml.\n"
+            + "\n".join(reasons or ["no scan of it was found"])
+        )
+    return {"subject": np.array(kept, dtype=str)} | {
+        name: np.stack([shrunk[subject][name] for subject in kept]) for name in shrunk[kept[0]]
+    }
+
+
+def _shrink_row(
+    row: Mapping[str, object], *, sequences: tuple[str, ...], settings: GridSettings
+) -> tuple[str, dict[str, np.ndarray] | str]:
+    """A subject's name with its arrays, or with the reason why there are none."""
+    try:
+        return row["subject"], shrink_subject(Path(row["folder"]), sequences=sequences, settings=settings)
+    except (ValueError, FileNotFoundError) as error:
+        return row["subject"], str(error)
+
+
+def require_few_failures(rows: list[Mapping[str, object]], *, maximum_percent: float, cohort: str) -> None:
+    """Stop a study that has lost too many subjects of a cohort.
+
+    Raises:
+        ValueError: how many failed, the first reasons, and what to do.
+    """
+    failed = [row for row in rows if row["status"] != "done"]
+    if not failed or 100 * len(failed) / len(rows) <= maximum_percent:
+        return
+    reasons = "\n".join(f"  {row['subject']}: {row['reason']}" for row in failed[:10])
+    raise ValueError(
+        f"{len(failed)} of {len(rows)} subjects of {cohort} failed, more than "
+        f"preprocess.maximum_failed_percent ({maximum_percent:g}) allows:\n{reasons}\n"
+        f"All reasons stand in results/preprocess/{cohort}/batch-*.csv. Mend or take out these scans, or "
+        f"raise the percentage."
+    )

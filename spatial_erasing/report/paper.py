@@ -1,0 +1,87 @@
+"""The numbers that Bengs et al. (2021) print in Tables 1 and 2, to stand beside ours."""
+
+from typing import NamedTuple
+
+
+class PaperResult(NamedTuple):
+    """One row of Table 1 or 2 for one data set: every number in percent."""
+
+    dice_dataset: float
+    dice_subject_mean: float
+    dice_subject_std: float
+    auprc: float
+
+
+class PaperCohort(NamedTuple):
+    """A test set of the paper: its printed name and the number of test subjects (section 2.1)."""
+
+    title: str
+    test_subjects: int
+
+
+PAPER_COHORTS = {"brats": PaperCohort("BraTS 2019", 202), "atlas": PaperCohort("ATLAS", 183)}
+
+_TABLE_1 = {
+    "brats": {
+        "2d-none": (26.80, 25.30, 12.37, 21.19),
+        "3d-none": (28.14, 26.93, 12.40, 24.69),
+        "2d-patch-zero": (27.96, 26.52, 13.42, 22.53),
+        "2d-patch-noise": (27.99, 26.58, 13.27, 22.54),
+        "3d-cube-zero": (29.24, 27.90, 13.57, 26.18),
+        "3d-cube-noise": (30.10, 28.80, 13.74, 27.85),
+        "2d-multi-patch-zero": (28.10, 26.44, 12.89, 22.54),
+        "2d-multi-patch-noise": (28.51, 27.24, 13.14, 22.81),
+        "3d-multi-cube-zero": (28.88, 27.67, 13.22, 25.82),
+        "3d-multi-cube-noise": (29.52, 28.33, 13.42, 26.18),
+        "2d-half-slice-zero": (26.86, 25.44, 12.42, 21.77),
+        "2d-half-slice-noise": (27.97, 26.45, 13.22, 22.84),
+        "3d-half-volume-zero": (28.49, 27.51, 13.17, 25.47),
+        "3d-half-volume-noise": (28.99, 27.92, 13.24, 26.07),
+    },
+    "atlas": {
+        "2d-none": (24.72, 11.23, 13.66, 16.86),
+        "3d-none": (30.68, 14.42, 16.06, 23.74),  # the text of section 4 says 30.86
+        "2d-patch-zero": (27.68, 12.23, 13.67, 18.65),
+        "2d-patch-noise": (27.42, 12.36, 14.61, 18.20),
+        "3d-cube-zero": (31.50, 15.59, 17.02, 23.47),
+        "3d-cube-noise": (32.68, 15.53, 17.30, 25.11),
+        "2d-multi-patch-zero": (26.99, 11.82, 14.29, 18.72),
+        "2d-multi-patch-noise": (28.06, 12.88, 15.21, 19.49),
+        "3d-multi-cube-zero": (31.83, 15.23, 16.64, 24.51),
+        "3d-multi-cube-noise": (32.37, 14.99, 17.31, 25.13),
+        "2d-half-slice-zero": (27.54, 11.05, 13.70, 18.60),
+        "2d-half-slice-noise": (28.99, 12.13, 14.79, 20.37),
+        "3d-half-volume-zero": (31.00, 15.21, 17.00, 23.14),
+        "3d-half-volume-noise": (33.05, 15.27, 17.21, 25.58),
+    },
+}
+_TABLE_2 = {
+    ("2d-patch-noise", "t1"): (27.99, 26.58, 13.27, 22.54),
+    ("2d-patch-noise", "t1ce"): (31.80, 29.08, 12.77, 24.28),
+    ("3d-cube-noise", "t1"): (30.10, 28.80, 13.74, 27.85),
+    ("3d-cube-noise", "t1ce"): (36.67, 33.40, 14.55, 31.12),
+}
+
+# Keyed by (model, paper cohort, sequence); Table 1 is all T1.
+TABLE_1 = {
+    (model, cohort, "t1"): PaperResult(*numbers)
+    for cohort, rows in _TABLE_1.items()
+    for model, numbers in rows.items()
+}
+TABLE_2 = {
+    (model, "brats", sequence): PaperResult(*numbers) for (model, sequence), numbers in _TABLE_2.items()
+}
+
+
+def paper_result(model: str, paper_cohort: str | None, sequence: str) -> PaperResult | None:
+    """What the paper reports for this model, or None where it reports nothing.
+
+    Raises:
+        ValueError: `paper_cohort` is neither a test set of the paper nor None.
+    """
+    if paper_cohort is not None and paper_cohort not in PAPER_COHORTS:
+        raise ValueError(
+            f"paper_cohort is {paper_cohort!r}, but the paper has only {' and '.join(PAPER_COHORTS)}. "
+            "Write one of these, or null for a cohort that is not one of the paper's."
+        )
+    return (TABLE_1 | TABLE_2).get((model, paper_cohort, sequence))

@@ -1,0 +1,104 @@
+"""Sections through RAS volumes as a radiologist sees them, with the right proportions.
+
+The patient's right is on the left of axial and coronal sections, anterior on the left of sagittal ones;
+anterior (axial) or superior is up. Volumes have axes left->right, posterior->anterior, inferior->superior.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+
+from spatial_erasing.report.style import SMALL_POINTS
+
+# The axes that lie across and up the page; the third one is cut.
+PLANES = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}
+SIDES = {"axial": ("R", "L"), "coronal": ("R", "L"), "sagittal": ("A", "P")}
+VIEW_NOTE = "Radiological view: the patient's right (R) is on the left."
+
+
+def cut_axis(plane: str) -> int:
+    """The axis along which the sections of this plane follow each other."""
+    return 3 - sum(PLANES[plane])
+
+
+def section_image(section: np.ndarray) -> np.ndarray:
+    """Turn a section, axes (across, up), into image rows from top to bottom in radiological view."""
+    return section[::-1, ::-1].T
+
+
+def plane_image(volume: np.ndarray, plane: str, index: int) -> np.ndarray:
+    """The section of a RAS volume at this index, as image rows from top to bottom in radiological view."""
+    return section_image(np.take(volume, index, axis=cut_axis(plane)))
+
+
+def plane_size_mm(shape: tuple[int, int, int], plane: str, voxel_size_mm: tuple) -> tuple[float, float]:
+    """Width and height of a section."""
+    return tuple(float(shape[axis] * voxel_size_mm[axis]) for axis in PLANES[plane])
+
+
+def fullest_index(region: np.ndarray, plane: str) -> int:
+    """The section with most voxels of a region, the middle one of equals; the grid's middle if empty."""
+    through = cut_axis(plane)
+    counts = np.count_nonzero(region, axis=tuple(PLANES[plane]))
+    fullest = np.flatnonzero(counts == counts.max())
+    return int(fullest[len(fullest) // 2]) if counts.max() else region.shape[through] // 2
+
+
+def content_box(content: np.ndarray, *, margin_voxels: int = 1) -> tuple[slice, ...]:
+    """The smallest box around all true voxels and a margin; the whole grid if there are none."""
+    if not content.any():
+        return (slice(None),) * content.ndim
+    box = []
+    for axis in range(content.ndim):
+        others = tuple(other for other in range(content.ndim) if other != axis)
+        inside = np.flatnonzero(content.any(axis=others))
+        box.append(slice(max(int(inside[0]) - margin_voxels, 0), int(inside[-1]) + 1 + margin_voxels))
+    return tuple(box)
+
+
+def draw_section(
+    axes: Axes,
+    image: np.ndarray,
+    size_mm: tuple[float, float],
+    *,
+    view_mm: tuple[float, float] | None = None,
+    **settings,
+) -> AxesImage:
+    """Show a section in mm, centred on black.
+
+    Args:
+        image: rows from top to bottom.
+        size_mm: width and height of the section.
+        view_mm: width and height of the world that the panel shows; the section's own by default.
+    """
+    (width_mm, height_mm), (view_width_mm, view_height_mm) = size_mm, view_mm or size_mm
+    axes.set(xticks=[], yticks=[], facecolor="black")
+    axes.spines[:].set_visible(False)
+    settings = {"cmap": "gray", "interpolation": "nearest"} | settings
+    extent_mm = (-width_mm / 2, width_mm / 2, -height_mm / 2, height_mm / 2)
+    shown = axes.imshow(image, extent=extent_mm, aspect="equal", **settings)
+    axes.set_xlim(-view_width_mm / 2, view_width_mm / 2)
+    axes.set_ylim(-view_height_mm / 2, view_height_mm / 2)
+    return shown
+
+
+def draw_outline(axes: Axes, mask: np.ndarray, size_mm: tuple[float, float], colour: str) -> None:
+    """Draw the border of a mask, an image as in `draw_section`; nothing if it is empty."""
+    if not mask.any():
+        return
+    rows, columns = mask.shape
+    width_mm, height_mm = size_mm
+    x_mm = (np.arange(-1, columns + 1) + 0.5) * width_mm / columns - width_mm / 2
+    y_mm = height_mm / 2 - (np.arange(-1, rows + 1) + 0.5) * height_mm / rows
+    # a ring of background closes the outline of a mask that touches the edge of the grid
+    axes.contour(x_mm, y_mm, np.pad(mask.astype(float), 1), levels=[0.5], colors=[colour], linewidths=0.8)
+
+
+def mark_sides(panels: Mapping[str, Axes]) -> None:
+    """Write in each plane's panel which side of the patient is left and right in it."""
+    for plane, axes in panels.items():
+        for place, side, alignment in zip((0.02, 0.98), SIDES[plane], ("left", "right"), strict=True):
+            label = {"color": "white", "fontsize": SMALL_POINTS, "ha": alignment, "va": "top"}
+            axes.text(place, 0.98, side, transform=axes.transAxes, **label)

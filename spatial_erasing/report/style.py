@@ -1,0 +1,112 @@
+"""One look for every figure: sizes in mm on the printed page, colours that everyone can tell apart."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from spatial_erasing.report.atomic import replaced_when_complete
+
+MM_PER_INCH = 25.4
+PAGE_WIDTH_MM = 174.0  # two columns of a Springer journal
+PAGE_HEIGHT_MM = 234.0
+SMALL_POINTS = 7.0  # nothing smaller is legible in print
+TEXT_POINTS = 8.0
+
+# Okabe and Ito (2008), "Color universal design": distinct with every common colour vision.
+BLUE, SKY, ORANGE, VERMILION = "#0072B2", "#56B4E9", "#E69F00", "#D55E00"
+
+_STYLE = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so that every machine writes the same bytes
+    "font.size": TEXT_POINTS,
+    "axes.titlesize": TEXT_POINTS,
+    "axes.labelsize": SMALL_POINTS,
+    "xtick.labelsize": SMALL_POINTS,
+    "ytick.labelsize": SMALL_POINTS,
+    "legend.fontsize": SMALL_POINTS,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.0,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # letters stay letters in the PDF
+}
+# Without these, the time of writing makes every file differ.
+_NO_DATE = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+
+
+def in_house_style(draw: Callable) -> Callable:
+    """Run a function with matplotlib's defaults and our settings, and leave the caller's settings alone."""
+
+    @wraps(draw)
+    def draw_in_house_style(*args, **kwargs):
+        with matplotlib.style.context(["default", _STYLE]):
+            return draw(*args, **kwargs)
+
+    return draw_in_house_style
+
+
+def new_figure(width_mm: float, height_mm: float) -> Figure:
+    """An empty figure of this size in print; it belongs to nobody but its caller (no pyplot)."""
+    return Figure(figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH))
+
+
+def add_panel(
+    figure: Figure, *, left_mm: float, top_mm: float, width_mm: float, height_mm: float, **settings
+) -> Axes:
+    """Axes at a place measured from the top left corner of the figure."""
+    figure_width_mm, figure_height_mm = figure.get_size_inches() * MM_PER_INCH
+    box = (
+        left_mm / figure_width_mm,
+        1 - (top_mm + height_mm) / figure_height_mm,
+        width_mm / figure_width_mm,
+        height_mm / figure_height_mm,
+    )
+    return figure.add_axes(box, **settings)
+
+
+def add_text(figure: Figure, text: str, *, left_mm: float, top_mm: float, **settings) -> Text:
+    """Text whose top left corner (unless `settings` align it otherwise) lies there."""
+    figure_width_mm, figure_height_mm = figure.get_size_inches() * MM_PER_INCH
+    settings = {"ha": "left", "va": "top"} | settings
+    return figure.text(left_mm / figure_width_mm, 1 - top_mm / figure_height_mm, text, **settings)
+
+
+def shortened(name: str, letters: int) -> str:
+    """A name of at most so many letters: a long one keeps its start and its end."""
+    if len(name) <= letters:
+        return name
+    start = (letters - 1) // 2
+    return f"{name[:start]}…{name[start + 1 - letters :]}"
+
+
+@in_house_style
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG or PDF, by the suffix of `path`: the same figure gives the same bytes.
+
+    Raises:
+        ValueError: the suffix is neither .png nor .pdf.
+    """
+    kind = Path(path).suffix.removeprefix(".")
+    if kind not in _NO_DATE:
+        raise ValueError(f"{path} ends in {kind!r}; figures are written as png or pdf. Change the suffix.")
+    with replaced_when_complete(path) as unfinished:
+        figure.savefig(unfinished, metadata=_NO_DATE[kind])
+
+
+@in_house_style
+def save_pages(figures: Iterable[Figure], path: str | Path) -> None:
+    """Write figures as the pages of one PDF, one at a time, so that a generator keeps memory small."""
+    with replaced_when_complete(path) as unfinished, PdfPages(unfinished, metadata=_NO_DATE["pdf"]) as pages:
+        for figure in figures:
+            pages.savefig(figure)

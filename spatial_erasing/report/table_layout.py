@@ -1,0 +1,116 @@
+"""What a printed table shows: which cells, in which order, which of them are best, and what stands below."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from spatial_erasing.models import BASELINE_NAMES, paper_name
+from spatial_erasing.report.paper import PAPER_COHORTS
+
+# Column title -> mean and, where the paper prints one, standard deviation.
+PRINTED = {
+    "DICE_D": ("dice_dataset_percent", None),
+    "DICE_S": ("dice_subject_mean_percent", "dice_subject_std_percent"),
+    "AUPRC": ("auprc_percent", None),
+}
+DECIMALS = 2
+NO_NUMBER = "–"
+_SEQUENCES = {"t1": "T1", "t1ce": "T1ce"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A printed column: its cells and which of them are the highest, as printed."""
+
+    title: str
+    cells: tuple[str, ...]
+    best: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The part of a table that belongs to one cohort.
+
+    Args:
+        heading: cohort, number of test subjects, prevalence.
+        labels: title -> what names each row.
+        groups: whose numbers, "ours" and perhaps "paper" -> columns.
+        baselines: which rows have no network.
+    """
+
+    heading: str
+    labels: dict[str, tuple[str, ...]]
+    groups: dict[str, list[Column]]
+    baselines: tuple[bool, ...]
+
+
+def printed_blocks(table: pd.DataFrame) -> list[Block]:
+    """Lay out a table of `table_1` or `table_2` for print, one block a cohort."""
+    return [_block(table[cohort], cohort) for cohort in cohorts_of(table)]
+
+
+def cohorts_of(table: pd.DataFrame) -> list[str]:
+    """The cohorts of a table, in its order."""
+    return list(dict.fromkeys(table.columns.get_level_values("cohort")))
+
+
+def is_baseline(table: pd.DataFrame) -> np.ndarray:
+    """Which rows have no network, shape (rows,)."""
+    return table.index.get_level_values("model").isin(BASELINE_NAMES)
+
+
+def _block(rows: pd.DataFrame, cohort: str) -> Block:
+    subjects, prevalence = rows["test_subjects"].iloc[0], rows["prevalence_percent"].iloc[0]
+    heading = f"{cohort}: {subjects} test subjects, {prevalence:.2f} % of voxels are lesion"
+    groups = {"ours": _columns(rows, prefix="")}
+    if "paper_cohort" in rows:
+        paper = PAPER_COHORTS[rows["paper_cohort"].iloc[0]]
+        heading += f"; paper: {paper.title}, {paper.test_subjects} test subjects"
+        groups["paper"] = _columns(rows, prefix="paper_")
+    return Block(heading, _row_labels(rows), groups, tuple(is_baseline(rows)))
+
+
+def _row_labels(rows: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    labels = {"Input & Erasing": tuple(map(paper_name, rows.index.get_level_values("model")))}
+    if "sequence" in rows.index.names:
+        sequences = rows.index.get_level_values("sequence")
+        labels["Sequence"] = tuple(_SEQUENCES.get(sequence, sequence) for sequence in sequences)
+    return labels
+
+
+def _columns(rows: pd.DataFrame, *, prefix: str) -> list[Column]:
+    """Means (with standard deviations), each followed by its range over seeds where there is one."""
+    columns = []
+    for title, (quantity, spread) in PRINTED.items():
+        means = rows[prefix + quantity]
+        spreads = rows[prefix + spread] if spread else [None] * len(rows)
+        cells = tuple(_cell(*pair) for pair in zip(means, spreads, strict=True))
+        columns.append(Column(title, cells, tuple(is_highest(means))))
+        if f"{prefix}{quantity}_lowest" in rows:
+            limits = zip(rows[f"{quantity}_lowest"], rows[f"{quantity}_highest"], rows["seeds"], strict=True)
+            ranges = tuple(_range(*limit) for limit in limits)
+            columns.append(Column(f"{title} range", ranges, (False,) * len(rows)))
+    return columns
+
+
+def is_highest(values: pd.Series) -> np.ndarray:
+    """Which values are the highest as printed: equal digits are equally good. Shape (rows,)."""
+    printed = values.round(DECIMALS)
+    return (printed == printed.max()).to_numpy()
+
+
+def _number(value: float) -> str:
+    return NO_NUMBER if np.isnan(value) else f"{value:.{DECIMALS}f}"
+
+
+def _range(lowest: float, highest: float, seeds: int) -> str:
+    """Lowest and highest of several seeds: "28.10–29.40"."""
+    return f"{_number(lowest)}–{_number(highest)}" if seeds > 1 else NO_NUMBER
+
+
+def _cell(mean: float, spread: float | None) -> str:
+    """A number, with its standard deviation if the column has one: "28.80 ± 13.74"."""
+    if spread is None or np.isnan(mean):
+        return _number(mean)
+    return f"{_number(mean)} ± {_number(spread)}"

@@ -1,0 +1,146 @@
+"""Tables as CSV for programs, Markdown for the report and LaTeX for a paper."""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+
+import pandas as pd
+
+from spatial_erasing.models import paper_name
+from spatial_erasing.report.atomic import replaced_when_complete
+from spatial_erasing.report.table_layout import NO_NUMBER, Block, Column, cohorts_of, printed_blocks
+
+_LATEX_SIGNS = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"\(\pm\)",
+    "×": r"\(\times\)",
+    "–": "--",
+} | {sign: f"\\{sign}" for sign in "&%$#_{}"}
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV, one row a cohort and model, with every number that we have."""
+    blocks = []
+    for cohort in cohorts_of(table):
+        block = table[cohort].reset_index()
+        block.insert(0, "name", block["model"].map(paper_name))
+        block.insert(0, "cohort", cohort)
+        blocks.append(block)
+    with replaced_when_complete(path) as unfinished:
+        pd.concat(blocks).to_csv(unfinished, index=False, float_format="%.8g")
+
+
+def write_markdown(
+    table: pd.DataFrame, path: str | Path, *, caption: str, footnotes: Sequence[str] = ()
+) -> None:
+    """Write a table as Markdown, one part a cohort."""
+    parts = [escape_markdown(caption), *map(_markdown_block, printed_blocks(table))]
+    parts += [f"- {escape_markdown(note)}" for note in footnotes]
+    _write_text("\n\n".join(parts) + "\n", path)
+
+
+def write_latex(
+    table: pd.DataFrame, path: str | Path, *, caption: str, label: str, footnotes: Sequence[str] = ()
+) -> None:
+    """Write a table as a LaTeX float that needs the package booktabs, one tabular a cohort.
+
+    Args:
+        label: what the text refers to, for example "tab:segmentation".
+    """
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{escape_latex(caption)}}}",
+        rf"\label{{{label}}}",
+        "\n\\par\\medskip\n".join(map(_latex_block, printed_blocks(table))),
+        *(rf"\par\smallskip {escape_latex(note)}" for note in footnotes),
+        r"\end{table}",
+    ]
+    _write_text("\n".join(lines) + "\n", path)
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown shows as it is; DICE_D and DICE_S get their subscript."""
+    escaped = re.sub(r"([\\`*_<>|\[\]#])", r"\\\1", text)
+    return re.sub(r"DICE\\_([DS])\b", r"DICE<sub>\1</sub>", escaped)
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it is; DICE_D and DICE_S get their subscript."""
+    escaped = "".join(_LATEX_SIGNS.get(letter, letter) for letter in text)
+    return re.sub(r"DICE\\_([DS])\b", r"\\(\\mathrm{DICE}_\1\\)", escaped)
+
+
+def _markdown_block(block: Block) -> str:
+    columns = {title: [escape_markdown(cell) for cell in cells] for title, cells in block.labels.items()}
+    for whose, group in block.groups.items():
+        for column in group:
+            title = column.title if whose == "ours" else f"{column.title}, {whose}"
+            columns[title] = _marked(column, bold="**{}**".format)
+    head = [escape_markdown(title) for title in columns]
+    rule = [":--" if title in block.labels else "--:" for title in columns]
+    rows = [head, rule, *zip(*columns.values(), strict=True)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([f"### {escape_markdown(block.heading)}", "", *lines])
+
+
+def _latex_block(block: Block) -> str:
+    columns = [[escape_latex(cell) for cell in cells] for cells in block.labels.values()]
+    for column in chain(*block.groups.values()):
+        columns.append(list(map(_latex_number, _marked(column, bold=r"\mathbf{{{}}}".format))))
+    titles = [*block.labels, *(column.title for column in chain(*block.groups.values()))]
+    body = [_latex_row(row) for row in zip(*columns, strict=True)]
+    networks = block.baselines.index(True) if any(block.baselines) else len(body)
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{'l' * len(block.labels)}{'r' * (len(titles) - len(block.labels))}}}",
+            rf"\multicolumn{{{len(titles)}}}{{l}}{{{escape_latex(block.heading)}}} \\",
+            r"\toprule",
+            *_latex_groups(block),
+            _latex_row([escape_latex(title) for title in titles]),
+            r"\midrule",
+            *body[:networks],
+            *([r"\midrule"] if 0 < networks < len(body) else []),
+            *body[networks:],
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
+
+
+def _latex_groups(block: Block) -> list[str]:
+    """Whose numbers the columns are, and a rule below each group."""
+    first = len(block.labels) + 1
+    cells, rules = [""] * len(block.labels), ""
+    for whose, group in block.groups.items():
+        cells.append(rf"\multicolumn{{{len(group)}}}{{c}}{{{escape_latex(whose)}}}")
+        rules += rf"\cmidrule(lr){{{first}-{first + len(group) - 1}}}"
+        first += len(group)
+    return [_latex_row(cells), rules]
+
+
+def _latex_number(cell: str) -> str:
+    """A cell in mathematics, so that ± has its space; a range or a missing number is text."""
+    if NO_NUMBER in cell:
+        return escape_latex(cell)
+    return r"\(" + cell.replace("±", r"\pm") + r"\)"
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _marked(column: Column, *, bold: Callable[[str], str]) -> list[str]:
+    return [bold(cell) if best else cell for cell, best in zip(column.cells, column.best, strict=True)]
+
+
+def _write_text(text: str, path: str | Path) -> None:
+    with replaced_when_complete(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

@@ -1,0 +1,142 @@
+"""Tables 1 and 2 of Bengs et al. (2021), with the paper's numbers beside ours."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from spatial_erasing.models import BASELINE_NAMES
+from spatial_erasing.report.paper import PaperResult, paper_result
+
+MEASURES = {
+    "dice_dataset": "dice_dataset_percent",
+    "dice_subject_mean": "dice_subject_mean_percent",
+    "dice_subject_std": "dice_subject_std_percent",
+    "average_precision": "auprc_percent",
+}
+"""Our metric -> the table's quantity; the paper's number of the same quantity is called paper_..."""
+
+# Properties of the test data: the same for every model and seed, or the rows cannot be compared.
+_COMMON = ("prevalence", "subjects", "subjects_without_lesion")
+
+
+def table_1(
+    metrics: pd.DataFrame,
+    *,
+    models: Sequence[str],
+    cohorts: Mapping[str, str | None],
+    sequence: str = "t1",
+    fraction_percent: int = 100,
+) -> pd.DataFrame:
+    """Segmentation of every model on every cohort, one row a model, baselines below (Table 1).
+
+    Seeds are averaged; with several, the lowest and the highest value stand beside each mean.
+
+    Args:
+        metrics: tidy, as `metrics.csv`: model, fraction_percent, seed, cohort, sequence, metric, value.
+        cohorts: our cohort -> the paper's test set that it is ("brats", "atlas"), or None.
+
+    Returns:
+        Index model; columns (cohort, quantity).
+
+    Raises:
+        ValueError: a number is missing or there twice, or models differ in their test subjects.
+    """
+    keys = [(model, sequence) for model in _baselines_last(models)]
+    table = _table(metrics[metrics["fraction_percent"] == fraction_percent], keys, cohorts)
+    return table.droplevel("sequence")
+
+
+def table_2(
+    metrics: pd.DataFrame,
+    *,
+    models: Sequence[str],
+    cohorts: Mapping[str, str | None],
+    sequences: Sequence[str] = ("t1", "t1ce"),
+    fraction_percent: int = 100,
+) -> pd.DataFrame:
+    """Models trained on T1, tested on several sequences: one row a model and sequence (Table 2).
+
+    Arguments and errors as for `table_1`.
+
+    Returns:
+        Index (model, sequence); columns (cohort, quantity).
+    """
+    keys = [(model, sequence) for model in _baselines_last(models) for sequence in sequences]
+    return _table(metrics[metrics["fraction_percent"] == fraction_percent], keys, cohorts)
+
+
+def _baselines_last(models: Sequence[str]) -> list[str]:
+    return sorted(models, key=lambda model: model in BASELINE_NAMES)
+
+
+def _table(
+    metrics: pd.DataFrame, keys: list[tuple[str, str]], cohorts: Mapping[str, str | None]
+) -> pd.DataFrame:
+    """One row a (model, sequence), one block of columns a cohort."""
+    index = pd.MultiIndex.from_tuples(keys, names=["model", "sequence"])
+    blocks = {}
+    for cohort, paper_cohort in cohorts.items():
+        by_seed = {key: _numbers_by_seed(metrics, (*key, cohort)) for key in keys}
+        _require_same_test(pd.concat(by_seed), cohort)
+        rows = [_row(by_seed[key]) | _paper_row(*key, paper_cohort) for key in keys]
+        blocks[cohort] = pd.DataFrame(rows, index=index)
+    table = pd.concat(blocks, axis=1, names=["cohort", "quantity"])
+    several_seeds = (table.xs("seeds", axis=1, level="quantity") > 1).any(axis=None)
+    is_range = table.columns.get_level_values("quantity").str.endswith(("_lowest", "_highest"))
+    return table if several_seeds else table.loc[:, ~is_range]
+
+
+def _numbers_by_seed(metrics: pd.DataFrame, key: tuple[str, str, str]) -> pd.DataFrame:
+    """Index seed, a column for each metric that the table needs."""
+    model, sequence, cohort = key
+    needed = [*MEASURES, *_COMMON]
+    is_key = (metrics[["model", "sequence", "cohort"]] == [model, sequence, cohort]).all(axis=1)
+    found = metrics[is_key & metrics["metric"].isin(needed)]
+    counts = found.groupby(["seed", "metric"]).size().unstack(fill_value=0)
+    counts = counts.reindex(columns=needed, fill_value=0)
+    if counts.empty or (counts != 1).any(axis=None):
+        wrong = [metric for metric in needed if counts.empty or (counts[metric] != 1).any()]
+        raise ValueError(
+            f"metrics.csv does not have {', '.join(wrong)} of {model} on {cohort} ({sequence}) once for "
+            f"every seed (seeds found: {counts.index.tolist()}). Evaluate this model again, or take it out "
+            "of study.models in config.yaml."
+        )
+    return found.pivot(index="seed", columns="metric", values="value")
+
+
+def _require_same_test(numbers: pd.DataFrame, cohort: str) -> None:
+    """Refuse rows that were measured on different voxels or subjects."""
+    for metric in _COMMON:
+        values = numbers[metric].unique().tolist()
+        if len(values) > 1:
+            raise ValueError(
+                f"metrics.csv gives {metric} of {cohort} as {values}; expected one value for all models and "
+                "seeds, which must share their test subjects. Score and evaluate this cohort again."
+            )
+
+
+def _row(by_seed: pd.DataFrame) -> dict[str, float]:
+    """Our numbers of one model on one data set: means over seeds, in percent where the name says so."""
+    row = {}
+    for metric, quantity in MEASURES.items():
+        percent = 100 * by_seed[metric]
+        row[quantity] = percent.mean()
+        row[f"{quantity}_lowest"], row[f"{quantity}_highest"] = percent.min(), percent.max()
+    prevalence = by_seed["prevalence"].iloc[0]
+    return row | {
+        "prevalence_percent": 100 * prevalence,
+        "auprc_over_prevalence": by_seed["average_precision"].mean() / prevalence,
+        "test_subjects": int(by_seed["subjects"].iloc[0]),
+        "test_subjects_without_lesion": int(by_seed["subjects_without_lesion"].iloc[0]),
+        "seeds": len(by_seed),
+    }
+
+
+def _paper_row(model: str, sequence: str, paper_cohort: str | None) -> dict[str, float | str]:
+    """The paper's numbers; NaN where it has none, no column where the cohort is not the paper's."""
+    if paper_cohort is None:
+        return {}
+    missing = PaperResult(*[float("nan")] * len(PaperResult._fields))
+    result = paper_result(model, paper_cohort, sequence) or missing
+    numbers = {f"paper_{field}_percent": number for field, number in result._asdict().items()}
+    return {"paper_cohort": paper_cohort} | numbers

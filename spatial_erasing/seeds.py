@@ -1,0 +1,17 @@
+"""Numbers that depend on names alone, so that every machine draws the same ones."""
+
+from hashlib import sha256
+
+
+def hash_seed(*parts: object) -> int:
+    """A 63-bit seed for these names, the same in every process and on every machine.
+
+    Python's own `hash` changes from process to process; SHA-256 of the joined text does not.
+    """
+    text = "\x1f".join(map(str, parts))
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def hash_fraction(*parts: object) -> float:
+    """A number in [0, 1), uniform over names."""
+    return (hash_seed(*parts) >> 10) / 2**53

@@ -1,0 +1,122 @@
+"""Who trains, validates and tests: a pure function of names, the same on every machine."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from spatial_erasing.seeds import hash_fraction
+
+Subject = tuple[str, str]  # cohort, subject
+
+
+def stratified_order(scanners: Mapping[Subject, str], *, seed: int, purpose: str) -> list[Subject]:
+    """Subjects in an order of which every prefix holds each scanner in proportion.
+
+    Within a scanner the order is that of a hash of seed, cohort and subject; the k-th of a scanner's n
+    subjects stands at (k + u) / n with u drawn from the scanner's name. Cutting the order at any place
+    gives an exact count, stratified by scanner (Bengs et al. 2021, section 2.1): one and the same share of
+    every scanner, to less than one subject. A subject more, and a cut with the same count or one more: at
+    most two older subjects cross the cut, and not two of one scanner.
+
+    Args:
+        scanners: (cohort, subject) to scanner.
+        seed: config value.
+        purpose: keeps the orders of independent decisions independent ("split", "fraction").
+    """
+    strata = defaultdict(list)
+    for subject, scanner in scanners.items():
+        strata[scanner].append((hash_fraction(seed, purpose, *subject), subject))
+    places = []
+    for scanner, members in strata.items():
+        offset = hash_fraction(seed, purpose, "scanner", scanner)
+        for k, (tie, subject) in enumerate(sorted(members)):
+            places.append(((k + offset) / len(members), tie, subject))
+    return [subject for _, _, subject in sorted(places)]
+
+
+def split_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dict[str, int]:
+    """Counts a split, from counts or from fractions that add up to the whole.
+
+    Args:
+        sizes: split to a count (integers) or a fraction (numbers below 1, or exactly 1.0).
+        subjects: how many there are.
+        group: named in the error.
+
+    Raises:
+        ValueError: the counts do not add up to the subjects, with the line that would fit.
+    """
+    if all(isinstance(size, int) for size in sizes.values()):
+        if sum(sizes.values()) != subjects:
+            total = max(sum(sizes.values()), 1)
+            line = ", ".join(f"{split}: {size / total:.4g}" for split, size in sizes.items())
+            counts = " + ".join(f"{split} {size}" for split, size in sizes.items())
+            raise ValueError(
+                f"{group} has {subjects} subjects, config.yaml splits it as {counts} = "
+                f"{sum(sizes.values())}. For these subjects in the same proportion write\n"
+                f"    {group}: {{{line}}}\nunder split.sizes."
+            )
+        return dict(sizes)
+    if abs(sum(sizes.values()) - 1) > 1e-3:
+        raise ValueError(
+            f"split.sizes.{group}: the fractions {dict(sizes)} add up to {sum(sizes.values()):g}, expected 1."
+        )
+    *first, last = sizes
+    counts = {split: round(sizes[split] * subjects) for split in first}
+    return counts | {last: subjects - sum(counts.values())}
+
+
+def assign_splits(
+    scanners: Mapping[Subject, str], *, sizes: Mapping[str, float], seed: int, group: str
+) -> dict[Subject, str]:
+    """The split of every subject; the split of smaller size is cut first from the stratified order.
+
+    Raises:
+        ValueError: sizes that do not fit, or a split that would be empty though its size is not zero.
+    """
+    counts = split_sizes(sizes, subjects=len(scanners), group=group)
+    for split, count in counts.items():
+        if count < 1 and sizes[split] > 0:
+            raise ValueError(
+                f"{group}: the split {split} would hold no subject of {len(scanners)} (size {sizes[split]}). "
+                f"Add subjects or change split.sizes.{group}."
+            )
+    order = stratified_order(scanners, seed=seed, purpose="split")
+    assigned, first = {}, 0
+    # by size, not by count: halves of 5 and of 6 subjects are then cut in the same order
+    for split in sorted(sizes, key=lambda name: (sizes[name], name)):
+        for subject in order[first : first + counts[split]]:
+            assigned[subject] = split
+        first += counts[split]
+    return assigned
+
+
+def training_ranks(scanners: Mapping[Subject, str], *, seed: int) -> dict[Subject, float]:
+    """Place of each training subject in [0, 1): below 0.2 are the nested 20 %, stratified by scanner.
+
+    The paper's training fractions (Bengs et al. 2021, Figure 5); nested, so that more data means the same
+    data and more.
+    """
+    order = stratified_order(scanners, seed=seed, purpose="fraction")
+    return {subject: place / len(order) for place, subject in enumerate(order)}
+
+
+def split_rows(
+    splits: Mapping[Subject, str], scanners: Mapping[Subject, str], *, seed: int
+) -> list[dict[str, object]]:
+    """Rows of `results/split/{group}.csv`, sorted by name; training subjects with their rank."""
+    training = {subject: scanners[subject] for subject, split in splits.items() if split == "training"}
+    ranks = training_ranks(training, seed=seed)
+    return [
+        {
+            "cohort": cohort,
+            "subject": name,
+            "scanner": scanners[cohort, name],
+            "split": splits[cohort, name],
+            "training_rank": ranks.get((cohort, name), ""),
+        }
+        for cohort, name in sorted(splits)
+    ]
+
+
+def in_fraction(ranks: Sequence[float], *, fraction_percent: float) -> list[bool]:
+    """Which training subjects belong to a nested fraction of the training data."""
+    return [rank < fraction_percent / 100 for rank in ranks]

@@ -1,0 +1,196 @@
+"""What a config.yaml asks for: the trainings and evaluations of the study, and whether they are possible."""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jsonschema import Draft202012Validator, ValidationError
+
+from spatial_erasing.models import BASELINE_NAMES
+from spatial_erasing.split.assign import split_sizes
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One training of one model: on which share of the healthy subjects, with which seed."""
+
+    model: str
+    fraction_percent: int
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """Where the run's files lie below each stage's results folder."""
+        return f"{self.model}/fraction-{self.fraction_percent}/seed-{self.seed}"
+
+
+def list_runs(study: Mapping) -> list[Run]:
+    """Every run of the study: Table 1 on all data, Figure 5's fractions, and the baselines.
+
+    Args:
+        study: the section of this name in config.yaml.
+    """
+    wanted = {
+        *((model, 100) for model in table_1_models(study)),
+        *((model, 100) for model in (*study["models"], *study["table_2_models"], study["example_model"])),
+        *((model, percent) for model in study["models"] for percent in study["fractions_percent"]),
+        *((model, 100) for model in BASELINE_NAMES),
+    }
+    return sorted(Run(model, percent, seed) for model, percent in wanted for seed in study["seeds"])
+
+
+def table_1_models(study: Mapping) -> list[str]:
+    """The rows of Table 1 in their order, without the baselines."""
+    return list(study["table_1_models"])
+
+
+def list_datasets(run: Run, *, study: Mapping, cohorts: Mapping) -> list[str]:
+    """The "{cohort}-{sequence}" that a run is evaluated on: T1 everywhere, T1ce for the rows of Table 2."""
+    is_in_table_2 = run.model in study["table_2_models"] and run.fraction_percent == 100
+    return [
+        f"{cohort}-{sequence}"
+        for cohort in study["lesion_cohorts"]
+        for sequence in cohorts[cohort]["sequences"]
+        if sequence == "t1" or is_in_table_2
+    ]
+
+
+def check_schema(config: Mapping, schema: Mapping) -> None:
+    """Refuse a config that the schema does not allow.
+
+    Raises:
+        ValueError: the key, the value found and what is allowed, one line a finding.
+    """
+    findings = sorted(Draft202012Validator(schema).iter_errors(dict(config)), key=lambda e: list(e.path))
+    if findings:
+        raise ValueError(
+            "config.yaml (or an overlay given with --configfile) cannot be used:\n"
+            + "\n".join(f"  {_explain(finding)}" for finding in findings)
+            + "\nCorrect it and run the same command again. Every key is explained in config.yaml."
+        )
+
+
+def _explain(error: ValidationError) -> str:
+    """One line for a finding of the schema: where, what was found, what is allowed."""
+    place = ".".join(map(str, error.path)) or "the top level"
+    if error.validator == "additionalProperties" and "properties" in error.schema:
+        allowed = sorted(error.schema["properties"])
+        unknown = sorted(set(error.instance) - set(allowed))
+        close = difflib.get_close_matches(unknown[0], allowed, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(allowed)}"
+        return f"{place}: the key {', '.join(unknown)} is not known; {hint}"
+    return f"{place}: {error.message}"
+
+
+def check_study(config: Mapping) -> None:
+    """Refuse a study that is well-formed but impossible, before its first job.
+
+    Raises:
+        ValueError: all findings, one line each.
+    """
+    findings = [*_cohort_findings(config), *_grid_findings(config), *_threshold_findings(config)]
+    if findings:
+        raise ValueError(
+            "this study cannot be run:\n"
+            + "\n".join(f"  {finding}" for finding in findings)
+            + "\nCorrect config.yaml (or the overlay given with --configfile) and run the same command again."
+        )
+
+
+def _cohort_findings(config: Mapping) -> Iterator[str]:
+    """Cohorts that are not described, not there, or too small for their splits."""
+    study, cohorts, sizes = config["study"], config["ingest"]["cohorts"], config["split"]["sizes"]
+    for cohort in (*study["healthy_cohorts"], *study["lesion_cohorts"]):
+        if cohort not in cohorts:
+            yield f"study names the cohort {cohort}, ingest.cohorts has only {', '.join(cohorts)}"
+    if both := set(study["healthy_cohorts"]) & set(study["lesion_cohorts"]):
+        yield f"{', '.join(sorted(both))} cannot be both a healthy and a lesion cohort"
+    for group, wanted in (
+        ("healthy", "training"),
+        *((cohort, "test") for cohort in study["lesion_cohorts"]),
+    ):
+        if wanted not in sizes.get(group, {}):
+            yield f"split.sizes.{group} must say how many subjects are for {wanted} and validation"
+            continue
+        subjects = _phantom_subjects(config, study["healthy_cohorts"] if group == "healthy" else [group])
+        if subjects is not None:
+            yield from _size_finding(sizes[group], subjects, group)
+
+
+def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:
+    """How many synthetic subjects these cohorts will have, or None if any of them is real."""
+    phantoms = config["phantom"]["cohorts"]
+    if not all(cohort in phantoms for cohort in cohorts):
+        return None
+    return sum(phantoms[cohort]["subjects"] for cohort in cohorts)
+
+
+def _size_finding(sizes: Mapping, subjects: int, group: str) -> Iterator[str]:
+    try:
+        split_sizes(sizes, subjects=subjects, group=group)
+    except ValueError as error:
+        yield str(error).replace("\n", "\n  ")
+
+
+def _grid_findings(config: Mapping) -> Iterator[str]:
+    """A grid that the network cannot halve, or erasing that is larger than the grid."""
+    grid, levels = config["preprocess"]["grid_voxels"], len(config["train"]["network"]["feature_maps"])
+    if any(size % 2**levels for size in grid):
+        nearest = [max(1, -(-size // 2**levels)) * 2**levels for size in grid]
+        yield (
+            f"preprocess.grid_voxels {grid} cannot be halved {levels} times, once for each of "
+            f"train.network.feature_maps; the next grid that can is {nearest}"
+        )
+    if (slices := config["train"]["erasing"]["maximum_slices"]) > grid[2]:
+        yield f"train.erasing.maximum_slices is {slices}, the grid has {grid[2]} axial slices"
+    erasing = config["train"]["erasing"]
+    if not erasing["minimum_share"] < erasing["maximum_share"]:
+        yield "train.erasing.minimum_share must lie below maximum_share"
+    if not config["preprocess"]["lower_percentile"] < config["preprocess"]["upper_percentile"]:
+        yield "preprocess.lower_percentile must lie below upper_percentile"
+
+
+def _threshold_findings(config: Mapping) -> Iterator[str]:
+    """A cohort without validation subjects needs the threshold of another."""
+    sizes, borrowed = config["split"]["sizes"], config["threshold"]["from_cohort"]
+    lesion_cohorts = config["study"]["lesion_cohorts"]
+    for cohort in lesion_cohorts:
+        source = borrowed.get(cohort, cohort)
+        if source not in lesion_cohorts:
+            yield f"threshold.from_cohort.{cohort} is {source}, which is not one of study.lesion_cohorts"
+        elif not sizes.get(source, {}).get("validation"):
+            yield (
+                f"{cohort} takes its threshold from the validation split of {source}, which is empty; name "
+                f"another cohort in threshold.from_cohort.{cohort}"
+            )
+
+
+def check_paths(config: Mapping, *, root: Path) -> None:
+    """Refuse a study whose data sets are not where the config says.
+
+    Cohorts that were ingested before are not asked again: a finished study needs its raw data no more.
+
+    Args:
+        config: the whole config.
+        root: the run's directory.
+
+    Raises:
+        ValueError: every path that is missing.
+    """
+    missing = []
+    for cohort in (*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]):
+        path = config["ingest"]["cohorts"][cohort]["path"]
+        is_listed = (root / "results/ingest" / f"{cohort}.csv").exists()
+        if path.startswith("results/") or is_listed:
+            continue
+        if not (root / Path(os.path.expandvars(path)).expanduser()).exists():
+            missing.append(f"  ingest.cohorts.{cohort}.path: {path}")
+    if missing:
+        raise ValueError(
+            f"no such file or folder, seen from {root}:\n"
+            + "\n".join(missing)
+            + "\nWrite the paths of your data sets into config.yaml (docs/data.md says how to get each), or "
+            "see the whole study on synthetic heads first: make demo"
+        )

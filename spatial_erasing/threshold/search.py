@@ -1,0 +1,81 @@
+"""The binarisation threshold, searched on the validation split."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class SearchStep:
+    """One halving: the interval, its two quartile points with their Dice, and the half that was kept."""
+
+    lower: float
+    upper: float
+    lower_quartile: float
+    lower_dice: float
+    upper_quartile: float
+    upper_dice: float
+    kept: str
+
+
+@dataclass(frozen=True)
+class Search:
+    """The threshold found, its Dice on the validation split, and the steps that led there."""
+
+    threshold: float
+    dice: float
+    path: tuple[SearchStep, ...]
+
+
+def greedy_threshold(
+    dice_at: Callable[[float], float], *, lower: float = 0.0, upper: float = 1.0, iterations: int = 10
+) -> Search:
+    """Return the best of the thresholds that a search by halves looks at (Bengs et al. 2021, section 2.3).
+
+    Each iteration compares the Dice at the interval's lower and upper quartile and keeps the half around
+    the better one. Ties keep the *lower* half: where both quartiles lie above all residuals both Dice are 0,
+    and a search that goes up on ties never comes back. The answer is the best of all points evaluated (the
+    first of equals, the lower quartile before the upper), not the last midpoint. The search can miss the
+    global optimum of a curve with two peaks: store the exhaustive one beside it.
+
+    Args:
+        dice_at: Dice of the validation split at a threshold.
+        lower: start of the interval; intensities, hence residuals, lie in 0 to 1.
+        upper: its end.
+        iterations: number of halvings, two evaluations each.
+
+    Raises:
+        ValueError: the interval is empty, there is no iteration, or a Dice is NaN (no lesion voxel).
+    """
+    if not lower < upper or iterations < 1:
+        raise ValueError(
+            f"cannot search {iterations} times between {lower} and {upper}; "
+            "give lower < upper and at least one iteration."
+        )
+    path = []
+    for _ in range(iterations):
+        step = _compare_quartiles(dice_at, lower, upper)
+        path.append(step)
+        middle = (lower + upper) / 2
+        lower, upper = (lower, middle) if step.kept == "lower" else (middle, upper)
+    evaluated = [
+        point
+        for step in path
+        for point in ((step.lower_quartile, step.lower_dice), (step.upper_quartile, step.upper_dice))
+    ]
+    threshold, dice = max(evaluated, key=lambda point: point[1])  # max keeps the first of equals
+    return Search(threshold, dice, tuple(path))
+
+
+def _compare_quartiles(dice_at: Callable[[float], float], lower: float, upper: float) -> SearchStep:
+    """Evaluate both quartile points; the upper half is kept only if it is truly better."""
+    quarter = (upper - lower) / 4
+    lower_dice, upper_dice = float(dice_at(lower + quarter)), float(dice_at(upper - quarter))
+    if np.isnan([lower_dice, upper_dice]).any():
+        raise ValueError(
+            f"the Dice between {lower} and {upper} is NaN: the validation split holds no lesion voxel, "
+            "but a threshold needs some. Give the split more subjects or keep a finer grid."
+        )
+    kept = "upper" if upper_dice > lower_dice else "lower"
+    return SearchStep(lower, upper, lower + quarter, lower_dice, upper - quarter, upper_dice, kept)

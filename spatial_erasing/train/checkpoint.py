@@ -1,0 +1,38 @@
+"""Checkpoints that a kill cannot break, and weights that carry their network's settings."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from spatial_erasing.train.network import NetworkSettings, SpatialVAE
+
+
+def save_atomically(content: dict, path: Path) -> None:
+    """Write tensors and plain values under a temporary name, then rename: never half there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+    try:
+        torch.save(content, unfinished)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path, device: torch.device) -> dict | None:
+    """The content of a checkpoint, or None where there is none yet. Never executes what the file holds."""
+    return torch.load(path, map_location=device, weights_only=True) if path.exists() else None
+
+
+def save_weights(path: Path, network: SpatialVAE, weights: dict[str, torch.Tensor]) -> None:
+    """Write weights with all that rebuilds their network."""
+    save_atomically({"network": asdict(network.settings), "weights": weights}, path)
+
+
+def load_network(path: Path, device: torch.device) -> SpatialVAE:
+    """The trained network of a weights file, ready to reconstruct."""
+    content = torch.load(path, map_location=device, weights_only=True)
+    network = SpatialVAE(NetworkSettings(**content["network"]))
+    network.load_state_dict(content["weights"])
+    return network.to(device).eval()

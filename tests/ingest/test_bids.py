@@ -1,0 +1,116 @@
+from spatial_erasing.ingest.bids import find_scans
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def listed(folder, sequences=("t1",)):
+    return [
+        (scan.subject, scan.sequence, scan.path.name)
+        for scan in find_scans(folder, sequences=sequences)
+        if not scan.problem
+    ]
+
+
+def test_subjects_with_and_without_sessions(tmp_path):
+    touch(tmp_path, "sub-01/anat/sub-01_T1w.nii.gz", "sub-01/anat/sub-01_T2w.nii.gz")
+    touch(tmp_path, "sub-02/ses-1/anat/sub-02_ses-1_T1w.nii", "sub-02/ses-1/anat/._sub-02_ses-1_T1w.nii")
+    touch(tmp_path, "sub-02/ses-1/func/sub-02_ses-1_bold.nii.gz")
+    assert listed(tmp_path) == [
+        ("sub-01", "t1", "sub-01_T1w.nii.gz"),
+        ("sub-02", "t1", "sub-02_ses-1_T1w.nii"),
+    ]
+
+
+def test_contrast_agent_tells_the_two_sequences_apart(tmp_path):
+    touch(tmp_path, "sub-01/anat/sub-01_T1w.nii.gz", "sub-01/anat/sub-01_ce-gadolinium_T1w.nii.gz")
+    assert listed(tmp_path, ("t1", "t1ce")) == [
+        ("sub-01", "t1", "sub-01_T1w.nii.gz"),
+        ("sub-01", "t1ce", "sub-01_ce-gadolinium_T1w.nii.gz"),
+    ]
+
+
+def test_the_first_session_with_all_sequences_is_kept(tmp_path):
+    for session in ("1", "2", "10"):
+        touch(tmp_path, f"sub-01/ses-{session}/anat/sub-01_ses-{session}_T1w.nii.gz")
+    for session in ("2", "10"):
+        touch(tmp_path, f"sub-01/ses-{session}/anat/sub-01_ses-{session}_ce-gd_T1w.nii.gz")
+    assert [row[2] for row in listed(tmp_path)] == ["sub-01_ses-1_T1w.nii.gz"]
+    assert [row[2] for row in listed(tmp_path, ("t1", "t1ce"))] == [
+        "sub-01_ses-2_T1w.nii.gz",
+        "sub-01_ses-2_ce-gd_T1w.nii.gz",
+    ]
+    reasons = [scan.problem for scan in find_scans(tmp_path, sequences=["t1"]) if scan.problem]
+    assert len(reasons) == 2 and all(text.startswith("other session: ") for text in reasons)
+
+
+def test_a_subject_without_t1_is_listed_as_missing(tmp_path):
+    touch(tmp_path, "sub-01/anat/sub-01_T2w.nii.gz")
+    (scan,) = find_scans(tmp_path, sequences=["t1"])
+    assert scan.subject == "sub-01" and scan.problem.startswith("missing file: ")
+    assert "sub-01_T1w.nii.gz" in scan.problem
+
+
+def test_a_session_without_anatomy_does_not_come_first(tmp_path):
+    touch(tmp_path, "sub-01/ses-1/func/sub-01_ses-1_bold.nii.gz", "sub-01/ses-2/anat/sub-01_ses-2_T1w.nii.gz")
+    assert [scan.path.name for scan in find_scans(tmp_path, sequences=["t1"])] == ["sub-01_ses-2_T1w.nii.gz"]
+
+
+def test_masks_are_found_beside_the_scan_and_in_derivatives(tmp_path):
+    for subject in ("sub-01", "sub-02", "sub-03"):
+        touch(tmp_path, f"{subject}/anat/{subject}_T1w.nii.gz")
+    touch(tmp_path, "sub-01/anat/sub-01_label-lesion_roi.nii.gz")
+    touch(tmp_path, "derivatives/tracing/sub-02/anat/sub-02_label-lesion_mask.nii.gz")
+    touch(tmp_path, "derivatives/tracing/sub-02/anat/sub-02_label-lesion_desc-second_mask.nii.gz")
+    touch(tmp_path, "derivatives/fmriprep/sub-02/anat/sub-02_desc-brain_mask.nii.gz")
+    touch(
+        tmp_path, "derivatives/fmriprep/sub-02/anat/sub-02_space-MNI152NLin2009cAsym_desc-brain_mask.nii.gz"
+    )
+    touch(tmp_path, "derivatives/lesions/sub-03_lesion_mask.nii.gz")
+    one, two, three = find_scans(tmp_path, sequences=["t1"])
+    assert [path.name for path in one.lesion] == ["sub-01_label-lesion_roi.nii.gz"] and one.brain_mask is None
+    assert [path.name for path in two.lesion] == [
+        "sub-02_label-lesion_desc-second_mask.nii.gz",
+        "sub-02_label-lesion_mask.nii.gz",
+    ]
+    assert two.brain_mask.name == "sub-02_desc-brain_mask.nii.gz"
+    assert [path.name for path in three.lesion] == ["sub-03_lesion_mask.nii.gz"]
+
+
+def test_masks_of_a_session_stay_with_it(tmp_path):
+    for session in ("1", "2"):
+        touch(tmp_path, f"sub-01/ses-{session}/anat/sub-01_ses-{session}_T1w.nii.gz")
+        touch(
+            tmp_path, f"derivatives/x/sub-01/ses-{session}/anat/sub-01_ses-{session}_label-lesion_mask.nii.gz"
+        )
+    kept = next(scan for scan in find_scans(tmp_path, sequences=["t1"]) if not scan.problem)
+    assert [path.name for path in kept.lesion] == ["sub-01_ses-1_label-lesion_mask.nii.gz"]
+
+
+def test_a_lesion_drawn_elsewhere_does_not_leave_a_healthy_subject(tmp_path):
+    touch(tmp_path, "sub-01/anat/sub-01_T1w.nii.gz")
+    touch(tmp_path, "derivatives/x/sub-01/anat/sub-01_space-MNI152_label-lesion_mask.nii.gz")
+    (scan,) = find_scans(tmp_path, sequences=["t1"])
+    assert scan.problem.startswith("lesion on another grid: ")
+
+
+def test_derivatives_are_no_subjects_of_their_own(tmp_path):
+    touch(
+        tmp_path, "sub-01/anat/sub-01_T1w.nii.gz", "derivatives/x/sub-01/anat/sub-01_desc-preproc_T1w.nii.gz"
+    )
+    assert listed(tmp_path) == [("sub-01", "t1", "sub-01_T1w.nii.gz")]
+
+
+def test_the_scanner_comes_from_the_data_set(tmp_path):
+    touch(tmp_path, "sub-01/anat/sub-01_T1w.nii.gz")
+    (tmp_path / "participants.tsv").write_text("participant_id\tsite\nsub-01\tOslo\n")
+    assert [scan.scanner for scan in find_scans(tmp_path, sequences=["t1"])] == ["Oslo"]
+
+
+def test_content_that_was_not_fetched_is_still_listed(tmp_path):
+    (tmp_path / "sub-01/anat").mkdir(parents=True)
+    (tmp_path / "sub-01/anat/sub-01_T1w.nii.gz").symlink_to("../../.git/annex/objects/x")
+    assert listed(tmp_path) == [("sub-01", "t1", "sub-01_T1w.nii.gz")]

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from spatial_erasing.phantom.anatomy import draw_deformation
+from spatial_erasing.phantom.cohort import LESION_GRID, PhantomSettings, make_subject
+from spatial_erasing.phantom.head import render_head
+from spatial_erasing.phantom.surroundings import draw_surroundings
+from spatial_erasing.phantom.template import load_template
+
+
+@pytest.fixture(scope="session")
+def settings():
+    return PhantomSettings(spacing_mm=2.0, scanners=4, minimum_lesion_ml=0.1)
+
+
+@pytest.fixture(scope="session")
+def template():
+    return load_template(2.0)
+
+
+@pytest.fixture(scope="session")
+def person():
+    return draw_deformation(np.random.default_rng(5)), draw_surroundings(np.random.default_rng(6))
+
+
+@pytest.fixture(scope="session")
+def coarse_brain(person):
+    """A brain on the coarse grid on which lesions are drawn."""
+    return render_head(load_template(3.0), person[0], None, LESION_GRID)
+
+
+@pytest.fixture(scope="session")
+def cohorts(tmp_path_factory, settings):
+    """A folder with four subjects of each kind at 2 mm, and their rows by kind."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    rows = {
+        kind: [make_subject(kind, folder / kind, index, seed=11, settings=settings) for index in range(4)]
+        for kind in ("healthy", "brats", "atlas")
+    }
+    return folder, rows

@@ -1,0 +1,353 @@
+import gzip
+import json
+import shutil
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from analytic_head import TINY_SETTINGS, tiny_subject
+
+from spatial_erasing.preprocess import subject as subject_module
+from spatial_erasing.preprocess.subject import COLUMNS, identity, prepare_subject
+from spatial_erasing.volumes import read_volume
+
+
+def prepare(*scans, folder, settings=TINY_SETTINGS, code="code"):
+    return prepare_subject(list(scans), folder=folder, settings=settings, code=code)
+
+
+def damage(row, change):
+    """Replace the scan's data or header; `change` gets the image and returns another."""
+    image = nib.load(row["path"])
+    nib.save(change(image), row["path"])
+
+
+def new_values(function):
+    return lambda image: nib.Nifti1Image(function(np.asarray(image.dataobj)), image.affine)
+
+
+def with_nan(values):
+    values = values.copy()
+    values[3, 4, 5:7] = np.nan, np.inf
+    return values
+
+
+def zero_affine(image):
+    image = nib.Nifti1Image(np.asarray(image.dataobj), image.affine)
+    image.header["sform_code"], image.header["qform_code"] = 1, 0
+    for line in ("srow_x", "srow_y", "srow_z"):
+        image.header[line] = 0
+    return nib.Nifti1Image(np.asarray(image.dataobj), None, image.header)
+
+
+def truncate(row):
+    content = Path(row["path"]).read_bytes()
+    Path(row["path"]).write_bytes(content[: len(content) // 2])
+
+
+def cut_short_inside_gzip(row):
+    content = gzip.decompress(Path(row["path"]).read_bytes())
+    Path(row["path"]).write_bytes(gzip.compress(content[: len(content) // 2]))
+
+
+def rename_to_text(row):
+    row["path"] = str(Path(row["path"]).with_name("notes.nii"))
+    Path(row["path"]).write_text("the patient moved, please repeat\n" * 40)
+
+
+def move_lesion(row, *, shift_mm=0, values=None):
+    (path,) = json.loads(row["lesion"])
+    image = nib.load(path)
+    affine = image.affine.copy()
+    affine[0, 3] += shift_mm
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj) if values is None else values, affine), path)
+
+
+def corner():
+    lesion = np.zeros((24, 24, 24), np.uint8)
+    lesion[:3, :3, :3] = 1
+    return lesion
+
+
+SCAN, LESION, MASK = "t1.nii.gz", "lesion.nii.gz", "mask.nii.gz"
+BAD_INPUT = {
+    "truncated gzip": (truncate, SCAN, "cannot be read as an image", "Fetch or convert the file again"),
+    "gzip of half a file": (cut_short_inside_gzip, SCAN, "cannot be read as an image", "Fetch or convert"),
+    "empty file": (
+        lambda row: Path(row["path"]).write_bytes(b""),
+        SCAN,
+        "cannot be read",
+        "Fetch or convert",
+    ),
+    "text": (rename_to_text, "notes.nii", "cannot be read as an image", "Fetch or convert the file again"),
+    "missing": (lambda row: Path(row["path"]).unlink(), SCAN, "does not exist", "Correct its row"),
+    "not finite": (
+        lambda row: damage(row, new_values(with_nan)),
+        SCAN,
+        "holds 2 voxels that are NaN or infinite",
+        "Repair",
+    ),
+    "2-D": (
+        lambda row: damage(row, new_values(lambda v: v[:, :, 9])),
+        SCAN,
+        "shape (24, 24)",
+        "Choose one volume",
+    ),
+    "two volumes": (
+        lambda row: damage(row, new_values(lambda v: np.stack([v, v], axis=-1))),
+        SCAN,
+        "shape (24, 24, 24, 2)",
+        "Choose one volume",
+    ),
+    "zero affine": (lambda row: damage(row, zero_affine), SCAN, "no usable affine", "Restore its header"),
+    "all zero": (lambda row: damage(row, new_values(np.zeros_like)), SCAN, "no positive voxel", "leave out"),
+    "constant": (
+        lambda row: damage(row, new_values(np.ones_like)),
+        SCAN,
+        "percentiles 1 and 99 are both",
+        "Look at the file",
+    ),
+    "nearly no brain": (
+        lambda row: damage(row, new_values(lambda v: v * (np.indices(v.shape).sum(axis=0) < 27))),
+        SCAN,
+        "the brain mask holds 0 ml, expected 1 to 100 ml",
+        "skull_strip: given",
+    ),
+    "mask demanded, none given": (
+        lambda row: row.update(skull_strip="given", brain_mask=""),
+        SCAN,
+        "no brain_mask stands in its row",
+        "Add its",
+    ),
+    "mask missing": (
+        lambda row: (row.update(skull_strip="given"), Path(row["brain_mask"]).unlink()),
+        MASK,
+        "does not exist",
+        "Correct its row",
+    ),
+    "mask of nothing": (
+        lambda row: (
+            row.update(skull_strip="given"),
+            nib.save(
+                nib.Nifti1Image(np.zeros((24, 24, 24), np.uint8), nib.load(row["path"]).affine),
+                row["brain_mask"],
+            ),
+        ),
+        SCAN,
+        "the brain mask holds 0 ml",
+        "widen preprocess.brain_range_ml",
+    ),
+    "lesion missing": (
+        lambda row: Path(json.loads(row["lesion"])[0]).unlink(),
+        LESION,
+        "does not exist",
+        "Correct its row",
+    ),
+    "lesion shifted": (lambda row: move_lesion(row, shift_mm=4), LESION, "differs by up to 4", "Resample it"),
+    "lesion on another grid": (
+        lambda row: move_lesion(row, values=corner()[:20]),
+        LESION,
+        "shape (20, 24, 24), the scan has",
+        "Resample it",
+    ),
+    "lesion outside": (
+        lambda row: move_lesion(row, values=corner()),
+        LESION,
+        "wholly outside the brain",
+        "viewer",
+    ),
+    "lesion empty": (
+        lambda row: move_lesion(row, values=0 * corner()),
+        LESION,
+        "holds no labelled voxel",
+        "leave out this subject",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_ends_in_a_row_that_names_file_finding_and_remedy(tmp_path, case):
+    break_it, name, finding, remedy = BAD_INPUT[case]
+    row = tiny_subject(tmp_path / "kopf Übung 7")
+    break_it(row)
+    result = prepare(row, folder=tmp_path / "done")
+    assert result["status"] == "failed" and result["folder"] == ""
+    assert str(tmp_path / "kopf Übung 7" / name) in result["reason"]
+    assert finding in result["reason"] and remedy in result["reason"]
+    assert "\n" not in result["reason"]
+    assert (result["cohort"], result["subject"], result["scanner"]) == ("study", "kopf Übung 7", "Trio")
+    assert not (tmp_path / "done").exists()
+
+
+def test_an_error_that_nobody_foresaw_ends_in_the_row_too(tmp_path, monkeypatch):
+    def explode(*_, **__):
+        raise MemoryError("of 9 TB")
+
+    monkeypatch.setattr(subject_module, "prepare_brain", explode)
+    result = prepare(tiny_subject(tmp_path / "one"), folder=tmp_path / "done")
+    assert (result["status"], result["reason"]) == ("failed", "MemoryError: of 9 TB")
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.uint8, np.uint16, np.float64, np.int32])
+def test_the_stored_type_does_not_matter(tmp_path, kind):
+    row, plain = tiny_subject(tmp_path / "typed"), tiny_subject(tmp_path / "plain")
+    for subject, stored in ((row, kind), (plain, np.float32)):
+        damage(subject, new_values(lambda values, stored=stored: (values / 4).round().astype(stored)))
+    for subject in (row, plain):
+        assert prepare(subject, folder=tmp_path / "done" / subject["subject"])["status"] == "done"
+    typed, expected = (read_volume(tmp_path / "done" / name / "t1.nii.gz") for name in ("typed", "plain"))
+    assert np.abs(typed.intensities - expected.intensities).max() < 1e-4
+
+
+def test_a_path_with_spaces_and_foreign_letters_is_like_any_other(tmp_path):
+    plain = prepare(tiny_subject(tmp_path / "plain"), folder=tmp_path / "a")
+    strange = prepare(
+        tiny_subject(tmp_path / "Zoë, 脳 #1 (übermäßig)"), folder=tmp_path / "täglich neu" / "é 1"
+    )
+    assert strange["status"] == "done"
+    assert [plain[name] for name in COLUMNS[6:]] == [strange[name] for name in COLUMNS[6:]]
+
+
+def test_what_is_stored_is_what_was_prepared(tmp_path):
+    row = tiny_subject(tmp_path / "one")
+    result = prepare(row, folder=tmp_path / "done", settings=replace(TINY_SETTINGS, denoise_iterations=0))
+    assert set(result) == set(COLUMNS)
+    raw = read_volume(row["path"])
+    scan, brain, lesion = (read_volume(tmp_path / "done" / f"{n}.nii.gz") for n in ("t1", "brain", "lesion"))
+    assert (scan.intensities.min(), scan.intensities.max()) == (0, 1)
+    assert (scan.intensities[brain.intensities == 0] == 0).all()
+    assert result["brain_ml"] == pytest.approx(brain.intensities.sum() / 1000)
+    assert (
+        result["lesion_ml"] == pytest.approx(lesion.intensities.sum() / 1000) and result["lesion_ml"] > 0.04
+    )
+    assert result["lesion_outside_brain_percent"] == 0
+    low, high = np.percentile(raw.intensities[raw.intensities > 0], [1, 99])
+    assert [result["lower_intensity"], result["upper_intensity"]] == pytest.approx([low, high], rel=1e-4)
+    values = raw.intensities[raw.intensities > 0]  # the scan lies on the isotropic grid already
+    assert np.allclose(
+        scan.intensities[brain.intensities > 0], ((values - low) / (high - low)).clip(0, 1), atol=1e-5
+    )
+    assert nib.load(tmp_path / "done" / "t1.nii.gz").header.get_xyzt_units()[0] == "mm"
+
+
+def test_a_finished_subject_is_kept_as_it_is(tmp_path, monkeypatch):
+    row = tiny_subject(tmp_path / "one")
+    first = prepare(row, folder=tmp_path / "done")
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "done").iterdir()}
+    monkeypatch.setattr(subject_module, "prepare_brain", lambda *_, **__: pytest.fail("done twice"))
+    assert prepare(row, folder=tmp_path / "done") == first
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "done").iterdir()} == before
+
+
+def test_a_moved_data_set_is_not_done_again(tmp_path, monkeypatch):
+    row = tiny_subject(tmp_path / "old place")
+    first = prepare(row, folder=tmp_path / "done")
+    (tmp_path / "old place").rename(tmp_path / "new place")
+    moved = {key: value.replace("old place", "new place") for key, value in row.items() if key != "subject"}
+    monkeypatch.setattr(subject_module, "prepare_brain", lambda *_, **__: pytest.fail("done twice"))
+    assert prepare(moved | {"subject": row["subject"]}, folder=tmp_path / "done") == first
+
+
+def test_every_change_that_matters_changes_the_identity(tmp_path):
+    row = tiny_subject(tmp_path / "one")
+    second = row | {"sequence": "t1ce", "sha256": "0" * 64}
+
+    def name_of(*scans, settings=TINY_SETTINGS, code="code"):
+        return identity(list(scans), settings=settings, code=code)
+
+    names = [
+        name_of(row),
+        name_of(row, code="other code"),
+        name_of(row | {"sha256": "1" * 64}),
+        name_of(row | {"skull_strip": "given"}),
+        name_of(row | {"brain_mask": ""}),
+        name_of(row | {"lesion": "[]"}),
+        name_of(row, second),
+        *(
+            name_of(row, settings=replace(TINY_SETTINGS, **{name: (2, 3) if "range" in name else value + 1}))
+            for name, value in asdict(TINY_SETTINGS).items()
+        ),
+    ]
+    move_lesion(row, values=corner())
+    names.append(name_of(row))
+    Path(row["brain_mask"]).write_bytes(b"changed")
+    names.append(name_of(row))
+    assert len(set(names)) == len(names)
+    assert name_of(row) == name_of(row | {"path": "elsewhere", "scanner": "renamed"}), (
+        "content counts, not names"
+    )
+
+
+def test_a_changed_setting_or_scan_is_done_again_and_replaces_the_old(tmp_path):
+    row = tiny_subject(tmp_path / "one")
+    first = prepare(row, folder=tmp_path / "done")
+    (tmp_path / "done" / "left over.txt").touch()
+    wider = prepare(row, folder=tmp_path / "done", settings=replace(TINY_SETTINGS, upper_percentile=80))
+    assert wider["upper_intensity"] < first["upper_intensity"]
+    assert not (tmp_path / "done" / "left over.txt").exists()
+
+    damage(row, new_values(lambda values: 2 * values))
+    row["sha256"] = sha256(Path(row["path"]).read_bytes()).hexdigest()
+    brighter = prepare(row, folder=tmp_path / "done")
+    assert brighter["upper_intensity"] == pytest.approx(2 * first["upper_intensity"], rel=1e-4)
+
+
+def test_done_again_gives_the_same_bytes(tmp_path, monkeypatch):
+    row = tiny_subject(tmp_path / "one")
+    prepare(row, folder=tmp_path / "a")
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    prepare(row, folder=tmp_path / "b")
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == ["brain.nii.gz", "lesion.nii.gz", "record.json", "t1.nii.gz"]
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the code may catch it."""
+
+
+def kill(*_, **__):
+    raise Killed
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["json.dumps", "pathlib.Path.write_text", "pathlib.Path.rename", "nibabel.save", "pathlib.Path.replace"],
+)
+def test_a_kill_at_any_moment_leaves_nothing_that_looks_finished(tmp_path, monkeypatch, moment):
+    row = tiny_subject(tmp_path / "one")
+    made_from = identity([row], settings=TINY_SETTINGS, code="code")
+    with monkeypatch.context() as patch:
+        patch.setattr(subject_module, "identity", lambda *_, **__: made_from)
+        patch.setattr(moment, kill)
+        with pytest.raises(Killed):
+            prepare(row, folder=tmp_path / "done")
+    assert not (tmp_path / "done").exists()
+    assert prepare(row, folder=tmp_path / "done")["status"] == "done"
+    assert {path.name for path in tmp_path.iterdir()} == {"done", "one"}, (
+        "and the next run clears away what was left"
+    )
+
+
+def test_a_kill_while_the_old_result_is_removed_leaves_nothing_that_looks_finished(tmp_path, monkeypatch):
+    row = tiny_subject(tmp_path / "one")
+    prepare(row, folder=tmp_path / "done")
+    remove = shutil.rmtree
+
+    def remove_a_little(path, **options):
+        if Path(path).name != "done":
+            return remove(path, **options)
+        (tmp_path / "done" / "t1.nii.gz").unlink()
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", remove_a_little)
+        with pytest.raises(Killed):
+            prepare(row, folder=tmp_path / "done", code="new code")
+    prepare(row, folder=tmp_path / "done")
+    assert (tmp_path / "done" / "t1.nii.gz").exists()

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from spatial_erasing.models import MODEL_NAMES
+from spatial_erasing.report.paper import TABLE_1, TABLE_2, paper_result
+
+# Summed from the printed tables with awk: plain, and weighted with the row's number, so that two swapped rows
+# do not pass. Columns DICE_D, DICE_S mean, DICE_S sd, AUPRC.
+PRINTED_SUMS = {
+    "brats": ([397.55, 379.03, 183.49, 338.48], [2992.95, 2858.42, 1381.16, 2570.40]),
+    "atlas": ([414.51, 189.94, 218.47, 301.57], [3172.48, 1448.70, 1668.82, 2327.93]),
+    "table 2": ([126.56, 117.86, 54.33, 105.79], [328.57, 304.74, 138.23, 279.13]),
+}
+
+
+def rows_in_printed_order(which):
+    if which == "table 2":
+        return np.array(list(TABLE_2.values()))
+    return np.array([TABLE_1[model, which, "t1"] for model in MODEL_NAMES])
+
+
+def improvement_percent(better, reference):
+    return 100 * (better.dice_dataset / reference.dice_dataset - 1)
+
+
+@pytest.mark.parametrize("which", PRINTED_SUMS)
+def test_columns_sum_to_the_printed_ones(which):
+    rows = rows_in_printed_order(which)
+    plain, weighted = PRINTED_SUMS[which]
+    np.testing.assert_allclose(rows.sum(axis=0), plain, atol=1e-9)
+    np.testing.assert_allclose(np.arange(1, len(rows) + 1) @ rows, weighted, atol=1e-9)
+
+
+@pytest.mark.parametrize("cohort, stated", [("brats", 12.31), ("atlas", 32.20)])
+def test_3d_with_erasing_improves_on_2d_as_section_3_says(cohort, stated):
+    erased = paper_result("3d-cube-noise", cohort, "t1")
+    plain = paper_result("2d-none", cohort, "t1")
+    assert improvement_percent(erased, plain) == pytest.approx(stated, abs=0.005)
+
+
+# 36.67 / 30.10 is 1.218272; the paper prints 21.82, the floor and not the nearest
+@pytest.mark.parametrize("model, stated", [("2d-patch-noise", 13.61), ("3d-cube-noise", 21.82)])
+def test_t1ce_improves_on_t1_as_section_3_says(model, stated):
+    t1ce, t1 = (paper_result(model, "brats", sequence) for sequence in ("t1ce", "t1"))
+    assert np.floor(100 * improvement_percent(t1ce, t1)) / 100 == pytest.approx(stated)
+
+
+def test_t1_rows_of_table_2_are_those_of_table_1():
+    for key in TABLE_2:
+        assert key not in TABLE_1 or TABLE_1[key] == TABLE_2[key]
+    assert sum(key in TABLE_1 for key in TABLE_2) == 2
+
+
+def test_average_over_data_sets_is_the_one_of_the_abstract():
+    best = np.mean(
+        [paper_result("3d-cube-noise", cohort, "t1").dice_dataset for cohort in ("brats", "atlas")]
+    )
+    plain = np.mean([paper_result("2d-none", cohort, "t1").dice_dataset for cohort in ("brats", "atlas")])
+    assert best == pytest.approx(31.40, abs=0.011)  # 31.39 from the table
+    assert plain == pytest.approx(25.76)
+
+
+def test_what_the_paper_does_not_report_is_none():
+    assert paper_result("baseline-mean-healthy", "brats", "t1") is None
+    assert paper_result("3d-cube-noise", "atlas", "t1ce") is None
+    assert paper_result("3d-cube-noise", None, "t1") is None
+
+
+def test_unknown_paper_cohort_is_refused_with_the_ones_there_are():
+    with pytest.raises(ValueError, match=r"'brats2019'.*brats and atlas.*null"):
+        paper_result("3d-cube-noise", "brats2019", "t1")

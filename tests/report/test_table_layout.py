@@ -1,0 +1,88 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from spatial_erasing.report.table_layout import is_highest, printed_blocks
+
+
+def table_of(dice, *, seeds=1, **more):
+    """One cohort, two networks and a baseline."""
+    index = pd.Index(["2d-none", "3d-cube-noise", "baseline-brain-median"], name="model")
+    columns = {
+        "dice_dataset_percent": dice,
+        "dice_subject_mean_percent": [28.8, 28.796, np.nan],
+        "dice_subject_std_percent": [13.741, 9, np.nan],
+        "auprc_percent": [20.0, 21.0, 22.0],
+        "prevalence_percent": 1.234,
+        "test_subjects": 12,
+        "seeds": seeds,
+    } | more
+    return pd.concat({"stroke": pd.DataFrame(columns, index=index)}, axis=1, names=["cohort", "quantity"])
+
+
+def columns_of(table, whose="ours"):
+    return {column.title: column for column in printed_blocks(table)[0].groups[whose]}
+
+
+def test_cells_show_two_decimals_and_mean_with_standard_deviation():
+    columns = columns_of(table_of([30.1, 28.004, 27]))
+    assert columns["DICE_D"].cells == ("30.10", "28.00", "27.00")
+    assert columns["DICE_S"].cells == ("28.80 ± 13.74", "28.80 ± 9.00", "–")
+
+
+def test_best_is_the_highest_as_printed_and_equal_digits_share_it():
+    columns = columns_of(table_of([30.1, 28.0, 27.0]))
+    assert columns["DICE_D"].best == (True, False, False)
+    assert columns["DICE_S"].best == (True, True, False)
+    assert columns["AUPRC"].best == (False, False, True)
+
+
+def test_is_highest_agrees_with_numpy_and_ignores_missing_values():
+    values = pd.Series(np.random.default_rng(3).uniform(0, 100, 50))
+    values[10] = np.nan
+    assert np.flatnonzero(is_highest(values)).tolist() == [np.nanargmax(values)]
+
+
+def test_rows_carry_the_names_of_the_paper_and_baselines_are_marked():
+    block = printed_blocks(table_of([1, 2, 3]))[0]
+    assert block.labels["Input & Erasing"] == ("2D-None", "3D-Cube-n", "Median of the brain")
+    assert block.baselines == (False, False, True)
+
+
+def test_heading_says_how_many_subjects_and_what_chance_level_is():
+    heading = printed_blocks(table_of([1, 2, 3]))[0].heading
+    assert heading == "stroke: 12 test subjects, 1.23 % of voxels are lesion"
+
+
+def test_paper_forms_a_second_group_with_its_own_best():
+    paper = {
+        f"paper_{name}_percent": [2.0, 1.0, np.nan] for name in ("dice_dataset", "dice_subject_mean", "auprc")
+    }
+    table = table_of([1, 2, 3], paper_cohort="atlas", paper_dice_subject_std_percent=[5, 5, np.nan], **paper)
+    block = printed_blocks(table)[0]
+    assert list(block.groups) == ["ours", "paper"]
+    assert block.heading.endswith("; paper: ATLAS, 183 test subjects")
+    assert columns_of(table, "paper")["DICE_S"].cells == ("2.00 ± 5.00", "1.00 ± 5.00", "–")
+    assert columns_of(table, "paper")["DICE_D"].best == (True, False, False)
+
+
+def test_ranges_stand_beside_means_where_there_are_several_seeds():
+    ranges = {"dice_dataset_percent_lowest": [25.0, 26, 27], "dice_dataset_percent_highest": [35.0, 30, 27]}
+    columns = columns_of(table_of([30.1, 28.0, 27.0], seeds=[3, 3, 1], **ranges))
+    assert list(columns)[:3] == ["DICE_D", "DICE_D range", "DICE_S"]
+    assert columns["DICE_D range"].cells == ("25.00–35.00", "26.00–30.00", "–")
+    assert not any(columns["DICE_D range"].best)
+
+
+def test_sequences_get_a_column_of_labels():
+    table = table_of([1, 2, 3])
+    table.index = pd.MultiIndex.from_product(
+        [["3d-none"], ["t1", "t1ce", "flair"]], names=["model", "sequence"]
+    )
+    assert printed_blocks(table)[0].labels["Sequence"] == ("T1", "T1ce", "flair")
+
+
+def test_model_that_is_not_known_is_refused():
+    table = table_of([1, 2, 3]).rename(index={"2d-none": "4d-none"})
+    with pytest.raises(ValueError, match="4d-none"):
+        printed_blocks(table)

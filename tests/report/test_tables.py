@@ -1,0 +1,136 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES
+from spatial_erasing.report.tables import table_1, table_2
+
+COLUMNS = ["model", "fraction_percent", "seed", "cohort", "sequence", "metric", "value"]
+
+
+def metrics_of(
+    model, *, dice=0.3, auprc=0.2, seed=0, cohort="stroke", sequence="t1", subjects=12, fraction=100
+):
+    numbers = {
+        "dice_dataset": dice,
+        "dice_subject_mean": dice - 0.05,
+        "dice_subject_std": 0.1374,
+        "average_precision": auprc,
+        "prevalence": 0.0125,
+        "subjects": subjects,
+        "subjects_without_lesion": 1,
+        "threshold": 0.4,
+    }
+    rows = [(model, fraction, seed, cohort, sequence, metric, value) for metric, value in numbers.items()]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def test_one_seed_gives_percent_and_counts():
+    metrics = pd.concat([metrics_of("3d-cube-noise", dice=0.301, auprc=0.25), metrics_of("2d-none")])
+
+    row = table_1(metrics, models=["2d-none", "3d-cube-noise"], cohorts={"stroke": None}).loc["3d-cube-noise"]
+
+    expected = {
+        "dice_dataset_percent": 30.1,
+        "dice_subject_mean_percent": 25.1,
+        "dice_subject_std_percent": 13.74,
+        "auprc_percent": 25.0,
+        "prevalence_percent": 1.25,
+        "auprc_over_prevalence": 20.0,
+        "test_subjects": 12,
+        "test_subjects_without_lesion": 1,
+        "seeds": 1,
+    }
+    assert row["stroke"].to_dict() == pytest.approx(expected)
+
+
+def test_seeds_are_averaged_and_their_range_is_kept():
+    dices = {3: 0.30, 7: 0.36, 9: 0.27}
+    metrics = pd.concat([metrics_of("3d-none", dice=dice, seed=seed) for seed, dice in dices.items()])
+
+    row = table_1(metrics, models=["3d-none"], cohorts={"stroke": None}).loc["3d-none", "stroke"]
+
+    assert row["dice_dataset_percent"] == pytest.approx(31.0)
+    assert row["dice_dataset_percent_lowest"] == pytest.approx(27.0)
+    assert row["dice_dataset_percent_highest"] == pytest.approx(36.0)
+    assert row["seeds"] == 3
+
+
+def test_order_of_rows_and_of_seeds_in_the_file_does_not_matter():
+    metrics = pd.concat(
+        [metrics_of(m, dice=0.1 * s + 0.2, seed=s) for m in ("2d-none", "3d-none") for s in (0, 1)]
+    )
+    arguments = {"models": ["2d-none", "3d-none"], "cohorts": {"stroke": None}}
+    shuffled = metrics.sample(frac=1, random_state=5)
+    pd.testing.assert_frame_equal(table_1(shuffled, **arguments), table_1(metrics, **arguments))
+
+
+def test_baselines_stand_below_and_networks_keep_their_order():
+    models = [BASELINE_NAMES[0], *reversed(MODEL_NAMES), BASELINE_NAMES[1]]
+    metrics = pd.concat([metrics_of(model) for model in models])
+    table = table_1(metrics, models=models, cohorts={"stroke": None})
+    assert table.index.tolist() == [*reversed(MODEL_NAMES), *BASELINE_NAMES]
+
+
+def test_numbers_of_the_paper_stand_beside_its_cohorts_only():
+    names = ("2d-none", "baseline-mean-healthy")
+    metrics = pd.concat([metrics_of(model, cohort=c) for model in names for c in ("stroke", "phantom")])
+
+    table = table_1(metrics, models=names, cohorts={"stroke": "atlas", "phantom": None})
+
+    assert table.loc["2d-none", ("stroke", "paper_dice_dataset_percent")] == 24.72
+    assert table.loc["2d-none", ("stroke", "paper_dice_subject_std_percent")] == 13.66
+    assert np.isnan(table.loc["baseline-mean-healthy", ("stroke", "paper_auprc_percent")])
+    assert not any(quantity.startswith("paper") for quantity in table["phantom"].columns)
+
+
+def test_other_fractions_and_sequences_stay_out_of_table_1():
+    others = [metrics_of("3d-none", dice=0.9, fraction=10), metrics_of("3d-none", dice=0.8, sequence="t1ce")]
+    metrics = pd.concat([metrics_of("3d-none", dice=0.3), *others])
+    table = table_1(metrics, models=["3d-none"], cohorts={"stroke": None})
+    assert table.loc["3d-none", ("stroke", "dice_dataset_percent")] == pytest.approx(30)
+    tenth = table_1(metrics, models=["3d-none"], cohorts={"stroke": None}, fraction_percent=10)
+    assert tenth.loc["3d-none", ("stroke", "dice_dataset_percent")] == pytest.approx(90)
+
+
+def test_table_2_has_a_row_for_each_sequence_and_its_t1_rows_are_those_of_table_1():
+    models = ["2d-patch-noise", "3d-cube-noise"]
+    metrics = pd.concat(
+        [
+            metrics_of(model, dice=dice + (sequence == "t1ce") / 10, cohort="tumour", sequence=sequence)
+            for model, dice in zip(models, (0.2, 0.3), strict=True)
+            for sequence in ("t1", "t1ce")
+        ]
+    )
+
+    second = table_2(metrics, models=models, cohorts={"tumour": "brats"})
+
+    assert second.index.tolist() == [(model, sequence) for model in models for sequence in ("t1", "t1ce")]
+    assert second["tumour", "dice_dataset_percent"].tolist() == pytest.approx([20, 30, 30, 40])
+    assert second["tumour", "paper_dice_dataset_percent"].tolist() == [27.99, 31.80, 30.10, 36.67]
+    first = table_1(metrics, models=models, cohorts={"tumour": "brats"})
+    pd.testing.assert_frame_equal(second.xs("t1", level="sequence"), first)
+
+
+def test_missing_model_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match=r"dice_dataset.*3d-none on stroke \(t1\).*Evaluate"):
+        table_1(metrics_of("2d-none"), models=["2d-none", "3d-none"], cohorts={"stroke": None})
+
+
+def test_metric_missing_of_one_seed_is_an_error():
+    metrics = pd.concat([metrics_of("3d-none", seed=seed) for seed in (0, 1)])
+    lost = (metrics["seed"] == 1) & (metrics["metric"] == "average_precision")
+    with pytest.raises(ValueError, match=r"have average_precision of 3d-none"):
+        table_1(metrics[~lost], models=["3d-none"], cohorts={"stroke": None})
+
+
+def test_row_that_is_there_twice_is_an_error():
+    metrics = pd.concat([metrics_of("3d-none"), metrics_of("3d-none")])
+    with pytest.raises(ValueError, match="once for every seed"):
+        table_1(metrics, models=["3d-none"], cohorts={"stroke": None})
+
+
+def test_models_tested_on_different_subjects_cannot_share_a_table():
+    metrics = pd.concat([metrics_of("2d-none", subjects=12), metrics_of("3d-none", subjects=11)])
+    with pytest.raises(ValueError, match=r"subjects of stroke as \[12.0, 11.0\]"):
+        table_1(metrics, models=["2d-none", "3d-none"], cohorts={"stroke": None})

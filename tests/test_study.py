@@ -1,0 +1,153 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES
+from spatial_erasing.study import Run, check_paths, check_schema, check_study, list_datasets, list_runs
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+def merged(base, overlay):
+    """Snakemake merges an overlay like this: dictionaries by key, everything else replaced."""
+    base = copy.deepcopy(base)
+    for key, value in overlay.items():
+        is_section = isinstance(value, dict) and isinstance(base.get(key), dict)
+        base[key] = merged(base[key], value) if is_section else value
+    return base
+
+
+@pytest.fixture
+def paper():
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+@pytest.fixture
+def demo(paper):
+    return merged(paper, yaml.safe_load((ROOT / "config/demo.yaml").read_text()))
+
+
+def test_the_paper_s_numbers_stand_in_the_config(paper):
+    sizes, train, preprocess = paper["split"]["sizes"], paper["train"], paper["preprocess"]
+    assert sizes["healthy"] == {"training": 1807, "validation": 201}
+    assert sizes["brats"] == {"validation": 133, "test": 202}
+    assert sizes["atlas"] == {"validation": 121, "test": 183}
+    assert paper["study"]["table_1_models"] == list(MODEL_NAMES)
+    assert paper["study"]["fractions_percent"] == [10, 20, 60, 100]
+    assert (train["optimisation"]["batch_size"], train["optimisation"]["learning_rate"]) == (32, 0.001)
+    assert train["erasing"] == {
+        "probability": 0.5,
+        "minimum_share": 0.01,
+        "maximum_share": 0.25,
+        "maximum_regions": 10,
+        "maximum_slices": 32,
+        "noise_from": "image",
+    }
+    assert train["network"]["latent_size"] == {"2d": 128, "3d": 512}
+    assert sorted(preprocess["padded_grid_voxels"]) == sorted([191, 158, 163])
+    assert (preprocess["spacing_mm"], preprocess["grid_voxels"]) == (1.0, [64, 64, 64])
+    assert (paper["threshold"]["iterations"], paper["threshold"]["lower"], paper["threshold"]["upper"]) == (
+        10,
+        0,
+        1,
+    )
+
+
+@pytest.mark.parametrize("overlay", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_config_that_is_shipped_is_possible(paper, overlay):
+    config = merged(paper, yaml.safe_load(overlay.read_text()))
+    check_schema(config, SCHEMA)
+    check_study(config)
+
+
+def test_the_schema_knows_the_models_that_exist():
+    assert tuple(SCHEMA["$defs"]["model"]["enum"]) == MODEL_NAMES
+
+
+def test_a_misspelt_key_is_named_with_the_right_one(paper):
+    paper["train"]["optimisation"]["batch_sise"] = paper["train"]["optimisation"].pop("batch_size")
+    with pytest.raises(
+        ValueError, match=r"train\.optimisation: .*batch_sise is not known; did you mean batch_size"
+    ):
+        check_schema(paper, SCHEMA)
+
+
+def test_a_value_of_the_wrong_kind_is_named_with_its_place(paper):
+    paper["score"]["median_size_voxels"] = 4
+    with pytest.raises(ValueError, match=r"score\.median_size_voxels: 4 is not one of \[1, 3, 5, 7, 9\]"):
+        check_schema(paper, SCHEMA)
+
+
+def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
+    def leaves(node, path=()):
+        for key, value in node.items():
+            yield (*path, key)
+            if isinstance(value, dict):
+                yield from leaves(value, (*path, key))
+
+    free = {("phantom", "cohorts"), ("ingest", "cohorts"), ("split", "sizes")}
+    free |= {("threshold", "from_cohort"), ("report", "paper_cohorts")}
+    for path in leaves(paper):
+        if any(path[: len(place)] == place and path != place for place in free):
+            continue
+        config = copy.deepcopy(paper)
+        section = config
+        for key in path[:-1]:
+            section = section[key]
+        del section[path[-1]]
+        with pytest.raises(ValueError, match=f"'{path[-1]}' is a required property"):
+            check_schema(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            {"split": {"sizes": {"atlas": {"validation": 300, "test": 10}}}},
+            r"atlas has 1\d subjects.*validation: 0",
+        ),
+        ({"preprocess": {"grid_voxels": [32, 36, 32]}}, r"cannot be halved 3 times.*\[32, 40, 32\]"),
+        ({"train": {"erasing": {"maximum_slices": 33}}}, r"maximum_slices is 33, the grid has 32"),
+        ({"train": {"erasing": {"minimum_share": 0.5}}}, r"minimum_share must lie below"),
+        ({"study": {"lesion_cohorts": ["brats", "wmh"]}}, r"the cohort wmh, ingest.cohorts has only"),
+        ({"study": {"lesion_cohorts": ["brats", "healthy"]}}, r"healthy cannot be both"),
+        ({"threshold": {"from_cohort": {"atlas": "wmh"}}}, r"from_cohort.atlas is wmh"),
+        (
+            {"split": {"sizes": {"atlas": {"validation": 0, "test": 1.0}}}},
+            r"atlas takes its threshold .* empty",
+        ),
+        ({"preprocess": {"lower_percentile": 99}}, r"lower_percentile must lie below"),
+    ],
+)
+def test_an_impossible_study_is_one_readable_error(demo, change, message):
+    with pytest.raises(ValueError, match="(?s)" + message):
+        check_study(merged(demo, change))
+
+
+def test_missing_data_are_named_all_at_once_and_only_until_they_are_listed(paper, tmp_path):
+    with pytest.raises(ValueError, match=r"(?s)healthy\.csv.*MICCAI_BraTS_2019.*data/ATLAS.*make demo"):
+        check_paths(paper, root=tmp_path)
+    (tmp_path / "results/ingest").mkdir(parents=True)
+    for cohort in ("healthy", "brats", "atlas"):
+        (tmp_path / f"results/ingest/{cohort}.csv").touch()
+    check_paths(paper, root=tmp_path)
+
+
+def test_the_study_trains_14_models_and_three_more_fractions_of_four(paper):
+    runs = list_runs(paper["study"])
+    trained = [run for run in runs if run.model not in BASELINE_NAMES]
+    assert len(trained) == 14 + 3 * 4 and len(runs) == len(set(runs)) == 28
+    assert {run.fraction_percent for run in trained if run.model == "3d-none"} == {10, 20, 60, 100}
+
+
+def test_t1ce_is_evaluated_for_the_models_of_table_2_alone(paper):
+    cohorts = paper["ingest"]["cohorts"]
+
+    def datasets(model, percent):
+        return list_datasets(Run(model, percent, 1), study=paper["study"], cohorts=cohorts)
+
+    assert datasets("3d-cube-noise", 100) == ["brats-t1", "brats-t1ce", "atlas-t1"]
+    assert datasets("3d-cube-noise", 20) == datasets("3d-none", 100) == ["brats-t1", "atlas-t1"]

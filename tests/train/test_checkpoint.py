@@ -1,0 +1,34 @@
+import pickle
+
+import pytest
+import torch
+
+from spatial_erasing.train.checkpoint import load_checkpoint, load_network, save_weights
+from spatial_erasing.train.network import NetworkSettings, SpatialVAE
+
+CPU = torch.device("cpu")
+
+
+def test_a_weights_file_rebuilds_its_network(tmp_path):
+    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4)).eval()
+    save_weights(tmp_path / "weights.pt", network, network.state_dict())
+    again = load_network(tmp_path / "weights.pt", CPU)
+    scans = torch.rand(3, 1, 8, 8)
+    assert torch.equal(network(scans)[0], again(scans)[0])
+    assert again.settings == network.settings
+    assert [file.name for file in tmp_path.iterdir()] == ["weights.pt"]
+
+
+def test_a_pickle_of_foreign_origin_is_never_executed(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "executed"), "w"))
+
+    torch.save({"network": Trap()}, tmp_path / "weights.pt")
+    with pytest.raises(pickle.UnpicklingError):
+        load_network(tmp_path / "weights.pt", CPU)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_without_a_checkpoint_there_is_nothing_to_load(tmp_path):
+    assert load_checkpoint(tmp_path / "latest.pt", CPU) is None

@@ -1,0 +1,225 @@
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from spatial_erasing.cohorts import Split
+from spatial_erasing.models import parse_model
+from spatial_erasing.seeds import hash_seed
+from spatial_erasing.train.erasing import erase
+from spatial_erasing.train.start import checkpoint_folder, make_trainer
+
+NETWORK = {
+    "feature_maps": [4, 8],
+    "bottleneck_channels": 2,
+    "kernel_size": 4,
+    "norm": "none",
+    "activation": "leaky_relu",
+    "output_activation": "linear",
+    "latent_size": {"2d": 6, "3d": 8},
+}
+ERASING = {
+    "probability": 0.5,
+    "minimum_share": 0.01,
+    "maximum_share": 0.25,
+    "maximum_regions": 10,
+    "maximum_slices": 4,
+    "noise_from": "image",
+}
+OPTIMISATION = {
+    "batch_size": 4,
+    "learning_rate": 0.001,
+    "warmup_steps": 0,
+    "kl_weight": 1.0,
+    "maximum_steps": {"2d": 12, "3d": 12},
+    "validate_every_steps": 4,
+    "patience_steps": 100,
+}
+
+
+def healthy(count, *, seed=0):
+    rng = np.random.default_rng(seed)
+    scans = rng.random((count, 8, 8, 8)).astype(np.float16)
+    brain = np.zeros(scans.shape, dtype=bool)
+    brain[:, 1:7, 1:7, 2:6] = True
+    scans[~brain] = 0
+    subjects = [("healthy", f"{seed}-{k}") for k in range(count)]
+    nothing = np.zeros(scans.shape, dtype=bool)
+    return Split(subjects, scans, brain, nothing, nothing.any(axis=(1, 2)), (8, 8, 8))
+
+
+def trainer_of(model="3d-cube-noise", *, optimisation=None, validation=None, seed=3):
+    return make_trainer(
+        parse_model(model),
+        healthy(10),
+        validation or healthy(3, seed=1),
+        network=NETWORK,
+        erasing=ERASING,
+        optimisation=OPTIMISATION | (optimisation or {}),
+        device=torch.device("cpu"),
+        seed=seed,
+        threads=1,
+    )
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("model", ["2d-none", "2d-patch-noise", "3d-cube-zero", "3d-half-volume-noise"])
+def test_training_equals_a_plain_loop_written_out(model):
+    trainer = trainer_of(model)
+    reference = trainer_of(model)
+    network, items = reference.network, reference.training_items.float()
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.001)
+    spec = parse_model(model)
+    order = torch.randperm(len(items), generator=torch.Generator().manual_seed(hash_seed(3, "epoch", 0)))
+    for step in range(2):
+        scans = items[order[step * 4 : step * 4 + 4]]
+        generator = torch.Generator().manual_seed(hash_seed(3, "step", step))
+        erased = erase(scans, spec.strategy, spec.fill, settings=reference.erasing, generator=generator)
+        noise = torch.randn(len(scans), network.settings.latent_size, generator=generator)
+        mean, log_variance = network.encode(erased)
+        posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
+        prior = torch.distributions.Normal(0.0, 1.0)
+        output = network.decode(mean + posterior.scale * noise)
+        loss = (output - scans).abs().sum() + torch.distributions.kl_divergence(posterior, prior).sum()
+        optimiser.zero_grad()
+        (loss / len(scans)).backward()
+        optimiser.step()
+
+    for step in range(2):
+        trainer.train_step(step, seed=3)
+
+    for ours, plain in zip(trainer.network.parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
+
+
+def test_validation_l1_is_the_mean_absolute_error_of_whole_items_with_z_at_its_mean():
+    trainer = trainer_of()
+    measured = trainer.validate()
+    with torch.no_grad():
+        scans = trainer.validation_items.float()
+        mean, _ = trainer.network.encode(scans)
+        expected = (trainer.network.decode(mean) - scans).abs().mean()
+    assert measured["validation_l1"] == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_training_lowers_the_validation_l1():
+    trainer = trainer_of("3d-none", optimisation={"maximum_steps": {"2d": 1, "3d": 60}})
+    before = trainer.validate()["validation_l1"]
+    trainer.run(seed=3)
+    assert trainer.progress.best_l1 < 0.8 * before
+
+
+def test_the_best_weights_are_kept_and_not_the_last():
+    trainer = trainer_of(optimisation={"maximum_steps": {"2d": 1, "3d": 16}})
+    scripted = iter([0.5, 0.2, 0.4, 0.3])
+    at_validation = []
+
+    def validate():
+        at_validation.append({name: w.clone() for name, w in trainer.network.state_dict().items()})
+        return {"validation_l1": next(scripted), "validation_kl": 1.0, "active_units": 2}
+
+    trainer.validate = validate
+    best = trainer.run(seed=3)
+
+    assert trainer.progress.best_step == 8
+    assert same(best, at_validation[1])
+    assert not same(best, at_validation[3])
+
+
+def test_training_stops_when_patience_is_over():
+    trainer = trainer_of(optimisation={"maximum_steps": {"2d": 1, "3d": 1000}, "patience_steps": 12})
+    scripted = iter([0.5, 0.2] + [0.3] * 10)
+    trainer.validate = lambda: {"validation_l1": next(scripted), "validation_kl": 1.0, "active_units": 2}
+    trainer.run(seed=3)
+    assert trainer.progress.step == 8 + 12
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    assert same(trainer_of().run(seed=3), trainer_of().run(seed=3))
+    assert not same(trainer_of().run(seed=3), trainer_of(seed=4).run(seed=4))
+
+
+def test_every_epoch_sees_each_item_at_most_once_and_all_orders_differ():
+    trainer = trainer_of()
+    epochs = [torch.cat([trainer._batch(2 * epoch + k, seed=3) for k in range(2)]) for epoch in range(20)]
+    assert all(len(set(epoch.tolist())) == 8 for epoch in epochs)
+    assert len({tuple(epoch.tolist()) for epoch in epochs}) == 20
+    assert set(torch.cat(epochs).tolist()) == set(range(10))
+
+
+def test_a_training_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path):
+    """A process is killed with SIGKILL in the middle of its training; the next one goes on."""
+    script = textwrap.dedent(f"""
+        import os, signal, sys
+        from pathlib import Path
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from test_engine import trainer_of
+        trainer = trainer_of()
+        step = trainer.train_step
+        def train_step(number, *, seed):
+            if number == 6:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return step(number, seed=seed)
+        trainer.train_step = train_step
+        trainer.run(seed=3, checkpoint=Path({str(tmp_path / "latest.pt")!r}))
+    """)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    killed = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+
+    resumed = trainer_of()
+    weights = resumed.run(seed=3, checkpoint=tmp_path / "latest.pt")
+
+    assert same(weights, trainer_of().run(seed=3))
+    assert [row["step"] for row in resumed.progress.history] == [4, 8, 12]
+
+
+def test_a_loss_that_is_not_a_number_stops_with_the_steps_and_keeps_the_best(tmp_path):
+    trainer = trainer_of()
+    step = trainer.train_step
+
+    def train_step(number, *, seed):
+        losses = step(number, seed=seed)
+        return (losses[0] * math.nan, losses[1]) if number == 5 else losses
+
+    trainer.train_step = train_step
+    with pytest.raises(FloatingPointError, match=r"3d-cube-noise.*between steps 4 and 8"):
+        trainer.run(seed=3, checkpoint=tmp_path / "latest.pt")
+    kept = torch.load(tmp_path / "latest.pt", weights_only=True)
+    assert kept["progress"]["step"] == 4 and kept["progress"]["best_step"] == 4
+
+
+def test_another_setting_other_data_or_other_code_starts_from_another_checkpoint(tmp_path):
+    folders = [
+        checkpoint_folder(trainer_of(), tmp_path, code="a"),
+        checkpoint_folder(trainer_of(), tmp_path, code="b"),
+        checkpoint_folder(trainer_of("3d-none"), tmp_path, code="a"),
+        checkpoint_folder(trainer_of(optimisation={"learning_rate": 0.002}), tmp_path, code="a"),
+        checkpoint_folder(trainer_of(validation=healthy(3, seed=2)), tmp_path, code="a"),
+    ]
+    assert len(set(folders)) == len(folders)
+    assert checkpoint_folder(trainer_of(), tmp_path, code="a") == folders[0]
+
+
+def test_an_empty_split_is_refused():
+    with pytest.raises(ValueError, match="validation split holds no"):
+        trainer_of(validation=healthy(0))
+
+
+def test_the_learning_rate_rises_linearly_over_the_warm_up():
+    trainer = trainer_of(optimisation={"warmup_steps": 4})
+    rates = []
+    for step in range(6):
+        trainer.train_step(step, seed=3)
+        rates.append(trainer.optimiser.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.00025, 0.0005, 0.00075, 0.001, 0.001, 0.001])

@@ -1,0 +1,69 @@
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A copy of the workflow that a test may change, and the folder in which it runs."""
+
+    workflow: Path
+    folder: Path
+
+    @property
+    def results(self):
+        return self.folder / "results"
+
+    def run(self, *arguments, check=True):
+        """Run Snakemake on this study and return what it printed."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(self.folder)]
+        command += ["--configfile", str(self.workflow / "tiny.yaml"), *arguments]
+        environment = os.environ | {"PYTHONPATH": ""}
+        done = subprocess.run(
+            command, cwd=self.workflow, env=environment, capture_output=True, text=True, check=False
+        )
+        if check and done.returncode:
+            raise RuntimeError(done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def planned(self, *arguments):
+        """Rules that a run would execute now, with how often."""
+        lines = self.run("--dry-run", *arguments).splitlines()
+        if "Job stats:" not in lines:
+            return {}
+        table = lines[lines.index("Job stats:") + 3 :]
+        rows = [line.split() for line in table[: next(k for k, line in enumerate(table) if not line.strip())]]
+        return {rule: int(count) for rule, count in rows if rule != "total"}
+
+    def copy(self, folder):
+        """The same study elsewhere, results and all, for a test that changes something."""
+        shutil.copytree(self.workflow, folder / "workflow copy")
+        shutil.copytree(self.folder, folder / "run")
+        return Study(folder / "workflow copy", folder / "run")
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory):
+    """The tiny study, finished: raw synthetic heads to report, by the rules that everyone runs."""
+    workflow = tmp_path_factory.mktemp("workflow of a study")
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, workflow / name)
+    for name in ("workflow", "spatial_erasing", "envs", "profiles", "config"):
+        shutil.copytree(ROOT / name, workflow / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tests/workflow/tiny.yaml", workflow / "tiny.yaml")
+    study = Study(workflow, tmp_path_factory.mktemp("run"))
+    study.run()
+    return study
+
+
+@pytest.fixture
+def changed(study, tmp_path):
+    """A finished study of which a test may change what it likes."""
+    return study.copy(tmp_path)

@@ -1,0 +1,109 @@
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spatial_erasing.provenance import reached_files
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
+LIBRARY = sorted((ROOT / "spatial_erasing").rglob("*.py"))
+STAGES = [
+    "phantom",
+    "ingest",
+    "preprocess",
+    "split",
+    "train",
+    "score",
+    "threshold",
+    "evaluate",
+    "report",
+]
+RULES = [
+    (path.stem, match[1], match[0])
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
+    for match in re.finditer(r"^rule (\w+):.*?(?=^rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE)
+]
+# what a package is called when it is installed
+DISTRIBUTIONS = {"yaml": "pyyaml", "SimpleITK": "simpleitk", "ants": "antspyx"}
+
+
+@pytest.mark.parametrize("stage, name, body", RULES, ids=[name for _, name, _ in RULES])
+def test_a_rule_has_log_benchmark_resources_and_a_script_of_its_name(stage, name, body):
+    for directive in ("log:", "benchmark:", "resources:", "conda:", '"""'):
+        assert f"    {directive}" in body, f"rule {name} lacks {directive}"
+    assert f"scripts/{name}.py" in body and f'code=code_fingerprint("{name}")' in body
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_is_thin_and_belongs_to_a_rule(script):
+    source = script.read_text()
+    assert len(source.splitlines()) <= 40, "move the logic to spatial_erasing/, where it can be tested"
+    assert "def " not in source and "log_to(snakemake.log[0])" in source
+    assert script.stem in {name for _, name, _ in RULES}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_the_same_word_everywhere(stage):
+    assert (ROOT / f"workflow/rules/{stage}.smk").read_text().startswith(f'"""Stage {stage}: ')
+    assert (ROOT / "spatial_erasing" / stage).is_dir() and (ROOT / "tests" / stage).is_dir()
+    assert f"`{stage}`" in (ROOT / "ARCHITECTURE.md").read_text()
+    assert f'include: "workflow/rules/{stage}.smk"' in (ROOT / "Snakefile").read_text()
+
+
+@pytest.mark.parametrize("path", [*LIBRARY, *SCRIPTS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_and_functions_stay_short(path):
+    source = path.read_text()
+    assert len(source.splitlines()) <= 300
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            docstring = (ast.get_docstring(node) or "").count("\n") + 2
+            assert node.end_lineno - node.lineno - docstring <= 50, node.name
+
+
+def imported(path):
+    """Packages that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.partition(".")[0])
+    return names - set(sys.stdlib_module_names) - {"spatial_erasing"}
+
+
+def pins(text):
+    return dict(re.findall(r"([\w.-]+)==([\w.]+)", text))
+
+
+@pytest.mark.parametrize("stage, name, body", RULES, ids=[name for _, name, _ in RULES])
+def test_the_environment_of_a_rule_holds_every_package_that_its_script_reaches(stage, name, body):
+    environment = yaml.safe_load((ROOT / "envs" / re.search(r"envs/(\w+\.yaml)", body)[1]).read_text())
+    installed = pins("\n".join(environment["dependencies"][-1]["pip"]))
+    reached = set().union(*map(imported, reached_files(ROOT / f"workflow/scripts/{name}.py")))
+    assert {DISTRIBUTIONS.get(package, package) for package in reached} <= set(installed)
+
+
+@pytest.mark.parametrize("environment", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_environments_and_requirements_pin_the_same_versions(environment):
+    required = pins((ROOT / "requirements.txt").read_text())
+    assert pins(environment.read_text()).items() <= required.items()
+
+
+def test_every_requirement_is_pinned():
+    for file in ("requirements.txt", "requirements-dev.txt"):
+        for line in (ROOT / file).read_text().splitlines():
+            assert not line or line.startswith(("#", "-r ")) or re.fullmatch(r"[\w.-]+==[\w.]+", line), line
+
+
+@pytest.mark.parametrize("stage", ["split", "train", "score", "threshold", "evaluate"])
+def test_training_scoring_and_evaluation_need_torch_and_numpy_alone(stage):
+    reached = set()
+    for module in (ROOT / "spatial_erasing" / stage).glob("*.py"):
+        reached |= set().union(*map(imported, reached_files(module)))
+    assert reached <= {"numpy", "torch"}
+    if stage in ("split", "threshold", "evaluate"):
+        assert "torch" not in reached

@@ -1,0 +1,186 @@
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+from spatial_erasing.cohorts import read_rows
+
+AFTER_SCORING = {
+    "find_threshold": 10,
+    "evaluate_dataset": 10,
+    "collect_metrics": 1,
+    "write_table_1": 1,
+    "write_table_2": 1,
+    "plot_figure_7": 1,
+    "write_report": 1,
+    "all": 1,
+}
+
+
+def replace(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_table_1_has_every_model_and_baseline_on_both_cohorts_with_finite_numbers(study):
+    rows = read_rows(study.results / "report/tables/table_1.csv")
+    expected = {
+        (cohort, model)
+        for cohort in ("brats", "atlas")
+        for model in ("2d-patch-noise", "3d-cube-noise", "baseline-mean-healthy", "baseline-brain-median")
+    }
+    assert {(row["cohort"], row["model"]) for row in rows} == expected
+    for row in rows:
+        for name in ("dice_dataset_percent", "dice_subject_mean_percent", "auprc_percent"):
+            assert 0 <= float(row[name]) <= 100
+        assert row["test_subjects"] == "3"
+
+
+def test_what_the_report_promises_is_there(study):
+    page = (study.folder / "report.html").read_text()
+    for name in ("table_1.md", "table_2.md", "figure_3.png", "figure_7.png", "history.png", "quality.pdf"):
+        assert name in page
+    for figure in ("figure_3", "figure_7", "history"):
+        assert (study.results / f"report/figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert (study.results / f"report/figures/{figure}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_finished_study_has_nothing_to_do(study):
+    assert "Nothing to be done" in study.run()
+
+
+def test_no_checkpoint_and_no_unfinished_file_is_left(study):
+    names = [path.name for path in study.results.rglob("*")]
+    assert not [name for name in names if name.startswith((".unfinished", "checkpoint"))]
+
+
+def test_another_median_reruns_the_post_processing_and_trains_nothing(changed):
+    replace(changed.workflow / "tiny.yaml", "median_size_voxels: 3", "median_size_voxels: 1")
+    assert changed.planned() == AFTER_SCORING
+
+
+def test_another_loss_trains_again_and_preprocesses_nothing(changed):
+    replace(changed.workflow / "tiny.yaml", "warmup_steps: 5", "warmup_steps: 5\n    kl_weight: 0.5")
+    planned = changed.planned()
+    assert planned["train_vae"] == 2 and planned["reconstruct_scans"] == 6
+    assert not {"prepare_brains", "stack_cohort", "assign_splits", "reconstruct_baseline"} & set(planned)
+
+
+def test_another_grid_reuses_the_prepared_brains(changed):
+    replace(changed.workflow / "tiny.yaml", "grid_voxels: [16, 16, 16]", "grid_voxels: [16, 16, 20]")
+    planned = changed.planned()
+    assert planned["stack_cohort"] == 3 and "prepare_brains" not in planned
+
+
+def test_a_comment_in_the_library_reruns_nothing(changed):
+    for module in (changed.workflow / "spatial_erasing").rglob("*.py"):
+        module.write_text(module.read_text() + "\n# a remark\n")
+    assert changed.planned() == {}
+
+
+def test_a_changed_formula_reruns_what_reaches_it(changed):
+    replace(
+        changed.workflow / "spatial_erasing/score/postprocess.py",
+        "def anomaly_score(",
+        "_X = 2\n\n\ndef anomaly_score(",
+    )
+    assert changed.planned() == AFTER_SCORING
+
+
+def test_no_test_subject_reaches_training_or_threshold(study):
+    splits = read_rows(study.results / "split/splits.csv")
+    of_split = {}
+    for row in splits:
+        of_split.setdefault(row["split"], set()).add((row["cohort"], row["subject"]))
+    assert not of_split["test"] & (of_split["training"] | of_split["validation"])
+    assert not of_split["training"] & of_split["validation"]
+    assert {cohort for cohort, _ in of_split["training"]} == {"healthy"}
+    for split in ("validation", "test"):
+        for path in study.results.glob(f"score/*/*/*/*/{split}.npz"):
+            cohort = path.parent.name.partition("-")[0]
+            assert {(cohort, name) for name in np.load(path)["subject"].tolist()} <= of_split[split]
+
+
+def test_the_threshold_does_not_change_when_the_test_subjects_do(changed):
+    """Test scans, brains and lesions are replaced by noise; the search must not notice."""
+    volumes = changed.results / "preprocess/atlas/volumes.npz"
+    splits = {row["subject"]: row["split"] for row in read_rows(changed.results / "split/atlas.csv")}
+    arrays = dict(np.load(volumes))
+    is_test = np.array([splits[name] == "test" for name in arrays["subject"].tolist()])
+    rng = np.random.default_rng(0)
+    for name in ("t1", "brain", "lesion"):
+        noise = rng.random(arrays[name][is_test].shape) < 0.5
+        arrays[name][is_test] = noise.astype(arrays[name].dtype)
+    np.savez(volumes, **arrays)
+    run = "3d-cube-noise/fraction-100/seed-1"
+    found = changed.results / f"threshold/{run}/atlas-t1.json"
+    before = found.read_text()
+
+    changed.run(
+        "--rerun-triggers",
+        "mtime",
+        "--forcerun",
+        "find_threshold",
+        "--",
+        str(found.relative_to(changed.folder)),
+    )
+
+    assert found.read_text() == before
+    assert json.loads(before)["threshold"] > 0
+
+
+def test_every_subject_that_was_found_is_in_one_manifest_row_and_one_split_row(study):
+    for cohort in ("healthy", "brats", "atlas"):
+        found = {row["subject"] for row in read_rows(study.results / f"ingest/{cohort}.csv")}
+        manifest = [row["subject"] for row in read_rows(study.results / f"preprocess/{cohort}/manifest.csv")]
+        split = [row["subject"] for row in read_rows(study.results / f"split/{cohort}.csv")]
+        assert sorted(manifest) == sorted(split) == sorted(found)
+
+
+def test_one_broken_scan_costs_nobody_else(changed):
+    """A scan that is no longer readable fails in its own row; the study goes on without it."""
+    with (changed.results / "phantom/healthy/participants.csv").open() as stream:
+        first = next(csv.DictReader(stream))
+    scan = changed.results / "phantom/healthy" / first["t1"]
+    content = bytearray(scan.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 2000] = b"\0" * 2000
+    scan.write_bytes(content)
+
+    replace(changed.workflow / "tiny.yaml", "padded_grid", "maximum_failed_percent: 50\n  padded_grid")
+    printed = changed.run("--forcerun", "list_scans", "--", "results/preprocess/healthy/volumes.npz")
+
+    rows = {row["subject"]: row for row in read_rows(changed.results / "preprocess/healthy/manifest.csv")}
+    broken = rows.pop(first["subject"])
+    assert broken["status"] == "failed" and first["t1"] in broken["reason"]
+    assert len(rows) == 4 and all(row["status"] == "done" for row in rows.values()), printed
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("score:", "scores:\n  x: 1\nscore:", r"the key scores is not known; did you mean score\?"),
+        ("grid_voxels: [16, 16, 16]", "grid_voxels: [16, 18, 16]", r"cannot be halved 2 times"),
+        (
+            "{validation: 2, test: 3}",
+            "{validation: 20, test: 3}",
+            r"has 5 subjects, config\.yaml splits it as",
+        ),
+    ],
+)
+def test_a_wrong_config_is_one_readable_error_before_the_first_job(study, tmp_path, old, new, message):
+    overlay = tmp_path / "wrong.yaml"
+    overlay.write_text((study.workflow / "tiny.yaml").read_text().replace(old, new))
+    printed = study.run("--configfile", str(overlay), "--dry-run", check=False)
+    assert re.search(message, printed)
+    assert "Traceback" not in printed and "rule " not in printed
+
+
+def test_data_that_are_not_there_are_one_readable_error(study, tmp_path):
+    empty = type(study)(study.workflow, tmp_path)
+    (tmp_path / "none.yaml").write_text("{}")
+    printed = empty.run("--configfile", str(tmp_path / "none.yaml"), "--dry-run", check=False)
+    assert "ingest.cohorts.brats.path: data/MICCAI_BraTS_2019_Data_Training" in printed
+    assert "make demo" in printed and "Traceback" not in printed

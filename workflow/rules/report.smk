@@ -1,0 +1,202 @@
+"""Stage report: the paper's tables and figures, drawn from results/evaluate/ and a few reconstructions.
+
+reads   results/evaluate/metrics.csv, subjects.csv, volumes and reconstructions of the examples
+writes  results/report/tables/table_{1,2}.{csv,md,tex}
+        results/report/figures/figure_{3,7}.{png,pdf}, history.{png,pdf}
+        report.html   all of it in one file
+"""
+
+
+rule write_table_1:
+    """Table 1: every model on every lesion cohort, the paper's numbers beside ours, baselines below."""
+    input:
+        "results/evaluate/metrics.csv",
+    output:
+        csv="results/report/tables/table_1.csv",
+        md=report(
+            "results/report/tables/table_1.md",
+            caption="../report/table_1.rst",
+            category="Tables",
+            labels={"table": "1", "what": "segmentation of every model"},
+        ),
+        tex="results/report/tables/table_1.tex",
+    log:
+        "results/logs/write_table_1.log",
+    benchmark:
+        "results/benchmarks/write_table_1.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        title=config["study"]["title"],
+        models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
+        cohorts={
+            cohort: config["report"]["paper_cohorts"].get(cohort) for cohort in LESION
+        },
+        grid_voxels=config["preprocess"]["grid_voxels"],
+        borrowed=config["threshold"]["from_cohort"],
+        code=code_fingerprint("write_table_1"),
+    script:
+        "../scripts/write_table_1.py"
+
+
+rule write_table_2:
+    """Table 2: two models trained on T1, tested on T1 and T1ce."""
+    input:
+        "results/evaluate/metrics.csv",
+    output:
+        csv="results/report/tables/table_2.csv",
+        md=report(
+            "results/report/tables/table_2.md",
+            caption="../report/table_2.rst",
+            category="Tables",
+            labels={"table": "2", "what": "T1 and T1ce"},
+        ),
+        tex="results/report/tables/table_2.tex",
+    log:
+        "results/logs/write_table_2.log",
+    benchmark:
+        "results/benchmarks/write_table_2.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        title=config["study"]["title"],
+        models=config["study"]["table_2_models"],
+        cohorts={
+            cohort: config["report"]["paper_cohorts"].get(cohort)
+            for cohort in LESION
+            if "t1ce" in config["ingest"]["cohorts"][cohort]["sequences"]
+        },
+        grid_voxels=config["preprocess"]["grid_voxels"],
+        borrowed=config["threshold"]["from_cohort"],
+        code=code_fingerprint("write_table_2"),
+    script:
+        "../scripts/write_table_2.py"
+
+
+rule plot_figure_3:
+    """Figure 3: what each erasing strategy hides from the network."""
+    input:
+        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
+        splits="results/split/healthy.csv",
+    output:
+        png=report(
+            "results/report/figures/figure_3.png",
+            caption="../report/figure_3.rst",
+            category="Figures",
+            labels={"figure": "3", "what": "erasing strategies"},
+        ),
+        pdf="results/report/figures/figure_3.pdf",
+    log:
+        "results/logs/plot_figure_3.log",
+    benchmark:
+        "results/benchmarks/plot_figure_3.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        erasing=config["train"]["erasing"],
+        seed=config["study"]["seeds"][0],
+        spacing_mm=config["preprocess"]["spacing_mm"],
+        code=code_fingerprint("plot_figure_3"),
+    script:
+        "../scripts/plot_figure_3.py"
+
+
+rule plot_figure_7:
+    """Figure 7: input, output, difference, heat map and truth of test subjects at fixed percentiles."""
+    input:
+        subjects=expand(
+            "results/evaluate/{run}/{cohort}-t1/subjects.csv",
+            run=example_run(),
+            cohort=LESION,
+        ),
+        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
+        scores=expand(
+            "results/score/{run}/{cohort}-t1/test.npz",
+            run=example_run(),
+            cohort=LESION,
+        ),
+    output:
+        png=report(
+            "results/report/figures/figure_7.png",
+            caption="../report/figure_7.rst",
+            category="Figures",
+            labels={"figure": "7", "what": "examples"},
+        ),
+        pdf="results/report/figures/figure_7.pdf",
+    log:
+        "results/logs/plot_figure_7.log",
+    benchmark:
+        "results/benchmarks/plot_figure_7.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        model=config["study"]["example_model"],
+        spacing_mm=config["preprocess"]["spacing_mm"],
+        percentiles=config["report"]["example_percentiles"],
+        erosion_iterations=config["score"]["erosion_iterations"],
+        median_size_voxels=config["score"]["median_size_voxels"],
+        code=code_fingerprint("plot_figure_7"),
+    script:
+        "../scripts/plot_figure_7.py"
+
+
+rule plot_history:
+    """Learning curves: training and validation loss of every model that was trained on all subjects."""
+    input:
+        trained_runs("history.csv"),
+    output:
+        png=report(
+            "results/report/figures/history.png",
+            caption="../report/history.rst",
+            category="Training",
+            labels={"figure": "learning curves", "what": "every model"},
+        ),
+        pdf="results/report/figures/history.pdf",
+    log:
+        "results/logs/plot_history.log",
+    benchmark:
+        "results/benchmarks/plot_history.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_fingerprint("plot_history"),
+    script:
+        "../scripts/plot_history.py"
+
+
+rule write_report:
+    """Put every table and figure into one page that opens without a network."""
+    input:
+        RESULTS,
+    output:
+        "report.html",
+    log:
+        "results/logs/write_report.log",
+    benchmark:
+        "results/benchmarks/write_report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        config=config,
+        snakefile=str(workflow.main_snakefile),
+        code=code_fingerprint("write_report"),
+    script:
+        "../scripts/write_report.py"

@@ -1,0 +1,62 @@
+"""Stage score: what a healthy brain would have looked like in each scan of the lesion cohorts.
+
+reads   results/preprocess/{cohort}/volumes.npz, results/split/{cohort}.csv, weights
+writes  results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/{split}.npz
+"""
+
+
+rule reconstruct_scans:
+    """Reconstruct every scan of one split with a trained network."""
+    input:
+        volumes="results/preprocess/{cohort}/volumes.npz",
+        splits="results/split/{cohort}.csv",
+        weights="results/train/{model}/fraction-{percent}/seed-{seed}/weights.pt",
+    output:
+        validation="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/validation.npz",
+        test="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
+    log:
+        "results/logs/reconstruct_scans/{model}-{percent}-{seed}-{cohort}-{sequence}.log",
+    benchmark:
+        "results/benchmarks/reconstruct_scans/{model}-{percent}-{seed}-{cohort}-{sequence}.tsv"
+    wildcard_constraints:
+        model="[23]d-.*",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPUS,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        device=config["train"]["device"],
+        batch_size=config["score"]["batch_size"],
+        code=code_fingerprint("reconstruct_scans"),
+    script:
+        "../scripts/reconstruct_scans.py"
+
+
+rule reconstruct_baseline:
+    """Put a baseline without a network in the place of a reconstruction."""
+    input:
+        volumes="results/preprocess/{cohort}/volumes.npz",
+        splits="results/split/{cohort}.csv",
+        healthy=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
+        healthy_splits="results/split/healthy.csv",
+    output:
+        validation="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/validation.npz",
+        test="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
+    log:
+        "results/logs/reconstruct_baseline/{model}-{percent}-{seed}-{cohort}-{sequence}.log",
+    benchmark:
+        "results/benchmarks/reconstruct_baseline/{model}-{percent}-{seed}-{cohort}-{sequence}.tsv"
+    wildcard_constraints:
+        model="baseline-.*",
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code_fingerprint("reconstruct_baseline"),
+    script:
+        "../scripts/reconstruct_baseline.py"

@@ -1,0 +1,52 @@
+"""Stage split: who trains, who validates, who tests; the same on every machine.
+
+reads   results/ingest/{cohort}.csv, so that a subject's place does not depend on who fails later
+writes  results/split/{group}.csv   healthy, or a lesion cohort by itself
+        results/split/splits.csv    all of them, for people
+"""
+
+
+rule assign_splits:
+    """Assign every subject to a split by a hash of its name, stratified by scanner."""
+    input:
+        lambda wildcards: expand(
+            "results/ingest/{cohort}.csv", cohort=cohorts_of(wildcards)
+        ),
+    output:
+        "results/split/{group}.csv",
+    log:
+        "results/logs/assign_splits/{group}.log",
+    benchmark:
+        "results/benchmarks/assign_splits/{group}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        sizes=lambda wildcards: config["split"]["sizes"][wildcards.group],
+        seed=config["split"]["seed"],
+        code=code_fingerprint("assign_splits"),
+    script:
+        "../scripts/assign_splits.py"
+
+
+rule collect_splits:
+    """Put the splits of all cohorts into one table."""
+    input:
+        expand("results/split/{group}.csv", group=["healthy", *LESION]),
+    output:
+        "results/split/splits.csv",
+    log:
+        "results/logs/collect_splits.log",
+    benchmark:
+        "results/benchmarks/collect_splits.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code_fingerprint("collect_splits"),
+    script:
+        "../scripts/collect_splits.py"

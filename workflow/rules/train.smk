@@ -1,0 +1,37 @@
+"""Stage train: one VAE a run, on healthy scans alone.
+
+reads   results/preprocess/{healthy cohort}/volumes.npz, results/split/healthy.csv
+writes  results/train/{model}/fraction-{percent}/seed-{seed}/weights.pt, history.csv
+        checkpoint-{hash}/ beside them while it trains: a killed training goes on where it was
+"""
+
+
+rule train_vae:
+    """Train one model on its share of the healthy subjects; keep the weights that validate best."""
+    input:
+        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
+        splits="results/split/healthy.csv",
+    output:
+        weights="results/train/{model}/fraction-{percent}/seed-{seed}/weights.pt",
+        history="results/train/{model}/fraction-{percent}/seed-{seed}/history.csv",
+    log:
+        "results/logs/train_vae/{model}-{percent}-{seed}.log",
+    benchmark:
+        "results/benchmarks/train_vae/{model}-{percent}-{seed}.tsv"
+    wildcard_constraints:
+        model="[23]d-.*",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPUS,
+        mem_mb=8000,
+        runtime=600,
+    params:
+        device=config["train"]["device"],
+        network=config["train"]["network"],
+        erasing=config["train"]["erasing"],
+        optimisation=config["train"]["optimisation"],
+        code=code_fingerprint("train_vae"),
+    script:
+        "../scripts/train_vae.py"

@@ -1,0 +1,35 @@
+"""Rule evaluate_dataset: the numbers of one run on the test subjects of one cohort and sequence."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from spatial_erasing.cohorts import read_split, write_rows
+from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS, evaluate_dataset
+from spatial_erasing.logs import log_to
+from spatial_erasing.score.maps import score_maps
+
+log_to(snakemake.log[0])
+
+scans = read_split(
+    [snakemake.input.volumes],
+    snakemake.input.splits,
+    split="test",
+    sequence=snakemake.wildcards.sequence,
+)
+maps = score_maps(
+    scans,
+    Path(snakemake.input.score),
+    erosion_iterations=snakemake.params.erosion_iterations,
+    median_size_voxels=snakemake.params.median_size_voxels,
+)
+metrics, subjects, slices = evaluate_dataset(
+    maps,
+    scans,
+    names=dict(snakemake.wildcards.items()),
+    threshold=json.loads(Path(snakemake.input.threshold).read_text()),
+)
+write_rows(snakemake.output.metrics, metrics, columns=METRIC_COLUMNS)
+write_rows(snakemake.output.subjects, subjects, columns=SUBJECT_COLUMNS)
+np.savez(snakemake.output.slices, score=slices, abnormal=scans.lesion_slices)

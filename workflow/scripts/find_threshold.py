@@ -1,0 +1,32 @@
+"""Rule find_threshold: the greedy search on the validation split, its path and the whole Dice curve."""
+
+import json
+from pathlib import Path
+
+from spatial_erasing.cohorts import read_split
+from spatial_erasing.logs import log_to
+from spatial_erasing.score.maps import score_maps
+from spatial_erasing.threshold.record import threshold_record
+
+log_to(snakemake.log[0])
+
+scans = read_split(
+    [snakemake.input.volumes],
+    snakemake.input.splits,
+    split="validation",
+    sequence=snakemake.wildcards.sequence,
+)
+maps = score_maps(
+    scans,
+    Path(snakemake.input.score),
+    erosion_iterations=snakemake.params.erosion_iterations,
+    median_size_voxels=snakemake.params.median_size_voxels,
+)
+record = threshold_record(
+    maps,
+    scans.lesion,
+    iterations=snakemake.params.iterations,
+    lower=snakemake.params.lower,
+    upper=snakemake.params.upper,
+)
+Path(snakemake.output[0]).write_text(json.dumps(record, indent=1))

@@ -1,0 +1,24 @@
+"""Rule make_phantoms: write a synthetic cohort and its table."""
+
+from pathlib import Path
+
+from spatial_erasing.cohorts import write_rows
+from spatial_erasing.logs import log_to
+from spatial_erasing.phantom.cohort import PhantomSettings
+from spatial_erasing.phantom.make import make_cohort
+
+log_to(snakemake.log[0])
+
+rows = make_cohort(
+    snakemake.params.cohort["kind"],
+    Path(snakemake.output[0]).with_suffix(""),
+    subjects=snakemake.params.cohort["subjects"],
+    seed=snakemake.params.seed,
+    settings=PhantomSettings(
+        spacing_mm=snakemake.params.spacing_mm,
+        scanners=snakemake.params.scanners,
+        minimum_lesion_ml=snakemake.params.minimum_lesion_ml,
+    ),
+    cores=snakemake.threads,
+)
+write_rows(snakemake.output[0], rows, columns=rows[0])

@@ -1,0 +1,22 @@
+"""Rule plot_figure_7: input, output, difference, heat map and truth of example test subjects."""
+
+from spatial_erasing.logs import log_to
+from spatial_erasing.report.figure_examples import figure_examples
+from spatial_erasing.report.style import save_figure
+from spatial_erasing.report.write import read_examples
+
+log_to(snakemake.log[0])
+
+examples, voxel_size_mm = read_examples(
+    snakemake.input.subjects,
+    volumes=snakemake.input.volumes,
+    scores=snakemake.input.scores,
+    model=snakemake.params.model,
+    spacing_mm=snakemake.params.spacing_mm,
+    percentiles=tuple(snakemake.params.percentiles),
+    erosion_iterations=snakemake.params.erosion_iterations,
+    median_size_voxels=snakemake.params.median_size_voxels,
+)
+figure = figure_examples(examples, voxel_size_mm=voxel_size_mm)
+for path in snakemake.output:
+    save_figure(figure, path)

@@ -1,0 +1,27 @@
+"""Rule reconstruct_scans: what a trained network makes of the scans of each split."""
+
+import numpy as np
+import torch
+
+from spatial_erasing.cohorts import read_split
+from spatial_erasing.logs import log_to
+from spatial_erasing.score.reconstruct import reconstruct
+from spatial_erasing.train.checkpoint import load_network
+from spatial_erasing.train.device import choose_device
+
+log_to(snakemake.log[0])
+
+torch.set_num_threads(snakemake.threads)
+network = load_network(snakemake.input.weights, choose_device(snakemake.params.device))
+for split, path in snakemake.output.items():
+    scans = read_split(
+        [snakemake.input.volumes],
+        snakemake.input.splits,
+        split=split,
+        sequence=snakemake.wildcards.sequence,
+    )
+    np.savez(
+        path,
+        subject=[subject for _, subject in scans.subjects],
+        reconstruction=reconstruct(network, scans.scans, batch_size=snakemake.params.batch_size),
+    )

@@ -1,0 +1,30 @@
+"""Rule stack_cohort: a cohort's brains on the networks' grid, in one file."""
+
+import numpy as np
+
+from spatial_erasing.cohorts import read_rows, write_rows
+from spatial_erasing.logs import log_to
+from spatial_erasing.preprocess.stack import GridSettings, largest_box, require_few_failures, stack_cohort
+from spatial_erasing.preprocess.subject import COLUMNS
+
+log_to(snakemake.log[0])
+
+rows = [row for batch in snakemake.input.batches for row in read_rows(batch)]
+padded_grid_voxels = snakemake.params.padded_grid_voxels
+if padded_grid_voxels == "auto":
+    padded_grid_voxels = largest_box(row for batch in snakemake.input.study for row in read_rows(batch))
+arrays = stack_cohort(
+    rows,
+    sequences=tuple(snakemake.params.sequences),
+    settings=GridSettings(
+        padded_grid_voxels=tuple(padded_grid_voxels),
+        grid_voxels=tuple(snakemake.params.grid_voxels),
+        lesion_downsampling=snakemake.params.lesion_downsampling,
+    ),
+    cores=snakemake.threads,
+)
+require_few_failures(
+    rows, maximum_percent=snakemake.params.maximum_failed_percent, cohort=snakemake.wildcards.cohort
+)
+write_rows(snakemake.output.manifest, rows, columns=COLUMNS)
+np.savez(snakemake.output.volumes, padded_grid_voxels=padded_grid_voxels, **arrays)

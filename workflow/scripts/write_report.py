@@ -1,0 +1,8 @@
+"""Rule write_report: Snakemake's own reporter, on the finished results."""
+
+from spatial_erasing.logs import log_to
+from spatial_erasing.report.page import write_page
+
+log_to(snakemake.log[0])
+
+write_page(snakemake.output[0], snakefile=snakemake.params.snakefile, config=snakemake.params.config)

@@ -1,0 +1,22 @@
+"""Rule write_table_2: Table 2 as CSV, Markdown and LaTeX."""
+
+import pandas as pd
+
+from spatial_erasing.logs import log_to
+from spatial_erasing.report.tables import table_2
+from spatial_erasing.report.write import write_table
+
+log_to(snakemake.log[0])
+
+table = table_2(
+    pd.read_csv(snakemake.input[0]),
+    models=snakemake.params.models,
+    cohorts=snakemake.params.cohorts,
+)
+write_table(
+    table,
+    snakemake.output,
+    title=f"{snakemake.params.title}. Table 2: models trained on T1, tested on T1 and T1ce",
+    grid=tuple(snakemake.params.grid_voxels),
+    borrowed=snakemake.params.borrowed,
+)
