@@ -48,7 +48,7 @@ def map_in_processes(
         workers: processes; each computes with one thread.
 
     Raises:
-        RuntimeError: naming the items whose worker was killed twice, after all others are done.
+        RuntimeError: naming the items whose worker was killed though it worked alone, after all others.
     """
     left = dict(enumerate(items))
     try:
@@ -69,8 +69,8 @@ def map_in_processes(
                 killed.append(item)
     if killed:
         raise RuntimeError(
-            f"a worker process was killed twice at each of these: {', '.join(map(repr, killed))}. The system "
-            f"kills processes that take too much memory: free some, or lower --cores."
+            f"a worker process was killed, though it worked alone, at each of these: "
+            f"{', '.join(map(repr, killed))}. The system kills processes that take too much memory: free some."
         )
 
 

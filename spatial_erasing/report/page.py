@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from spatial_erasing.provenance import ROOT
 
-def write_page(path: str | Path, *, snakefile: str, config: Mapping) -> None:
+
+def write_page(path: str | Path, *, config: Mapping) -> None:
     """Write one HTML file with every table and figure of the study; it opens without a network.
 
     The reporter runs as a Snakemake of its own inside the run that made the results, hence without taking the
@@ -16,7 +18,6 @@ def write_page(path: str | Path, *, snakefile: str, config: Mapping) -> None:
 
     Args:
         path: the page, below the run's directory.
-        snakefile: the workflow.
         config: the whole config of this run, overlays and command line included.
 
     Raises:
@@ -26,7 +27,15 @@ def write_page(path: str | Path, *, snakefile: str, config: Mapping) -> None:
     with TemporaryDirectory() as folder:
         overlay = Path(folder) / "config.json"
         overlay.write_text(json.dumps(config))
-        command = [sys.executable, "-m", "snakemake", "results", "--snakefile", snakefile, "--nolock"]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "results",
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+            "--nolock",
+        ]
         command += ["--configfile", str(overlay), "--report", str(unfinished)]
         outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     if outcome.returncode or not unfinished.exists():

@@ -196,7 +196,6 @@ rule write_report:
         runtime=30,
     params:
         config=config,
-        snakefile=str(workflow.main_snakefile),
         code=code_fingerprint("write_report"),
     script:
         "../scripts/write_report.py"

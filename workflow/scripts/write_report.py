@@ -5,4 +5,4 @@ from spatial_erasing.report.page import write_page
 
 log_to(snakemake.log[0])
 
-write_page(snakemake.output[0], snakefile=snakemake.params.snakefile, config=snakemake.params.config)
+write_page(snakemake.output[0], config=snakemake.params.config)

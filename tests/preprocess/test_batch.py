@@ -1,0 +1,110 @@
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from analytic_head import TINY_SETTINGS, tiny_subject
+
+from spatial_erasing.preprocess import batch as batch_module
+from spatial_erasing.preprocess.batch import prepare_batch, subjects_of_batch
+
+
+def scan(subject, sequence="t1", status="found"):
+    return {"cohort": "study", "subject": subject, "sequence": sequence, "status": status}
+
+
+def names(groups):
+    return [group[0]["subject"] for group in groups]
+
+
+def test_every_found_subject_is_in_exactly_one_batch():
+    scans = [scan(f"s{i}") for i in range(200)] + [scan("lost", status="skipped")]
+    batches = [names(subjects_of_batch(scans, batch=batch, batches=7)) for batch in range(7)]
+    counts = Counter(name for batch in batches for name in batch)
+    assert counts == dict.fromkeys([f"s{i}" for i in range(200)], 1)
+    assert all(batch == sorted(batch) for batch in batches)
+    assert min(map(len, batches)) > 10 and max(map(len, batches)) < 50
+
+
+def test_an_added_subject_moves_no_other_to_another_batch():
+    scans = [scan(f"s{i}") for i in range(50)]
+    for batch in range(4):
+        before = set(names(subjects_of_batch(scans, batch=batch, batches=4)))
+        after = set(names(subjects_of_batch([*scans, scan("new")], batch=batch, batches=4)))
+        assert after - {"new"} == before
+
+
+def test_the_sequences_of_a_subject_stay_together_t1_first():
+    scans = [scan("b", "t1ce"), scan("a"), scan("b"), scan("a", "t1ce")]
+    groups = subjects_of_batch(scans, batch=0, batches=1)
+    assert [[(s["subject"], s["sequence"]) for s in group] for group in groups] == [
+        [("a", "t1"), ("a", "t1ce")],
+        [("b", "t1"), ("b", "t1ce")],
+    ]
+
+
+def prepared(subjects, folder, settings=TINY_SETTINGS, cores=2):
+    return prepare_batch(subjects, folder=folder, settings=settings, code="code", cores=cores)
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Three good subjects and three bad ones, out of order."""
+    rows = {
+        name: tiny_subject(tmp_path / "raw" / name) for name in ("e", "empty", "b", "gone", "ä ö", "text")
+    }
+    Path(rows["empty"]["path"]).write_bytes(b"")
+    Path(rows["gone"]["path"]).unlink()
+    Path(rows["text"]["path"]).write_text("no scan")
+    return [[row] for row in rows.values()]
+
+
+def test_bad_subjects_cost_the_others_nothing(tmp_path, mixed):
+    rows = prepared(mixed, tmp_path / "out")
+    assert [row["subject"] for row in rows] == ["b", "e", "empty", "gone", "text", "ä ö"]
+    assert [row["status"] for row in rows] == ["done", "done", "failed", "failed", "failed", "done"]
+    for row in rows:
+        assert (row["status"] == "done") == (tmp_path / "out" / row["subject"] / "t1.nii.gz").exists()
+        assert row["status"] == "done" or f"raw/{row['subject']}/t1.nii.gz" in row["reason"]
+
+
+def test_one_worker_and_several_give_the_same_bytes_and_rows(tmp_path, mixed):
+    alone, together = (
+        prepared(mixed, tmp_path / name, cores=c) for name, c in (("alone", 1), ("together", 3))
+    )
+    for one, other in zip(alone, together, strict=True):
+        assert one | {"folder": ""} == other | {"folder": ""}
+        for path in (tmp_path / "alone" / one["subject"]).glob("*"):
+            assert path.read_bytes() == (tmp_path / "together" / one["subject"] / path.name).read_bytes()
+
+
+def test_a_batch_run_again_does_only_what_was_mended(tmp_path, mixed):
+    prepared(mixed, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.nii.gz")}
+    mended = tiny_subject(tmp_path / "raw" / "gone")
+    again = prepared(
+        [[mended] if group[0]["subject"] == "gone" else group for group in mixed], tmp_path / "out"
+    )
+    assert [row["status"] for row in again].count("done") == 4
+    assert len(before) == 9 and all(path.stat().st_mtime_ns == time for path, time in before.items())
+    assert (tmp_path / "out" / "gone" / "t1.nii.gz").exists()
+
+
+def test_a_changed_setting_does_all_again(tmp_path, mixed):
+    prepared(mixed, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("record.json")}
+    prepared(mixed, tmp_path / "out", settings=replace(TINY_SETTINGS, upper_percentile=98))
+    assert all(path.stat().st_mtime_ns > time for path, time in before.items())
+
+
+def test_a_batch_without_subjects_has_no_rows(tmp_path):
+    assert prepared([], tmp_path) == []
+
+
+def test_memory_limits_the_workers(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        batch_module, "worker_count", lambda cores, **limit: asked.append((cores, limit)) or 1
+    )
+    prepared([[tiny_subject(tmp_path / "raw" / "a")]], tmp_path / "out", cores=5)
+    assert asked == [(5, {"memory_mb_per_worker": batch_module.MEMORY_MB_PER_WORKER})]

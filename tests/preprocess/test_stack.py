@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+from analytic_head import TINY_SETTINGS, tiny_subject
+from skimage.transform import resize_local_mean
+
+from spatial_erasing.preprocess.stack import (
+    GridSettings,
+    largest_box,
+    require_few_failures,
+    shrink_subject,
+    stack_cohort,
+)
+from spatial_erasing.preprocess.subject import prepare_subject
+from spatial_erasing.volumes import read_volume, write_volume
+
+GRIDS = GridSettings(padded_grid_voxels=(24, 22, 20), grid_voxels=(12, 11, 10), lesion_downsampling="nearest")
+
+
+def done(folder, name, **options):
+    scan = tiny_subject(folder / name, **options)
+    return prepare_subject([scan], folder=folder / "done" / name, settings=TINY_SETTINGS, code="")
+
+
+def stacked(rows, settings=GRIDS, cores=1):
+    return stack_cohort(rows, sequences=("t1",), settings=settings, cores=cores)
+
+
+def test_a_small_brain_is_the_local_mean_of_the_padded_one(tmp_path):
+    row = done(tmp_path, "one")
+    small = shrink_subject(tmp_path / "done" / "one", sequences=("t1",), settings=GRIDS)
+    scan, brain = (
+        read_volume(tmp_path / "done" / "one" / f"{n}.nii.gz").intensities for n in ("t1", "brain")
+    )
+    missing = [size - row[f"box_{axis}_voxels"] for size, axis in zip((24, 22, 20), "xyz", strict=True)]
+    margins = [(m // 2, m - m // 2) for m in missing]
+    occupied = resize_local_mean(np.pad(brain, margins), GRIDS.grid_voxels) >= 0.5
+    expected = np.where(occupied, resize_local_mean(np.pad(scan, margins), GRIDS.grid_voxels), 0)
+    assert np.array_equal(small["brain"], occupied)
+    assert np.abs(small["t1"] - expected).max() < 1e-3
+    assert small["t1"].dtype == np.float16 and small["lesion"].dtype == small["lesion_slices"].dtype == bool
+    assert small["lesion"].any() and small["lesion_slices"].shape == (10,)
+    assert (small["lesion_slices"] | ~small["lesion"].any(axis=(0, 1))).all()
+
+
+def test_a_second_sequence_lies_beside_the_first(tmp_path):
+    done(tmp_path, "one")
+    first = read_volume(tmp_path / "done" / "one" / "t1.nii.gz")
+    write_volume(tmp_path / "done" / "one" / "t1ce.nii.gz", first.intensities / 2, first.affine)
+    small = shrink_subject(tmp_path / "done" / "one", sequences=("t1", "t1ce"), settings=GRIDS)
+    assert np.abs(small["t1ce"] - small["t1"].astype(float) / 2).max() < 1e-3
+
+
+def test_the_rows_of_all_arrays_follow_the_subjects(tmp_path):
+    rows = [done(tmp_path, "healthy", with_lesion=False), done(tmp_path, "ill")]
+    arrays = stacked(rows, cores=2)
+    assert arrays["subject"].tolist() == ["healthy", "ill"]
+    assert arrays["lesion"].any(axis=(1, 2, 3)).tolist() == [False, True]
+    for name in ("healthy", "ill"):
+        alone = shrink_subject(tmp_path / "done" / name, sequences=("t1",), settings=GRIDS)
+        place = arrays["subject"].tolist().index(name)
+        assert all(np.array_equal(arrays[key][place], value) for key, value in alone.items())
+
+
+def test_the_order_of_the_manifest_is_kept_whoever_is_ready_first(tmp_path):
+    rows = [done(tmp_path, name) for name in ("b", "a", "c")]
+    assert stacked(rows, cores=2)["subject"].tolist() == ["b", "a", "c"]
+
+
+def test_a_brain_larger_than_the_grid_fails_in_its_row_and_the_others_go_on(tmp_path):
+    rows = [done(tmp_path, "fits"), done(tmp_path, "large")]
+    folder = tmp_path / "done" / "large"
+    for name in ("t1", "brain", "lesion"):
+        volume = read_volume(folder / f"{name}.nii.gz")
+        write_volume(folder / f"{name}.nii.gz", np.repeat(volume.intensities, 2, axis=1), volume.affine)
+    arrays = stacked(rows)
+    assert arrays["subject"].tolist() == ["fits"] and len(arrays["t1"]) == 1
+    assert [row["status"] for row in rows] == ["done", "failed"]
+    assert "18 × 36 × 18 voxels and does not fit the padded grid of 24 × 22 × 20" in rows[1]["reason"]
+    with pytest.raises(
+        ValueError, match=r"1 of 2 subjects of study failed.*\n  large: the brain measures 18 × 36"
+    ):
+        require_few_failures(rows, maximum_percent=5, cohort="study")
+
+
+def test_files_that_have_gone_fail_in_their_row(tmp_path):
+    rows = [done(tmp_path, "fits"), done(tmp_path, "gone")]
+    (tmp_path / "done" / "gone" / "t1.nii.gz").unlink()
+    assert stacked(rows)["subject"].tolist() == ["fits"]
+    assert "gone/t1.nii.gz does not exist" in rows[1]["reason"]
+
+
+def test_subjects_that_failed_before_are_left_out(tmp_path):
+    rows = [done(tmp_path, "fits"), {"subject": "bad", "status": "failed", "reason": "empty", "folder": ""}]
+    assert stacked(rows)["subject"].tolist() == ["fits"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "finding"),
+    [
+        (
+            [{"cohort": "atlas", "subject": "s1", "status": "failed", "reason": "it is empty"}],
+            "atlas s1: it is empty",
+        ),
+        ([], "no scan of it was found"),
+    ],
+)
+def test_a_cohort_of_which_nobody_is_left_stops_the_study(rows, finding):
+    with pytest.raises(ValueError, match=rf"no subject of a cohort.*Mend its scans(.|\n)*{finding}"):
+        stacked(rows)
+
+
+def test_the_automatic_grid_holds_the_largest_brain_along_each_axis(tmp_path):
+    rows = [
+        {"status": "done", "box_x_voxels": "140", "box_y_voxels": "170", "box_z_voxels": "99"},
+        {"status": "done", "box_x_voxels": "98", "box_y_voxels": 171, "box_z_voxels": "130"},
+        {"status": "failed", "box_x_voxels": "", "box_y_voxels": "", "box_z_voxels": ""},
+    ]
+    assert largest_box(iter(rows)) == (140, 171, 130)
+    row = done(tmp_path, "one")
+    settings = GridSettings(largest_box([row]), (9, 9, 9), "nearest")
+    assert stacked([row], settings=settings)["brain"].any()
+    with pytest.raises(ValueError, match="none can set padded_grid_voxels: auto"):
+        largest_box(rows[2:])
+
+
+def few(failed, total):
+    return [
+        {"subject": f"s{i}", "status": "failed" if i < failed else "done", "reason": f"r{i}"}
+        for i in range(total)
+    ]
+
+
+@pytest.mark.parametrize(("failed", "total", "maximum"), [(0, 3, 0), (5, 100, 5), (1, 3, 34), (3, 3, 100)])
+def test_few_failures_are_let_pass(failed, total, maximum):
+    require_few_failures(few(failed, total), maximum_percent=maximum, cohort="brats")
+
+
+@pytest.mark.parametrize(("failed", "total", "maximum"), [(1, 100, 0), (6, 100, 5), (2, 3, 66)])
+def test_many_failures_stop_the_run_with_reasons_and_remedy(failed, total, maximum):
+    with pytest.raises(
+        ValueError, match=rf"{failed} of {total} subjects of brats failed, more than"
+    ) as error:
+        require_few_failures(few(failed, total), maximum_percent=maximum, cohort="brats")
+    message = str(error.value)
+    assert "  s0: r0" in message and f"({maximum}) allows" in message
+    assert "results/preprocess/brats/batch-*.csv" in message

@@ -1,0 +1,180 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spatial_erasing import parallel
+from spatial_erasing.parallel import available_memory_mb, map_in_processes, worker_count
+
+
+def square(number):
+    return number, number**2
+
+
+def process_of(item):
+    time.sleep(0.05)
+    return os.getpid()
+
+
+def sleep_until(item, *, marker):
+    """The first item waits for the second to be done."""
+    while item == "slow" and not marker.exists():
+        time.sleep(0.01)
+    if item == "fast":
+        marker.touch()
+    return item
+
+
+def be_killed(number, *, fatal, folder=None):
+    """Work, but for the fatal items: killed at once, only once if a folder remembers."""
+    if number in fatal and not (folder and (folder / str(number)).exists()):
+        if folder:
+            (folder / str(number)).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def raise_error(number):
+    raise ZeroDivisionError(f"item {number}")
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+def test_processes_give_the_results_of_a_loop(workers):
+    found = sorted(map_in_processes(square, range(23), workers=workers))
+    assert found == [square(number) for number in range(23)]
+
+
+def test_nothing_to_do_is_nothing_done():
+    assert list(map_in_processes(square, [], workers=3)) == []
+
+
+def test_items_need_no_comparison_and_may_repeat():
+    items = [np.arange(3), np.arange(3), np.arange(2)]
+    assert sorted(map_in_processes(np.sum, items, workers=2)) == [1, 3, 3]
+
+
+def test_work_is_done_elsewhere_and_by_no_more_processes_than_asked_for():
+    used = set(map_in_processes(process_of, range(8), workers=2))
+    assert os.getpid() not in used and len(used) <= 2
+
+
+def test_a_result_comes_as_soon_as_it_is_ready(tmp_path):
+    work = partial(sleep_until, marker=tmp_path / "done")
+    assert list(map_in_processes(work, ["slow", "fast"], workers=2)) == ["fast", "slow"]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("fatal", [{0}, {4}, {8}])
+def test_a_worker_that_is_killed_once_costs_no_result(tmp_path, workers, fatal):
+    work = partial(be_killed, fatal=fatal, folder=tmp_path)
+    assert sorted(map_in_processes(work, range(9), workers=workers)) == list(range(9))
+
+
+@pytest.mark.parametrize("fatal", [{0}, {4}, {8}, {3, 7}])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_items_that_always_kill_are_named_after_all_others_are_done(fatal, workers):
+    found, results = [], map_in_processes(partial(be_killed, fatal=fatal), range(9), workers=workers)
+
+    def collect():
+        for result in results:
+            found.append(result)  # a list() would lose them with the error
+
+    with pytest.raises(RuntimeError, match="killed, though it worked alone") as error:
+        collect()
+    assert sorted(found) == sorted(set(range(9)) - fatal)
+    named = str(error.value).partition("these: ")[2].partition(". The")[0]
+    assert named == ", ".join(map(str, sorted(fatal)))
+
+
+def test_an_error_of_the_function_itself_is_raised():
+    with pytest.raises(ZeroDivisionError, match="item"):
+        list(map_in_processes(raise_error, range(3), workers=2))
+
+
+def test_a_worker_computes_with_one_thread():
+    """In a fresh process, as a job is: what has started its threads before the fork keeps them."""
+    code = (
+        "from spatial_erasing.parallel import map_in_processes\n"
+        "def threads(item):\n"
+        "    import SimpleITK\n"
+        "    return SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads()\n"
+        "print(list(map_in_processes(threads, [1, 2], workers=2)))\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if "THREADS" not in name}
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | {"PYTHONPATH": "."},
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    assert printed.strip() == "[1, 1]"
+
+
+@pytest.mark.parametrize(
+    ("cores", "free_mb", "expected"), [(8, 1e6, 8), (8, 9500, 3), (8, 100, 1), (1, 1e6, 1), (3, 9000, 3)]
+)
+def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch, cores, free_mb, expected):
+    monkeypatch.setattr(parallel, "available_memory_mb", lambda: free_mb)
+    assert worker_count(cores, memory_mb_per_worker=3000) == expected
+
+
+def test_where_memory_cannot_be_seen_the_cores_are_trusted(monkeypatch):
+    def no_proc():
+        raise FileNotFoundError("/proc/meminfo")
+
+    monkeypatch.setattr(parallel, "available_memory_mb", no_proc)
+    assert worker_count(5, memory_mb_per_worker=3000) == 5
+
+
+class Files:
+    """Stands for `Path` with these contents."""
+
+    def __init__(self, contents):
+        self.contents = contents
+
+    def __call__(self, path):
+        return FakePath(path, self.contents)
+
+
+class FakePath:
+    def __init__(self, path, contents):
+        self.path, self.contents = path, contents
+
+    def __truediv__(self, name):
+        return FakePath(f"{self.path}/{name}", self.contents)
+
+    def exists(self):
+        return self.path in self.contents
+
+    def read_text(self):
+        return self.contents[self.path]
+
+
+MEMINFO = {"/proc/meminfo": "MemTotal:  8192000 kB\nMemFree: 100 kB\nMemAvailable:  4096000 kB\n"}
+LIMIT, USED = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"
+
+
+@pytest.mark.parametrize(
+    ("group", "expected_mb"),
+    [
+        ({}, 4000),
+        ({LIMIT: "max\n"}, 4000),
+        ({LIMIT: str(3 * 2**30), USED: str(2**30)}, 2048),
+        ({LIMIT: str(2**40), USED: str(2**30)}, 4000),
+    ],
+)
+def test_free_memory_is_the_machine_s_or_the_control_group_s(monkeypatch, group, expected_mb):
+    monkeypatch.setattr(parallel, "Path", Files(MEMINFO | group))
+    assert available_memory_mb() == expected_mb
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="this system has no /proc/meminfo")
+def test_free_memory_of_this_machine_is_seen():
+    assert 0 < available_memory_mb() < 1e9

@@ -1,0 +1,46 @@
+"""The demo as a new user runs it: on a fresh folder, with the command of the README, and once more."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from spatial_erasing.cohorts import read_rows
+from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.long
+
+
+def make_demo(clone):
+    done = subprocess.run(["make", "demo"], cwd=clone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A clone whose environment is already installed; `make demo` finds its stamp."""
+    clone = tmp_path_factory.mktemp("clone") / "spatial-erasing"
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    (clone / ".venv").symlink_to(ROOT / ".venv")
+    return clone
+
+
+def test_the_demo_ends_with_a_table_1_in_which_every_network_means_something(clone):
+    printed = make_demo(clone)
+
+    assert "report.html" in printed
+    assert (clone / "demo/report.html").stat().st_size > 1_000_000
+    rows = read_rows(clone / "demo/results/report/tables/table_1.csv")
+    assert {(row["cohort"], row["model"]) for row in rows} == {
+        (cohort, model) for cohort in ("brats", "atlas") for model in (*MODEL_NAMES, *BASELINE_NAMES)
+    }
+    for row in rows:
+        assert float(row["dice_dataset_percent"]) > 0
+        if row["model"] in MODEL_NAMES and row["cohort"] == "atlas":
+            assert float(row["auprc_over_prevalence"]) >= 10, row
+
+
+def test_a_second_demo_has_nothing_to_do(clone):
+    assert "Nothing to be done" in make_demo(clone)
