@@ -70,7 +70,8 @@ def map_in_processes(
     if killed:
         raise RuntimeError(
             f"a worker process was killed, though it worked alone, at each of these: "
-            f"{', '.join(map(repr, killed))}. The system kills processes that take too much memory: free some."
+            f"{', '.join(map(repr, killed))}. The system kills processes that take too much memory: free "
+            f"some, or leave these out."
         )
 
 

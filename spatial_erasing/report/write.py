@@ -1,4 +1,4 @@
-"""What the report's rules share: a table in three formats, and the examples of Figure 7 from their files."""
+"""What the report's rules share: a table in its formats, and the examples of Figure 7 from their files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ import pandas as pd
 from spatial_erasing.report.examples import choose_examples
 from spatial_erasing.report.figure_examples import Example
 from spatial_erasing.report.table_notes import VALIDATION_THRESHOLD, baseline_notes, table_caption
+from spatial_erasing.report.table_page import write_html
 from spatial_erasing.report.table_writers import write_csv, write_latex, write_markdown
 from spatial_erasing.score.postprocess import anomaly_score
 
@@ -21,11 +22,11 @@ def write_table(
     grid: tuple[int, int, int],
     borrowed: Mapping[str, str],
 ) -> None:
-    """Write a table as CSV, Markdown and LaTeX with its caption and notes.
+    """Write a table as CSV, Markdown, HTML and LaTeX with its caption and notes.
 
     Args:
         table: of `table_1` or `table_2`.
-        files: paths with the attributes csv, md and tex.
+        files: paths with the attributes csv, md, html and tex.
         title: first sentence of the caption.
         grid: voxels of the evaluated volumes.
         borrowed: cohort to the cohort whose threshold it takes.
@@ -39,6 +40,7 @@ def write_table(
     notes = baseline_notes(table)
     write_csv(table, files.csv)
     write_markdown(table, files.md, caption=caption, footnotes=notes)
+    write_html(table, files.html, caption=caption, footnotes=notes)
     write_latex(table, files.tex, caption=caption, label=f"tab:{Path(files.tex).stem}", footnotes=notes)
 
 

@@ -87,14 +87,17 @@ def evaluations(file):
 
 
 def trained_runs(file):
-    """This file of every run that trains a network on all healthy subjects with the first seed."""
-    return [
-        f"results/train/{run.folder}/{file}"
+    """This file of every network trained on all healthy subjects with the first seed, in the order of Table 1."""
+    seed = config["study"]["seeds"][0]
+    trained = [
+        run
         for run in RUNS
-        if run.model not in models.BASELINE_NAMES
-        and run.fraction_percent == 100
-        and run.seed == config["study"]["seeds"][0]
+        if run.fraction_percent == 100
+        and run.seed == seed
+        and run.model in models.MODEL_NAMES
     ]
+    trained.sort(key=lambda run: models.MODEL_NAMES.index(run.model))
+    return [f"results/train/{run.folder}/{file}" for run in trained]
 
 
 def example_run():

@@ -1,7 +1,7 @@
 """Stage report: the paper's tables and figures, drawn from results/evaluate/ and a few reconstructions.
 
 reads   results/evaluate/metrics.csv, subjects.csv, volumes and reconstructions of the examples
-writes  results/report/tables/table_{1,2}.{csv,md,tex}
+writes  results/report/tables/table_{1,2}.{csv,md,html,tex}
         results/report/figures/figure_{3,7}.{png,pdf}, history.{png,pdf}
         report.html   all of it in one file
 """
@@ -13,8 +13,9 @@ rule write_table_1:
         "results/evaluate/metrics.csv",
     output:
         csv="results/report/tables/table_1.csv",
-        md=report(
-            "results/report/tables/table_1.md",
+        md="results/report/tables/table_1.md",
+        html=report(
+            "results/report/tables/table_1.html",
             caption="../report/table_1.rst",
             category="Tables",
             labels={"table": "1", "what": "segmentation of every model"},
@@ -48,8 +49,9 @@ rule write_table_2:
         "results/evaluate/metrics.csv",
     output:
         csv="results/report/tables/table_2.csv",
-        md=report(
-            "results/report/tables/table_2.md",
+        md="results/report/tables/table_2.md",
+        html=report(
+            "results/report/tables/table_2.html",
             caption="../report/table_2.rst",
             category="Tables",
             labels={"table": "2", "what": "T1 and T1ce"},
