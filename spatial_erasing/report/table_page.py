@@ -56,7 +56,8 @@ def _block(block: Block) -> str:
         opening = '<tr class="first-baseline">' if index == first_baseline else "<tr>"
         rows.append(opening + "".join(_cells(block, index)) + "</tr>")
     return (
-        f"<h2>{escape_html(block.heading)}</h2>\n<table><thead><tr>{'<th></th>' * len(block.labels)}{whose}</tr>"
+        f"<h2>{escape_html(block.heading)}</h2>\n"
+        f"<table><thead><tr>{'<th></th>' * len(block.labels)}{whose}</tr>"
         f"<tr>{labels}{titles}</tr></thead>\n<tbody>" + "\n".join(rows) + "</tbody></table>"
     )
 

@@ -146,7 +146,7 @@ class Trainer:
         }
 
     def _learning_rate(self, step: int) -> float:
-        """Rises linearly over the warm-up, then stays: a function of the step, so that nothing need be kept."""
+        """Rises linearly over the warm-up, then stays; a function of the step, so that nothing is kept."""
         settings = self.optimisation
         return settings.learning_rate * min(1.0, (step + 1) / max(settings.warmup_steps, 1))
 
