@@ -22,7 +22,6 @@ class Split:
         brain: bool, same shape.
         lesion: bool, same shape; empty for healthy subjects.
         lesion_slices: bool, shape (subjects, Z): axial slices that the lesion touches before downsampling.
-        padded_grid_voxels: size of the padded grid before downsampling.
     """
 
     subjects: list[Subject]
@@ -30,14 +29,6 @@ class Split:
     brain: np.ndarray
     lesion: np.ndarray
     lesion_slices: np.ndarray
-    padded_grid_voxels: tuple[int, ...]
-
-    def voxel_size_mm(self, spacing_mm: float) -> tuple[float, float, float]:
-        """Edges of a voxel, when the padded grid has this spacing."""
-        grid = self.scans.shape[1:]
-        return tuple(
-            spacing_mm * padded / size for padded, size in zip(self.padded_grid_voxels, grid, strict=True)
-        )
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
@@ -106,6 +97,5 @@ def read_split(
             subjects += [(cohort, str(name)) for name in arrays["subject"][kept]]
             for name in (sequence, "brain", "lesion", "lesion_slices"):
                 parts.setdefault(name, []).append(arrays[name][kept])
-            padded_grid_voxels = tuple(arrays["padded_grid_voxels"].tolist())
     scans, *rest = (np.concatenate(arrays) for arrays in parts.values())
-    return Split(subjects, scans, *rest, padded_grid_voxels=padded_grid_voxels)
+    return Split(subjects, scans, *rest)

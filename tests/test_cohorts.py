@@ -105,10 +105,6 @@ def test_training_fractions_are_nested(study):
     assert all(fewer <= more for fewer, more in pairwise(chosen))
 
 
-def test_the_size_of_a_voxel_follows_from_the_padded_grid(study):
-    assert read(study, split="training").voxel_size_mm(1.5) == pytest.approx((3, 4.5, 6))
-
-
 def test_rows_are_read_as_pandas_reads_them(tmp_path):
     rows = [
         {"subject": "031768", "reason": 'said "no", twice\nand left', "extra": 1},

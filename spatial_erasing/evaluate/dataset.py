@@ -34,21 +34,16 @@ def evaluate_dataset(
     run = {"fraction_percent": names["percent"]} | {
         name: names[name] for name in RUN_COLUMNS if name in names
     }
-    slices = []
-
-    def with_slices() -> Iterable[np.ndarray]:
-        for score in maps:
-            slices.append(slice_scores(score))
-            yield score
-
-    metrics, subjects = dataset_metrics(with_slices(), scans.lesion, threshold=threshold["threshold"])
+    maps = list(maps)  # half a megabyte each at 64³
+    slices = slice_scores(np.stack(maps))
+    metrics, subjects = dataset_metrics(maps, scans.lesion, threshold=threshold["threshold"])
     metrics |= {
         "threshold": threshold["threshold"],
         "dice_validation": threshold["dice"],
-        "slice_average_precision": slice_average_precision(slices, list(scans.lesion_slices)),
+        "slice_average_precision": slice_average_precision(slices, scans.lesion_slices),
     }
     metric_rows = [run | {"metric": metric, "value": value} for metric, value in metrics.items()]
     subject_rows = [
         run | {"subject": name} | row for (_, name), row in zip(scans.subjects, subjects, strict=True)
     ]
-    return metric_rows, subject_rows, np.stack(slices)
+    return metric_rows, subject_rows, slices

@@ -44,28 +44,24 @@ def write_table(
     write_latex(table, files.tex, caption=caption, label=f"tab:{Path(files.tex).stem}", footnotes=notes)
 
 
-def read_examples(  # noqa: PLR0913  the files of a figure and how its maps are made, by name
+def read_examples(
     subject_tables: Sequence[str],
-    *,
     volumes: Sequence[str],
     scores: Sequence[str],
+    *,
     model: str,
-    spacing_mm: float,
     percentiles: tuple[float, ...],
-    erosion_iterations: int,
-    median_size_voxels: int,
-) -> tuple[list[Example], tuple[float, ...]]:
-    """The examples of Figure 7, chosen by percentile of DICE_S, and the size of their voxels in mm.
+    post_processing: Mapping[str, int],
+) -> list[Example]:
+    """The examples of Figure 7, chosen by percentile of DICE_S.
 
     Args:
-        subject_tables: `subjects.csv` of the model, one a cohort.
+        subject_tables: `subjects.csv` of one run, one a cohort.
         volumes: `volumes.npz` of the same cohorts.
         scores: their `test.npz`.
         model: whose examples.
-        spacing_mm: of the padded grid.
         percentiles: of DICE_S among a cohort's test subjects.
-        erosion_iterations: as evaluated.
-        median_size_voxels: as evaluated.
+        post_processing: the keywords of `anomaly_score`, as evaluated.
     """
     rows = pd.concat([pd.read_csv(path, dtype={"subject": str}) for path in subject_tables])
     dice = rows.set_index(["cohort", "subject"])["dice"]
@@ -73,31 +69,23 @@ def read_examples(  # noqa: PLR0913  the files of a figure and how its maps are 
     examples = []
     for volume_path, score_path in zip(volumes, scores, strict=True):
         cohort = Path(volume_path).parent.name
-        with np.load(volume_path) as arrays, np.load(score_path) as reconstructed:
-            names, scored = arrays["subject"].tolist(), reconstructed["subject"].tolist()
-            padded_mm = arrays["padded_grid_voxels"] * spacing_mm
-            for subject in chosen.get(cohort, []):
-                index = names.index(subject)
-                scan, brain = arrays["t1"][index].astype(np.float32), arrays["brain"][index]
-                reconstruction = reconstructed["reconstruction"][scored.index(subject)].astype(np.float32)
-                difference = anomaly_score(
-                    scan,
-                    reconstruction,
-                    brain,
-                    erosion_iterations=erosion_iterations,
-                    median_size_voxels=median_size_voxels,
-                )
-                lesion = arrays["lesion"][index]
-                examples.append(
-                    Example(
-                        cohort,
-                        subject,
-                        scan,
-                        reconstruction,
-                        difference.astype(np.float32),
-                        lesion,
-                        float(dice[cohort, subject]),
-                    )
-                )
-            voxel_size_mm = tuple(padded_mm / arrays["t1"].shape[1:])
-    return examples, voxel_size_mm
+        for subject in chosen.get(cohort, []):
+            scan, brain, lesion = _arrays_of(volume_path, subject, ("t1", "brain", "lesion"))
+            (reconstruction,) = _arrays_of(score_path, subject, ("reconstruction",))
+            difference = anomaly_score(scan, reconstruction, brain, **post_processing)
+            images = [image.astype(np.float32) for image in (scan, reconstruction, difference)]
+            examples.append(Example(cohort, subject, *images, lesion, float(dice[cohort, subject])))
+    return examples
+
+
+def voxel_size_mm(volumes: str, *, spacing_mm: float) -> tuple[float, ...]:
+    """Edges of a voxel of a cohort's arrays, when the padded grid has this spacing."""
+    with np.load(volumes) as arrays:
+        return tuple(spacing_mm * arrays["padded_grid_voxels"] / arrays["brain"].shape[1:])
+
+
+def _arrays_of(path: str, subject: str, names: Sequence[str]) -> list[np.ndarray]:
+    """A subject's part of these arrays of a file."""
+    with np.load(path) as arrays:
+        index = arrays["subject"].tolist().index(subject)
+        return [arrays[name][index] for name in names]

@@ -19,30 +19,50 @@ from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 MEMORY_FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
-def make_trainer(  # noqa: PLR0913  everything that defines a training, by name
+def make_network(
     model: ModelSpec,
+    volume_shape: tuple[int, ...],
+    *,
+    values: Mapping[str, object],
+    seed: int,
+    device: torch.device,
+) -> SpatialVAE:
+    """A fresh network for the model, its weights drawn from `seed`, on its device.
+
+    Args:
+        model: its dimensions.
+        volume_shape: (X, Y, Z); a 2-D network sees (X, Y).
+        values: those of `train.network` in config.yaml, some of them by dimensions.
+        seed: the same seed gives the same weights everywhere.
+        device: where it computes.
+    """
+    dims = model.spatial_dims
+    settings = NetworkSettings(
+        spatial_dims=dims, grid_voxels=volume_shape[:dims], **_of_dimensions(values, dims)
+    )
+    torch.manual_seed(hash_seed(seed, "weights"))
+    # Channels last is what convolutions compute in anyway, on the CPU and on the GPU.
+    return SpatialVAE(settings).to(device, memory_format=MEMORY_FORMATS[dims])
+
+
+def make_trainer(
+    model: ModelSpec,
+    network: SpatialVAE,
     training: Split,
     validation: Split,
     *,
-    network: Mapping[str, object],
     erasing: Mapping[str, object],
     optimisation: Mapping[str, object],
-    device: torch.device,
-    seed: int,
-    threads: int,
 ) -> Trainer:
-    """A trainer whose network starts from `seed` and whose samples lie on `device`.
+    """A trainer with the samples of both splits on the network's device.
 
     Args:
         model: dimensions and erasing.
+        network: fresh, on its device.
         training: healthy subjects to learn from.
         validation: healthy subjects to validate on.
-        network: the values of `train.network` in config.yaml, some of them by dimensions.
-        erasing: those of `train.erasing`.
-        optimisation: those of `train.optimisation`.
-        device: where everything happens.
-        seed: of the weights; the same everywhere.
-        threads: CPU threads.
+        erasing: the values of `train.erasing` in config.yaml.
+        optimisation: those of `train.optimisation`, some of them by dimensions.
 
     Raises:
         ValueError: a split is empty.
@@ -52,26 +72,17 @@ def make_trainer(  # noqa: PLR0913  everything that defines a training, by name
             raise ValueError(
                 f"the {name} split holds no preprocessed subject. See results/split/healthy.csv."
             )
-    torch.set_num_threads(threads)
-    torch.manual_seed(hash_seed(seed, "weights"))
-    dims = model.spatial_dims
-    settings = NetworkSettings(
-        spatial_dims=dims,
-        grid_voxels=training.scans.shape[1 : 1 + dims],
-        **_of_dimensions(network, dims),
-    )
-    # Channels last is what convolutions compute in anyway, on the CPU and on the GPU.
-    vae = SpatialVAE(settings).to(device, memory_format=MEMORY_FORMATS[dims])
+    device = next(network.parameters()).device
     items = [
-        training_items(split.scans, split.brain, spatial_dims=dims).to(device)
+        training_items(split.scans, split.brain, spatial_dims=model.spatial_dims).to(device)
         for split in (training, validation)
     ]
     return Trainer(
-        vae,
+        network,
         *items,
         model=model,
         erasing=ErasingSettings(**erasing),
-        optimisation=OptimisationSettings(**_of_dimensions(optimisation, dims)),
+        optimisation=OptimisationSettings(**_of_dimensions(optimisation, model.spatial_dims)),
     )
 
 

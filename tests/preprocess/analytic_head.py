@@ -136,3 +136,27 @@ def tiny_subject(folder, *, shift_mm=0.0, with_lesion=True, **options):
     options.setdefault("lesion", Volume(lesion.astype(np.float32), affine) if with_lesion else None)
     options.setdefault("brain_mask", Volume(brain.astype(np.float32), affine))
     return write_subject(folder, Volume(values.astype(np.float32), affine), **options)
+
+
+def damage(row, change):
+    """Replace the scan's data or header; `change` gets the image and returns another."""
+    image = nib.load(row["path"])
+    nib.save(change(image), row["path"])
+
+
+def new_values(function):
+    return lambda image: nib.Nifti1Image(function(np.asarray(image.dataobj)), image.affine)
+
+
+def move_lesion(row, *, shift_mm=0, values=None):
+    (path,) = json.loads(row["lesion"])
+    image = nib.load(path)
+    affine = image.affine.copy()
+    affine[0, 3] += shift_mm
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj) if values is None else values, affine), path)
+
+
+def corner():
+    lesion = np.zeros((24, 24, 24), np.uint8)
+    lesion[:3, :3, :3] = 1
+    return lesion

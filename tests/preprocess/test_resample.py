@@ -75,7 +75,8 @@ def test_resampling_equals_simpleitk_led_by_the_header(tmp_path, name, interpola
 
 
 def test_labels_equal_those_of_ants_led_by_the_header(tmp_path):
-    ants = pytest.importorskip("ants")
+    import ants  # noqa: PLC0415  six seconds that only this test pays
+
     volume = small_noise(affine_of("thick oblique slices"))
     label = Volume((volume.intensities > 0.1).astype(np.float32), volume.affine, volume.path)
     nib.save(nib.Nifti1Image(label.intensities, label.affine), tmp_path / "label.nii.gz")

@@ -9,9 +9,7 @@ def split_of(seed, count):
     scans = rng.random((count, 4, 5, 6)).astype(np.float16)
     brain = rng.random(scans.shape) < 0.4
     scans[~brain] = 0
-    return Split(
-        [("c", str(k)) for k in range(count)], scans, brain, brain, brain.any(axis=(1, 2)), (4, 5, 6)
-    )
+    return Split([("c", str(k)) for k in range(count)], scans, brain, brain, brain.any(axis=(1, 2)))
 
 
 def test_the_mean_volume_is_that_of_the_training_scans_for_every_scan():

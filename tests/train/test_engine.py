@@ -14,7 +14,7 @@ from spatial_erasing.cohorts import Split
 from spatial_erasing.models import parse_model
 from spatial_erasing.seeds import hash_seed
 from spatial_erasing.train.erasing import erase
-from spatial_erasing.train.start import checkpoint_folder, make_trainer
+from spatial_erasing.train.start import checkpoint_folder, make_network, make_trainer
 
 NETWORK = {
     "feature_maps": [4, 8],
@@ -52,20 +52,19 @@ def healthy(count, *, seed=0):
     scans[~brain] = 0
     subjects = [("healthy", f"{seed}-{k}") for k in range(count)]
     nothing = np.zeros(scans.shape, dtype=bool)
-    return Split(subjects, scans, brain, nothing, nothing.any(axis=(1, 2)), (8, 8, 8))
+    return Split(subjects, scans, brain, nothing, nothing.any(axis=(1, 2)))
 
 
 def trainer_of(model="3d-cube-noise", *, optimisation=None, validation=None, seed=3):
+    torch.set_num_threads(1)
+    spec = parse_model(model)
     return make_trainer(
-        parse_model(model),
+        spec,
+        make_network(spec, (8, 8, 8), values=NETWORK, seed=seed, device=torch.device("cpu")),
         healthy(10),
         validation or healthy(3, seed=1),
-        network=NETWORK,
         erasing=ERASING,
         optimisation=OPTIMISATION | (optimisation or {}),
-        device=torch.device("cpu"),
-        seed=seed,
-        threads=1,
     )
 
 

@@ -4,6 +4,7 @@ from spatial_erasing.cohorts import read_split
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_erasing import figure_erasing
 from spatial_erasing.report.style import save_figure
+from spatial_erasing.report.write import voxel_size_mm
 from spatial_erasing.train.demonstrate import erased_examples
 from spatial_erasing.train.erasing import ErasingSettings
 
@@ -18,7 +19,7 @@ figure = figure_erasing(
     volumes,
     slices,
     slice_index=slice_index,
-    voxel_size_mm=scans.voxel_size_mm(snakemake.params.spacing_mm),
+    voxel_size_mm=voxel_size_mm(snakemake.input.volumes[0], spacing_mm=snakemake.params.spacing_mm),
 )
 for path in snakemake.output:
     save_figure(figure, path)

@@ -3,20 +3,22 @@
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_examples import figure_examples
 from spatial_erasing.report.style import save_figure
-from spatial_erasing.report.write import read_examples
+from spatial_erasing.report.write import read_examples, voxel_size_mm
 
 log_to(snakemake.log[0])
 
-examples, voxel_size_mm = read_examples(
+examples = read_examples(
     snakemake.input.subjects,
-    volumes=snakemake.input.volumes,
-    scores=snakemake.input.scores,
+    snakemake.input.volumes,
+    snakemake.input.scores,
     model=snakemake.params.model,
-    spacing_mm=snakemake.params.spacing_mm,
     percentiles=tuple(snakemake.params.percentiles),
-    erosion_iterations=snakemake.params.erosion_iterations,
-    median_size_voxels=snakemake.params.median_size_voxels,
+    post_processing={
+        "erosion_iterations": snakemake.params.erosion_iterations,
+        "median_size_voxels": snakemake.params.median_size_voxels,
+    },
 )
-figure = figure_examples(examples, voxel_size_mm=voxel_size_mm)
+edges_mm = voxel_size_mm(snakemake.input.volumes[0], spacing_mm=snakemake.params.spacing_mm)
+figure = figure_examples(examples, voxel_size_mm=edges_mm)
 for path in snakemake.output:
     save_figure(figure, path)

@@ -5,15 +5,15 @@ import numpy as np
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_quality import figure_quality
 from spatial_erasing.report.style import save_pages
+from spatial_erasing.report.write import voxel_size_mm
 
 log_to(snakemake.log[0])
 
 with np.load(snakemake.input.volumes) as arrays:
-    padded_mm = arrays["padded_grid_voxels"] * snakemake.params.spacing_mm
     pages = figure_quality(
         snakemake.wildcards.cohort,
         arrays["subject"].tolist(),
         (arrays["t1"].astype(np.float32), arrays["brain"], arrays["lesion"]),
-        voxel_size_mm=tuple(padded_mm / arrays["t1"].shape[1:]),
+        voxel_size_mm=voxel_size_mm(snakemake.input.volumes, spacing_mm=snakemake.params.spacing_mm),
     )
-save_pages(pages, snakemake.output[0])
+    save_pages(pages, snakemake.output[0])

@@ -3,30 +3,38 @@
 from pathlib import Path
 from shutil import rmtree
 
+import torch
+
 from spatial_erasing.cohorts import read_split, write_rows
 from spatial_erasing.logs import log_to
 from spatial_erasing.models import parse_model
 from spatial_erasing.train.checkpoint import save_weights
 from spatial_erasing.train.device import choose_device
-from spatial_erasing.train.start import checkpoint_folder, make_trainer
+from spatial_erasing.train.start import checkpoint_folder, make_network, make_trainer
 
 log_to(snakemake.log[0])
 
-seed, percent = int(snakemake.wildcards.seed), int(snakemake.wildcards.percent)
+torch.set_num_threads(snakemake.threads)
+model, seed = parse_model(snakemake.wildcards.model), int(snakemake.wildcards.seed)
+percent, files = int(snakemake.wildcards.percent), (snakemake.input.volumes, snakemake.input.splits)
+training = read_split(*files, split="training", fraction_percent=percent)
+network = make_network(
+    model,
+    training.scans.shape[1:],
+    values=snakemake.params.network,
+    seed=seed,
+    device=choose_device(snakemake.params.device),
+)
 trainer = make_trainer(
-    parse_model(snakemake.wildcards.model),
-    read_split(snakemake.input.volumes, snakemake.input.splits, split="training", fraction_percent=percent),
-    read_split(snakemake.input.volumes, snakemake.input.splits, split="validation"),
-    network=snakemake.params.network,
+    model,
+    network,
+    training,
+    read_split(*files, split="validation"),
     erasing=snakemake.params.erasing,
     optimisation=snakemake.params.optimisation,
-    device=choose_device(snakemake.params.device),
-    seed=seed,
-    threads=snakemake.threads,
 )
 checkpoint = checkpoint_folder(trainer, Path(snakemake.output.weights).parent, code=snakemake.params.code)
 best_weights = trainer.run(seed=seed, checkpoint=checkpoint / "latest.pt")
-
 write_rows(snakemake.output.history, trainer.progress.history, columns=trainer.progress.history[0])
-save_weights(Path(snakemake.output.weights), trainer.network, best_weights)
+save_weights(Path(snakemake.output.weights), network, best_weights)
 rmtree(checkpoint)

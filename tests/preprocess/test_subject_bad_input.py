@@ -1,0 +1,165 @@
+"""Every way a subject's files can be wrong ends in its manifest row."""
+
+import gzip
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from analytic_head import TINY_SETTINGS, corner, damage, move_lesion, new_values, tiny_subject
+
+from spatial_erasing.preprocess import subject as subject_module
+from spatial_erasing.preprocess.subject import prepare_subject
+
+
+def prepare(scan, *, folder):
+    return prepare_subject([scan], folder=folder, settings=TINY_SETTINGS, code="code")
+
+
+def with_nan(values):
+    values = values.copy()
+    values[3, 4, 5:7] = np.nan, np.inf
+    return values
+
+
+def zero_affine(image):
+    image = nib.Nifti1Image(np.asarray(image.dataobj), image.affine)
+    image.header["sform_code"], image.header["qform_code"] = 1, 0
+    for line in ("srow_x", "srow_y", "srow_z"):
+        image.header[line] = 0
+    return nib.Nifti1Image(np.asarray(image.dataobj), None, image.header)
+
+
+def truncate(row):
+    content = Path(row["path"]).read_bytes()
+    Path(row["path"]).write_bytes(content[: len(content) // 2])
+
+
+def cut_short_inside_gzip(row):
+    content = gzip.decompress(Path(row["path"]).read_bytes())
+    Path(row["path"]).write_bytes(gzip.compress(content[: len(content) // 2]))
+
+
+def rename_to_text(row):
+    row["path"] = str(Path(row["path"]).with_name("notes.nii"))
+    Path(row["path"]).write_text("the patient moved, please repeat\n" * 40)
+
+
+SCAN, LESION, MASK = "t1.nii.gz", "lesion.nii.gz", "mask.nii.gz"
+BAD_INPUT = {
+    "truncated gzip": (truncate, SCAN, "cannot be read as an image", "Fetch or convert the file again"),
+    "gzip of half a file": (cut_short_inside_gzip, SCAN, "cannot be read as an image", "Fetch or convert"),
+    "empty file": (
+        lambda row: Path(row["path"]).write_bytes(b""),
+        SCAN,
+        "cannot be read",
+        "Fetch or convert",
+    ),
+    "text": (rename_to_text, "notes.nii", "cannot be read as an image", "Fetch or convert the file again"),
+    "missing": (lambda row: Path(row["path"]).unlink(), SCAN, "does not exist", "Correct its row"),
+    "not finite": (
+        lambda row: damage(row, new_values(with_nan)),
+        SCAN,
+        "holds 2 voxels that are NaN or infinite",
+        "Repair",
+    ),
+    "2-D": (
+        lambda row: damage(row, new_values(lambda v: v[:, :, 9])),
+        SCAN,
+        "shape (24, 24)",
+        "Choose one volume",
+    ),
+    "two volumes": (
+        lambda row: damage(row, new_values(lambda v: np.stack([v, v], axis=-1))),
+        SCAN,
+        "shape (24, 24, 24, 2)",
+        "Choose one volume",
+    ),
+    "zero affine": (lambda row: damage(row, zero_affine), SCAN, "no usable affine", "Restore its header"),
+    "all zero": (lambda row: damage(row, new_values(np.zeros_like)), SCAN, "no positive voxel", "leave out"),
+    "constant": (
+        lambda row: damage(row, new_values(np.ones_like)),
+        SCAN,
+        "percentiles 1 and 99 are both",
+        "Look at the file",
+    ),
+    "nearly no brain": (
+        lambda row: damage(row, new_values(lambda v: v * (np.indices(v.shape).sum(axis=0) < 27))),
+        SCAN,
+        "the brain mask holds 0 ml, expected 1 to 100 ml",
+        "skull_strip: given",
+    ),
+    "mask demanded, none given": (
+        lambda row: row.update(skull_strip="given", brain_mask=""),
+        SCAN,
+        "no brain_mask stands in its row",
+        "Add its",
+    ),
+    "mask missing": (
+        lambda row: (row.update(skull_strip="given"), Path(row["brain_mask"]).unlink()),
+        MASK,
+        "does not exist",
+        "Correct its row",
+    ),
+    "mask of nothing": (
+        lambda row: (
+            row.update(skull_strip="given"),
+            nib.save(
+                nib.Nifti1Image(np.zeros((24, 24, 24), np.uint8), nib.load(row["path"]).affine),
+                row["brain_mask"],
+            ),
+        ),
+        SCAN,
+        "the brain mask holds 0 ml",
+        "widen preprocess.brain_range_ml",
+    ),
+    "lesion missing": (
+        lambda row: Path(json.loads(row["lesion"])[0]).unlink(),
+        LESION,
+        "does not exist",
+        "Correct its row",
+    ),
+    "lesion shifted": (lambda row: move_lesion(row, shift_mm=4), LESION, "differs by up to 4", "Resample it"),
+    "lesion on another grid": (
+        lambda row: move_lesion(row, values=corner()[:20]),
+        LESION,
+        "shape (20, 24, 24), the scan has",
+        "Resample it",
+    ),
+    "lesion outside": (
+        lambda row: move_lesion(row, values=corner()),
+        LESION,
+        "wholly outside the brain",
+        "viewer",
+    ),
+    "lesion empty": (
+        lambda row: move_lesion(row, values=0 * corner()),
+        LESION,
+        "holds no labelled voxel",
+        "leave out this subject",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_ends_in_a_row_that_names_file_finding_and_remedy(tmp_path, case):
+    break_it, name, finding, remedy = BAD_INPUT[case]
+    row = tiny_subject(tmp_path / "kopf Übung 7")
+    break_it(row)
+    result = prepare(row, folder=tmp_path / "done")
+    assert result["status"] == "failed" and result["folder"] == ""
+    assert str(tmp_path / "kopf Übung 7" / name) in result["reason"]
+    assert finding in result["reason"] and remedy in result["reason"]
+    assert "\n" not in result["reason"]
+    assert (result["cohort"], result["subject"], result["scanner"]) == ("study", "kopf Übung 7", "Trio")
+    assert not (tmp_path / "done").exists()
+
+
+def test_an_error_that_nobody_foresaw_ends_in_the_row_too(tmp_path, monkeypatch):
+    def explode(*_, **__):
+        raise MemoryError("of 9 TB")
+
+    monkeypatch.setattr(subject_module, "prepare_brain", explode)
+    result = prepare(tiny_subject(tmp_path / "one"), folder=tmp_path / "done")
+    assert (result["status"], result["reason"]) == ("failed", "MemoryError: of 9 TB")
