@@ -1,7 +1,6 @@
 """What a config.yaml asks for: the trainings and evaluations of the study, and whether they are possible."""
 
 import difflib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from jsonschema import Draft202012Validator, ValidationError
 
 from spatial_erasing.models import BASELINE_NAMES
+from spatial_erasing.paths import expand_path
 from spatial_erasing.split.assign import split_sizes
 
 
@@ -179,14 +179,18 @@ def check_paths(config: Mapping, *, root: Path) -> None:
     Raises:
         ValueError: every path that is missing.
     """
-    missing = []
+    wanted = {}
     for cohort in (*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]):
         path = config["ingest"]["cohorts"][cohort]["path"]
         is_listed = (root / "results/ingest" / f"{cohort}.csv").exists()
-        if path.startswith("results/") or is_listed:
-            continue
-        if not (root / Path(os.path.expandvars(path)).expanduser()).exists():
-            missing.append(f"  ingest.cohorts.{cohort}.path: {path}")
+        if not (path.startswith("results/") or is_listed):
+            wanted[f"ingest.cohorts.{cohort}.path"] = path
+    planted = config["phantom"]["planted"]
+    if planted and not (root / "results/phantom/planted.csv").exists():
+        wanted |= {f"phantom.planted.{key}": planted[key] for key in ("source", "lesion_masks", "template")}
+    missing = [
+        f"  {key}: {path}" for key, path in wanted.items() if not expand_path(path, base=root).exists()
+    ]
     if missing:
         raise ValueError(
             f"no such file or folder, seen from {root}:\n"

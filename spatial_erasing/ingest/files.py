@@ -60,30 +60,6 @@ def natural_order(path: Path | str) -> tuple:
     return [int(part) if number % 2 else part for number, part in enumerate(parts)], str(path)
 
 
-def expand_path(text: str, *, base: Path) -> Path:
-    """The absolute path that `text` means, with `~` and `${VARIABLE}` replaced.
-
-    Args:
-        text: absolute, relative to `base`, or starting with `~` or a variable; a variable's own relative
-            value counts from the current directory, where it was set.
-        base: the folder that relative paths start from.
-
-    Raises:
-        ValueError: the variable is not set.
-    """
-
-    def value(match: re.Match) -> str:
-        if not os.environ.get(match[1]):
-            raise ValueError(
-                f"{text} needs the environment variable {match[1]}, which is not set. "
-                f"Set it (export {match[1]}=/path/to/data), or write the whole path."
-            )
-        return os.environ[match[1]]
-
-    start = Path.cwd() if text.startswith("${") else base
-    return start.absolute() / Path(re.sub(r"\$\{(\w+)\}", value, text)).expanduser()
-
-
 def sha256_of(path: Path) -> str:
     """The file's SHA-256 in hexadecimal digits, as `sha256sum` prints it."""
     with path.open("rb") as stream:

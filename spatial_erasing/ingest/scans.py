@@ -9,8 +9,9 @@ from pathlib import Path
 
 from spatial_erasing.ingest import atlas, bids, brats, ixi, table
 from spatial_erasing.ingest.exclusion import Row, found_rows, skip_unfit
-from spatial_erasing.ingest.files import describe_grid, expand_path, sha256_of
+from spatial_erasing.ingest.files import describe_grid, sha256_of
 from spatial_erasing.ingest.records import PUNCTUATION, Scan, name_problem, normalised_name
+from spatial_erasing.paths import expand_path
 
 READERS = {"atlas": atlas, "bids": bids, "brats": brats, "ixi": ixi, "table": table}
 SEQUENCES = ("t1", "t1ce")

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from spatial_erasing.ingest.files import expand_path
 from spatial_erasing.ingest.records import Scan, normalised_name
+from spatial_erasing.paths import expand_path
 
 REQUIRED = ("subject", "scanner", "t1")
 COLUMNS = (*REQUIRED, "t1ce", "lesion", "brain_mask", "skull_strip")

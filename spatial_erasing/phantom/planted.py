@@ -43,7 +43,7 @@ class PlantedSettings:
 
 
 def hold_out(scanners: Mapping[str, str], *, share: float, seed: int) -> set[str]:
-    """The subjects that receive a lesion, by a hash of their names, in proportion from every scanner.
+    """The subjects that receive a lesion, by a hash of their names, in proportion from each scanner.
 
     Raises:
         ValueError: none, or all of them, would.
@@ -52,7 +52,7 @@ def hold_out(scanners: Mapping[str, str], *, share: float, seed: int) -> set[str
     if not 0 < count < len(scanners):
         raise ValueError(
             f"phantom.planted.share is {share} of {len(scanners)} subjects: {count} would receive a lesion "
-            f"and {len(scanners) - count} stay healthy. Both need at least one: change the share or add scans."
+            f"and {len(scanners) - count} stay healthy. Both need one: change the share or add scans."
         )
     named = {("planted", subject): scanner for subject, scanner in scanners.items()}
     return {subject for _, subject in stratified_order(named, seed=seed, purpose="planted")[:count]}

@@ -10,12 +10,12 @@ import pytest
 from spatial_erasing.ingest.files import (
     case_folder,
     describe_grid,
-    expand_path,
     find_images,
     image_name,
     natural_order,
     sha256_of,
 )
+from spatial_erasing.paths import expand_path
 
 
 def write_image(path, shape=(4, 5, 6), affine=None, dtype=np.int16):

@@ -1,6 +1,5 @@
 """What all rules share: the checked config, the list of runs, and fingerprints of the code."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
-from spatial_erasing import models, provenance, study
+from spatial_erasing import models, paths, provenance, study
 
 SCHEMA = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
 
@@ -61,8 +60,20 @@ def phantoms_of(wildcards):
     if source["path"].startswith("results/phantom/"):
         return "results/phantom/{}.csv".format(source["path"].split("/")[2])
     if source["reader"] == "table":
-        return str(Path(os.path.expandvars(source["path"])).expanduser())
+        return str(paths.expand_path(source["path"], base=Path.cwd()))
     return []
+
+
+def planted_source():
+    """The table of healthy real scans of which some receive a lesion."""
+    if config["phantom"]["planted"] is None:
+        raise WorkflowError(
+            "a cohort of this study lies in results/phantom/planted/, but phantom.planted is null. "
+            "Say what to plant, as config/real.yaml does."
+        )
+    return str(
+        paths.expand_path(config["phantom"]["planted"]["source"], base=Path.cwd())
+    )
 
 
 def cohorts_of(wildcards):

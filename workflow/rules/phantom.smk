@@ -1,8 +1,9 @@
-"""Stage phantom: cohorts of synthetic heads, in the file layouts of the real data sets.
+"""Stage phantom: cohorts of synthetic heads, and of real heads with planted lesions.
 
-reads   nothing; the anatomy ships inside a dependency
-writes  results/phantom/{cohort}/   raw NIfTI, truth apart in truth/
+reads   nothing for synthetic heads; healthy real scans and lesion shapes for planted ones
+writes  results/phantom/{cohort}/   raw NIfTI in the layouts of the real data sets, truth apart in truth/
         results/phantom/{cohort}.csv   one row a subject
+        results/phantom/planted/    scans with a lesion, planted.csv, and healthy.csv of the others
 """
 
 
@@ -29,3 +30,32 @@ rule make_phantoms:
         code=code_fingerprint("make_phantoms"),
     script:
         "../scripts/make_phantoms.py"
+
+
+rule plant_lesions:
+    """Plant real lesion shapes into a share of healthy real scans; the others stay healthy."""
+    input:
+        lambda wildcards: planted_source(),
+    output:
+        truth="results/phantom/planted.csv",
+        healthy="results/phantom/planted/healthy.csv",
+        planted="results/phantom/planted/planted.csv",
+    log:
+        "results/logs/plant_lesions.log",
+    benchmark:
+        "results/benchmarks/plant_lesions.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 8
+    resources:
+        mem_mb=28000,
+        runtime=240,
+    params:
+        planted=config["phantom"]["planted"],
+        minimum_lesion_ml=config["phantom"]["minimum_lesion_ml"],
+        code=code_fingerprint("plant_lesions"),
+    script:
+        "../scripts/plant_lesions.py"
+
+
+ruleorder: plant_lesions > make_phantoms
