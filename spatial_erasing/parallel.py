@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -83,3 +84,7 @@ def _limit_threads() -> None:
     """One thread a worker: several workers with a thread each beat one worker with several."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
         os.environ[variable] = "1"
+    # Where the parent has computed with torch already, its thread pool did not survive the fork, and a
+    # child that asked for a second thread would wait for it for ever.
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from functools import partial
 from pathlib import Path
@@ -178,3 +179,27 @@ def test_free_memory_is_the_machine_s_or_the_control_group_s(monkeypatch, group,
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="this system has no /proc/meminfo")
 def test_free_memory_of_this_machine_is_seen():
     assert 0 < available_memory_mb() < 1e9
+
+
+def test_workers_compute_with_torch_after_the_parent_did():
+    """A forked child inherits a thread pool without its threads; without care it waits for them for ever."""
+    script = """
+        import torch
+        from spatial_erasing.parallel import map_in_processes
+        torch.set_num_threads(4)
+        kernel = torch.ones(8, 1, 3, 3, 3)
+        def work(size):
+            return float(torch.nn.functional.conv3d(torch.ones(1, 1, size, size, size), kernel).sum())
+        expected = [work(40), work(50)]
+        print(sorted(map_in_processes(work, [40, 50], workers=2)) == expected)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=Path(parallel.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"},
+    )
+    assert done.stdout.strip() == "True", done.stderr
