@@ -56,10 +56,12 @@ def draw_deformation(generator: np.random.Generator, *, pose_spread: float = 1.0
     )
 
 
-def warp_points(deformation: Deformation, points_mm: Tensor, ventricle_pull: Field) -> Tensor:
+def warp_points(deformation: Deformation, points_mm: Tensor, ventricle_pull: Field | None) -> Tensor:
     """Where in the template these points of the person's head come from, in mm, shape (3, i, j, k)."""
     points_mm = move(deformation.template_from_world, points_mm)
     points_mm = points_mm + deformation.displacement_mm.sample(points_mm)
+    if ventricle_pull is None:
+        return points_mm
     return points_mm + deformation.ventricle_mm * ventricle_pull.sample(points_mm)
 
 

@@ -1,7 +1,7 @@
 """Cohorts of phantoms: one subject at a time, each from its own random numbers."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 from spatial_erasing.phantom.anatomy import Deformation, draw_deformation
 from spatial_erasing.phantom.fields import Grid, lattice
 from spatial_erasing.phantom.head import Head, render_head
+from spatial_erasing.phantom.label_maps import LabelMap, draw_contrast, load_label_map, render_label_head
 from spatial_erasing.phantom.layouts import Layout, atlas_grid, brats_grid, layout, scanner_name, subject_name
 from spatial_erasing.phantom.lesions import Lesion, apply_lesion, lesion_labels, lesion_signal
 from spatial_erasing.phantom.scanner import (
@@ -41,6 +42,7 @@ class PhantomSettings:
         spacing_mm: 1 for the voxels of the real data sets; 2 for heads with an eighth of the voxels.
         scanners: number of simulated scanners in the healthy and the BraTS-like cohort; an ATLAS-like cohort
             always has the three sites R001 to R003.
+        label_maps: folder of label maps that heads are made from; None for the template.
         minimum_lesion_ml: smallest lesion drawn; the rest of the distribution keeps its shape. ATLAS goes
             down to 0.01 ml, which a coarse grid cannot show: a demo that raises this end is easier than the
             real data.
@@ -49,6 +51,7 @@ class PhantomSettings:
     spacing_mm: float = 1.0
     scanners: int = 4
     minimum_lesion_ml: float = 0.1
+    label_maps: str | None = None
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.spacing_mm <= 4:
@@ -82,9 +85,12 @@ def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settin
     scanner = _scanner(kind, index, seed, settings)
     grid, affine = _grid(kind, scanner, draw("grid"), settings.spacing_mm)
     deformation = draw_deformation(draw("anatomy"), pose_spread=POSE_SPREAD[kind])
-    surroundings = None if kind == "brats" else draw_surroundings(draw("surroundings"))
-    head = render_head(load_template(settings.spacing_mm), deformation, surroundings, grid)
-    lesion = _draw_lesion(files, deformation, draw("lesion"), settings.minimum_lesion_ml)
+    if settings.label_maps is None:
+        render = partial(_template_head, deformation, draw)
+    else:
+        render = partial(_label_head, load_label_map(settings.label_maps, index), deformation, draw)
+    head = render(grid, spacing_mm=settings.spacing_mm, is_whole=not files.skull_stripped)
+    lesion = _draw_lesion(files, render, draw("lesion"), settings.minimum_lesion_ml)
     if lesion is not None:
         head = apply_lesion(lesion, head)
     masks = _masks(files, head, lesion)
@@ -128,13 +134,37 @@ def _grid(
     return grid, grid.affine
 
 
+def _template_head(
+    deformation: Deformation, draw: partial, grid: Grid, *, spacing_mm: float, is_whole: bool
+) -> Head:
+    """A head deformed from the template; without its surroundings, the brain alone."""
+    surroundings = draw_surroundings(draw("surroundings")) if is_whole else None
+    return render_head(load_template(spacing_mm), deformation, surroundings, grid)
+
+
+def _label_head(
+    label_map: LabelMap,
+    deformation: Deformation,
+    draw: partial,
+    grid: Grid,
+    *,
+    spacing_mm: float,
+    is_whole: bool,
+) -> Head:
+    """A head from a label map, which has one resolution for every spacing."""
+    contrast = draw_contrast(draw("contrast"), label_map)
+    seed = int(draw("texture").integers(2**62))
+    head = render_label_head(label_map, deformation, grid, contrast=contrast, noise_seed=seed)
+    return head if is_whole else replace(head, surroundings={})
+
+
 def _draw_lesion(
-    files: Layout, deformation: Deformation, generator: np.random.Generator, minimum_ml: float
+    files: Layout, render: partial, generator: np.random.Generator, minimum_ml: float
 ) -> Lesion | None:
     """A lesion for this brain, drawn on a coarse grid of its own: it does not depend on the scan's voxels."""
     if files.lesion is None:
         return None
-    coarse = render_head(load_template(LESION_GRID.voxel_sizes_mm[0]), deformation, None, LESION_GRID)
+    coarse = render(LESION_GRID, spacing_mm=LESION_GRID.voxel_sizes_mm[0], is_whole=False)
     if files.grade:
         return draw_tumour(generator, coarse, grade=files.grade, minimum_ml=minimum_ml)
     return draw_stroke(generator, coarse, minimum_ml=minimum_ml)
@@ -147,6 +177,7 @@ def _scans(
     scans = {}
     for sequence, path in files.scans.items():
         acquisition = draw_acquisition(draw("acquisition", sequence), scanner)
+        acquisition.signal.update(head.signal)
         if lesion is not None:
             acquisition.signal.update(lesion_signal(lesion, sequence, acquisition.signal))
         scans[path] = apply_acquisition(acquisition, head, skull_stripped=files.skull_stripped)

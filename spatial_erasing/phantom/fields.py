@@ -64,12 +64,15 @@ class Field:
     values: Tensor
     affine: np.ndarray
 
-    def sample(self, points_mm: Tensor, shape: tuple[int, int, int] | None = None) -> Tensor:
-        """Trilinear values at points, shape (channels, i, j, k); outside the lattice its border goes on.
+    def sample(
+        self, points_mm: Tensor, shape: tuple[int, int, int] | None = None, *, mode: str = "bilinear"
+    ) -> Tensor:
+        """Values at points, shape (channels, i, j, k); outside the lattice its border goes on.
 
         Args:
             points_mm: world coordinates, shape (3, i, j, k).
             shape: if given, the points are those of a thinned grid, and are stretched to this shape first.
+            mode: "bilinear" (trilinear here, by torch's name) or "nearest".
         """
         indices = move(np.linalg.inv(self.affine), points_mm)
         last = torch.tensor(self.values.shape[1:], dtype=indices.dtype).sub(1).view(3, 1, 1, 1)
@@ -77,7 +80,11 @@ class Field:
         if shape is not None:
             normalised = stretch(normalised, shape)
         return functional.grid_sample(
-            self.values[None], normalised.permute(1, 2, 3, 0)[None], padding_mode="border", align_corners=True
+            self.values[None],
+            normalised.permute(1, 2, 3, 0)[None],
+            mode=mode,
+            padding_mode="border",
+            align_corners=True,
         )[0]
 
 

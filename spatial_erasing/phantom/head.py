@@ -1,6 +1,6 @@
 """One head on one grid: the share of every tissue in every voxel, whatever the anatomy came from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -25,12 +25,16 @@ class Head:
         surroundings: share of each tissue around it, by name, where there is no brain; on any grid with the
             same corners, as soft tissue needs no full resolution. What is left is air.
         brain: share of brain, the sum of its tissues.
+        signal: mean of tissues relative to white matter where it is the person's own, not the scanner's.
+        texture: added to the signal of every voxel, where the anatomy brings its own.
     """
 
     grid: Grid
     tissues: dict[str, Tensor]
     surroundings: dict[str, Tensor]
     brain: Tensor
+    signal: dict[str, float] = field(default_factory=dict)
+    texture: Tensor | None = None
 
 
 def render_head(

@@ -4,11 +4,13 @@ from pathlib import Path
 
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.logs import log_to
+from spatial_erasing.paths import expand_path
 from spatial_erasing.phantom.cohort import PhantomSettings
 from spatial_erasing.phantom.make import make_cohort
 
 log_to(snakemake.log[0])
 
+label_maps = snakemake.params.label_maps
 rows = make_cohort(
     snakemake.params.cohort["kind"],
     Path(snakemake.output[0]).with_suffix(""),
@@ -18,6 +20,7 @@ rows = make_cohort(
         spacing_mm=snakemake.params.spacing_mm,
         scanners=snakemake.params.scanners,
         minimum_lesion_ml=snakemake.params.minimum_lesion_ml,
+        label_maps=label_maps and str(expand_path(label_maps, base=Path.cwd())),
     ),
     cores=snakemake.threads,
 )
