@@ -99,3 +99,9 @@ def read_split(
                 parts.setdefault(name, []).append(arrays[name][kept])
     scans, *rest = (np.concatenate(arrays) for arrays in parts.values())
     return Split(subjects, scans, *rest)
+
+
+def voxel_size_mm(volumes: str, *, spacing_mm: float) -> tuple[float, ...]:
+    """Edges of a voxel of a cohort's arrays, when the padded grid has this spacing."""
+    with np.load(volumes) as arrays:
+        return tuple(spacing_mm * arrays["padded_grid_voxels"] / arrays["brain"].shape[1:])

@@ -78,12 +78,6 @@ def read_examples(
     return examples
 
 
-def voxel_size_mm(volumes: str, *, spacing_mm: float) -> tuple[float, ...]:
-    """Edges of a voxel of a cohort's arrays, when the padded grid has this spacing."""
-    with np.load(volumes) as arrays:
-        return tuple(spacing_mm * arrays["padded_grid_voxels"] / arrays["brain"].shape[1:])
-
-
 def _arrays_of(path: str, subject: str, names: Sequence[str]) -> list[np.ndarray]:
     """A subject's part of these arrays of a file."""
     with np.load(path) as arrays:

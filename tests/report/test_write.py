@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from spatial_erasing.report.write import read_examples, voxel_size_mm
+from spatial_erasing.cohorts import voxel_size_mm
+from spatial_erasing.report.write import read_examples
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """Rule plot_figure_3: every erasing strategy on one healthy validation scan."""
 
-from spatial_erasing.cohorts import read_split
+from spatial_erasing.cohorts import read_split, voxel_size_mm
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_erasing import figure_erasing
 from spatial_erasing.report.style import save_figure
-from spatial_erasing.report.write import voxel_size_mm
 from spatial_erasing.train.demonstrate import erased_examples
 from spatial_erasing.train.erasing import ErasingSettings
 

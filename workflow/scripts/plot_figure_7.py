@@ -1,9 +1,10 @@
 """Rule plot_figure_7: input, output, difference, heat map and truth of example test subjects."""
 
+from spatial_erasing.cohorts import voxel_size_mm
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_examples import figure_examples
 from spatial_erasing.report.style import save_figure
-from spatial_erasing.report.write import read_examples, voxel_size_mm
+from spatial_erasing.report.write import read_examples
 
 log_to(snakemake.log[0])
 

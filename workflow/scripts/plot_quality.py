@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from spatial_erasing.cohorts import voxel_size_mm
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_quality import figure_quality
 from spatial_erasing.report.style import save_pages
-from spatial_erasing.report.write import voxel_size_mm
 
 log_to(snakemake.log[0])
 
