@@ -6,6 +6,19 @@ from pathlib import Path
 
 from spatial_erasing.provenance import ROOT
 
+DATA_VARIABLE = "SPATIAL_ERASING_DATA"
+
+
+def anchor_data_folder() -> None:
+    """Let a relative SPATIAL_ERASING_DATA count from where the command was typed, if it is there.
+
+    With `--directory` Snakemake has changed into the run's directory before the first line is read; only the
+    shell's PWD still knows the other.
+    """
+    value, typed_in = os.environ.get(DATA_VARIABLE), os.environ.get("PWD")
+    if value and typed_in and Path(typed_in, value).exists():
+        os.environ[DATA_VARIABLE] = str(Path(typed_in, value))
+
 
 def expand_path(text: str, *, base: Path) -> Path:
     """The absolute path that `text` means, with `~` and `${VARIABLE}` replaced.

@@ -94,8 +94,9 @@ def test_imports_in_a_circle_end(fingerprint):
     assert {path.stem for path in reached} == {"make", "near", "beside", "below", "lazy"}
 
 
-def test_a_text_that_is_no_docstring_counts(fingerprint):
-    one, other = (near_with(f'def near(x):\n    return "{word}"\n') for word in ("here", "there"))
+@pytest.mark.parametrize("statement", ['return "{}"', 'print("{}")\n    return x', 'x = "{}"\n    return x'])
+def test_a_text_that_is_no_docstring_counts(fingerprint, statement):
+    one, other = (near_with(f"def near(x):\n    {statement.format(word)}\n") for word in ("here", "there"))
     assert fingerprint(near=one) != fingerprint(near=other)
 
 

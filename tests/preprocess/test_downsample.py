@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from skimage.transform import resize_local_mean
@@ -43,9 +43,10 @@ def test_downsampling_keeps_the_mass(shape, grid):
 
 @settings(deadline=None)  # a busy machine is no failure
 @given(source=st.integers(1, 300), target=st.integers(1, 130))
+@example(source=224, target=96)  # edges from np.linspace leave a sliver of 1e-15 here
 def test_each_new_voxel_takes_exactly_the_stretch_that_it_covers(source, target):
     weights = area_weights(source, target)
-    for i in {0, target // 3, target // 2, target - 1}:
+    for i in range(target):
         low, high = Fraction(i * source, target), Fraction((i + 1) * source, target)
         expected = [max(0, min(high, j + 1) - max(low, j)) * Fraction(target, source) for j in range(source)]
         assert np.allclose(weights[i], np.array(expected, dtype=float), atol=1e-12)

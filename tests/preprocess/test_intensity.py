@@ -70,6 +70,16 @@ def test_denoising_the_box_equals_denoising_the_whole_masked_head_of_the_paper()
     assert percentiles == pytest.approx({"lower_intensity": low, "upper_intensity": high}, rel=1e-5)
 
 
+def test_denoising_the_box_is_the_same_for_a_brain_that_fills_its_box_to_the_corners():
+    head, _ = noisy_head()
+    brain = np.zeros(head.shape, dtype=bool)
+    brain[25:45, 30:52, 28:46] = True
+    whole = curvature_flow(np.where(brain, head, 0), time_step=0.125, iterations=3)
+    expected = rescale_to_percentiles(whole, brain, **PERCENTILES)[25:45, 30:52, 28:46]
+    found, _ = standardise(head[25:45, 30:52, 28:46], np.ones((20, 22, 18), bool), settings=SETTINGS)
+    assert np.abs(found - expected).max() < 1e-5
+
+
 def test_the_percentiles_of_the_brain_become_0_and_1():
     head, brain = noisy_head()
     scaled = rescale_to_percentiles(head, brain, **PERCENTILES)

@@ -232,6 +232,14 @@ def test_the_paper_s_fractions_survive_the_text_of_a_csv_file():
     )
 
 
+def test_who_trains_first_has_nothing_to_do_with_who_validates():
+    """Else the subjects of 10 % would be those that a slightly larger validation split would have taken."""
+    scanners = cohort(PAPER_SCANNERS)
+    ranks = training_ranks(scanners, seed=1)
+    order = stratified_order(scanners, seed=1, purpose="split")
+    assert abs(np.corrcoef([ranks[subject] for subject in order], range(len(order)))[0, 1]) < 0.1
+
+
 def test_rows_name_every_subject_once_and_only_training_subjects_have_a_rank():
     scanners = cohort([5, 4])
     splits = assign_splits(scanners, sizes={"training": 6, "validation": 3}, seed=1, group="g")

@@ -185,3 +185,19 @@ def test_data_that_are_not_there_are_one_readable_error(study, tmp_path):
     printed = empty.run("--configfile", str(tmp_path / "none.yaml"), "--dry-run", check=False)
     assert "ingest.cohorts.brats.path: data/MICCAI_BraTS_2019_Data_Training" in printed
     assert "make demo" in printed and "Traceback" not in printed
+
+
+def test_a_relative_data_folder_counts_from_where_the_command_was_typed(study, tmp_path, monkeypatch):
+    """The folder holds nothing, so the error says where it was looked for."""
+    monkeypatch.setenv("SPATIAL_ERASING_DATA", "data of mine")
+    monkeypatch.setenv("PWD", str(study.workflow))
+    elsewhere = type(study)(study.workflow, tmp_path)
+    overlay = str(study.workflow / "config/real.yaml")
+    printed = elsewhere.run("--configfile", overlay, "--dry-run", check=False)
+    assert "no such file or folder" in printed and str(tmp_path / "data of mine") not in printed
+    (study.workflow / "data of mine").mkdir()
+    for name in ("lesion_masks", "templates"):
+        (study.workflow / "data of mine" / name).mkdir()
+    (study.workflow / "data of mine/templates/ch2bet.nii.gz").touch()
+    printed = elsewhere.run("--configfile", overlay, "--dry-run", check=False)
+    assert "plant_lesions" in printed and "no such file" not in printed

@@ -10,6 +10,8 @@ sys.path.insert(0, str(workflow.basedir))
 
 from spatial_erasing import models, paths, provenance, study
 
+paths.anchor_data_folder()
+
 SCHEMA = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
 
 try:
