@@ -85,10 +85,11 @@ def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settin
     scanner = _scanner(kind, index, seed, settings)
     grid, affine = _grid(kind, scanner, draw("grid"), settings.spacing_mm)
     deformation = draw_deformation(draw("anatomy"), pose_spread=POSE_SPREAD[kind])
-    if settings.label_maps is None:
+    label_map = None if settings.label_maps is None else load_label_map(settings.label_maps, index)
+    if label_map is None:
         render = partial(_template_head, deformation, draw)
     else:
-        render = partial(_label_head, load_label_map(settings.label_maps, index), deformation, draw)
+        render = partial(_label_head, label_map, deformation, draw)
     head = render(grid, spacing_mm=settings.spacing_mm, is_whole=not files.skull_stripped)
     lesion = _draw_lesion(files, render, draw("lesion"), settings.minimum_lesion_ml)
     if lesion is not None:
@@ -101,6 +102,7 @@ def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settin
     return {
         "subject": files.subject,
         "scanner": scanner.name,
+        "label_map": label_map.path.name if label_map else "",
         "brain_ml": round(float(masks[files.truth_brain].sum() * grid.voxel_ml), 3),
         "lesion_ml": round(float(lesion_voxels * grid.voxel_ml), 3),
     } | _paths(files)

@@ -26,6 +26,7 @@ class Head:
             same corners, as soft tissue needs no full resolution. What is left is air.
         brain: share of brain, the sum of its tissues.
         signal: mean of tissues relative to white matter where it is the person's own, not the scanner's.
+        relief: by how much structures differ from the mean of their tissue; a lesion takes its place.
         texture: added to the signal of every voxel, where the anatomy brings its own.
     """
 
@@ -34,6 +35,7 @@ class Head:
     surroundings: dict[str, Tensor]
     brain: Tensor
     signal: dict[str, float] = field(default_factory=dict)
+    relief: Tensor | None = None
     texture: Tensor | None = None
 
 

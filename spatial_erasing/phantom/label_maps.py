@@ -25,8 +25,11 @@ FIRST_OUTER_LABEL = 500  # FreeSurfer's structures lie below, skull, fat, muscle
 OUTER_CSF = 24  # in sulci and around the brain
 BLUR_VOXELS = 0.5  # of what is drawn in each voxel, since a scanner's voxels are not independent
 CLOSING_MM = 4  # bridges sulci, as a skull strip does
-# the names by which lesions find tissue: ventricles, cerebral white matter and cerebral cortex
-TISSUES_OF_LABELS = {4: "csf", 2: "white", 3: "grey"}
+# the tissues that lesions know, each with the label whose class gives its mean
+TISSUES = {"grey": 3, "white": 2, "csf": 4}
+CSF_LABELS = (4, 5, 14, 15, 24, 43, 44, 72)
+# white matter of cerebrum and cerebellum, its lesions, stem, ventral diencephalon and optic chiasm
+WHITE_LABELS = (2, 7, 16, 25, 28, 41, 46, 57, 60, 85)
 
 
 @dataclass(frozen=True)
@@ -35,38 +38,41 @@ class LabelMap:
 
     Args:
         path: of the map; the priors lie beside it.
-        classes: class of intensity of every voxel, one channel; with `inside` added where it is brain.
-        inside: how many classes there are.
-        names: tissue of each class.
+        labels: position of every voxel's label in the tables below, one channel; as many as there are labels
+            are added where it is brain.
+        class_of: class of intensity of each label.
+        tissue_of: tissue of each label, as its position in TISSUES.
+        class_of_tissue: class that gives the mean of each tissue.
         centre_mm: of the brain.
         brain_ml: volume of the brain, sulci included.
     """
 
     path: Path
-    classes: Field
-    inside: int
-    names: tuple[str, ...]
+    labels: Field
+    class_of: np.ndarray
+    tissue_of: np.ndarray
+    class_of_tissue: dict[str, int]
     centre_mm: np.ndarray
     brain_ml: float
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Mean and standard deviation of every tissue, relative to white matter."""
+    """Mean and standard deviation of every class, relative to white matter."""
 
-    mean: dict[str, float]
-    deviation: dict[str, float]
+    mean: np.ndarray
+    deviation: np.ndarray
 
 
 @lru_cache(maxsize=2)
 def load_label_map(folder: str, index: int) -> LabelMap:
     """The map of subject `index`; with fewer maps than subjects they are used in turn.
 
-    Brain is every structure inside the skull but the outer CSF, closed over sulci by 4 mm: about what a skull
-    strip returns.
+    Brain is every label below 500 (cerebrum, cerebellum, stem, ventricles) but the outer CSF, label 24, of
+    which only what a closing by 4 mm encloses is brain, as in sulci: about what a skull strip returns.
 
     Raises:
-        FileNotFoundError: the folder holds no map.
+        FileNotFoundError: the folder holds no map, or labels or priors are not beside them.
         ValueError: a label has no prior.
     """
     paths = sorted(Path(folder).glob(MAP_NAMES))
@@ -83,89 +89,106 @@ def load_label_map(folder: str, index: int) -> LabelMap:
     )
     labels = labels[box]
     grid = Grid(image.shape, image.affine.astype(float)).block(box)
-    class_of, names = _classes(Path(folder), labels, path)
+    known, class_of = _classes(Path(folder), labels, path)
     structures = (labels > 0) & (labels < FIRST_OUTER_LABEL) & (labels != OUTER_CSF)
     closed = binary_closing(np.pad(structures, CLOSING_MM), iterations=CLOSING_MM)
     closed = closed[(slice(CLOSING_MM, -CLOSING_MM),) * 3]
     brain = structures | (closed & (labels == OUTER_CSF))
-    classes = class_of[labels] + len(names) * brain
-    values = torch.from_numpy(classes.astype(np.float32))[None]
-    centre_mm = nib.affines.apply_affine(grid.affine, np.argwhere(brain).mean(axis=0))
+    values = np.searchsorted(known, labels) + len(known) * brain
     return LabelMap(
-        path, Field(values, grid.affine), len(names), names, centre_mm, brain.sum() * grid.voxel_ml
+        path,
+        Field(torch.from_numpy(values.astype(np.float32))[None], grid.affine),
+        class_of,
+        np.where(np.isin(known, CSF_LABELS), 2, np.isin(known, WHITE_LABELS)),
+        {tissue: int(class_of[known == label][0]) for tissue, label in TISSUES.items()},
+        centre_mm=nib.affines.apply_affine(grid.affine, np.argwhere(brain).mean(axis=0)),
+        brain_ml=float(brain.sum() * grid.voxel_ml),
     )
 
 
 def draw_contrast(generator: np.random.Generator, label_map: LabelMap) -> Contrast:
     """One person's contrast: mean and deviation of each class from normal priors, white matter at 1."""
-    priors = [label_map.path.with_name(f"prior_{kind}_t1.npy") for kind in ("means", "stds")]
-    means, deviations = map(np.load, priors)
+    means, deviations = (_load(label_map.path.parent, f"prior_{kind}_t1.npy") for kind in ("means", "stds"))
+    if (found := {means.shape[1], deviations.shape[1]}) != {label_map.class_of.max() + 1}:
+        raise ValueError(
+            f"the priors beside {label_map.path} are of {sorted(found)} classes, and its labels of "
+            f"{label_map.class_of.max() + 1}. Use the labels and priors that belong to these maps."
+        )
     mean = np.clip(generator.normal(means[0], means[1]), 0, None)
     deviation = np.clip(generator.normal(deviations[0], deviations[1]), 0, None)
-    white = mean[label_map.names.index("white")]
-    return Contrast(
-        dict(zip(label_map.names, (mean / white).tolist(), strict=True)),
-        dict(zip(label_map.names, (deviation / white).tolist(), strict=True)),
-    )
+    white = mean[label_map.class_of_tissue["white"]]
+    return Contrast(mean / white, deviation / white)
 
 
 def render_label_head(
     label_map: LabelMap, deformation: Deformation, grid: Grid, *, contrast: Contrast, noise_seed: int
 ) -> Head:
-    """The head of one person on a grid: shares of every class, from eight samples in each voxel.
+    """The head of one person on a grid: every voxel the mean of eight samples of the map.
 
     Size and pose follow the deformation as they do for template heads: brain volumes have the same
     distribution. Air is the background class and has a signal of its own.
     """
-    classes = [
-        _classes_at(label_map, deformation, Grid(grid.shape, _shifted(grid.affine, corner)))
-        for corner in product((-0.25, 0.25), repeat=3)
-    ]
-    count = label_map.inside
-    shares = torch.stack(
-        [sum((sample == k).float() for sample in classes) / len(classes) for k in range(2 * count)]
+    signal = {tissue: float(contrast.mean[k]) for tissue, k in label_map.class_of_tissue.items()}
+    mean, deviation = contrast.mean[label_map.class_of], contrast.deviation[label_map.class_of]
+    above_tissue = mean - np.array(list(signal.values()))[label_map.tissue_of]
+    count, nothing = len(mean), np.zeros(len(mean))
+    # a row a volume, a column a label, first outside the brain and then inside
+    table = np.concatenate(
+        [
+            np.block([[nothing, above_tissue], [mean, nothing], [deviation, deviation]]),
+            np.column_stack([np.zeros((3, count)), np.eye(3)[label_map.tissue_of].T]),
+        ]
     )
-    brain = shares[count:].sum(0)
-    outside = shares[:count] / (1 - brain).clamp(min=1e-6)
+    table = torch.from_numpy(table.astype(np.float32))
+    volumes = torch.zeros(len(table), *grid.shape)
+    for corner in product((-0.25, 0.25), repeat=3):
+        found = _labels_at(label_map, deformation, Grid(grid.shape, _shifted(grid.affine, corner)))
+        for k, row in enumerate(table):
+            volumes[k] += row[found]
+    relief, outside, texture, *tissues = volumes.div_(8)
+    brain = sum(tissues)
     noise = np.random.default_rng(noise_seed).standard_normal(grid.shape, dtype=np.float32)
-    noise = torch.from_numpy(gaussian_filter(noise, BLUR_VOXELS))
-    deviation = torch.tensor([contrast.deviation[name] for name in label_map.names]).view(-1, 1, 1, 1)
-    texture = ((shares[:count] + shares[count:]) * deviation).sum(0) * noise
     return Head(
         grid,
-        dict(zip(label_map.names, shares[count:], strict=True)),
-        dict(zip(label_map.names, outside, strict=True)),
+        dict(zip(TISSUES, tissues, strict=True)),
+        {"outside": outside.div_((1 - brain).clamp_(min=1e-6))},
         brain,
-        signal=contrast.mean,
-        texture=texture,
+        signal=signal | {"outside": 1.0},  # its share is its signal already
+        relief=relief,
+        texture=texture.mul_(torch.from_numpy(gaussian_filter(noise, BLUR_VOXELS))),
     )
 
 
-def _classes(folder: Path, labels: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Class of each label as a table, and the tissue that each class is called."""
-    known = np.load(folder / "generation_labels.npy")
-    classes = np.load(folder / "generation_classes_contrast_specific.npy")
+def _load(folder: Path, name: str) -> np.ndarray:
+    if not (folder / name).exists():
+        raise FileNotFoundError(
+            f"phantom.label_maps is {folder}, which lacks {name}; the maps need their labels, classes and T1 "
+            f"priors beside them. Copy it from SynthSeg's data/labels_classes_priors."
+        )
+    return np.load(folder / name)
+
+
+def _classes(folder: Path, labels: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The labels that have a class, in ascending order, and the class of each."""
+    known = _load(folder, "generation_labels.npy")
+    classes = _load(folder, "generation_classes_contrast_specific.npy")
     if unknown := sorted(set(np.unique(labels).tolist()) - set(known.tolist())):
         raise ValueError(
             f"{path} holds the labels {unknown}, which generation_labels.npy beside it does not know. "
             f"Use the labels and priors that belong to these maps."
         )
-    class_of = np.zeros(known.max() + 1, dtype=np.int32)
-    class_of[known] = classes
-    names = [f"class_{k}" for k in range(classes.max() + 1)]
-    for label, tissue in TISSUES_OF_LABELS.items():
-        names[class_of[label]] = tissue
-    return class_of, tuple(names)
+    order = np.argsort(known)
+    return known[order], classes[order]
 
 
-def _classes_at(label_map: LabelMap, deformation: Deformation, grid: Grid) -> Tensor:
-    """Class of the map at every voxel centre of a grid, shape of the grid."""
+def _labels_at(label_map: LabelMap, deformation: Deformation, grid: Grid) -> Tensor:
+    """Place of the map's label in its tables at every voxel centre of a grid, shape of the grid."""
     template_mm = warp_points(deformation, grid.thinned(4.0).points(), None)
     scale = np.cbrt(label_map.brain_ml / TEMPLATE_BRAIN_ML)
     map_from_template = np.diag([scale] * 3 + [1.0])
     map_from_template[:3, 3] = label_map.centre_mm - scale * TEMPLATE_CENTRE_MM
     points = move(map_from_template, template_mm)
-    return label_map.classes.sample(points, grid.shape, mode="nearest")[0]
+    return label_map.labels.sample(points, grid.shape, mode="nearest")[0].int()
 
 
 def _shifted(affine: np.ndarray, voxels: tuple[float, ...]) -> np.ndarray:

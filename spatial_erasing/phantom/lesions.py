@@ -41,7 +41,11 @@ def apply_lesion(lesion: Lesion, head: Head) -> Head:
     for part, outer, inner in zip(lesion.parts, inside[1:], [*inside[2:], torch.tensor(0.0)], strict=True):
         tissues[part] = torch.zeros(head.grid.shape)
         tissues[part][box] = outer - inner
-    return replace(head, tissues=tissues)
+    relief = head.relief
+    if relief is not None:
+        relief = relief.clone()
+        relief[box] *= healthy
+    return replace(head, tissues=tissues, relief=relief)
 
 
 def lesion_signal(lesion: Lesion, sequence: str, signal: dict[str, float]) -> dict[str, float]:

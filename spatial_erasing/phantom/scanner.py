@@ -125,8 +125,9 @@ def apply_acquisition(acquisition: Acquisition, head: Head, *, skull_stripped: b
     if head.surroundings:
         around = stretch(_mean_signal(head.surroundings, acquisition.signal)[None], head.grid.shape)[0]
         signal.addcmul_(around, 1 - head.brain)
-    if head.texture is not None:
-        signal += head.texture
+    for own in (head.relief, head.texture):
+        if own is not None:
+            signal += own
     points = head.grid.thinned(4.0).points()
     gain = (acquisition.bias.sample(points) + acquisition.texture.sample(points)).exp_()
     signal *= stretch(gain, head.grid.shape)[0]
