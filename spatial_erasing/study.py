@@ -188,6 +188,9 @@ def check_paths(config: Mapping, *, root: Path) -> None:
     planted = config["phantom"]["planted"]
     if planted and not (root / "results/phantom/planted.csv").exists():
         wanted |= {f"phantom.planted.{key}": planted[key] for key in ("source", "lesion_masks", "template")}
+    label_maps, made = config["phantom"]["label_maps"], config["phantom"]["cohorts"]
+    if label_maps and not all((root / f"results/phantom/{cohort}.csv").exists() for cohort in made):
+        wanted["phantom.label_maps"] = label_maps
     missing = [
         f"  {key}: {path}" for key, path in wanted.items() if not expand_path(path, base=root).exists()
     ]

@@ -151,3 +151,11 @@ def test_t1ce_is_evaluated_for_the_models_of_table_2_alone(paper):
 
     assert datasets("3d-cube-noise", 100) == ["brats-t1", "brats-t1ce", "atlas-t1"]
     assert datasets("3d-cube-noise", 20) == datasets("3d-none", 100) == ["brats-t1", "atlas-t1"]
+
+
+def test_a_missing_folder_of_label_maps_is_named_before_the_first_job(demo, tmp_path):
+    demo["phantom"]["label_maps"] = "maps"
+    with pytest.raises(ValueError, match=r"phantom\.label_maps: maps"):
+        check_paths(demo, root=tmp_path)
+    (tmp_path / "maps").mkdir()
+    check_paths(demo, root=tmp_path)
