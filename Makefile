@@ -8,6 +8,7 @@ VENV := .venv
 # What is installed is stamped, so that a second call installs nothing.
 RUN_STAMP := $(VENV)/.requirements
 DEV_STAMP := $(VENV)/.requirements-dev
+STRIP_STAMP := $(VENV)/.requirements-strip
 
 demo: $(RUN_STAMP)
 	$(VENV)/bin/snakemake --cores all --configfile config/demo.yaml --directory demo
@@ -15,7 +16,7 @@ demo: $(RUN_STAMP)
 test: $(DEV_STAMP)
 	$(VENV)/bin/python -m pytest -m "not long"
 
-test-all: $(DEV_STAMP)
+test-all: $(DEV_STAMP) $(STRIP_STAMP)
 	$(VENV)/bin/python -m pytest
 
 $(RUN_STAMP): requirements.txt
@@ -26,6 +27,10 @@ $(RUN_STAMP): requirements.txt
 
 $(DEV_STAMP): requirements-dev.txt $(RUN_STAMP)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(STRIP_STAMP): requirements-strip.txt $(RUN_STAMP)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-strip.txt
 	@touch $@
 
 clean:

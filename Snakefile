@@ -46,9 +46,7 @@ rule results:
 
 
 onsuccess:
-    print(
-        f"Done. Open {Path.cwd()}/report.html, or read Table 1 in results/report/tables/table_1.md there."
-    )
+    print(closing_words())
 
 
 onerror:

@@ -101,7 +101,23 @@ def read_split(
     return Split(subjects, scans, *rest)
 
 
-def voxel_size_mm(volumes: str, *, spacing_mm: float) -> tuple[float, ...]:
-    """Edges of a voxel of a cohort's arrays, when the padded grid has this spacing."""
+def place_of(subject: str, split: Split) -> int:
+    """Where a subject stands along the first axis of a split's arrays.
+
+    Raises:
+        ValueError: it is not in this split.
+    """
+    names = [name for _, name in split.subjects]
+    if subject not in names:
+        raise ValueError(
+            f"{subject} is not one of the {len(names)} subjects of this split, such as "
+            f"{', '.join(names[:3])}. results/split/splits.csv says where it is."
+        )
+    return names.index(subject)
+
+
+def voxel_size_mm(volumes: str) -> tuple[float, ...]:
+    """Edges of a voxel of a cohort's arrays; the median where they differ from subject to subject."""
     with np.load(volumes) as arrays:
-        return tuple(spacing_mm * arrays["padded_grid_voxels"] / arrays["brain"].shape[1:])
+        edges_mm = np.linalg.norm(arrays["affine"][:, :3, :3], axis=1)
+    return tuple(np.median(edges_mm, axis=0).tolist())

@@ -36,7 +36,11 @@ def worker_count(cores: int, *, memory_mb_per_worker: float) -> int:
 
 
 def map_in_processes(
-    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    workers: int,
+    killed: Callable[[Item], Result] | None = None,
 ) -> Iterator[Result]:
     """Results of `function` over `items`, in the order in which they are ready.
 
@@ -47,6 +51,8 @@ def map_in_processes(
         function: picklable; handles its own errors.
         items: one call each.
         workers: processes; each computes with one thread.
+        killed: the result of an item whose worker was killed though it worked alone; without it that is an
+            error.
 
     Raises:
         RuntimeError: naming the items whose worker was killed though it worked alone, after all others.
@@ -61,17 +67,20 @@ def map_in_processes(
                 yield result
     except BrokenProcessPool:
         logger.warning("a worker was killed; %d items are tried again one at a time", len(left))
-    killed = []
+    lost = []
     for item in left.values():
         with _processes(1) as pool:
             try:
                 yield pool.submit(function, item).result()
             except BrokenProcessPool:
-                killed.append(item)
-    if killed:
+                if killed is None:
+                    lost.append(item)
+                else:
+                    yield killed(item)
+    if lost:
         raise RuntimeError(
             f"a worker process was killed, though it worked alone, at each of these: "
-            f"{', '.join(map(repr, killed))}. The system kills processes that take too much memory: free "
+            f"{', '.join(map(repr, lost))}. The system kills processes that take too much memory: free "
             f"some, or leave these out."
         )
 

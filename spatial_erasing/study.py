@@ -7,6 +7,8 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError
 
+from spatial_erasing.ingest.cells import did_you_mean
+from spatial_erasing.ingest.source import download_of
 from spatial_erasing.models import BASELINE_NAMES
 from spatial_erasing.paths import expand_path
 from spatial_erasing.split.assign import split_sizes
@@ -90,7 +92,12 @@ def check_study(config: Mapping) -> None:
     Raises:
         ValueError: all findings, one line each.
     """
-    findings = [*_cohort_findings(config), *_grid_findings(config), *_threshold_findings(config)]
+    findings = [
+        *_cohort_findings(config),
+        *_grid_findings(config),
+        *_threshold_findings(config),
+        *_size_findings(config),
+    ]
     if findings:
         raise ValueError(
             "this study cannot be run:\n"
@@ -107,6 +114,7 @@ def _cohort_findings(config: Mapping) -> Iterator[str]:
             yield f"study names the cohort {cohort}, ingest.cohorts has only {', '.join(cohorts)}"
     if both := set(study["healthy_cohorts"]) & set(study["lesion_cohorts"]):
         yield f"{', '.join(sorted(both))} cannot be both a healthy and a lesion cohort"
+    yield from _download_findings(config["ingest"])
     for group, wanted in (
         ("healthy", "training"),
         *((cohort, "test") for cohort in study["lesion_cohorts"]),
@@ -117,6 +125,17 @@ def _cohort_findings(config: Mapping) -> Iterator[str]:
         subjects = _phantom_subjects(config, study["healthy_cohorts"] if group == "healthy" else [group])
         if subjects is not None:
             yield from _size_finding(sizes[group], subjects, group)
+
+
+def _download_findings(ingest: Mapping) -> Iterator[str]:
+    """Cohorts that lie in a download which nothing describes."""
+    for cohort, source in ingest["cohorts"].items():
+        archive, known = download_of(source["path"]), list(ingest["downloads"])
+        if archive and archive not in known:
+            yield (
+                f"ingest.cohorts.{cohort}.path is {source['path']}, but ingest.downloads has "
+                f"{', '.join(known) or 'no entry'}{did_you_mean(archive, known)}; write its url there"
+            )
 
 
 def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:
@@ -148,6 +167,8 @@ def _grid_findings(config: Mapping) -> Iterator[str]:
     erasing = config["train"]["erasing"]
     if not erasing["minimum_share"] < erasing["maximum_share"]:
         yield "train.erasing.minimum_share must lie below maximum_share"
+    if config["preprocess"]["register"] == "affine" and config["preprocess"]["resample"] == "none":
+        yield "preprocess.register: affine needs new voxels: set preprocess.resample to cubic or linear"
     if not config["preprocess"]["lower_percentile"] < config["preprocess"]["upper_percentile"]:
         yield "preprocess.lower_percentile must lie below upper_percentile"
 
@@ -165,6 +186,16 @@ def _threshold_findings(config: Mapping) -> Iterator[str]:
                 f"{cohort} takes its threshold from the validation split of {source}, which is empty; name "
                 f"another cohort in threshold.from_cohort.{cohort}"
             )
+
+
+def _size_findings(config: Mapping) -> Iterator[str]:
+    """Small lesions must end before large ones begin."""
+    small, large = config["evaluate"]["lesion_size_percentiles"]
+    if not small < large:
+        yield (
+            f"evaluate.lesion_size_percentiles are {small} and {large}; the first must lie below the second, "
+            "as in [33.3, 66.7]"
+        )
 
 
 def check_paths(config: Mapping, *, root: Path) -> None:
@@ -191,6 +222,8 @@ def check_paths(config: Mapping, *, root: Path) -> None:
     label_maps, made = config["phantom"]["label_maps"], config["phantom"]["cohorts"]
     if label_maps and not all((root / f"results/phantom/{cohort}.csv").exists() for cohort in made):
         wanted["phantom.label_maps"] = label_maps
+    if exclude := config["ingest"]["exclude"]:
+        wanted["ingest.exclude"] = exclude
     missing = [
         f"  {key}: {path}" for key, path in wanted.items() if not expand_path(path, base=root).exists()
     ]

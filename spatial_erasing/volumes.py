@@ -1,11 +1,15 @@
 """Volumes on disk: the one place that reads and writes images."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+
+from spatial_erasing.headers import Header, read_header
+from spatial_erasing.image_files import whole_content
 
 
 @dataclass(frozen=True)
@@ -16,45 +20,38 @@ class Volume:
         intensities: shape (i, j, k), in the order of the file, scaled by its slope and intercept.
         affine: maps voxel indices to world coordinates in mm (right, anterior, superior), shape (4, 4).
         path: the file it came from.
+        warnings: what its user should know about the file, one sentence each.
     """
 
     intensities: np.ndarray
     affine: np.ndarray
     path: Path | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def read_volume(path: str | Path) -> Volume:
     """Read a 3-D image as float32 and refuse what cannot be a scan.
 
+    Unpacked gzip content is compared with its checksum, which nibabel does not do. A plain `.nii` has none:
+    there, damage inside a voxel cannot be seen.
+
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: it cannot be read, is not 3-D, has no usable affine or holds values that are not finite.
+        ValueError: it is damaged, its header leaves the geometry in doubt (`headers.read_header`), or it
+            holds values that are not finite.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} does not exist. Correct its row in the cohort's table or its folder in config.yaml."
-        )
-    try:
-        image = nib.load(path)
-        intensities = np.asarray(image.dataobj, dtype=np.float32)
-    except Exception as error:  # nibabel, gzip and zlib raise a dozen unrelated types for a broken file
+    header = read_header(path)
+    content = whole_content(path, needed_bytes=header.needed_bytes, spare_bytes=header.spare_bytes)
+    intensities = _scaled(content, header)
+    # plane by plane: a mask of the whole volume would cost a quarter of its memory again
+    unusable = sum(np.count_nonzero(~np.isfinite(plane)) for plane in intensities.T)
+    if unusable:
         raise ValueError(
-            f"{path} cannot be read as an image ({type(error).__name__}: {error}). "
-            "Fetch or convert the file again."
-        ) from error
-    intensities = _without_trailing_axes(intensities, path)
-    affine = np.asarray(image.affine, dtype=np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
-        raise ValueError(
-            f"{path} has no usable affine: {affine.tolist()}. Restore its header from the original scan."
+            f"{path} holds {unusable} voxels that are NaN or infinite. Expected finite numbers. "
+            "Repair or leave out this scan."
         )
-    if not np.isfinite(intensities).all():
-        count = int((~np.isfinite(intensities)).sum())
-        raise ValueError(
-            f"{path} holds {count} voxels that are NaN or infinite. Repair or leave out this scan."
-        )
-    return Volume(intensities, affine, path)
+    return Volume(intensities, header.affine, path, header.warnings)
 
 
 def write_volume(
@@ -83,13 +80,16 @@ def write_volume(
         unfinished.unlink(missing_ok=True)
 
 
-def _without_trailing_axes(intensities: np.ndarray, path: Path) -> np.ndarray:
-    """A 4-D file with one volume is a 3-D scan; anything else is not."""
-    shape = intensities.shape
-    while intensities.ndim > 3 and intensities.shape[-1] == 1:
-        intensities = intensities[..., 0]
-    if intensities.ndim != 3 or min(intensities.shape) < 2:
-        raise ValueError(
-            f"{path} has shape {shape}; a scan has three axes of at least 2 voxels. Choose one volume of it."
-        )
-    return intensities
+def _scaled(content: bytearray, header: Header) -> np.ndarray:
+    """Intensities as float32 in the memory order of the file, without a float64 copy of them all."""
+    count = math.prod(header.shape)
+    stored = np.frombuffer(content, header.stored_as, count, header.offset_bytes)
+    stored = stored.reshape(header.shape, order="F")
+    if (header.slope, header.intercept) == (1, 0):
+        with np.errstate(over="ignore"):
+            return np.require(stored, np.float32, "A")  # float32 of this machine is not copied
+    scaled = np.empty(header.shape, dtype=np.float32, order="F")
+    with np.errstate(over="ignore", invalid="ignore"):
+        for plane, stored_plane in zip(scaled.T, stored.T, strict=True):
+            plane[...] = stored_plane * np.float64(header.slope) + np.float64(header.intercept)
+    return scaled

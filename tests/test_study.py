@@ -88,7 +88,7 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
             if isinstance(value, dict):
                 yield from leaves(value, (*path, key))
 
-    free = {("phantom", "cohorts"), ("ingest", "cohorts"), ("split", "sizes")}
+    free = {("phantom", "cohorts"), ("ingest", "cohorts"), ("ingest", "downloads"), ("split", "sizes")}
     free |= {("threshold", "from_cohort"), ("report", "paper_cohorts")}
     for path in leaves(paper):
         if any(path[: len(place)] == place and path != place for place in free):
@@ -120,6 +120,20 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
             r"atlas takes its threshold .* empty",
         ),
         ({"preprocess": {"lower_percentile": 99}}, r"lower_percentile must lie below"),
+        ({"evaluate": {"lesion_size_percentiles": [60, 40]}}, r"are 60 and 40; the first must lie below"),
+        (
+            {
+                "ingest": {
+                    "downloads": {"ixi": {"url": "http://127.0.0.1/x.tar", "sha256": None}},
+                    "cohorts": {"healthy": {"path": "results/ingest/downloads/ixy/T1"}},
+                }
+            },
+            r"healthy\.path is .*, but ingest\.downloads has ixi \(did you mean 'ixi'\?\); write its url",
+        ),
+        (
+            {"ingest": {"cohorts": {"healthy": {"path": "results/ingest/downloads/ixi"}}}},
+            r"but ingest\.downloads has no entry; write its url there",
+        ),
     ],
 )
 def test_an_impossible_study_is_one_readable_error(demo, change, message):
@@ -134,6 +148,33 @@ def test_missing_data_are_named_all_at_once_and_only_until_they_are_listed(paper
     for cohort in ("healthy", "brats", "atlas"):
         (tmp_path / f"results/ingest/{cohort}.csv").touch()
     check_paths(paper, root=tmp_path)
+
+
+def test_data_that_the_workflow_fetches_need_not_be_there_yet(paper, tmp_path):
+    paper["ingest"]["downloads"] = {"ixi": {"url": "https://127.0.0.1/ixi.tar", "sha256": "0" * 64}}
+    for cohort in paper["ingest"]["cohorts"].values():
+        cohort["path"] = "results/ingest/downloads/ixi/T1"
+    check_schema(paper, SCHEMA)
+    check_study(paper)
+    check_paths(paper, root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "download",
+    [{"url": "ftp://x/y.tar", "sha256": None}, {"url": "http://x/y", "sha256": "abc"}, {"url": "http://x"}],
+)
+def test_a_download_that_cannot_be_meant_is_refused(paper, download):
+    paper["ingest"]["downloads"] = {"ixi": download}
+    with pytest.raises(ValueError, match=r"ingest\.downloads\.ixi"):
+        check_schema(paper, SCHEMA)
+
+
+def test_a_missing_table_of_exclusions_is_named_even_when_all_is_listed(demo, tmp_path):
+    demo["ingest"]["exclude"] = "mine.csv"
+    with pytest.raises(ValueError, match=r"ingest\.exclude: mine\.csv"):
+        check_paths(demo, root=tmp_path)
+    (tmp_path / "mine.csv").touch()
+    check_paths(demo, root=tmp_path)
 
 
 def test_the_study_trains_14_models_and_three_more_fractions_of_four(paper):

@@ -70,13 +70,13 @@ def dice_curve(counts: ScoreCounts) -> tuple[np.ndarray, np.ndarray]:
 
 def dice_at(counts: ScoreCounts, threshold: float) -> float:
     """Return the pooled Dice of predicting score >= threshold; 0 if nothing is predicted."""
-    hits = int(counts.lesion[_first_pattern(threshold) :].sum())
+    hits = int(counts.lesion[first_pattern(threshold) :].sum())
     return float(_dice(hits, predicted_voxels(counts, threshold), counts.lesion_voxels))
 
 
 def predicted_voxels(counts: ScoreCounts, threshold: float) -> int:
     """Return how many voxels score at least the threshold."""
-    return int(counts.voxels[_first_pattern(threshold) :].sum())
+    return int(counts.voxels[first_pattern(threshold) :].sum())
 
 
 def best_dice(counts: ScoreCounts) -> tuple[float, float]:
@@ -127,7 +127,7 @@ def _dice(hits, predicted, lesion_voxels: int):
     return 2 * hits / (predicted + (lesion_voxels or np.nan))
 
 
-def _first_pattern(threshold: float) -> int:
+def first_pattern(threshold: float) -> int:
     """Place of the smallest float16 that is not below the threshold."""
     if np.isnan(threshold):
         raise ValueError(

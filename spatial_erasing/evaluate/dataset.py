@@ -1,12 +1,15 @@
 """The rows that one run leaves in the tables of results: numbers of the data set and of each subject."""
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.evaluate.metrics import dataset_metrics
+from spatial_erasing.evaluate.counts import count_scores
+from spatial_erasing.evaluate.metrics import metrics_of_counts
 from spatial_erasing.evaluate.slices import slice_average_precision, slice_scores
+from spatial_erasing.evaluate.subject_counts import SubjectCounts
 
 RUN_COLUMNS = ("model", "fraction_percent", "seed", "cohort", "sequence")
 METRIC_COLUMNS = (*RUN_COLUMNS, "metric", "value")
@@ -20,10 +23,26 @@ SUBJECT_COLUMNS = (
 )
 
 
+class DatasetResult(NamedTuple):
+    """What evaluating one run on one test split leaves.
+
+    Args:
+        metrics: of the data set, tidy rows.
+        subjects: one row a subject.
+        slices: the score of every axial slice, float32, shape (subjects, Z).
+        counts: the score counts of every subject.
+    """
+
+    metrics: list[dict]
+    subjects: list[dict]
+    slices: np.ndarray
+    counts: SubjectCounts
+
+
 def evaluate_dataset(
     maps: Iterable[np.ndarray], scans: Split, *, names: Mapping[str, str], threshold: Mapping[str, object]
-) -> tuple[list[dict], list[dict], np.ndarray]:
-    """Metrics of the data set (tidy), rows of its subjects, and the score of every axial slice.
+) -> DatasetResult:
+    """Evaluate one run on one test split, with one score map in memory at a time.
 
     Args:
         maps: score maps of the test split, in the order of `scans`.
@@ -34,9 +53,9 @@ def evaluate_dataset(
     run = {"fraction_percent": names["percent"]} | {
         name: names[name] for name in RUN_COLUMNS if name in names
     }
-    maps = list(maps)  # half a megabyte each at 64³
-    slices = slice_scores(np.stack(maps))
-    metrics, subjects = dataset_metrics(maps, scans.lesion, threshold=threshold["threshold"])
+    counts, slices = _count_subjects(maps, scans)
+    of_subjects = map(counts.of, range(len(counts)))
+    metrics, subjects = metrics_of_counts(of_subjects, threshold=threshold["threshold"])
     metrics |= {
         "threshold": threshold["threshold"],
         "dice_validation": threshold["dice"],
@@ -44,6 +63,19 @@ def evaluate_dataset(
     }
     metric_rows = [run | {"metric": metric, "value": value} for metric, value in metrics.items()]
     subject_rows = [
-        run | {"subject": name} | row for (_, name), row in zip(scans.subjects, subjects, strict=True)
+        run | {"subject": name} | row for name, row in zip(counts.subjects, subjects, strict=True)
     ]
-    return metric_rows, subject_rows, slices
+    return DatasetResult(metric_rows, subject_rows, slices, counts)
+
+
+def _count_subjects(maps: Iterable[np.ndarray], scans: Split) -> tuple[SubjectCounts, np.ndarray]:
+    """Counts and slice scores of every subject, in one pass over the maps."""
+    slices = []
+
+    def counted():
+        for score, lesion in zip(maps, scans.lesion, strict=True):
+            slices.append(slice_scores(score))
+            yield count_scores(score, lesion)
+
+    counts = SubjectCounts.collect([name for _, name in scans.subjects], counted())
+    return counts, np.stack(slices)

@@ -35,11 +35,16 @@ def dataset_metrics(
         The pooled metrics by name, as fractions, and one row a subject: dice, lesion_voxels,
         predicted_voxels, average_precision (NaN where there is no lesion), in the order of the input.
     """
+    pairs = zip(scores, lesions, strict=True)
+    return metrics_of_counts((count_scores(score, lesion) for score, lesion in pairs), threshold=threshold)
+
+
+def metrics_of_counts(counts: Iterable[ScoreCounts], *, threshold: float) -> tuple[Row, list[Row]]:
+    """Return what `dataset_metrics` does, from the counts of each subject."""
     pooled, rows = ScoreCounts.empty(), []
-    for score, lesion in zip(scores, lesions, strict=True):
-        counts = count_scores(score, lesion)
-        rows.append(subject_metrics(counts, threshold=threshold))
-        pooled = pooled + counts
+    for of_subject in counts:
+        rows.append(subject_metrics(of_subject, threshold=threshold))
+        pooled = pooled + of_subject
     if not rows:
         raise ValueError("no subject to evaluate; give the test split of this cohort at least one.")
     return _pooled_metrics(pooled, threshold) | _mean_over_subjects(rows), rows

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from spatial_erasing.ingest.bids_names import masks_for, parse_name
-from spatial_erasing.ingest.files import case_folder, find_images, image_name, natural_order
+from spatial_erasing.ingest.names import case_folder, find_images, image_name, natural_order
 from spatial_erasing.ingest.records import Scan, keep_first_session, require_t1_only, without_lesion
 
 LAYOUT = (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spatial_erasing.ingest.bids_names import masks_for, parse_name
 from spatial_erasing.ingest.bids_scanner import read_participants, scanner_of
-from spatial_erasing.ingest.files import is_image_name, natural_order
+from spatial_erasing.ingest.names import folder_entries, is_image_name, natural_order
 from spatial_erasing.ingest.records import Scan, keep_first_session, missing_scan
 
 LAYOUT = (
@@ -27,13 +27,13 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     Of several sessions of one subject the first complete one is kept, of several runs or acquisitions the
     first by name. The scanner is a column of participants.tsv or, failing that, what the sidecar JSON says.
     """
-    participants = read_participants(folder)
     masks = _masks_by_subject(folder)
+    participants = read_participants(folder)
     scans = []
-    for place in _folders(folder, "sub-*"):
+    for place in _folders(folder, "sub-"):
         sessions = [
             _scans_of_session(place.name, session, masks=masks[place.name], sequences=sequences)
-            for session in _folders(place, "ses-*") or [place]
+            for session in _folders(place, "ses-") or [place]
         ]
         with_t1 = [session for session in sessions if any(scan.path.name != "anat" for scan in session)]
         scans += keep_first_session(with_t1 or sessions[:1])
@@ -76,31 +76,68 @@ def _with_masks(scan: Scan, masks: list[Path]) -> Scan:
 
 def _masks_by_subject(root: Path) -> dict[str, list[Path]]:
     """Lesion and brain masks of every subject, beside the scans and in derivatives/, in natural order."""
-    derivatives = root / "derivatives"
     masks = defaultdict(list)
-    for base in (root, derivatives, *_folders(derivatives, "*")):
-        for place in (base, *_subject_folders(base)):
-            for path in _images(place):
-                name = parse_name(path)
-                if name.is_lesion or name.is_brain_mask:
-                    masks[f"sub-{name.entities.get('sub', '')}"].append(path)
+    for place in _places(root):
+        for path in _images(place):
+            name = parse_name(path)
+            if name.is_lesion or name.is_brain_mask:
+                masks[f"sub-{name.entities.get('sub', '')}"].append(path)
     return masks
 
 
-def _subject_folders(base: Path) -> Iterator[Path]:
-    """The folders below `base` in which a subject's anatomy may lie."""
-    for subject in _folders(base, "sub-*"):
-        for session in (subject, *_folders(subject, "ses-*")):
+def counting_files(root: Path) -> list[Path]:
+    """The files that the list of scans depends on, in no order.
+
+    T1-weighted scans, what may tell their scanner, and the masks; nothing else of a data set that may hold
+    thousands of functional images.
+
+    Raises:
+        OSError: a folder may not be read.
+    """
+    derivatives = root / "derivatives"
+    files = []
+    for place in _places(root):
+        is_derived = place.is_relative_to(derivatives)
+        entries = folder_entries(place)
+        files += [Path(entry.path) for entry in entries if _counts(entry.name, is_derived=is_derived)]
+    return files
+
+
+def _counts(name: str, *, is_derived: bool) -> bool:
+    """Whether the list of scans depends on a file of this name; scans in derivatives/ are not read."""
+    if not is_image_name(name):
+        return not is_derived and (name == "participants.tsv" or name.endswith("T1w.json"))
+    parsed = parse_name(Path(name))
+    return parsed.is_lesion or parsed.is_brain_mask or (parsed.is_t1 and not is_derived)
+
+
+def _places(root: Path) -> Iterator[Path]:
+    """Every folder in which a scan or a mask may lie."""
+    derivatives = root / "derivatives"
+    yield from _places_below(root)
+    yield from _places_below(derivatives)
+    for pipeline in _folders(derivatives, ""):
+        if not pipeline.name.startswith("sub-"):
+            yield from _places_below(pipeline)
+
+
+def _places_below(base: Path) -> Iterator[Path]:
+    """A folder and those of its subjects' anatomy."""
+    yield base
+    for subject in _folders(base, "sub-"):
+        for session in (subject, *_folders(subject, "ses-")):
             yield session
             yield session / "anat"
 
 
-def _folders(place: Path, pattern: str) -> list[Path]:
-    """Folders in `place` whose name matches, in natural order."""
-    return sorted((path for path in place.glob(pattern) if path.is_dir()), key=natural_order)
+def _folders(place: Path, start: str) -> list[Path]:
+    """Folders in `place` whose name starts like this, in natural order."""
+    entries = folder_entries(place)
+    found = [Path(entry.path) for entry in entries if entry.name.startswith(start) and entry.is_dir()]
+    return sorted(found, key=natural_order)
 
 
 def _images(place: Path) -> list[Path]:
     """NIfTI files directly in `place`, in natural order; links to nothing too, so that they are reported."""
-    found = place.glob("[!.]*") if place.is_dir() else ()
-    return sorted((path for path in found if is_image_name(path.name)), key=natural_order)
+    found = [Path(entry.path) for entry in folder_entries(place) if is_image_name(entry.name)]
+    return sorted(found, key=natural_order)

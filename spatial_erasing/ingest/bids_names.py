@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spatial_erasing.ingest.files import image_name
+from spatial_erasing.ingest.names import image_name
 
 MASK_SUFFIXES = {"mask", "roi", "dseg", "seg"}
 NATIVE_SPACES = {"", "T1w", "orig", "individual", "scanner"}  # the scan's own grid or one on top of it

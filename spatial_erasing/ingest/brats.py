@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from spatial_erasing.ingest.files import case_folder, find_images, image_name
+from spatial_erasing.ingest.names import case_folder, find_images, image_name
 from spatial_erasing.ingest.records import Scan, keep_first_session, missing_scan, without_lesion
 
 LAYOUT = (

@@ -20,7 +20,7 @@ class Scan:
         scanner: what splits are stratified by: scanner, site or institution.
         lesion: mask files that together are the lesion; empty if there are none.
         brain_mask: a mask that the data set ships, or None.
-        skull_strip: "deepbet", "given", "none", or "" for the cohort's setting.
+        skull_strip: one of `scans.SKULL_STRIPS`, or "" for the cohort's setting.
         problem: why the scan cannot be used, in one line `kind: file, finding, what to do`; "" if it can.
     """
 

@@ -2,20 +2,19 @@
 
 import json
 import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from spatial_erasing.ingest import atlas, bids, brats, ixi, table
-from spatial_erasing.ingest.exclusion import Row, found_rows, skip_unfit
+from spatial_erasing.ingest.exclusion import Row, skip_unfit
 from spatial_erasing.ingest.files import describe_grid, sha256_of
 from spatial_erasing.ingest.records import PUNCTUATION, Scan, name_problem, normalised_name
 from spatial_erasing.paths import expand_path
 
 READERS = {"atlas": atlas, "bids": bids, "brats": brats, "ixi": ixi, "table": table}
 SEQUENCES = ("t1", "t1ce")
-SKULL_STRIPS = ("deepbet", "given", "none")
+SKULL_STRIPS = ("deepbet", "robex", "hd-bet", "given", "none")
 COLUMNS = (
     *("cohort", "subject", "scanner", "sequence", "path", "lesion", "brain_mask", "skull_strip"),
     *("sha256", "grid", "status", "reason"),
@@ -23,7 +22,13 @@ COLUMNS = (
 
 
 def list_scans(
-    reader: str, path: str | Path, *, sequences: Sequence[str], skull_strip: str, cohort: str
+    reader: str,
+    path: str | Path,
+    *,
+    sequences: Sequence[str],
+    skull_strip: str,
+    cohort: str,
+    exclude: Mapping[str, str] | None = None,
 ) -> list[Row]:
     """One row a scan of the cohort, sorted by subject and sequence: found, or skipped with the reason.
 
@@ -34,8 +39,9 @@ def list_scans(
         reader: how the data set is laid out: "atlas", "bids", "brats", "ixi" or "table".
         path: its folder, or the CSV file for "table"; `~` and `${VARIABLE}` are expanded.
         sequences: which of "t1" and "t1ce" the cohort needs of every subject.
-        skull_strip: how brains are extracted where a row does not say it: "deepbet", "given" or "none".
+        skull_strip: how brains are extracted where a row does not say it: one of SKULL_STRIPS.
         cohort: the name of the cohort.
+        exclude: subjects that the user leaves out, with the reason of each.
 
     Raises:
         FileNotFoundError: `path` does not exist.
@@ -48,28 +54,14 @@ def list_scans(
     if not scans:
         raise ValueError(f"{place} holds no scan that the reader {reader!r} knows. {_advice(reader, cohort)}")
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        rows = list(threads.map(lambda scan: _row(scan, skull_strip=skull_strip, cohort=cohort), scans))
+        rows = list(
+            threads.map(
+                lambda scan: _row(scan, skull_strip=skull_strip, cohort=cohort, exclude=exclude or {}), scans
+            )
+        )
     rows.sort(key=lambda row: (row["subject"], row["sequence"]))
     skip_unfit(rows, sequences)
     return rows
-
-
-def count_summary(rows: Iterable[Row]) -> str:
-    """A few lines for the log: how many scans were found, and how many skipped for which reason."""
-    rows = list(rows)
-    found, skipped = found_rows(rows), [row for row in rows if row["status"] == "skipped"]
-    kinds = Counter(row["reason"].partition(": ")[0] for row in skipped)
-    sequences = Counter(row["sequence"] for row in found)
-    lines = [
-        f"{', '.join(sorted({row['cohort'] for row in rows}))}: {len(found)} scans of "
-        f"{len({row['subject'] for row in found})} subjects found "
-        f"({', '.join(f'{name} {count}' for name, count in sorted(sequences.items())) or 'none'}; "
-        f"{sum(row['lesion'] != '[]' for row in found)} with a lesion mask), {len(skipped)} skipped"
-    ]
-    for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])):
-        example = next(row for row in skipped if row["reason"].startswith(kind + ": "))
-        lines.append(f"  {count} × {kind}, such as {example['subject']} {example['sequence']}")
-    return "\n".join(lines)
 
 
 def _require_settings(reader: str, sequences: Sequence[str], skull_strip: str, cohort: str) -> None:
@@ -105,15 +97,16 @@ def _advice(reader: str, cohort: str) -> str:
     )
 
 
-def _row(scan: Scan, *, skull_strip: str, cohort: str) -> Row:
+def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str]) -> Row:
     """The scan's row, with its content hashed if nothing speaks against using it."""
-    strip = scan.skull_strip or skull_strip
-    grid, sha256, reason = "", "", scan.problem or _setting_problem(scan, strip)
+    strip, subject = scan.skull_strip or skull_strip, normalised_name(scan.subject)
+    excluded = f"excluded: {exclude[subject]}" if subject in exclude else ""
+    grid, sha256, reason = "", "", excluded or scan.problem or _setting_problem(scan, strip)
     if not reason:
         grid, sha256, reason = _checked_files(scan)
     return {
         "cohort": cohort,
-        "subject": normalised_name(scan.subject),
+        "subject": subject,
         "scanner": " ".join(scan.scanner.split()),
         "sequence": scan.sequence,
         "path": str(scan.path),

@@ -1,11 +1,9 @@
 """Any data set, listed in a table that its user writes: one line a subject."""
 
-import csv
-import io
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
+from spatial_erasing.ingest.cells import checked_columns, read_lines, surplus_problem
 from spatial_erasing.ingest.records import Scan, normalised_name
 from spatial_erasing.paths import expand_path
 
@@ -29,8 +27,14 @@ def find_scans(table: Path, *, sequences: Iterable[str]) -> list[Scan]:
         ValueError: the table as a whole cannot be read, a column is missing, unknown or twice, or a variable
             is not set.
     """
-    lines = _read_lines(table)
-    columns = _checked_columns(lines[0][1], table, sequences)
+    lines = read_lines(table, expected=LAYOUT)
+    columns = checked_columns(
+        lines[0][1],
+        table,
+        allowed=COLUMNS,
+        required=(*REQUIRED, *sequences),
+        rule="the first three are required, and a column for each of the cohort's sequences",
+    )
     scans, first_lines = [], {}
     for number, cells in lines[1:]:
         row = dict.fromkeys(COLUMNS, "") | dict(zip(columns, cells, strict=False))
@@ -72,70 +76,9 @@ def _scan(row: dict[str, str], sequence: str, *, table: Path, problem: str) -> S
     )
 
 
-def _read_lines(table: Path) -> list[tuple[int, list[str]]]:
-    """Number and cells of every line that is not blank, the header first."""
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{table} is not UTF-8 text ({error}). Save it as CSV with encoding UTF-8."
-        ) from error
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = next((sign for sign in ",;\t" if sign in header), ",")
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
-    )
-    try:
-        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
-    except csv.Error as error:
-        raise ValueError(
-            f"{table} line {reader.line_num}: {error}. Expected cells separated by {delimiter!r}. "
-            "Close the quotes, or save the table again from your spreadsheet."
-        ) from error
-    lines = [(number, cells) for number, cells in lines if any(cells)]
-    if not lines:
-        raise ValueError(f"{table} is empty. Expected {LAYOUT}. Write the header and one line a subject.")
-    return lines
-
-
-def _checked_columns(header: list[str], table: Path, sequences: Iterable[str]) -> list[str]:
-    """The columns' names in lower case, refused if one is unknown, twice or missing."""
-    columns = [name.lower() for name in header]
-    while columns and not columns[-1]:  # spreadsheets end lines with empty cells
-        columns.pop()
-    unknown = [name for name in columns if name not in COLUMNS]
-    hints = [
-        f"{name!r} (did you mean {near[0]!r}?)"
-        for name in unknown
-        if (near := get_close_matches(name, COLUMNS))
-    ]
-    problems = {
-        "unknown columns": hints + [repr(name) for name in unknown if not get_close_matches(name, COLUMNS)],
-        "missing columns": [name for name in dict.fromkeys((*REQUIRED, *sequences)) if name not in columns],
-        "columns that come twice": sorted({name for name in columns if columns.count(name) > 1}),
-    }
-    found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
-    if found:
-        raise ValueError(
-            f"{table} has {found}. Allowed are {', '.join(COLUMNS)}; the first three are required, and a "
-            "column for each of the cohort's sequences. Rename, add or delete the columns."
-        )
-    return columns
-
-
 def _line_problem(cells: list[str], columns: list[str]) -> str:
     """What is wrong with a line as such; "" if nothing."""
-    if any(cells[len(columns) :]):
-        return f"has {len(cells)} cells for {len(columns)} columns. Quote the cell that contains a separator"
-    if (
-        len(
-            [
-                part
-                for part in dict(zip(columns, cells, strict=False)).get("brain_mask", "").split(";")
-                if part
-            ]
-        )
-        > 1
-    ):
+    brain_mask = dict(zip(columns, cells, strict=False)).get("brain_mask", "")
+    if len([part for part in brain_mask.split(";") if part]) > 1:
         return "names several brain masks. Name one"
-    return ""
+    return surplus_problem(cells, columns)

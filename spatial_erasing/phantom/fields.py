@@ -9,32 +9,11 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from torch import Tensor
 from torch.nn import functional
 
+from spatial_erasing import grids
 
-@dataclass(frozen=True)
-class Grid:
-    """Where the voxels of a scan lie.
 
-    Args:
-        shape: number of voxels along the three axes of the file.
-        affine: maps voxel indices to world coordinates in mm (right, anterior, superior), shape (4, 4).
-    """
-
-    shape: tuple[int, int, int]
-    affine: np.ndarray
-
-    @property
-    def voxel_sizes_mm(self) -> np.ndarray:
-        return np.linalg.norm(self.affine[:3, :3], axis=0)
-
-    @property
-    def voxel_ml(self) -> float:
-        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
-
-    def block(self, box: tuple[slice, slice, slice]) -> "Grid":
-        """The grid of the voxels inside the box."""
-        affine = self.affine.copy()
-        affine[:3, 3] += self.affine[:3, :3] @ [axis.start for axis in box]
-        return Grid(tuple(axis.stop - axis.start for axis in box), affine)
+class Grid(grids.Grid):
+    """A voxel grid on which fields are sampled."""
 
     def thinned(self, step_mm: float) -> "Grid":
         """A grid with the same corners and steps of at most about this length; never finer than this one.

@@ -8,7 +8,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from spatial_erasing.ingest.files import find_images, image_name
+from spatial_erasing.ingest.names import find_images, image_name
 from spatial_erasing.parallel import map_in_processes, worker_count
 from spatial_erasing.phantom.planted_subject import plant_subject, planted_files
 from spatial_erasing.seeds import hash_fraction

@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from spatial_erasing.ingest.files import image_name
+from spatial_erasing.ingest.names import image_name
 from spatial_erasing.phantom.planting import (
     Box,
     blending_weight,
@@ -17,7 +17,7 @@ from spatial_erasing.phantom.planting import (
     stroke_signal,
     tissue_signal,
 )
-from spatial_erasing.phantom.register import affine_to_template
+from spatial_erasing.preprocess.register import affine_to_template
 from spatial_erasing.preprocess.resample import isotropic_grid, require_same_grid, resample_to_grid
 from spatial_erasing.preprocess.strip import brain_of_stripped_scan, strip_skull
 from spatial_erasing.seeds import hash_seed
@@ -95,7 +95,7 @@ def _find_brain(volume: Volume, scan: Mapping[str, str]) -> np.ndarray:
         require_same_grid(volume, mask)
         return mask.intensities > 0.5
     grid = isotropic_grid(volume, spacing_mm=STRIP_SPACING_MM)
-    stripped = strip_skull(resample_to_grid(volume, grid, interpolation="cubic"), affine=grid.affine)
+    stripped = strip_skull(resample_to_grid(volume, grid, interpolation="linear"), affine=grid.affine)
     return carry_mask(
         stripped,
         mask_affine=grid.affine,

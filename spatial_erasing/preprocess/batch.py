@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
+from spatial_erasing.gpus import reserve_one_gpu
 from spatial_erasing.parallel import map_in_processes, worker_count
-from spatial_erasing.preprocess.chain import BrainSettings
-from spatial_erasing.preprocess.subject import prepare_subject
+from spatial_erasing.preprocess.settings import BrainSettings
+from spatial_erasing.preprocess.strip import NETWORKS
+from spatial_erasing.preprocess.subject import failed_row, prepare_subject
 from spatial_erasing.seeds import hash_fraction
 
 logger = logging.getLogger(__name__)
 
-MEMORY_MB_PER_WORKER = 3000  # deepbet's network at 256³ is the peak
+MEMORY_MB_PER_WORKER = 1500  # without a skull strip
 
 
 def subjects_of_batch(
@@ -37,6 +39,7 @@ def prepare_batch(
     settings: BrainSettings,
     code: str,
     cores: int,
+    device: str = "cpu",
 ) -> list[dict[str, object]]:
     """The manifest rows of a batch, sorted by subject.
 
@@ -46,11 +49,15 @@ def prepare_batch(
         settings: how brains are prepared.
         code: fingerprint of the code that prepares them.
         cores: as many workers, fewer where memory is short.
+        device: where networks strip skulls; "auto" reserves a GPU, if there is one, for all workers together.
     """
-    prepare = partial(_prepare_in, folder=folder, settings=settings, code=code)
-    workers = worker_count(cores, memory_mb_per_worker=MEMORY_MB_PER_WORKER)
+    if device == "auto":
+        reserve_one_gpu()
+    prepare = partial(_prepare_in, folder=folder, settings=settings, code=code, device=device)
+    stripped_mb = [NETWORKS.get(scans[0]["skull_strip"], 0) for scans in subjects]
+    workers = worker_count(cores, memory_mb_per_worker=max(stripped_mb, default=0) or MEMORY_MB_PER_WORKER)
     rows = []
-    for row in map_in_processes(prepare, subjects, workers=workers):
+    for row in map_in_processes(prepare, subjects, workers=workers, killed=_killed_row):
         rows.append(row)
         logger.info(
             "%s: %s %s (%d of %d)", row["subject"], row["status"], row["reason"], len(rows), len(subjects)
@@ -59,6 +66,16 @@ def prepare_batch(
 
 
 def _prepare_in(
-    scans: list[Mapping[str, str]], *, folder: Path, settings: BrainSettings, code: str
+    scans: list[Mapping[str, str]], *, folder: Path, settings: BrainSettings, code: str, device: str
 ) -> dict[str, object]:
-    return prepare_subject(scans, folder=folder / scans[0]["subject"], settings=settings, code=code)
+    folder = folder / scans[0]["subject"]
+    return prepare_subject(scans, folder=folder, settings=settings, code=code, device=device)
+
+
+def _killed_row(scans: list[Mapping[str, str]]) -> dict[str, object]:
+    """The row of a subject that takes its process down with it."""
+    return failed_row(
+        scans[0],
+        f"{scans[0]['path']}: the process that prepared it was killed, though it worked alone. The system "
+        f"kills what takes too much memory: free some and run again, or leave out this subject.",
+    )

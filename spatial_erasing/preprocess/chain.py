@@ -1,29 +1,29 @@
 """A subject's scans to a standardised brain, in the paper's order: resample, strip, denoise, standardise."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from spatial_erasing.grids import Grid
 from spatial_erasing.preprocess.downsample import bounding_box
-from spatial_erasing.preprocess.intensity import curvature_flow, intensity_range, rescale_to_percentiles
-from spatial_erasing.preprocess.resample import Grid, isotropic_grid, require_same_grid, resample_to_grid
-from spatial_erasing.preprocess.strip import brain_of_stripped_scan, require_plausible_brain, strip_skull
+from spatial_erasing.preprocess.intensity import standardise
+from spatial_erasing.preprocess.register import register_to_template
+from spatial_erasing.preprocess.resample import (
+    isotropic_grid,
+    require_same_grid,
+    resample_to_grid,
+    scan_grid,
+    turned_grid,
+)
+from spatial_erasing.preprocess.settings import BrainSettings
+from spatial_erasing.preprocess.strip import mask_brain, require_plausible_brain
 from spatial_erasing.volumes import Volume
 
-
-@dataclass(frozen=True)
-class BrainSettings:
-    """How a brain is prepared; the `preprocess` section of config.yaml explains each value."""
-
-    spacing_mm: float
-    denoise_time_step: float
-    denoise_iterations: int
-    lower_percentile: float
-    upper_percentile: float
-    brain_range_ml: tuple[float, float]
+# A skull strip's rim and a tracing's never agree to the voxel; a lesion that loses more deserves a look.
+WARNED_OUTSIDE_PERCENT = 1.0
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,19 @@ class PreparedBrain:
         sequences: name ("t1", "t1ce") to intensities in [0, 1], background 0, float32.
         brain: bool mask of the same shape.
         lesion: bool mask of the same shape; may reach beyond the brain.
-        grid: where the voxels lie in the world.
+        grids: "scan", "resampled" and "brain", the last being that of the arrays, all in the scan's world.
+        centred: first and one-past-last voxel of the box that is to lie in the middle of the padded grid.
         measures: what the manifest says of this subject.
+        warnings: sentences about what is odd and no reason to leave the subject out.
     """
 
     sequences: dict[str, np.ndarray]
     brain: np.ndarray
     lesion: np.ndarray
-    grid: Grid
+    grids: dict[str, Grid]
+    centred: tuple[tuple[int, ...], tuple[int, ...]]
     measures: dict[str, float]
+    warnings: tuple[str, ...]
 
 
 def prepare_brain(
@@ -52,61 +56,76 @@ def prepare_brain(
     brain_mask: Volume | None,
     skull_strip: str,
     settings: BrainSettings,
+    device: str = "cpu",
 ) -> PreparedBrain:
     """Resample, strip, denoise and standardise the scans of a subject (Bengs et al. 2021, section 2.1).
 
     All sequences share the brain mask and the box that the T1 defines; each has percentiles of its own.
-    Only the box is denoised: beyond the brain there is nothing but zeros, so the result is the same.
+    Intensities are computed in the box around brain and lesion alone: what lies outside is never used, so
+    inside the brain the result is that of the paper's order on the whole head.
 
     Raises:
         ValueError: a scan, mask or lesion that cannot be used, with what was found and what to do.
     """
-    for other in [scan for name, scan in scans.items() if name != "t1"] + lesions:
-        require_same_grid(scans["t1"], other)
-    grid = isotropic_grid(scans["t1"], spacing_mm=settings.spacing_mm)
-    head = resample_to_grid(scans["t1"], grid, interpolation="cubic")
-    brain = find_brain(scans["t1"], head, grid, brain_mask=brain_mask, skull_strip=skull_strip)
-    voxel_ml = settings.spacing_mm**3 / 1000
-    with _about(scans["t1"].path):
-        require_plausible_brain(brain, voxel_ml=voxel_ml, range_ml=settings.brain_range_ml)
+    t1 = scans["t1"]
+    others = [*scans.values(), *lesions, *([brain_mask] if brain_mask and skull_strip == "given" else [])]
+    for other in others:
+        require_same_grid(t1, other)
+    grid, brain = find_brain(
+        t1, brain_mask=brain_mask, skull_strip=skull_strip, settings=settings, device=device
+    )
     lesion = unite_lesions(lesions, grid, brain=brain)
 
-    start, stop = bounding_box(brain | lesion)
-    box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-    box_grid, box_brain = grid.cropped(start, stop), brain[box]
-    sequences, percentiles = {}, {}
+    region = brain | lesion if settings.crop else np.ones_like(brain)
+    box = tuple(slice(a, b) for a, b in zip(*bounding_box(region), strict=True))
+    box_grid, box_brain, box_lesion = grid.block(box), brain[box], lesion[box]
+    sequences, ranges = {}, {}
     for name, scan in scans.items():
-        intensities = head[box] if name == "t1" else resample_to_grid(scan, box_grid, interpolation="cubic")
+        # without resampling the grid holds the scan's own voxels, only turned
+        interpolation = "nearest" if settings.resample == "none" else settings.resample
+        intensities = resample_to_grid(scan, box_grid, interpolation=interpolation)
         with _about(scan.path):
-            sequences[name], percentiles[name] = standardise(intensities, box_brain, settings=settings)
-    measures = measure_brain(box_brain, lesion[box], voxel_ml=voxel_ml) | percentiles.get("t1", {})
-    return PreparedBrain(sequences, box_brain, lesion[box], box_grid, measures)
+            sequences[name], ranges[name] = standardise(
+                intensities, box_brain, box_grid, volume_voxels=brain.size, settings=settings
+            )
+    centred = bounding_box(box_brain if settings.crop else np.ones_like(box_brain))
+    measures = measure_brain(box_brain, box_lesion, centred=centred, voxel_ml=grid.voxel_ml)
+    return PreparedBrain(
+        sequences,
+        box_brain,
+        box_lesion,
+        grids={"scan": scan_grid(t1), "resampled": grid, "brain": box_grid},
+        centred=centred,
+        measures=measures | ranges["t1"],
+        warnings=collect_warnings([*scans.values(), *lesions], measures),
+    )
 
 
 def find_brain(
-    scan: Volume, head: np.ndarray, grid: Grid, *, brain_mask: Volume | None, skull_strip: str
-) -> np.ndarray:
-    """Brain mask on `grid`, bool, by the method that the scan asks for.
+    scan: Volume, *, brain_mask: Volume | None, skull_strip: str, settings: BrainSettings, device: str = "cpu"
+) -> tuple[Grid, np.ndarray]:
+    """The grid on which everything is prepared, and which of its voxels are brain (bool).
 
     Args:
-        scan: as read; a stripped scan's mask is taken here, before a spline can ring around it.
-        head: the scan on `grid`.
+        scan: the T1, as read.
         brain_mask: the user's own, for "given".
-        skull_strip: "deepbet", "given" or "none".
+        skull_strip: one of `strip.METHODS`.
+        settings: which grid, and which volume of a brain is believed.
+        device: where a network strips the skull: "cpu" or "auto".
+
+    Raises:
+        ValueError: there is no mask, or it holds next to nothing or nearly everything.
     """
-    if skull_strip == "given":
-        if brain_mask is None:
-            raise ValueError(
-                f"{scan.path}: skull_strip is given, but no brain_mask stands in its row. Add its path to "
-                f"the cohort's table, or set skull_strip: deepbet."
-            )
-        require_same_grid(scan, brain_mask)
-        return resample_to_grid(brain_mask, grid, interpolation="nearest") > 0.5
+    if settings.resample == "none":
+        grid = turned_grid(scan)
+    else:
+        grid = isotropic_grid(scan, spacing_mm=settings.spacing_mm)
     with _about(scan.path):
-        if skull_strip == "none":
-            mask = Volume(brain_of_stripped_scan(scan.intensities).astype(np.float32), scan.affine, scan.path)
-            return resample_to_grid(mask, grid, interpolation="nearest") > 0.5
-        return strip_skull(head, affine=grid.affine)
+        brain = mask_brain(scan, grid, brain_mask=brain_mask, skull_strip=skull_strip, device=device)
+        require_plausible_brain(brain, voxel_ml=grid.voxel_ml, range_ml=settings.brain_range_ml)
+    if settings.register == "affine":
+        return register_to_template(scan, Volume(brain, grid.affine), spacing_mm=settings.spacing_mm)
+    return grid, brain
 
 
 @contextmanager
@@ -137,37 +156,32 @@ def unite_lesions(lesions: list[Volume], grid: Grid, *, brain: np.ndarray) -> np
     return united
 
 
-def standardise(
-    intensities: np.ndarray, brain: np.ndarray, *, settings: BrainSettings
-) -> tuple[np.ndarray, dict[str, float]]:
-    """Masked, denoised and scaled intensities in [0, 1], and the two percentiles that scaled them."""
-    percentiles = {
-        "lower_percentile": settings.lower_percentile,
-        "upper_percentile": settings.upper_percentile,
-    }
-    masked = np.where(brain, np.clip(intensities, 0, None), 0).astype(np.float32)
-    # denoising rounds off the rim even of a constant scan, which would then seem to have a range
-    intensity_range(masked, brain, **percentiles)
-    if settings.denoise_iterations:
-        # each iteration looks one voxel further; zeros around the box stand for the empty background
-        margin = settings.denoise_iterations + 1
-        padded = np.pad(masked, margin)
-        flowed = curvature_flow(
-            padded, time_step=settings.denoise_time_step, iterations=settings.denoise_iterations
-        )
-        masked = flowed[(slice(margin, -margin),) * 3]
-    low, high = intensity_range(masked, brain, **percentiles)
-    scaled = rescale_to_percentiles(masked, brain, **percentiles)
-    return scaled, {"lower_intensity": low, "upper_intensity": high}
+def measure_brain(
+    brain: np.ndarray, lesion: np.ndarray, *, centred: tuple, voxel_ml: float
+) -> dict[str, float]:
+    """Volumes and box of a brain, for the manifest: ml, percent, and voxels of the prepared grid.
 
-
-def measure_brain(brain: np.ndarray, lesion: np.ndarray, *, voxel_ml: float) -> dict[str, float]:
-    """Volumes and box of a brain, for the manifest: ml, percent, and voxels of the isotropic grid."""
-    start, stop = bounding_box(brain)
+    Args:
+        brain: bool.
+        lesion: bool, same shape.
+        centred: first and one-past-last voxel of the box that the padded grid must hold.
+        voxel_ml: volume of a voxel.
+    """
     outside = lesion & ~brain
     return {
         "brain_ml": float(brain.sum() * voxel_ml),
         "lesion_ml": float(lesion.sum() * voxel_ml),
         "lesion_outside_brain_percent": float(100 * outside.sum() / max(lesion.sum(), 1)),
-        **{f"box_{axis}_voxels": b - a for axis, a, b in zip("xyz", start, stop, strict=True)},
+        **{f"box_{axis}_voxels": b - a for axis, a, b in zip("xyz", *centred, strict=True)},
     }
+
+
+def collect_warnings(volumes: Iterable[Volume], measures: dict[str, float]) -> tuple[str, ...]:
+    """What is odd about a subject and no reason to leave it out, one sentence each."""
+    found = [warning for volume in volumes for warning in volume.warnings]
+    outside_percent = measures["lesion_outside_brain_percent"]
+    if outside_percent >= WARNED_OUTSIDE_PERCENT:
+        found.append(
+            f"{outside_percent:.0f} % of the lesion lie outside the brain mask: look at the skull strip."
+        )
+    return tuple(found)

@@ -1,18 +1,77 @@
-"""Intensities of a brain: denoise, then one scale for all scanners."""
+"""Intensities of a brain: corrected, denoised, and on one scale for all scanners, from 0 to 1."""
 
 import numpy as np
-import SimpleITK as sitk
+
+from spatial_erasing.grids import Grid
+from spatial_erasing.preprocess.bias_field import bias_field
+from spatial_erasing.preprocess.denoise import curvature_flow, non_local_means
+from spatial_erasing.preprocess.settings import BrainSettings
 
 
-def curvature_flow(brain_scan: np.ndarray, *, time_step: float, iterations: int) -> np.ndarray:
-    """Smooth within regions and keep edges, float32 of the same shape.
+def standardise(
+    intensities: np.ndarray,
+    brain: np.ndarray,
+    grid: Grid,
+    *,
+    volume_voxels: int,
+    settings: BrainSettings,
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Masked, corrected, denoised and scaled intensities in [0, 1], and the range that scaled them.
 
-    Curvature flow with the settings of both public lines of the study that the paper follows for
-    denoising (Bengs et al. 2021, section 2.1, "as in [4]": time step 0.125, 3 iterations).
+    Args:
+        intensities: any unit, in the box around the brain.
+        brain: bool, same shape.
+        grid: of both.
+        volume_voxels: of the whole volume that the box was cut from.
+        settings: which of the steps, and how.
+
+    Raises:
+        ValueError: the brain has no range of intensities, or not the one that it was said to have.
     """
-    image = sitk.GetImageFromArray(np.ascontiguousarray(brain_scan, dtype=np.float32))
-    return sitk.GetArrayFromImage(
-        sitk.CurvatureFlow(image, timeStep=time_step, numberOfIterations=iterations)
+    masked = np.where(brain, np.clip(intensities, 0, None), 0).astype(np.float32, copy=False)
+    # denoising rounds off the rim even of a constant scan, which would then seem to have a range
+    intensity_range(masked, brain, **settings.percentiles)
+    masked = denoise(correct_bias(masked, brain, grid, settings=settings), brain, grid, settings=settings)
+    if settings.standardise == "none":
+        require_unit_range(masked, brain)
+        low, high = 0.0, 1.0
+    elif settings.standardise == "volume":
+        low, high = volume_range(masked, brain, volume_voxels=volume_voxels, **settings.percentiles)
+    else:
+        low, high = intensity_range(masked, brain, **settings.percentiles)
+    found = {"lower_intensity": low, "median_intensity": float(np.median(masked[brain]))}
+    return rescale(masked, brain, low=low, high=high), found | {"upper_intensity": high}
+
+
+def correct_bias(masked: np.ndarray, brain: np.ndarray, grid: Grid, *, settings: BrainSettings) -> np.ndarray:
+    """The brain divided by its bias field, or as it is."""
+    if settings.bias_field == "none":
+        return masked
+    return masked / bias_field(
+        masked,
+        brain,
+        voxel_sizes_mm=grid.voxel_sizes_mm,
+        shrink_factor=settings.n4_shrink_factor,
+        iterations=settings.n4_iterations,
+    )
+
+
+def denoise(masked: np.ndarray, brain: np.ndarray, grid: Grid, *, settings: BrainSettings) -> np.ndarray:
+    """The brain with less noise, or as it is; 0 or more, as before."""
+    if settings.denoise == "none":
+        return masked
+    if settings.denoise == "non_local_means":
+        return non_local_means(
+            masked,
+            brain,
+            patch_radius_voxels=settings.denoise_patch_voxels,
+            search_radius_voxels=settings.denoise_search_voxels,
+        ).clip(0)
+    return curvature_flow(
+        masked,
+        voxel_sizes_mm=grid.voxel_sizes_mm,
+        time_step=settings.denoise_time_step,
+        iterations=settings.denoise_iterations,
     )
 
 
@@ -24,7 +83,33 @@ def intensity_range(
     Raises:
         ValueError: the brain is of one single intensity.
     """
-    low, high = np.percentile(scan[brain], [lower_percentile, upper_percentile])
+    return _range_of(scan[brain], lower_percentile=lower_percentile, upper_percentile=upper_percentile)
+
+
+def volume_range(
+    scan: np.ndarray,
+    brain: np.ndarray,
+    *,
+    volume_voxels: int,
+    lower_percentile: float,
+    upper_percentile: float,
+) -> tuple[float, float]:
+    """The two percentiles of a whole stripped volume, background of zeros included.
+
+    Baur et al. (2021), the paper's reference [4], take 0 and 99.8 of it.
+
+    Args:
+        scan: intensities in the box around the brain.
+        brain: bool, same shape.
+        volume_voxels: voxels of the whole volume; those that are not brain count as zeros.
+    """
+    background = np.zeros(max(volume_voxels - int(brain.sum()), 0), dtype=scan.dtype)
+    values = np.concatenate([scan[brain], background])
+    return _range_of(values, lower_percentile=lower_percentile, upper_percentile=upper_percentile)
+
+
+def _range_of(values: np.ndarray, *, lower_percentile: float, upper_percentile: float) -> tuple[float, float]:
+    low, high = np.percentile(values, [lower_percentile, upper_percentile])
     if high - low <= 1e-6 * abs(high):  # float32 holds a constant to 1e-7 of itself
         raise ValueError(
             f"the brain's percentiles {lower_percentile:g} and {upper_percentile:g} are both {low:g}; "
@@ -33,21 +118,27 @@ def intensity_range(
     return float(low), float(high)
 
 
-def rescale_to_percentiles(
-    scan: np.ndarray, brain: np.ndarray, *, lower_percentile: float, upper_percentile: float
-) -> np.ndarray:
-    """Map the brain's percentile range to [0, 1], clip, and set the background to 0.
+def rescale(scan: np.ndarray, brain: np.ndarray, *, low: float, high: float) -> np.ndarray:
+    """Map `low` to 0 and `high` to 1, clip, and set the background to 0; float32.
 
     "Standardization" to intensities from 0 to 1 (Bengs et al. 2021, sections 2.1 and 2.3).
 
     Args:
         scan: any unit, shape (X, Y, Z).
         brain: bool, same shape.
+    """
+    return np.where(brain, np.clip((scan - low) / (high - low), 0, 1), 0).astype(np.float32, copy=False)
+
+
+def require_unit_range(scan: np.ndarray, brain: np.ndarray, *, tolerance: float = 0.01) -> None:
+    """Refuse intensities that were said to lie in [0, 1] already and do not.
 
     Raises:
-        ValueError: the brain is of one single intensity.
+        ValueError: with the range found.
     """
-    low, high = intensity_range(
-        scan, brain, lower_percentile=lower_percentile, upper_percentile=upper_percentile
-    )
-    return np.where(brain, np.clip((scan - low) / (high - low), 0, 1), 0).astype(np.float32)
+    low, high = float(scan[brain].min()), float(scan[brain].max())
+    if low < -tolerance or high > 1 + tolerance or high < 0.5:
+        raise ValueError(
+            f"the brain's intensities reach from {low:.3g} to {high:.3g}, but preprocess.standardise "
+            f"is none, which expects them from 0 to 1 already. Set it to brain, or scale the scan."
+        )

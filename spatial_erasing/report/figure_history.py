@@ -23,7 +23,10 @@ from spatial_erasing.report.style import (
 )
 
 QUANTITIES = {"l1": r"$\ell_1$ per voxel", "kl": "KL"}
-SPLITS = {"training": BLUE, "validation": VERMILION}
+SPLITS = {
+    "training": {"color": BLUE, "linewidth": 2.0},  # shows on both sides of a validation curve that covers it
+    "validation": {"color": VERMILION, "linewidth": 0.8},
+}
 _KEPT_COLOUR = "0.55"
 
 _FEW_POINTS = 20  # fewer are marked one by one; a single one would be no line
@@ -86,10 +89,10 @@ def _draw_model(
         size = {"width_mm": width_mm, "height_mm": _PANEL_MM}
         panel = panels[quantity] = add_panel(figure, left_mm=left_mm, top_mm=panel_top_mm, **size)
         panel.axvline(kept_step, color=_KEPT_COLOUR, linestyle="--", linewidth=0.8)
-        for split, colour in SPLITS.items():
+        for split, look in SPLITS.items():
             curve = history[["step", f"{split}_{quantity}"]].dropna()
             marker = "." if len(curve) < _FEW_POINTS else ""
-            panel.plot(*curve.to_numpy().T, color=colour, marker=marker, markersize=3)
+            panel.plot(*curve.to_numpy().T, **look, marker=marker, markersize=3)
     return panels
 
 
@@ -131,7 +134,7 @@ def _in_thousands(value: float, _position: int) -> str:
 
 def _label_figure(figure: Figure, height_mm: float) -> None:
     """What the colours mean, above; what the axes share, below."""
-    lines = [Line2D([], [], color=colour, label=split) for split, colour in SPLITS.items()]
+    lines = [Line2D([], [], **look, label=split) for split, look in SPLITS.items()]
     lines.append(Line2D([], [], color=_KEPT_COLOUR, linestyle="--", linewidth=0.8, label="weights kept"))
     figure.legend(handles=lines, loc="upper right", ncols=len(lines), borderaxespad=0.2)
     middle_mm = (_LEFT_MM + PAGE_WIDTH_MM - _RIGHT_MM) / 2

@@ -1,84 +1,167 @@
-"""A contact sheet of all preprocessed subjects, to find by eye what went wrong."""
+"""A contact sheet of all preprocessed subjects, to find by eye what went wrong; flagged ones come first."""
 
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from spatial_erasing.preprocess.quality import FlagRule
 from spatial_erasing.report.plane_row import PlaneRow
 from spatial_erasing.report.planes import VIEW_NOTE, mark_sides
+from spatial_erasing.report.quality_strip import STRIP_HEIGHT_MM, draw_strip
 from spatial_erasing.report.style import (
     ORANGE,
     PAGE_WIDTH_MM,
     SKY,
     SMALL_POINTS,
+    VERMILION,
     add_text,
     in_house_style,
     new_figure,
     shortened,
 )
 
+A4_MM = (210.0, 297.0)
 _COLUMNS = 3
 _COLUMN_GAP_MM = 4.0
+_MARGIN_TOP_MM = 14.0
 _HEADER_MM = 5.0
-_TITLE_MM = 4.2
+_LINE_MM = 3.1
+_NAME_MM = 5.0
 _NAME_LETTERS = 26
+_LINE_LETTERS = 38
+_FLAG_LINES = 3
+
+Quality = Mapping[str, object]  # a row of `quality_rows`
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a subject's sections stand on its page; sides are marked in the first row."""
+
+    subject: int
+    left_mm: float
+    top_mm: float
+    is_marked: bool
 
 
 def figure_quality(
-    cohort: str,
+    quality: Sequence[Quality],
     subjects: Sequence[str],
     volumes: tuple[np.ndarray, np.ndarray, np.ndarray],
     *,
     voxel_size_mm: tuple[float, float, float],
-    subjects_per_page: int = 27,
+    rule: FlagRule,
+    page_mm: tuple[float, float] = A4_MM,
 ) -> Iterator[Figure]:
     """Pages that show three planes of every subject with the outlines of its brain and its lesion.
 
-    Cut where the lesion is largest, or the brain if there is none; the whole grid is shown.
+    Subjects follow in the order of the table of quality, flagged ones first. They are cut where the lesion
+    is largest, or the brain if there is none; the whole grid is shown. Above the first page stands how the
+    volumes of the brains are distributed.
 
     Args:
+        quality: rows of `quality_rows`, or of their file; failed subjects have no picture.
         subjects: names, in the order of the volumes.
         volumes: scans in [0, 1], brain masks and lesions, each (n, X, Y, Z).
-        subjects_per_page: 27 fill a page of A4.
+        rule: the limits to draw.
+        page_mm: width and height of the paper.
     """
-    if len({len(subjects), *map(len, volumes)}) > 1:
-        raise ValueError(
-            f"{cohort}: {len(subjects)} names, but {[len(v) for v in volumes]} scans, brains and lesions; "
-            "expected one of each for every subject. Preprocess this cohort again."
-        )
-    pages = -(-len(subjects) // subjects_per_page)
-    for page in range(pages):
-        on_page = slice(page * subjects_per_page, (page + 1) * subjects_per_page)
-        title = f"{cohort}, page {page + 1} of {pages}"
-        yield _draw_page(title, subjects[on_page], tuple(v[on_page] for v in volumes), voxel_size_mm)
+    drawn = [row for row in quality if row["status"] == "done"]
+    _require_same_subjects(quality, drawn, subjects, volumes)
+    index = {name: place for place, name in enumerate(subjects)}
+    width_mm = (PAGE_WIDTH_MM + _COLUMN_GAP_MM) / _COLUMNS - _COLUMN_GAP_MM
+    row = PlaneRow.of_width(width_mm, volumes[0].shape[1:], voxel_size_mm)
+    pages = _paged(drawn, sections_mm=row.height_mm, page_mm=page_mm)
+    for number, places in enumerate(pages, start=1):
+        figure = _new_page(f"{quality[0]['cohort']}, page {number} of {len(pages)}", page_mm)
+        if number == 1:
+            left_mm, top_mm = (page_mm[0] - PAGE_WIDTH_MM) / 2, _MARGIN_TOP_MM + _HEADER_MM
+            draw_strip(figure, quality, rule=rule, corner_mm=(left_mm, top_mm))
+        for place in places:
+            subject = drawn[place.subject]
+            scans = tuple(volume[index[subject["subject"]]] for volume in volumes)
+            _draw_subject(figure, subject, scans, place, row=row)
+        yield figure
+
+
+def _require_same_subjects(
+    quality: Sequence[Quality], drawn: Sequence[Quality], subjects: Sequence[str], volumes: tuple
+) -> None:
+    """Refuse a table and arrays of different subjects."""
+    in_table, cohort = {row["subject"] for row in drawn}, quality[0]["cohort"] if quality else "no cohort"
+    if in_table == set(subjects) and len({len(subjects), *map(len, volumes)}) == 1:
+        return
+    raise ValueError(
+        f"{cohort}: quality.csv has {len(in_table)} subjects that are done, volumes.npz has {len(subjects)} "
+        f"names and {[len(v) for v in volumes]} scans, brains and lesions; expected one of each for the same "
+        f"subjects. Preprocess this cohort again:\n"
+        f"    snakemake --cores 8 --forcerun stack_cohort -- results/preprocess/{cohort}/quality.pdf"
+    )
+
+
+def _paged(drawn: Sequence[Quality], *, sections_mm: float, page_mm: tuple) -> list[list[_Place]]:
+    """Put subjects into rows of three and rows onto pages; each page holds at least one row."""
+    width_mm = (PAGE_WIDTH_MM + _COLUMN_GAP_MM) / _COLUMNS
+    left_mm, bottom_mm = (page_mm[0] - PAGE_WIDTH_MM) / 2, page_mm[1] - _MARGIN_TOP_MM
+    pages, top_mm = [[]], _MARGIN_TOP_MM + _HEADER_MM + STRIP_HEIGHT_MM
+    for first in range(0, len(drawn), _COLUMNS):
+        in_row = range(first, min(first + _COLUMNS, len(drawn)))
+        title_mm = _NAME_MM + _LINE_MM * max(len(_flag_lines(drawn[subject])) for subject in in_row)
+        if pages[-1] and top_mm + title_mm + sections_mm > bottom_mm:
+            pages.append([])
+            top_mm = _MARGIN_TOP_MM + _HEADER_MM
+        top_mm += title_mm
+        is_marked = not pages[-1]
+        pages[-1] += [
+            _Place(subject, left_mm + (subject - first) * width_mm, top_mm, is_marked) for subject in in_row
+        ]
+        top_mm += sections_mm
+    return pages
+
+
+def _flag_lines(subject: Quality) -> list[str]:
+    """The flag, broken to fit above the sections."""
+    return textwrap.wrap(str(subject["flag"]), _LINE_LETTERS, max_lines=_FLAG_LINES, placeholder=" …")
 
 
 @in_house_style
-def _draw_page(title: str, subjects: Sequence[str], volumes: tuple, voxel_size_mm: tuple) -> Figure:
-    """Subjects in rows of three."""
-    width_mm = (PAGE_WIDTH_MM + _COLUMN_GAP_MM) / _COLUMNS - _COLUMN_GAP_MM
-    row = PlaneRow.of_width(width_mm, volumes[0].shape[1:], voxel_size_mm)
-    row_mm = _TITLE_MM + row.height_mm
-    figure = new_figure(PAGE_WIDTH_MM, _HEADER_MM + row_mm * -(-len(subjects) // _COLUMNS))
+def _new_page(title: str, page_mm: tuple[float, float]) -> Figure:
+    """An empty page with its title and what its colours mean."""
+    figure = new_figure(*page_mm)
+    left_mm = (page_mm[0] - PAGE_WIDTH_MM) / 2
     note = f"Blue: brain mask. Orange: lesion. {VIEW_NOTE}"
-    add_text(figure, title, left_mm=0, top_mm=0.8, weight="bold", parse_math=False)
-    add_text(figure, note, left_mm=PAGE_WIDTH_MM, top_mm=1.0, ha="right", fontsize=SMALL_POINTS)
-
-    for place, (subject, scan, brain, lesion) in enumerate(zip(subjects, *volumes, strict=True)):
-        rank, column = divmod(place, _COLUMNS)
-        left_mm, top_mm = column * (width_mm + _COLUMN_GAP_MM), _HEADER_MM + rank * row_mm
-        name = shortened(subject, _NAME_LETTERS) + _lesion_note(lesion, voxel_size_mm)
-        add_text(figure, name, left_mm=left_mm, top_mm=top_mm + 1.0, fontsize=SMALL_POINTS, parse_math=False)
-        outlines = {SKY: brain, ORANGE: lesion}
-        region = lesion if lesion.any() else brain
-        corner_mm = (left_mm, top_mm + _TITLE_MM)
-        panels = row.draw(figure, scan.astype(np.float32), region, corner_mm=corner_mm, outlines=outlines)
-        if rank == 0:
-            mark_sides(panels)
+    add_text(figure, title, left_mm=left_mm, top_mm=_MARGIN_TOP_MM, weight="bold", parse_math=False)
+    small = {"ha": "right", "fontsize": SMALL_POINTS}
+    add_text(figure, note, left_mm=left_mm + PAGE_WIDTH_MM, top_mm=_MARGIN_TOP_MM + 0.2, **small)
     return figure
 
 
-def _lesion_note(lesion: np.ndarray, voxel_size_mm: tuple[float, float, float]) -> str:
-    volume_ml = np.count_nonzero(lesion) * np.prod(voxel_size_mm) / 1000
-    return f", lesion {volume_ml:.1f} ml" if volume_ml else ""
+@in_house_style
+def _draw_subject(figure: Figure, subject: Quality, scans: tuple, place: _Place, *, row: PlaneRow) -> None:
+    """Name, flag and the three planes of one subject."""
+    scan, brain, lesion = scans
+    name = shortened(str(subject["subject"]), _NAME_LETTERS) + _volumes_note(subject)
+    flag = _flag_lines(subject)
+    look = {"color": VERMILION, "weight": "bold"} if flag else {}
+    text = {"left_mm": place.left_mm, "fontsize": SMALL_POINTS, "parse_math": False}
+    for lines_above, words in enumerate(reversed([name, *flag]), start=1):
+        add_text(figure, words, top_mm=place.top_mm - lines_above * _LINE_MM, **text, **look)
+    panels = row.draw(
+        figure,
+        scan.astype(np.float32),
+        lesion if lesion.any() else brain,
+        corner_mm=(place.left_mm, place.top_mm),
+        outlines={SKY: brain, ORANGE: lesion},
+    )
+    if place.is_marked:
+        mark_sides(panels)
+
+
+def _volumes_note(subject: Quality) -> str:
+    """Volume of the lesion as segmented, and whether a warning stands in the table."""
+    volume_ml = float(subject["lesion_ml"] or 0)
+    lesion = f", lesion {volume_ml:.1f} ml" if volume_ml else ""
+    return lesion + (", warning" if subject["warning"] else "")

@@ -8,21 +8,27 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
+from matplotlib.textpath import TextToPath
 
-from spatial_erasing.report.atomic import replaced_when_complete
+from spatial_erasing.atomic import replaced_when_complete
 
 MM_PER_INCH = 25.4
 PAGE_WIDTH_MM = 174.0  # two columns of a Springer journal
 PAGE_HEIGHT_MM = 234.0
 SMALL_POINTS = 7.0  # nothing smaller is legible in print
 TEXT_POINTS = 8.0
+_FONT = "DejaVu Sans"  # ships with matplotlib, so that every machine writes the same bytes
+_POINTS_PER_MM = 72 / MM_PER_INCH
+_RENDERED_WIDER = 1.02  # at most, than the outlines of the letters: a bitmap rounds to its dots
 
 # Okabe and Ito (2008), "Color universal design": distinct with every common colour vision.
 BLUE, SKY, ORANGE, VERMILION = "#0072B2", "#56B4E9", "#E69F00", "#D55E00"
+GRID_COLOUR = "0.85"
 
 _STYLE = {
-    "font.family": "DejaVu Sans",  # ships with matplotlib, so that every machine writes the same bytes
+    "font.family": _FONT,
     "font.size": TEXT_POINTS,
     "axes.titlesize": TEXT_POINTS,
     "axes.labelsize": SMALL_POINTS,
@@ -80,6 +86,21 @@ def add_text(figure: Figure, text: str, *, left_mm: float, top_mm: float, **sett
     figure_width_mm, figure_height_mm = figure.get_size_inches() * MM_PER_INCH
     settings = {"ha": "left", "va": "top"} | settings
     return figure.text(left_mm / figure_width_mm, 1 - top_mm / figure_height_mm, text, **settings)
+
+
+def wrapped(text: str, width_mm: float) -> str:
+    """Running text of SMALL_POINTS in lines that are no wider than this, unless a word alone is."""
+    widest = width_mm * _POINTS_PER_MM / _RENDERED_WIDER
+    font = FontProperties(family=_FONT, size=SMALL_POINTS)
+    first, *words = text.split()
+    lines = [first]
+    for word in words:
+        longer = f"{lines[-1]} {word}"
+        if TextToPath().get_text_width_height_descent(longer, font, ismath=False)[0] <= widest:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 def shortened(name: str, letters: int) -> str:

@@ -21,11 +21,19 @@ _SEQUENCES = {"t1": "T1", "t1ce": "T1ce"}
 
 @dataclass(frozen=True)
 class Column:
-    """A printed column: its cells and which of them are the highest, as printed."""
+    """A printed column: its cells and which of them are the highest, as printed.
+
+    Args:
+        title: of the column.
+        cells: one a row.
+        best: which of them are the highest.
+        intervals: "26.10–31.05" for each row; empty where there are none.
+    """
 
     title: str
     cells: tuple[str, ...]
     best: tuple[bool, ...]
+    intervals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ def _columns(rows: pd.DataFrame, *, prefix: str) -> list[Column]:
         means = rows[prefix + quantity]
         spreads = rows[prefix + spread] if spread else [None] * len(rows)
         cells = tuple(_cell(*pair) for pair in zip(means, spreads, strict=True))
-        columns.append(Column(title, cells, tuple(is_highest(means))))
+        columns.append(Column(title, cells, tuple(is_highest(means)), _intervals(rows, prefix + quantity)))
         if f"{prefix}{quantity}_lowest" in rows:
             limits = zip(rows[f"{quantity}_lowest"], rows[f"{quantity}_highest"], rows["seeds"], strict=True)
             ranges = tuple(_range(*limit) for limit in limits)
@@ -107,6 +115,14 @@ def _number(value: float) -> str:
 def _range(lowest: float, highest: float, seeds: int) -> str:
     """Lowest and highest of several seeds: "28.10–29.40"."""
     return f"{_number(lowest)}–{_number(highest)}" if seeds > 1 else NO_NUMBER
+
+
+def _intervals(rows: pd.DataFrame, quantity: str) -> tuple[str, ...]:
+    """Both ends of every row's interval over test subjects, or nothing where the table has none."""
+    if f"{quantity}_lower" not in rows:
+        return ()
+    ends = zip(rows[f"{quantity}_lower"], rows[f"{quantity}_upper"], strict=True)
+    return tuple(f"{_number(lower)}–{_number(upper)}" for lower, upper in ends)
 
 
 def _cell(mean: float, spread: float | None) -> str:

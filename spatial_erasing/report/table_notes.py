@@ -35,6 +35,8 @@ def table_caption(
         *filter(None, (_lost_lesions_sentence(table, cohort) for cohort in cohorts)),
         "All numbers in percent; bold: highest of its column.",
     ]
+    if table.columns.get_level_values("quantity").str.endswith("_lower").any():
+        sentences.append("Intervals over resampled test subjects stand in the CSV and on the HTML page.")
     if "paper_cohort" in table.columns.get_level_values("quantity"):
         sentences.append("Paper: the numbers printed by Bengs et al. (2021), on their own data and splits.")
     return " ".join(sentences)

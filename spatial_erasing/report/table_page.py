@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spatial_erasing.report.atomic import replaced_when_complete
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.report.table_layout import Block, printed_blocks
 
 _STYLE = """
@@ -20,6 +20,7 @@ th:first-child, td:first-child { text-align: left }
 thead tr:last-child th, tr.first-baseline td { border-bottom: 1px solid }
 tr.first-baseline td { border-bottom: 0; border-top: 1px solid }
 .paper { opacity: .65 }
+td small { display: block; font-size: .75em; line-height: 1; opacity: .65 }
 """
 
 
@@ -72,6 +73,7 @@ def _cells(block: Block, index: int) -> chain[str]:
             if column.best[index]
             else escape_html(column.cells[index])
         )
+        + "".join(f"<small>{escape_html(interval)}</small>" for interval in column.intervals[index:][:1])
         + "</td>"
         for name, columns in block.groups.items()
         for column in columns

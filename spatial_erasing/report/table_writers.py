@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.models import paper_name
-from spatial_erasing.report.atomic import replaced_when_complete
 from spatial_erasing.report.table_layout import NO_NUMBER, Block, Column, cohorts_of, printed_blocks
 
 _LATEX_SIGNS = {

@@ -26,6 +26,7 @@ def table_1(
     cohorts: Mapping[str, str | None],
     sequence: str = "t1",
     fraction_percent: int = 100,
+    intervals: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Segmentation of every model on every cohort, one row a model, baselines below (Table 1).
 
@@ -34,6 +35,7 @@ def table_1(
     Args:
         metrics: tidy, as `metrics.csv`: model, fraction_percent, seed, cohort, sequence, metric, value.
         cohorts: our cohort -> the paper's test set that it is ("brats", "atlas"), or None.
+        intervals: as `intervals.csv`; their ends then stand beside each mean.
 
     Returns:
         Index model; columns (cohort, quantity).
@@ -43,7 +45,7 @@ def table_1(
     """
     keys = [(model, sequence) for model in _baselines_last(models)]
     table = _table(metrics[metrics["fraction_percent"] == fraction_percent], keys, cohorts)
-    return table.droplevel("sequence")
+    return _with_intervals(table, intervals, fraction_percent).droplevel("sequence")
 
 
 def table_2(
@@ -53,6 +55,7 @@ def table_2(
     cohorts: Mapping[str, str | None],
     sequences: Sequence[str] = ("t1", "t1ce"),
     fraction_percent: int = 100,
+    intervals: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Models trained on T1, tested on several sequences: one row a model and sequence (Table 2).
 
@@ -62,7 +65,27 @@ def table_2(
         Index (model, sequence); columns (cohort, quantity).
     """
     keys = [(model, sequence) for model in _baselines_last(models) for sequence in sequences]
-    return _table(metrics[metrics["fraction_percent"] == fraction_percent], keys, cohorts)
+    table = _table(metrics[metrics["fraction_percent"] == fraction_percent], keys, cohorts)
+    return _with_intervals(table, intervals, fraction_percent)
+
+
+def _with_intervals(
+    table: pd.DataFrame, intervals: pd.DataFrame | None, fraction_percent: int
+) -> pd.DataFrame:
+    """The table with "..._lower" and "..._upper" of each quantity that has an interval, in percent."""
+    if intervals is None:
+        return table
+    is_share = intervals["fraction_percent"] == fraction_percent
+    keys = ["cohort", "metric", "model", "sequence"]
+    ends = intervals[is_share].set_index(keys)[["lower", "upper"]]
+    table = table.copy()
+    for cohort in table.columns.get_level_values("cohort").unique():
+        for metric, quantity in MEASURES.items():
+            if (cohort, metric) in ends.index.droplevel(["model", "sequence"]):
+                found = 100 * ends.loc[(cohort, metric)].reindex(table.index)
+                for end in ("lower", "upper"):
+                    table[cohort, f"{quantity}_{end}"] = found[end]
+    return table
 
 
 def _baselines_last(models: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the report's rules share: a table in its formats, and the examples of Figure 7 from their files."""
+"""What the report's rules share: a table in its formats, examples and counts of subjects from their files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from spatial_erasing.cohorts import members, read_rows
 from spatial_erasing.report.examples import choose_examples
 from spatial_erasing.report.figure_examples import Example
 from spatial_erasing.report.table_notes import VALIDATION_THRESHOLD, baseline_notes, table_caption
@@ -76,6 +77,27 @@ def read_examples(
             images = [image.astype(np.float32) for image in (scan, reconstruction, difference)]
             examples.append(Example(cohort, subject, *images, lesion, float(dice[cohort, subject])))
     return examples
+
+
+def count_training_subjects(
+    volumes: Sequence[str | Path], splits: str | Path, *, percents: Sequence[int]
+) -> dict[int, int]:
+    """How many healthy subjects each share of the training split holds, of those that were preprocessed.
+
+    Args:
+        volumes: `volumes.npz` of each healthy cohort, in a folder of the cohort's name.
+        splits: the CSV file that assigns the subjects.
+        percents: shares of the training split.
+    """
+    present = set()
+    for path in map(Path, volumes):
+        with np.load(path) as arrays:
+            present |= {(path.parent.name, name) for name in arrays["subject"].tolist()}
+    rows = read_rows(splits)
+    return {
+        percent: len(members(rows, split="training", fraction_percent=percent) & present)
+        for percent in percents
+    }
 
 
 def _arrays_of(path: str, subject: str, names: Sequence[str]) -> list[np.ndarray]:

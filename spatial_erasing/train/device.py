@@ -1,70 +1,17 @@
 """A device for each training: the GPU that no other job holds, or the CPU."""
 
-import fcntl
-import logging
-import os
-import subprocess
-import tempfile
-import time
-from pathlib import Path
-from typing import IO
-
 import torch
 
-logger = logging.getLogger(__name__)
-
-_held: list[IO] = []  # locks live as long as the process, however it ends
+from spatial_erasing.gpus import reserve_one_gpu
 
 
 def choose_device(wanted: str) -> torch.device:
     """The device to compute on, reserved for this process where there is a choice.
-
-    Snakemake counts GPUs (`--resources gpu=N`) but does not say which one a job may use. Under SLURM the
-    scheduler decides; elsewhere the first device without a lock is taken, before the first CUDA call.
 
     Args:
         wanted: "auto" takes a GPU if there is one, "cpu" never.
     """
     if wanted == "cpu":
         return torch.device("cpu")
-    if "SLURM_JOB_ID" not in os.environ:
-        reserve_gpu(visible_gpus(), lock_folder=Path(tempfile.gettempdir()))
+    reserve_one_gpu()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def visible_gpus() -> list[str]:
-    """Identifiers of the GPUs that this process may choose from; none without a driver."""
-    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [name for name in chosen.split(",") if name]
-    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return []
-
-
-def reserve_gpu(gpus: list[str], *, lock_folder: Path, poll_seconds: float = 1.0) -> str | None:
-    """Hold one of the GPUs until this process ends and hide the others from it; wait while all are held.
-
-    The lock is the kernel's own (flock): a killed process leaves none behind.
-
-    Returns:
-        The GPU's identifier, now alone in CUDA_VISIBLE_DEVICES; None without GPUs.
-    """
-    waiting = False
-    while gpus:
-        for gpu in gpus:
-            lock = (lock_folder / f"gpu-{gpu}.lock").open("w")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-                continue
-            _held.append(lock)
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-            return gpu
-        if not waiting:
-            logger.info("all of %d GPUs are held by other jobs; waiting", len(gpus))
-            waiting = True
-        time.sleep(poll_seconds)
-    return None

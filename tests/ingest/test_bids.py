@@ -1,3 +1,5 @@
+import pytest
+
 from spatial_erasing.ingest.bids import find_scans
 
 
@@ -114,3 +116,23 @@ def test_content_that_was_not_fetched_is_still_listed(tmp_path):
     (tmp_path / "sub-01/anat").mkdir(parents=True)
     (tmp_path / "sub-01/anat/sub-01_T1w.nii.gz").symlink_to("../../.git/annex/objects/x")
     assert listed(tmp_path) == [("sub-01", "t1", "sub-01_T1w.nii.gz")]
+
+
+@pytest.mark.parametrize("closed", ["sub-02", "sub-02/ses-1", "sub-02/ses-1/anat", "derivatives/x", ""])
+def test_a_folder_that_may_not_be_read_is_an_error_and_loses_no_subject(open_folder, as_nobody, closed):
+    touch(open_folder, "bids/sub-01/anat/sub-01_T1w.nii.gz", "bids/sub-02/ses-1/anat/sub-02_ses-1_T1w.nii.gz")
+    touch(open_folder, "bids/derivatives/x/sub-01/anat/sub-01_label-lesion_mask.nii.gz")
+    root = open_folder / "bids"
+    assert as_nobody(lambda: len(find_scans(root, sequences=["t1"]))) == "2"
+    for mode in (0, 0o444):  # closed altogether, and open to look at the names alone
+        (root / closed).chmod(mode)
+        said = as_nobody(lambda: len(find_scans(root, sequences=["t1"])))
+        if mode == 0 or "anat" not in closed:  # images in an anat folder are listed, then found unreadable
+            assert said.startswith("PermissionError") and f"chmod u+rx '{root / closed}'" in said
+
+
+def test_masks_of_a_subject_s_folder_right_below_derivatives_are_listed_once(tmp_path):
+    touch(tmp_path, "sub-01/anat/sub-01_T1w.nii.gz")
+    touch(tmp_path, "derivatives/sub-01/sub-01_label-lesion_mask.nii.gz")
+    (scan,) = find_scans(tmp_path, sequences=["t1"])
+    assert [path.name for path in scan.lesion] == ["sub-01_label-lesion_mask.nii.gz"]

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from spatial_erasing.cohorts import read_rows, write_rows
-from spatial_erasing.ingest.scans import COLUMNS, READERS, count_summary, list_scans
+from spatial_erasing.ingest import scans as scans_module
+from spatial_erasing.ingest.scans import COLUMNS, READERS, list_scans
 
 
-def write_images(folder, *names, grid=(4, 5, 6)):
+def write_images(folder, *names, grid=(24, 25, 26)):
     """A small image under each name, different in each file but the same on every call."""
     for name in names:
         path = folder / name
@@ -22,8 +23,10 @@ def write_images(folder, *names, grid=(4, 5, 6)):
         nib.save(nib.Nifti1Image(values, np.diag([-1, -1, 1, 1])), path)
 
 
-def scans(folder, reader, sequences=("t1",), skull_strip="none"):
-    return list_scans(reader, folder, sequences=sequences, skull_strip=skull_strip, cohort="study")
+def scans(folder, reader, sequences=("t1",), skull_strip="none", exclude=None):
+    return list_scans(
+        reader, folder, sequences=sequences, skull_strip=skull_strip, cohort="study", exclude=exclude
+    )
 
 
 def status(rows):
@@ -78,7 +81,7 @@ def test_every_reader_fills_the_row_of_a_real_file(tmp_path, reader, subject, sc
     printed = subprocess.run(["sha256sum", row["path"]], capture_output=True, check=True, text=True).stdout
     assert row["sha256"] == printed.split()[0]
     image = nib.load(row["path"])
-    assert row["grid"] == f"4x5x6 1.00x1.00x1.00mm {''.join(nib.aff2axcodes(image.affine))}"
+    assert row["grid"] == f"24x25x26 1.00x1.00x1.00mm {''.join(nib.aff2axcodes(image.affine))}"
     paths = json.loads(row["lesion"])
     assert len(paths) == lesions and all(Path(path).is_file() for path in paths)
     assert all(path in row["lesion"] for path in paths), "readable as it stands, é included"
@@ -142,7 +145,7 @@ def test_the_cohorts_path_may_name_a_variable(tmp_path, monkeypatch):
         ("sequences", []),
         ("sequences", ["t2"]),
         ("sequences", "t1"),
-        ("skull_strip", "hd-bet"),
+        ("skull_strip", "bet"),
     ],
 )
 def test_an_unknown_setting_names_the_allowed_ones(tmp_path, setting, value):
@@ -180,14 +183,14 @@ def test_broken_scans_are_skipped_with_file_finding_and_remedy(tmp_path):
     (tmp_path / "IXI002-HH-1211-T1.nii.gz").write_bytes(b"<html>please log in</html>")
     (tmp_path / "IXI003-HH-1211-T1.nii.gz").unlink()
     (tmp_path / "IXI003-HH-1211-T1.nii.gz").symlink_to("gone")
-    write_images(tmp_path, "IXI004-HH-1211-T1.nii.gz", grid=(4, 5, 6, 3))
+    write_images(tmp_path, "IXI004-HH-1211-T1.nii.gz", grid=(24, 25, 26, 3))
     rows = scans(tmp_path, "ixi")
     assert list(status(rows).values()) == ["skipped"] * 4 + ["found"]
     expected = {
         "IXI001": ("unreadable: ", "0 bytes", "Fetch"),
-        "IXI002": ("unreadable: ", "cannot be read as NIfTI", "Fetch or convert"),
+        "IXI002": ("unreadable: ", "cannot be read as an image", "Fetch"),
         "IXI003": ("missing file: ", "link to gone", "Fetch"),
-        "IXI004": ("unreadable: ", "(4, 5, 6, 3)", "Write one volume"),
+        "IXI004": ("unreadable: ", "24, 25, 26, 3", "Write one volume"),
     }
     for subject, (kind, finding, remedy) in expected.items():
         text = reason(rows, subject)
@@ -209,7 +212,7 @@ def test_a_broken_mask_takes_its_scan_out(tmp_path, column):
 
 def test_a_lesion_on_another_grid_is_left_to_preprocessing(tmp_path):
     write_images(tmp_path, "a.nii")
-    write_images(tmp_path, "lesion.nii", grid=(7, 8, 9))
+    write_images(tmp_path, "lesion.nii", grid=(27, 28, 29))
     (tmp_path / "t.csv").write_text("subject,scanner,t1,lesion\na,S,a.nii,lesion.nii\n")
     assert list(status(scans(tmp_path / "t.csv", "table")).values()) == ["found"]
 
@@ -254,7 +257,8 @@ def test_skull_strip_of_the_row_comes_before_the_cohorts(tmp_path):
     ]
     assert rows[0]["brain_mask"] == str(tmp_path / "m.nii")
     assert rows[2]["reason"].startswith("no brain mask: ")
-    assert rows[3]["reason"].startswith("skull_strip: ") and "deepbet, given, none" in rows[3]["reason"]
+    assert rows[3]["reason"].startswith("skull_strip: ")
+    assert "deepbet, robex, hd-bet, given, none" in rows[3]["reason"]
 
 
 def test_a_given_mask_is_required_where_the_cohort_says_given(tmp_path):
@@ -284,13 +288,51 @@ def test_rows_survive_their_file_with_every_zero_and_letter(tmp_path):
     assert (tmp_path / "study.csv").read_text(encoding="utf-8").splitlines()[0] == ",".join(COLUMNS)
 
 
-def test_summary_counts_what_was_found_and_skipped(tmp_path):
-    write_images(tmp_path, *brats("A_1", "B_1"), *brats("C_1", "D_1", kinds=("t1", "t1ce")))
-    (tmp_path / brats("B_1")[0]).write_bytes(b"")
-    lines = count_summary(scans(tmp_path, "brats", ("t1", "t1ce"))).splitlines()
-    assert lines == [
-        "study: 2 scans of 1 subjects found (t1 1, t1ce 1; 2 with a lesion mask), 6 skipped",
-        "  4 × no lesion mask, such as C_1 t1",
-        "  1 × incomplete subject, such as B_1 t1ce",
-        "  1 × unreadable, such as B_1 t1",
+def test_freesurfer_s_formats_are_for_tables_alone(tmp_path):
+    """A folder that FreeSurfer has filled would otherwise hold each scan many times."""
+    values = np.random.default_rng(0).integers(0, 900, (24, 25, 26), dtype=np.int16)
+    for number, name in enumerate(("a.mgz", "lesion.mgh", "IXI012-HH-1211-T1.mgz")):
+        nib.save(nib.MGHImage(values + np.int16(number), np.diag([-1, -1, 1, 1])), tmp_path / name)
+    (tmp_path / "t.csv").write_text("subject,scanner,t1,lesion\na,S,a.mgz,lesion.mgh\n")
+    (row,) = scans(tmp_path / "t.csv", "table")
+    assert (row["status"], row["grid"]) == ("found", "24x25x26 1.00x1.00x1.00mm LPS")
+    with pytest.raises(ValueError, match="holds no scan"):
+        scans(tmp_path, "ixi")
+
+
+def test_an_excluded_subject_is_skipped_with_the_user_s_reason_and_is_not_opened(tmp_path, monkeypatch):
+    write_images(tmp_path, *brats("A_1", "B_1"))
+    opened = []
+    describe_grid = scans_module.describe_grid
+    monkeypatch.setattr(
+        scans_module, "describe_grid", lambda path: opened.append(path) or describe_grid(path)
+    )
+    rows = scans(tmp_path, "brats", ("t1", "t1ce"), exclude={"A_1": "shifted (mine.csv)"})
+    assert [(row["subject"], row["status"]) for row in rows] == [
+        *(("A_1", "skipped"), ("A_1", "skipped")),
+        *(("B_1", "found"), ("B_1", "found")),
     ]
+    assert {row["reason"] for row in rows[:2]} == {"excluded: shifted (mine.csv)"}
+    assert {row["sha256"] for row in rows[:2]} == {""} and rows[0]["path"].endswith("A_1_t1.nii.gz")
+    assert opened and not [path for path in opened if "A_1" in path.name]
+
+
+def test_an_excluded_subject_does_not_take_its_twin_out(tmp_path):
+    write_images(tmp_path, "IXI001-HH-1211-T1.nii.gz")
+    shutil.copy(tmp_path / "IXI001-HH-1211-T1.nii.gz", tmp_path / "IXI002-Guys-1212-T1.nii.gz")
+    rows = scans(tmp_path, "ixi", exclude={"IXI001": "moved"})
+    assert [row["status"] for row in rows] == ["skipped", "found"]
+
+
+def test_no_other_session_takes_the_place_of_an_excluded_subject(tmp_path):
+    sessions = [f"sub-01/ses-{number}/anat/sub-01_ses-{number}_T1w.nii.gz" for number in (1, 2)]
+    write_images(tmp_path, *sessions, "sub-02/anat/sub-02_T1w.nii.gz")
+    rows = scans(tmp_path, "bids", exclude={"sub-01": "moved"})
+    assert [row["reason"] for row in rows] == ["excluded: moved"] * 2 + [""]
+
+
+def test_an_excluded_name_is_the_same_in_either_spelling_of_unicode(tmp_path):
+    write_images(tmp_path, "a.nii", "b.nii")
+    (tmp_path / "t.csv").write_text("subject,scanner,t1\nZoe\u0308,S,a.nii\nb,S,b.nii\n", encoding="utf-8")
+    rows = scans(tmp_path / "t.csv", "table", exclude={"Zoë": "moved"})
+    assert reason(rows, "Zoë") == "excluded: moved"

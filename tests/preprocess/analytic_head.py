@@ -7,19 +7,29 @@ from hashlib import sha256
 import nibabel as nib
 import numpy as np
 
-from spatial_erasing.preprocess.chain import BrainSettings
+from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.volumes import Volume
 
 SEMI_AXES_MM = np.array([28.0, 35.0, 30.0])
 LESION_CENTRE_MM, LESION_RADIUS_MM = np.array([-12.0, 9.0, 7.0]), 8.0  # in the left hemisphere, in front
 LESION_ML = 4 / 3 * np.pi * LESION_RADIUS_MM**3 / 1000
 SETTINGS = BrainSettings(
+    resample="cubic",
     spacing_mm=1.0,
+    brain_range_ml=(50, 2500),
+    register="none",
+    bias_field="none",
+    n4_shrink_factor=4,
+    n4_iterations=(20, 20),
+    denoise="curvature_flow",
     denoise_time_step=0.125,
     denoise_iterations=3,
+    denoise_patch_voxels=1,
+    denoise_search_voxels=2,
+    standardise="brain",
     lower_percentile=1,
     upper_percentile=99,
-    brain_range_ml=(50, 2500),
+    crop=True,
 )
 TINY_SETTINGS = replace(SETTINGS, brain_range_ml=(1, 100))
 

@@ -1,3 +1,5 @@
+import os
+import signal
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +9,7 @@ from analytic_head import TINY_SETTINGS, tiny_subject
 
 from spatial_erasing.preprocess import batch as batch_module
 from spatial_erasing.preprocess.batch import prepare_batch, subjects_of_batch
+from spatial_erasing.preprocess.strip import NETWORKS
 
 
 def scan(subject, sequence="t1", status="found"):
@@ -106,5 +109,46 @@ def test_memory_limits_the_workers(tmp_path, monkeypatch):
     monkeypatch.setattr(
         batch_module, "worker_count", lambda cores, **limit: asked.append((cores, limit)) or 1
     )
-    prepared([[tiny_subject(tmp_path / "raw" / "a")]], tmp_path / "out", cores=5)
+    row = tiny_subject(tmp_path / "raw" / "a")
+    prepared([[row]], tmp_path / "out", cores=5)
     assert asked == [(5, {"memory_mb_per_worker": batch_module.MEMORY_MB_PER_WORKER})]
+    monkeypatch.setattr(batch_module, "map_in_processes", lambda *_, **__: iter([]))
+    prepared(
+        [[row], [row | {"skull_strip": "hd-bet"}], [row | {"skull_strip": "deepbet"}]], tmp_path, cores=5
+    )
+    assert asked[1] == (5, {"memory_mb_per_worker": NETWORKS["hd-bet"]})
+
+
+def test_a_subject_that_takes_its_process_down_fails_in_its_row_and_the_others_go_on(tmp_path, monkeypatch):
+    subjects = [[tiny_subject(tmp_path / "raw" / name)] for name in ("a", "b", "c", "d")]
+    prepare = batch_module.prepare_subject
+
+    def die_at_c(scans, **options):
+        if scans[0]["subject"] == "c":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return prepare(scans, **options)
+
+    monkeypatch.setattr(batch_module, "prepare_subject", die_at_c)
+    rows = prepared(subjects, tmp_path / "out")
+    assert [row["status"] for row in rows] == ["done", "done", "failed", "done"]
+    assert "raw/c/t1.nii.gz: the process that prepared it was killed" in rows[2]["reason"]
+    assert "free some and run again" in rows[2]["reason"]
+    monkeypatch.setattr(batch_module, "prepare_subject", prepare)
+    assert [row["status"] for row in prepared(subjects, tmp_path / "out")] == ["done"] * 4
+
+
+def test_a_gpu_is_reserved_once_for_all_workers_and_only_when_wanted(tmp_path, monkeypatch):
+    reserved, devices = [], tmp_path / "devices.txt"
+    monkeypatch.setattr(batch_module, "reserve_one_gpu", lambda: reserved.append(os.getpid()))
+
+    def note(scans, *, device, **_):
+        with devices.open("a") as stream:
+            stream.write(device + "\n")
+        return {"subject": scans[0]["subject"], "status": "done", "reason": ""}
+
+    monkeypatch.setattr(batch_module, "prepare_subject", note)
+    subjects = [[tiny_subject(tmp_path / "raw" / name)] for name in ("a", "b")]
+    for device in ("cpu", "auto"):
+        prepare_batch(subjects, folder=tmp_path, settings=TINY_SETTINGS, code="", cores=2, device=device)
+    assert reserved == [os.getpid()]
+    assert devices.read_text().split() == ["cpu", "cpu", "auto", "auto"]

@@ -29,7 +29,9 @@ def test_a_given_mask_is_the_brain_to_the_voxel():
     occupied = np.argwhere(mask)
     box = tuple(slice(a, b + 1) for a, b in zip(occupied.min(axis=0), occupied.max(axis=0), strict=True))
     assert np.array_equal(prepared.brain, mask[box])
-    assert np.allclose(prepared.grid.origin_mm, variant("RAS").affine[:3, 3] + occupied.min(axis=0))
+    assert np.allclose(
+        prepared.grids["brain"].affine[:3, 3], variant("RAS").affine[:3, 3] + occupied.min(axis=0)
+    )
     assert prepared.measures["brain_ml"] == pytest.approx(mask.sum() / 1000)
     assert tuple(prepared.measures[f"box_{axis}_voxels"] for axis in "xyz") == prepared.brain.shape
 
@@ -104,7 +106,7 @@ def test_a_lesion_beyond_the_brain_is_kept_and_measured():
 def test_measures_of_healthy_brains_have_no_lesion():
     brain = np.zeros((5, 6, 7), dtype=bool)
     brain[1:4, 2:4, 3:7] = True
-    measures = measure_brain(brain, np.zeros_like(brain), voxel_ml=0.008)
+    measures = measure_brain(brain, np.zeros_like(brain), centred=((1, 2, 3), (4, 4, 7)), voxel_ml=0.008)
     assert measures == {
         "brain_ml": pytest.approx(24 * 0.008),
         "lesion_ml": 0,
@@ -119,7 +121,7 @@ def test_another_spacing_keeps_the_brain_s_millilitres(spacing_mm):
     assert prepared.measures["brain_ml"] == pytest.approx(
         variant("RAS", brain_at).intensities.sum() / 1000, rel=0.02
     )
-    assert prepared.grid.spacing_mm == spacing_mm
+    assert prepared.grids["brain"].voxel_sizes_mm == pytest.approx([spacing_mm] * 3)
 
 
 def test_preparing_is_deterministic():

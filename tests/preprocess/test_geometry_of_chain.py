@@ -23,7 +23,7 @@ def processed(tmp_path_factory):
         scan = write_subject(folder / "raw", variant(name), lesion=variant(name, lesion_at))
         row = prepare_subject([scan], folder=folder / "done", settings=SETTINGS, code="")
         assert row["status"] == "done", row["reason"]
-        results[name] = (row, folder, shrink_subject(folder / "done", sequences=("t1",), settings=GRIDS))
+        results[name] = (row, folder, shrink_subject(folder / "done", sequences=("t1",), settings=GRIDS)[0])
     return results
 
 

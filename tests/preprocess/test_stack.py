@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from analytic_head import TINY_SETTINGS, tiny_subject
@@ -22,12 +24,12 @@ def done(folder, name, **options):
 
 
 def stacked(rows, settings=GRIDS, cores=1):
-    return stack_cohort(rows, sequences=("t1",), settings=settings, cores=cores)
+    return stack_cohort(rows, sequences=("t1",), settings=settings, cores=cores)[0]
 
 
 def test_a_small_brain_is_the_local_mean_of_the_padded_one(tmp_path):
     row = done(tmp_path, "one")
-    small = shrink_subject(tmp_path / "done" / "one", sequences=("t1",), settings=GRIDS)
+    small, _ = shrink_subject(tmp_path / "done" / "one", sequences=("t1",), settings=GRIDS)
     scan, brain = (
         read_volume(tmp_path / "done" / "one" / f"{n}.nii.gz").intensities for n in ("t1", "brain")
     )
@@ -46,7 +48,7 @@ def test_a_second_sequence_lies_beside_the_first(tmp_path):
     done(tmp_path, "one")
     first = read_volume(tmp_path / "done" / "one" / "t1.nii.gz")
     write_volume(tmp_path / "done" / "one" / "t1ce.nii.gz", first.intensities / 2, first.affine)
-    small = shrink_subject(tmp_path / "done" / "one", sequences=("t1", "t1ce"), settings=GRIDS)
+    small, _ = shrink_subject(tmp_path / "done" / "one", sequences=("t1", "t1ce"), settings=GRIDS)
     assert np.abs(small["t1ce"] - small["t1"].astype(float) / 2).max() < 1e-3
 
 
@@ -56,7 +58,7 @@ def test_the_rows_of_all_arrays_follow_the_subjects(tmp_path):
     assert arrays["subject"].tolist() == ["healthy", "ill"]
     assert arrays["lesion"].any(axis=(1, 2, 3)).tolist() == [False, True]
     for name in ("healthy", "ill"):
-        alone = shrink_subject(tmp_path / "done" / name, sequences=("t1",), settings=GRIDS)
+        alone, _ = shrink_subject(tmp_path / "done" / name, sequences=("t1",), settings=GRIDS)
         place = arrays["subject"].tolist().index(name)
         assert all(np.array_equal(arrays[key][place], value) for key, value in alone.items())
 
@@ -72,6 +74,9 @@ def test_a_brain_larger_than_the_grid_fails_in_its_row_and_the_others_go_on(tmp_
     for name in ("t1", "brain", "lesion"):
         volume = read_volume(folder / f"{name}.nii.gz")
         write_volume(folder / f"{name}.nii.gz", np.repeat(volume.intensities, 2, axis=1), volume.affine)
+    record = json.loads((folder / "record.json").read_text())
+    record["centred"][1][1] *= 2
+    (folder / "record.json").write_text(json.dumps(record))
     arrays = stacked(rows)
     assert arrays["subject"].tolist() == ["fits"] and len(arrays["t1"]) == 1
     assert [row["status"] for row in rows] == ["done", "failed"]

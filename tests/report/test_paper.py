@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from spatial_erasing.models import MODEL_NAMES
-from spatial_erasing.report.paper import TABLE_1, TABLE_2, paper_result
+from spatial_erasing.report.paper import (
+    SLICE_AUPRC_GAIN_PERCENT,
+    SLICE_AUPRC_PERCENT,
+    TABLE_1,
+    TABLE_2,
+    paper_result,
+    paper_slice_auprc,
+)
 
 # Summed from the printed tables with awk: plain, and weighted with the row's number, so that two swapped rows
 # do not pass. Columns DICE_D, DICE_S mean, DICE_S sd, AUPRC.
@@ -69,3 +76,19 @@ def test_what_the_paper_does_not_report_is_none():
 def test_unknown_paper_cohort_is_refused_with_the_ones_there_are():
     with pytest.raises(ValueError, match=r"'brats2019'.*brats and atlas.*null"):
         paper_result("3d-cube-noise", "brats2019", "t1")
+
+
+def test_slice_wise_auprc_is_what_section_3_says_of_the_best_method():
+    assert SLICE_AUPRC_PERCENT == {"3d-cube-noise": 71.2} and SLICE_AUPRC_GAIN_PERCENT == 4
+
+
+@pytest.mark.parametrize("cohorts", [["brats", "atlas"], ["atlas", "brats"]])
+def test_slice_wise_auprc_belongs_to_both_test_sets_together(cohorts):
+    assert paper_slice_auprc(cohorts) == {"3d-cube-noise": 71.2}
+
+
+@pytest.mark.parametrize(
+    "cohorts", [["brats"], [None, "atlas"], ["brats", "atlas", None], ["brats", "brats", "atlas"], []]
+)
+def test_other_test_sets_have_no_slice_wise_number_of_the_paper(cohorts):
+    assert paper_slice_auprc(cohorts) == {}

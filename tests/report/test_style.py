@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,6 +14,7 @@ from spatial_erasing.report.style import (
     MM_PER_INCH,
     ORANGE,
     SKY,
+    SMALL_POINTS,
     VERMILION,
     add_panel,
     add_text,
@@ -21,6 +23,7 @@ from spatial_erasing.report.style import (
     save_figure,
     save_pages,
     shortened,
+    wrapped,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -129,3 +132,28 @@ def test_shortened_name_fits_and_keeps_both_ends(letters):
 
 def test_short_name_stays():
     assert shortened("sub-01", 6) == "sub-01"
+
+
+WIDE_AND_NARROW = "Wwmm MWM illicit fillings, WWW 10 × 64³ (1,807) MMM; ill it lilt. " * 12
+
+
+@pytest.mark.parametrize("width_mm", [174, 90, 40])
+@pytest.mark.parametrize("dpi", [100, 300])
+def test_wrapped_text_is_rendered_no_wider_than_asked_and_wastes_no_line(width_mm, dpi):
+    figure = in_house_style(new_figure)(200, 100)
+    figure.set_dpi(dpi)
+    text = wrapped(WIDE_AND_NARROW, width_mm)
+    lines = text.split("\n")
+    assert " ".join(lines).split() == WIDE_AND_NARROW.split()
+
+    def rendered_mm(words):
+        drawn = in_house_style(add_text)(figure, words, left_mm=0, top_mm=0, fontsize=SMALL_POINTS)
+        return drawn.get_window_extent().width / dpi * MM_PER_INCH
+
+    assert max(map(rendered_mm, lines)) <= width_mm
+    for line, following in pairwise(lines):
+        assert rendered_mm(f"{line} {following.split()[0]}") > 0.96 * width_mm
+
+
+def test_a_word_wider_than_the_line_stands_alone():
+    assert wrapped("a incomprehensibilities b", 10) == "a\nincomprehensibilities\nb"

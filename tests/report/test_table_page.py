@@ -3,7 +3,8 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from spatial_erasing.report.table_page import escape_html, write_html
+from spatial_erasing.report.table_layout import Block, Column
+from spatial_erasing.report.table_page import _block, escape_html, write_html
 from spatial_erasing.report.tables import table_1
 
 MODELS = ["2d-none", "3d-cube-noise", "baseline-brain-median"]
@@ -82,3 +83,11 @@ def test_names_and_captions_cannot_become_markup(page):
     assert "&lt;own&gt;" in page and "<own>" not in page
     assert "A &lt;b&gt;caption&lt;/b&gt;" in page
     assert escape_html("DICE_D & co") == "DICE<sub>D</sub> &amp; co" and escape_html("DICE_D & co") in page
+
+
+def test_an_interval_stands_small_below_its_number(tmp_path):
+    column = Column("DICE_D", ("30.10", "28.00"), (True, False), ("26.00–34.00", "24.00–31.00"))
+    labels = {"Input & Erasing": ("3D-Cube-n", "3D-None")}
+    block = Block("brats", labels, {"ours": [column]}, (False, False))
+    assert '<td class="ours"><b>30.10</b><small>26.00–34.00</small></td>' in _block(block)
+    assert '<td class="ours">28.00<small>24.00–31.00</small></td>' in _block(block)

@@ -134,3 +134,25 @@ def test_models_tested_on_different_subjects_cannot_share_a_table():
     metrics = pd.concat([metrics_of("2d-none", subjects=12), metrics_of("3d-none", subjects=11)])
     with pytest.raises(ValueError, match=r"subjects of stroke as \[12.0, 11.0\]"):
         table_1(metrics, models=["2d-none", "3d-none"], cohorts={"stroke": None})
+
+
+def test_intervals_stand_beside_the_means_of_their_row_in_percent():
+    metrics = pd.concat([metrics_of("3d-none", dice=0.30), metrics_of("2d-none", dice=0.20)])
+    keys = {"fraction_percent": 100, "cohort": "stroke", "sequence": "t1"}
+    intervals = pd.DataFrame(
+        [
+            keys | {"model": "2d-none", "metric": "dice_dataset", "lower": 0.15, "upper": 0.26},
+            keys | {"model": "3d-none", "metric": "dice_dataset", "lower": 0.25, "upper": 0.36},
+            keys
+            | {"model": "3d-none", "metric": "dice_dataset", "lower": 0.0, "upper": 0.1}
+            | {"fraction_percent": 20},
+        ]
+    )
+
+    table = table_1(metrics, models=["3d-none", "2d-none"], cohorts={"stroke": None}, intervals=intervals)[
+        "stroke"
+    ]
+
+    assert table["dice_dataset_percent_lower"].to_dict() == pytest.approx({"3d-none": 25, "2d-none": 15})
+    assert table["dice_dataset_percent_upper"].to_dict() == pytest.approx({"3d-none": 36, "2d-none": 26})
+    assert "auprc_percent_lower" not in table and table["dice_dataset_percent"].tolist() == [30, 20]

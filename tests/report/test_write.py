@@ -4,7 +4,7 @@ import pytest
 from scipy import ndimage
 
 from spatial_erasing.cohorts import voxel_size_mm
-from spatial_erasing.report.write import read_examples
+from spatial_erasing.report.write import count_training_subjects, read_examples
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def cohort(tmp_path):
         t1=t1,
         brain=np.ones(t1.shape, dtype=bool),
         lesion=t1 > 0.9,
-        padded_grid_voxels=(12, 15, 24),
+        affine=[np.diag([-3, 3.75, 6, 1])] * 6,
     )
     tested = ["s5", "s1", "s3", "s0"]
     reconstruction = rng.random((4, 6, 6, 6)).astype(np.float16)
@@ -54,5 +54,20 @@ def test_examples_bring_each_subject_s_own_arrays_and_the_score_that_was_evaluat
         np.testing.assert_allclose(example.difference, expected, atol=5e-4)
 
 
-def test_the_size_of_a_voxel_follows_from_the_padded_grid(cohort):
-    assert voxel_size_mm(cohort[0] / "volumes.npz", spacing_mm=1.5) == pytest.approx((3, 3.75, 6))
+def test_the_size_of_a_voxel_follows_from_the_affine(cohort):
+    assert voxel_size_mm(cohort[0] / "volumes.npz") == pytest.approx((3, 3.75, 6))
+
+
+def test_training_subjects_are_those_of_the_share_that_were_preprocessed(tmp_path):
+    """Ten training subjects in two cohorts; one of them failed, and one that is there validates."""
+    rows = [("a", f"s{k}", "training", k / 10) for k in range(6)]
+    rows += [("b", f"s{k}", "training", k / 10) for k in range(6, 10)] + [("b", "v", "validation", 0.0)]
+    splits = tmp_path / "healthy.csv"
+    pd.DataFrame(rows, columns=["cohort", "subject", "split", "training_rank"]).to_csv(splits, index=False)
+    present = {"a": ["s5", "s0", "s1", "s3", "s4"], "b": ["s6", "s7", "s8", "s9", "v"]}
+    volumes = []
+    for cohort, names in present.items():
+        (tmp_path / cohort).mkdir()
+        volumes.append(tmp_path / cohort / "volumes.npz")
+        np.savez(volumes[-1], subject=names)
+    assert count_training_subjects(volumes, splits, percents=[100, 20, 60]) == {100: 9, 20: 2, 60: 5}

@@ -1,5 +1,6 @@
 """What all rules share: the checked config, the list of runs, and fingerprints of the code."""
 
+import functools
 import sys
 from pathlib import Path
 
@@ -9,10 +10,24 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(workflow.basedir))
 
 from spatial_erasing import models, paths, provenance, study
+from spatial_erasing.ingest.source import download_of, source_signature
+from spatial_erasing.ingest.user_exclusion import read_exclusions
+from spatial_erasing.preprocess.settings import BrainSettings
 
 paths.anchor_data_folder()
 
 SCHEMA = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
+
+
+@functools.cache
+def excluded_subjects():
+    """Cohort to the subjects that the user leaves out of it, with the reason of each."""
+    table = config["ingest"]["exclude"]
+    if table is None:
+        return {}
+    table = paths.expand_path(table, base=Path.cwd())
+    return read_exclusions(table, cohorts=list(config["ingest"]["cohorts"]))
+
 
 try:
     study.check_schema(config, yaml.safe_load(SCHEMA.read_text()))
@@ -20,6 +35,7 @@ try:
     # jobs of a cluster may not see the raw data, and the linter needs none
     if workflow.is_main_process and "--lint" not in sys.argv:
         study.check_paths(config, root=Path.cwd())
+        excluded_subjects()
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -34,11 +50,13 @@ GPUS = 0 if config["train"]["device"] == "cpu" else 1
 wildcard_constraints:
     cohort="|".join(COHORTS),
     group="|".join(["healthy", *LESION]),
+    archive="[a-z][a-z0-9_]*",
     batch=r"\d{3}",
     percent=r"\d+",
     seed=r"\d+",
     sequence="t1|t1ce",
     split="validation|test",
+    subject=r"[^/]+",
 
 
 def code_fingerprint(script):
@@ -56,14 +74,46 @@ def batches_of(cohort):
     ]
 
 
-def phantoms_of(wildcards):
-    """A synthetic cohort must be made before it is listed; a table of real scans is itself an input."""
+def needed_to_list(wildcards):
+    """What is synthetic or downloaded must be there before it is listed; a table of scans is itself an input."""
     source = config["ingest"]["cohorts"][wildcards.cohort]
     if source["path"].startswith("results/phantom/"):
         return "results/phantom/{}.csv".format(source["path"].split("/")[2])
+    if archive := download_of(source["path"]):
+        # a checksum written down afterwards must not train anything again; another address does: see source_of
+        return ancient(f"results/ingest/downloads/{archive}.json")
     if source["reader"] == "table":
-        return str(paths.expand_path(source["path"], base=Path.cwd()))
+        table = paths.expand_path(source["path"], base=Path.cwd())
+        # relative where it can be: a run that is moved with its table has the same input as before
+        return str(
+            table.relative_to(Path.cwd()) if table.is_relative_to(Path.cwd()) else table
+        )
     return []
+
+
+def source_of(wildcards):
+    """Changes when a data file of a cohort comes, goes or changes its size."""
+    archive = download_of(config["ingest"]["cohorts"][wildcards.cohort]["path"])
+    return (
+        config["ingest"]["downloads"][archive]["url"]
+        if archive
+        else signature_of(wildcards.cohort)
+    )
+
+
+@functools.cache
+def signature_of(cohort):
+    """A hash of names and sizes; a file that only its time tells apart is a warning."""
+    source = config["ingest"]["cohorts"][cohort]
+    signature, warning = source_signature(
+        source["reader"],
+        source["path"],
+        sequences=source["sequences"],
+        listed=Path(f"results/ingest/{cohort}.csv"),
+    )
+    if warning and workflow.is_main_process:
+        print(warning, file=sys.stderr)
+    return signature
 
 
 def planted_source():
@@ -128,6 +178,12 @@ def table_2():
     return ["results/report/tables/table_2.md"] if has_contrast else []
 
 
+def figure_5():
+    """Figure 5 compares shares of the training data, where the study trains on several."""
+    has_shares = len(config["study"]["fractions_percent"]) > 1
+    return ["results/report/figures/figure_5.png"] if has_shares else []
+
+
 def brains_that_set_the_grid(wildcards):
     """With padded_grid_voxels: auto, the largest brain of any cohort sets the grid of all."""
     if config["preprocess"]["padded_grid_voxels"] != "auto":
@@ -139,14 +195,34 @@ def brains_that_set_the_grid(wildcards):
     ]
 
 
+def closing_words():
+    """What to open when a run has ended well."""
+    targets = set(workflow.dag_settings.targets)
+    if targets and not targets & {"all", "report.html"}:
+        return "Done."
+    return (
+        f"Done. Open {Path.cwd()}/report.html, or read Table 1 in "
+        "results/report/tables/table_1.md there."
+    )
+
+
 RESULTS = [
     "results/ingest/scans.csv",
     "results/split/splits.csv",
     "results/evaluate/subjects.csv",
     "results/report/tables/table_1.md",
+    "results/report/tables/claims.md",
+    "results/report/figures/figure_2.png",
     "results/report/figures/figure_3.png",
+    "results/report/figures/figure_4.png",
+    *figure_5(),
+    "results/report/figures/figure_6.png",
     "results/report/figures/figure_7.png",
     "results/report/figures/history.png",
     *table_2(),
-    *(f"results/preprocess/{cohort}/quality.pdf" for cohort in COHORTS),
+    *(
+        f"results/preprocess/{cohort}/quality.{suffix}"
+        for cohort in COHORTS
+        for suffix in ("html", "pdf")
+    ),
 ]

@@ -2,8 +2,12 @@
 
 reads   results/score/{run}/{cohort}-{sequence}/test.npz, results/threshold/{run}/…json
 writes  results/evaluate/{run}/{cohort}-{sequence}/metrics.csv, subjects.csv, slices.npz
-        results/evaluate/metrics.csv    tidy, one row a number
-        results/evaluate/subjects.csv   one row a subject and model
+                                            counts.npz      how many voxels of each subject have which score
+        results/evaluate/metrics.csv        tidy, one row a number
+        results/evaluate/subjects.csv       one row a subject and model
+        results/evaluate/intervals.csv      the numbers with their intervals over test subjects
+        results/evaluate/comparisons.csv    one row a difference that a claim of the paper is about
+        results/evaluate/claims.csv         one row a claim, with its verdict
 """
 
 
@@ -21,6 +25,7 @@ rule evaluate_dataset:
         metrics="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/metrics.csv",
         subjects="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/subjects.csv",
         slices="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/slices.npz",
+        counts="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/counts.npz",
     log:
         "results/logs/evaluate_dataset/{model}-{percent}-{seed}-{cohort}-{sequence}.log",
     benchmark:
@@ -59,3 +64,61 @@ rule collect_metrics:
         code=code_fingerprint("collect_metrics"),
     script:
         "../scripts/collect_metrics.py"
+
+
+rule resample_metrics:
+    """Every number once more on resamples of the test subjects, from counts: intervals without voxels."""
+    input:
+        counts=evaluations("counts.npz"),
+        slices=evaluations("slices.npz"),
+    output:
+        intervals="results/evaluate/intervals.csv",
+        resamples="results/evaluate/resamples.npz",
+    log:
+        "results/logs/resample_metrics.log",
+    benchmark:
+        "results/benchmarks/resample_metrics.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        samples=config["evaluate"]["bootstrap_samples"],
+        intervals=config["evaluate"]["intervals"],
+        size_percentiles=config["evaluate"]["lesion_size_percentiles"],
+        seed=config["evaluate"]["seed"],
+        code=code_fingerprint("resample_metrics"),
+    script:
+        "../scripts/resample_metrics.py"
+
+
+rule judge_claims:
+    """Compare the models as the paper does and judge each of its claims by one rule."""
+    input:
+        resamples="results/evaluate/resamples.npz",
+        subjects="results/evaluate/subjects.csv",
+    output:
+        comparisons="results/evaluate/comparisons.csv",
+        claims="results/evaluate/claims.csv",
+    log:
+        "results/logs/judge_claims.log",
+    benchmark:
+        "results/benchmarks/judge_claims.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cohorts={
+            cohort: config["ingest"]["cohorts"][cohort]["sequences"]
+            for cohort in LESION
+        },
+        intervals=config["evaluate"]["intervals"],
+        size_percentiles=config["evaluate"]["lesion_size_percentiles"],
+        seed=config["evaluate"]["seed"],
+        code=code_fingerprint("judge_claims"),
+    script:
+        "../scripts/judge_claims.py"

@@ -1,17 +1,63 @@
 """Stage ingest: data sets as their owners ship them, every scan found or skipped with the reason.
 
-reads   the folders and tables of ingest.cohorts
-writes  results/ingest/{cohort}.csv   one row a scan
+reads   the folders and tables of ingest.cohorts, the archives of ingest.downloads
+writes  results/ingest/{cohort}.csv   one row a scan; beside it .source, what the data set was like then
         results/ingest/scans.csv      all cohorts, for people
+        results/ingest/summary.txt    what was found, skipped and why, and whether split.sizes fit
+        results/ingest/downloads/{archive}/   public data sets, unpacked
 """
+
+
+rule ingest:
+    """Only list the scans and show what was found, each time it is asked."""
+    input:
+        scans="results/ingest/scans.csv",
+        summary="results/ingest/summary.txt",
+    log:
+        "results/logs/ingest.log",
+    localrule: True
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code_fingerprint("ingest"),
+    script:
+        "../scripts/ingest.py"
+
+
+rule fetch_archive:
+    """Fetch a public data set and unpack it; a download that was stopped goes on where it ended."""
+    output:
+        "results/ingest/downloads/{archive}.json",
+    log:
+        "results/logs/fetch_archive/{archive}.log",
+    benchmark:
+        "results/benchmarks/fetch_archive/{archive}.tsv"
+    localrule: True
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=500,
+        runtime=1440,
+    params:
+        url=lambda wildcards: config["ingest"]["downloads"][wildcards.archive]["url"],
+        sha256=lambda wildcards: config["ingest"]["downloads"][wildcards.archive][
+            "sha256"
+        ],
+        code=code_fingerprint("fetch_archive"),
+    script:
+        "../scripts/fetch_archive.py"
 
 
 rule list_scans:
     """List a cohort's scans with checksum and grid, found or skipped."""
     input:
-        phantoms_of,
+        needed_to_list,
     output:
-        "results/ingest/{cohort}.csv",
+        scans="results/ingest/{cohort}.csv",
+        source="results/ingest/{cohort}.source",
     log:
         "results/logs/list_scans/{cohort}.log",
     benchmark:
@@ -30,17 +76,20 @@ rule list_scans:
         skull_strip=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
             "skull_strip"
         ],
+        exclude=lambda wildcards: excluded_subjects().get(wildcards.cohort, {}),
+        source=source_of,
         code=code_fingerprint("list_scans"),
     script:
         "../scripts/list_scans.py"
 
 
 rule collect_scans:
-    """Put the lists of all cohorts into one table."""
+    """Put the lists of all cohorts into one table, and what was found into a few lines."""
     input:
         expand("results/ingest/{cohort}.csv", cohort=COHORTS),
     output:
-        "results/ingest/scans.csv",
+        scans="results/ingest/scans.csv",
+        summary="results/ingest/summary.txt",
     log:
         "results/logs/collect_scans.log",
     benchmark:
@@ -51,6 +100,10 @@ rule collect_scans:
         mem_mb=500,
         runtime=5,
     params:
+        exclude=lambda wildcards: excluded_subjects(),
+        groups={"healthy": HEALTHY, **{cohort: [cohort] for cohort in LESION}},
+        sizes=config["split"]["sizes"],
+        seed=config["split"]["seed"],
         code=code_fingerprint("collect_scans"),
     script:
         "../scripts/collect_scans.py"

@@ -4,8 +4,41 @@ reads   results/ingest/{cohort}.csv
 writes  results/preprocess/{cohort}/subjects/{subject}/   brain at the isotropic spacing, NIfTI
         results/preprocess/{cohort}/manifest.csv   one row a subject: done or failed, with measures
         results/preprocess/{cohort}/volumes.npz    all of the cohort on the networks' grid
+        results/preprocess/{cohort}/geometry.json  the grids that lead from there back to each scan
+        results/preprocess/{cohort}/quality.csv, .html   whom to look at: failed, flagged, with a warning
         results/preprocess/{cohort}/quality.pdf    every subject in three planes
 """
+
+
+rule preprocess:
+    """Only prepare the data and judge their quality, and show what came out, each time it is asked."""
+    input:
+        quality=expand("results/preprocess/{cohort}/quality.csv", cohort=COHORTS),
+        others=expand(
+            "results/preprocess/{cohort}/{file}",
+            cohort=COHORTS,
+            file=[
+                "volumes.npz",
+                "manifest.csv",
+                "geometry.json",
+                "quality.html",
+                "quality.pdf",
+            ],
+        ),
+    log:
+        "results/logs/preprocess.log",
+    benchmark:
+        "results/benchmarks/preprocess.tsv"
+    localrule: True
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code_fingerprint("preprocess"),
+    script:
+        "../scripts/preprocess.py"
 
 
 rule prepare_brains:
@@ -20,18 +53,18 @@ rule prepare_brains:
         "results/benchmarks/prepare_brains/{cohort}-{batch}.tsv"
     conda:
         "../../envs/imaging.yaml"
-    threads: 8
+    threads: 4
     resources:
-        mem_mb=24000,
+        gpu=0 if config["preprocess"]["device"] == "cpu" else 1,
+        mem_mb=12000,
         runtime=240,
     params:
         batches=lambda wildcards: len(batches_of(wildcards.cohort)),
-        spacing_mm=config["preprocess"]["spacing_mm"],
-        denoise_time_step=config["preprocess"]["denoise_time_step"],
-        denoise_iterations=config["preprocess"]["denoise_iterations"],
-        lower_percentile=config["preprocess"]["lower_percentile"],
-        upper_percentile=config["preprocess"]["upper_percentile"],
-        brain_range_ml=config["preprocess"]["brain_range_ml"],
+        settings={
+            name: config["preprocess"][name]
+            for name in BrainSettings.__dataclass_fields__
+        },
+        device=config["preprocess"]["device"],
         code=code_fingerprint("prepare_brains"),
     script:
         "../scripts/prepare_brains.py"
@@ -49,6 +82,7 @@ rule stack_cohort:
     output:
         volumes="results/preprocess/{cohort}/volumes.npz",
         manifest="results/preprocess/{cohort}/manifest.csv",
+        geometry="results/preprocess/{cohort}/geometry.json",
     log:
         "results/logs/stack_cohort/{cohort}.log",
     benchmark:
@@ -72,10 +106,40 @@ rule stack_cohort:
         "../scripts/stack_cohort.py"
 
 
+rule assess_quality:
+    """List whom to look at: failed subjects, brains of unusual volume, warnings; nobody is excluded."""
+    input:
+        manifest="results/preprocess/{cohort}/manifest.csv",
+    output:
+        csv="results/preprocess/{cohort}/quality.csv",
+        html=report(
+            "results/preprocess/{cohort}/quality.html",
+            caption="../report/quality_table.rst",
+            category="Data and quality",
+            labels={"cohort": "{cohort}", "what": "whom to look at"},
+        ),
+    log:
+        "results/logs/assess_quality/{cohort}.log",
+    benchmark:
+        "results/benchmarks/assess_quality/{cohort}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        flag_outside_ml=config["preprocess"]["flag_outside_ml"],
+        flag_beyond_deviations=config["preprocess"]["flag_beyond_deviations"],
+        code=code_fingerprint("assess_quality"),
+    script:
+        "../scripts/assess_quality.py"
+
+
 rule plot_quality:
     """Draw every subject of a cohort in three planes with brain and lesion outlines."""
     input:
         volumes="results/preprocess/{cohort}/volumes.npz",
+        quality="results/preprocess/{cohort}/quality.csv",
     output:
         report(
             "results/preprocess/{cohort}/quality.pdf",
@@ -93,7 +157,8 @@ rule plot_quality:
         mem_mb=4000,
         runtime=30,
     params:
-        spacing_mm=config["preprocess"]["spacing_mm"],
+        flag_outside_ml=config["preprocess"]["flag_outside_ml"],
+        flag_beyond_deviations=config["preprocess"]["flag_beyond_deviations"],
         code=code_fingerprint("plot_quality"),
     script:
         "../scripts/plot_quality.py"

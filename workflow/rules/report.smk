@@ -1,8 +1,9 @@
 """Stage report: the paper's tables and figures, drawn from results/evaluate/ and a few reconstructions.
 
-reads   results/evaluate/metrics.csv, subjects.csv, volumes and reconstructions of the examples
-writes  results/report/tables/table_{1,2}.{csv,md,html,tex}
-        results/report/figures/figure_{3,7}.{png,pdf}, history.{png,pdf}
+reads   results/evaluate/metrics.csv, subjects.csv, intervals.csv, comparisons.csv, claims.csv, slices.npz of runs,
+        volumes and reconstructions of examples
+writes  results/report/tables/table_{1,2}.{csv,md,html,tex}, claims.{csv,md,html}
+        results/report/figures/figure_{2,3,4,5,6,7}.{png,pdf}, history.{png,pdf}
         report.html   all of it in one file
 """
 
@@ -10,7 +11,8 @@ writes  results/report/tables/table_{1,2}.{csv,md,html,tex}
 rule write_table_1:
     """Table 1: every model on every lesion cohort, the paper's numbers beside ours, baselines below."""
     input:
-        "results/evaluate/metrics.csv",
+        metrics="results/evaluate/metrics.csv",
+        intervals="results/evaluate/intervals.csv",
     output:
         csv="results/report/tables/table_1.csv",
         md="results/report/tables/table_1.md",
@@ -46,7 +48,8 @@ rule write_table_1:
 rule write_table_2:
     """Table 2: two models trained on T1, tested on T1 and T1ce."""
     input:
-        "results/evaluate/metrics.csv",
+        metrics="results/evaluate/metrics.csv",
+        intervals="results/evaluate/intervals.csv",
     output:
         csv="results/report/tables/table_2.csv",
         md="results/report/tables/table_2.md",
@@ -81,6 +84,67 @@ rule write_table_2:
         "../scripts/write_table_2.py"
 
 
+rule write_claims:
+    """What the paper concludes, beside what this run says about it."""
+    input:
+        claims="results/evaluate/claims.csv",
+        comparisons="results/evaluate/comparisons.csv",
+    output:
+        csv="results/report/tables/claims.csv",
+        md="results/report/tables/claims.md",
+        html=report(
+            "results/report/tables/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"what": "claims of the paper on this run"},
+        ),
+    log:
+        "results/logs/write_claims.log",
+    benchmark:
+        "results/benchmarks/write_claims.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        title=config["study"]["title"],
+        paper_cohorts=config["report"]["paper_cohorts"],
+        samples=config["evaluate"]["bootstrap_samples"],
+        intervals=config["evaluate"]["intervals"],
+        size_percentiles=config["evaluate"]["lesion_size_percentiles"],
+        code=code_fingerprint("write_claims"),
+    script:
+        "../scripts/write_claims.py"
+
+
+rule plot_figure_2:
+    """Figure 2: the network of this study in 2-D and 3-D, drawn from the network itself."""
+    output:
+        png=report(
+            "results/report/figures/figure_2.png",
+            caption="../report/figure_2.rst",
+            category="Figures",
+            labels={"figure": "2", "what": "network"},
+        ),
+        pdf="results/report/figures/figure_2.pdf",
+    log:
+        "results/logs/plot_figure_2.log",
+    benchmark:
+        "results/benchmarks/plot_figure_2.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        grid_voxels=config["preprocess"]["grid_voxels"],
+        network=config["train"]["network"],
+        code=code_fingerprint("plot_figure_2"),
+    script:
+        "../scripts/plot_figure_2.py"
+
+
 rule plot_figure_3:
     """Figure 3: what each erasing strategy hides from the network."""
     input:
@@ -106,10 +170,114 @@ rule plot_figure_3:
     params:
         erasing=config["train"]["erasing"],
         seed=config["study"]["seeds"][0],
-        spacing_mm=config["preprocess"]["spacing_mm"],
         code=code_fingerprint("plot_figure_3"),
     script:
         "../scripts/plot_figure_3.py"
+
+
+rule plot_figure_4:
+    """Figure 4: subject-wise Dice over lesion size, with and without erasing, in 2-D and 3-D."""
+    input:
+        subjects="results/evaluate/subjects.csv",
+        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
+    output:
+        png=report(
+            "results/report/figures/figure_4.png",
+            caption="../report/figure_4.rst",
+            category="Figures",
+            labels={"figure": "4", "what": "lesion size"},
+        ),
+        pdf="results/report/figures/figure_4.pdf",
+    log:
+        "results/logs/plot_figure_4.log",
+    benchmark:
+        "results/benchmarks/plot_figure_4.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        models=config["study"]["models"],
+        grid_voxels=config["preprocess"]["grid_voxels"],
+        seeds=config["study"]["seeds"],
+        code=code_fingerprint("plot_figure_4"),
+    script:
+        "../scripts/plot_figure_4.py"
+
+
+rule plot_figure_5:
+    """Figure 5: AUPRC over the share of training data."""
+    input:
+        metrics="results/evaluate/metrics.csv",
+        intervals="results/evaluate/intervals.csv",
+        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
+        splits="results/split/healthy.csv",
+    output:
+        png=report(
+            "results/report/figures/figure_5.png",
+            caption="../report/figure_5.rst",
+            category="Figures",
+            labels={"figure": "5", "what": "number of training subjects"},
+        ),
+        pdf="results/report/figures/figure_5.pdf",
+    log:
+        "results/logs/plot_figure_5.log",
+    benchmark:
+        "results/benchmarks/plot_figure_5.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        models=config["study"]["models"],
+        cohorts=LESION,
+        percents=config["study"]["fractions_percent"],
+        grid_voxels=config["preprocess"]["grid_voxels"],
+        seeds=config["study"]["seeds"],
+        code=code_fingerprint("plot_figure_5"),
+    script:
+        "../scripts/plot_figure_5.py"
+
+
+rule plot_figure_6:
+    """Figure 6: which axial slices hold a lesion, on all test sets together."""
+    input:
+        intervals="results/evaluate/intervals.csv",
+        slices=expand(
+            "results/evaluate/{model}/fraction-100/seed-{seed}/{cohort}-t1/slices.npz",
+            model=[*config["study"]["models"], *models.BASELINE_NAMES],
+            seed=config["study"]["seeds"],
+            cohort=LESION,
+        ),
+    output:
+        png=report(
+            "results/report/figures/figure_6.png",
+            caption="../report/figure_6.rst",
+            category="Figures",
+            labels={"figure": "6", "what": "slice-wise detection"},
+        ),
+        pdf="results/report/figures/figure_6.pdf",
+    log:
+        "results/logs/plot_figure_6.log",
+    benchmark:
+        "results/benchmarks/plot_figure_6.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        paper_cohorts=[
+            config["report"]["paper_cohorts"].get(cohort) for cohort in LESION
+        ],
+        grid_voxels=config["preprocess"]["grid_voxels"],
+        cohorts=LESION,
+        seeds=config["study"]["seeds"],
+        code=code_fingerprint("plot_figure_6"),
+    script:
+        "../scripts/plot_figure_6.py"
 
 
 rule plot_figure_7:
@@ -145,7 +313,6 @@ rule plot_figure_7:
         runtime=10,
     params:
         model=config["study"]["example_model"],
-        spacing_mm=config["preprocess"]["spacing_mm"],
         percentiles=config["report"]["example_percentiles"],
         erosion_iterations=config["score"]["erosion_iterations"],
         median_size_voxels=config["score"]["median_size_voxels"],

@@ -2,6 +2,7 @@
 
 reads   results/preprocess/{cohort}/volumes.npz, results/split/{cohort}.csv, weights
 writes  results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/{split}.npz
+        scan_space/{subject}.nii.gz beside them, when asked for: the score map on the voxels of the scan
 """
 
 
@@ -60,3 +61,29 @@ rule reconstruct_baseline:
         code=code_fingerprint("reconstruct_baseline"),
     script:
         "../scripts/reconstruct_baseline.py"
+
+
+rule return_to_scan:
+    """Bring the score map of one test subject back to the grid of its scan, for a viewer."""
+    input:
+        volumes="results/preprocess/{cohort}/volumes.npz",
+        geometry="results/preprocess/{cohort}/geometry.json",
+        splits="results/split/{cohort}.csv",
+        score="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
+    output:
+        "results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/scan_space/{subject}.nii.gz",
+    log:
+        "results/logs/return_to_scan/{model}-{percent}-{seed}-{cohort}-{sequence}-{subject}.log",
+    benchmark:
+        "results/benchmarks/return_to_scan/{model}-{percent}-{seed}-{cohort}-{sequence}-{subject}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        erosion_iterations=config["score"]["erosion_iterations"],
+        median_size_voxels=config["score"]["median_size_voxels"],
+        code=code_fingerprint("return_to_scan"),
+    script:
+        "../scripts/return_to_scan.py"

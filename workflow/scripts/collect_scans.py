@@ -1,8 +1,24 @@
-"""Rule collect_scans: one table of all cohorts' scans."""
+"""Rule collect_scans: one table of all cohorts' scans, and what was found in a few lines."""
 
-from spatial_erasing.cohorts import concatenate_tables
+from pathlib import Path
+
+from spatial_erasing.cohorts import concatenate_tables, read_rows
+from spatial_erasing.ingest.summary import cohorts_summary
 from spatial_erasing.logs import log_to
+from spatial_erasing.split.fit import fit_summary
 
 log_to(snakemake.log[0])
 
-concatenate_tables(snakemake.input, snakemake.output[0])
+concatenate_tables(snakemake.input, snakemake.output.scans)
+rows = read_rows(snakemake.output.scans)
+found = cohorts_summary(rows, excluded=snakemake.params.exclude)
+fit = fit_summary(
+    rows, groups=snakemake.params.groups, sizes=snakemake.params.sizes, seed=snakemake.params.seed
+)
+summary = (
+    f"\nFound\n\n{found}\n\nsplit.sizes\n\n{fit}\n\n"
+    f"Every scan, with the reason if it is skipped: {snakemake.output.scans}\n"
+    "Next: the same command without the word ingest runs the whole study.\n"
+)
+print(summary)
+Path(snakemake.output.summary).write_text(summary, encoding="utf-8")

@@ -7,6 +7,7 @@ import numpy as np
 
 from spatial_erasing.cohorts import read_split, write_rows
 from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS, evaluate_dataset
+from spatial_erasing.evaluate.subject_counts import save_counts
 from spatial_erasing.logs import log_to
 from spatial_erasing.score.maps import score_maps
 
@@ -24,12 +25,9 @@ maps = score_maps(
     erosion_iterations=snakemake.params.erosion_iterations,
     median_size_voxels=snakemake.params.median_size_voxels,
 )
-metrics, subjects, slices = evaluate_dataset(
-    maps,
-    scans,
-    names=dict(snakemake.wildcards.items()),
-    threshold=json.loads(Path(snakemake.input.threshold).read_text()),
-)
-write_rows(snakemake.output.metrics, metrics, columns=METRIC_COLUMNS)
-write_rows(snakemake.output.subjects, subjects, columns=SUBJECT_COLUMNS)
-np.savez(snakemake.output.slices, score=slices, abnormal=scans.lesion_slices)
+threshold = json.loads(Path(snakemake.input.threshold).read_text())
+found = evaluate_dataset(maps, scans, names=dict(snakemake.wildcards.items()), threshold=threshold)
+write_rows(snakemake.output.metrics, found.metrics, columns=METRIC_COLUMNS)
+write_rows(snakemake.output.subjects, found.subjects, columns=SUBJECT_COLUMNS)
+save_counts(snakemake.output.counts, found.counts, threshold=threshold["threshold"])
+np.savez(snakemake.output.slices, score=found.slices, abnormal=scans.lesion_slices)

@@ -18,7 +18,7 @@ figure = figure_erasing(
     volumes,
     slices,
     slice_index=slice_index,
-    voxel_size_mm=voxel_size_mm(snakemake.input.volumes[0], spacing_mm=snakemake.params.spacing_mm),
+    voxel_size_mm=voxel_size_mm(snakemake.input.volumes[0]),
 )
 for path in snakemake.output:
     save_figure(figure, path)

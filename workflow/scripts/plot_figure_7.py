@@ -19,7 +19,7 @@ examples = read_examples(
         "median_size_voxels": snakemake.params.median_size_voxels,
     },
 )
-edges_mm = voxel_size_mm(snakemake.input.volumes[0], spacing_mm=snakemake.params.spacing_mm)
+edges_mm = voxel_size_mm(snakemake.input.volumes[0])
 figure = figure_examples(examples, voxel_size_mm=edges_mm)
 for path in snakemake.output:
     save_figure(figure, path)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from spatial_erasing.cohorts import voxel_size_mm
+from spatial_erasing.cohorts import read_rows, voxel_size_mm
 from spatial_erasing.logs import log_to
+from spatial_erasing.preprocess.quality import FlagRule
 from spatial_erasing.report.figure_quality import figure_quality
 from spatial_erasing.report.style import save_pages
 
@@ -11,9 +12,13 @@ log_to(snakemake.log[0])
 
 with np.load(snakemake.input.volumes) as arrays:
     pages = figure_quality(
-        snakemake.wildcards.cohort,
+        read_rows(snakemake.input.quality),
         arrays["subject"].tolist(),
-        (arrays["t1"].astype(np.float32), arrays["brain"], arrays["lesion"]),
-        voxel_size_mm=voxel_size_mm(snakemake.input.volumes, spacing_mm=snakemake.params.spacing_mm),
+        (arrays["t1"], arrays["brain"], arrays["lesion"]),
+        voxel_size_mm=voxel_size_mm(snakemake.input.volumes),
+        rule=FlagRule(
+            outside_ml=tuple(snakemake.params.flag_outside_ml),
+            beyond_deviations=snakemake.params.flag_beyond_deviations,
+        ),
     )
     save_pages(pages, snakemake.output[0])

@@ -2,10 +2,17 @@
 
 import numpy as np
 
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.logs import log_to
-from spatial_erasing.preprocess.stack import GridSettings, largest_box, require_few_failures, stack_cohort
-from spatial_erasing.preprocess.subject import COLUMNS
+from spatial_erasing.preprocess.geometry import write_chains
+from spatial_erasing.preprocess.stack import (
+    MANIFEST_COLUMNS,
+    GridSettings,
+    largest_box,
+    require_few_failures,
+    stack_cohort,
+)
 
 log_to(snakemake.log[0])
 
@@ -13,7 +20,7 @@ rows = [row for batch in snakemake.input.batches for row in read_rows(batch)]
 padded_grid_voxels = snakemake.params.padded_grid_voxels
 if padded_grid_voxels == "auto":
     padded_grid_voxels = largest_box(row for batch in snakemake.input.study for row in read_rows(batch))
-arrays = stack_cohort(
+arrays, chains = stack_cohort(
     rows,
     sequences=tuple(snakemake.params.sequences),
     settings=GridSettings(
@@ -26,5 +33,7 @@ arrays = stack_cohort(
 require_few_failures(
     rows, maximum_percent=snakemake.params.maximum_failed_percent, cohort=snakemake.wildcards.cohort
 )
-write_rows(snakemake.output.manifest, rows, columns=COLUMNS)
-np.savez(snakemake.output.volumes, padded_grid_voxels=padded_grid_voxels, **arrays)
+write_rows(snakemake.output.manifest, rows, columns=MANIFEST_COLUMNS)
+write_chains(snakemake.output.geometry, chains)
+with replaced_when_complete(snakemake.output.volumes) as unfinished:
+    np.savez(unfinished, **arrays)

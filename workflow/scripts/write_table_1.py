@@ -9,9 +9,10 @@ from spatial_erasing.report.write import write_table
 log_to(snakemake.log[0])
 
 table = table_1(
-    pd.read_csv(snakemake.input[0]),
+    pd.read_csv(snakemake.input.metrics),
     models=snakemake.params.models,
     cohorts=snakemake.params.cohorts,
+    intervals=pd.read_csv(snakemake.input.intervals),
 )
 write_table(
     table,

@@ -1,6 +1,6 @@
 import pytest
 
-from spatial_erasing.report.atomic import replaced_when_complete
+from spatial_erasing.atomic import replaced_when_complete
 
 
 def test_file_appears_only_when_complete_and_folders_are_made(tmp_path):

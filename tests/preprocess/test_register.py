@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 
-from spatial_erasing.phantom.register import affine_to_template
+from spatial_erasing.preprocess.register import affine_to_template
 from spatial_erasing.volumes import Volume
 
 

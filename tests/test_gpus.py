@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from spatial_erasing.train.device import choose_device, reserve_gpu, visible_gpus
+from spatial_erasing.gpus import reserve_gpu, visible_gpus
+from spatial_erasing.train.device import choose_device
 
 HOLD = textwrap.dedent("""
     import sys, time
     from pathlib import Path
-    from spatial_erasing.train.device import reserve_gpu
+    from spatial_erasing.gpus import reserve_gpu
     print(reserve_gpu(["gpu-a", "gpu-b"], lock_folder=Path(sys.argv[1]), poll_seconds=0.05), flush=True)
     time.sleep(60)
 """)
@@ -22,7 +23,7 @@ def hold(tmp_path):
     holders = []
 
     def start():
-        root = str(Path(__file__).parents[2])
+        root = str(Path(__file__).parents[1])
         command = [sys.executable, "-c", HOLD, str(tmp_path)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
         holders.append(process)

@@ -1,0 +1,100 @@
+"""How good brain masks are, against exact ones of synthetic heads and FreeSurfer's of one real head.
+
+    python benchmarks/masks.py DATA [--heads 8] [--methods deepbet] [--cores 2]
+
+Heads deformed from the template and heads synthesised from the label maps in DATA/label_maps have brains that
+are known exactly; the mask in DATA/mask_truth is FreeSurfer's, automatic. Dice, and the 95th percentile of
+the distance between the two surfaces, at 1 mm. Prints Markdown.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import binary_erosion, distance_transform_edt
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ["OMP_NUM_THREADS"] = os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
+
+from spatial_erasing.evaluate.overlap import dice  # noqa: E402
+from spatial_erasing.parallel import map_in_processes  # noqa: E402
+from spatial_erasing.phantom.cohort import PhantomSettings  # noqa: E402
+from spatial_erasing.phantom.make import make_cohort  # noqa: E402
+from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid  # noqa: E402
+from spatial_erasing.preprocess.strip import NETWORKS, mask_brain  # noqa: E402
+from spatial_erasing.volumes import read_volume  # noqa: E402
+
+
+def surface_distance_mm(first: np.ndarray, second: np.ndarray, *, percentile: float = 95) -> float:
+    """Percentile of the distances from each surface to the other, both ways, at 1 mm."""
+    surfaces = [mask & ~binary_erosion(mask) for mask in (first, second)]
+    return max(
+        float(np.percentile(distance_transform_edt(~other)[surface], percentile))
+        for surface, other in (surfaces, surfaces[::-1])
+    )
+
+
+def compare(item: tuple[str, Path, Path, str]) -> tuple[str, str, float, float, float]:
+    """Kind of head, method, Dice, distance in mm and difference of the volumes in percent."""
+    kind, scan, truth, method = item
+    head = read_volume(scan)
+    grid = isotropic_grid(head, spacing_mm=1.0)
+    found = mask_brain(head, grid, brain_mask=None, skull_strip=method)
+    exact = resample_to_grid(read_volume(truth), grid, interpolation="nearest") > 0.5
+    more = 100 * (found.sum() / exact.sum() - 1)
+    return kind, method, dice(found, exact), surface_distance_mm(found, exact), more
+
+
+def make_heads(
+    folder: Path, label_maps: Path, *, heads: int, cores: int
+) -> dict[str, list[tuple[Path, Path]]]:
+    """Scan and exact mask of synthetic heads of both kinds."""
+    made = {}
+    for kind, maps in {"template": None, "label maps": str(label_maps)}.items():
+        place = folder / kind
+        settings = PhantomSettings(label_maps=maps)
+        rows = make_cohort("healthy", place, subjects=heads, seed=1, settings=settings, cores=cores)
+        made[f"synthetic, {kind}"] = [(place / row["t1"], place / row["truth_brain"]) for row in rows]
+    return made
+
+
+def main() -> None:
+    """Print a row for each kind of head and method."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--heads", type=int, default=8, help="synthetic heads of each kind")
+    parser.add_argument("--methods", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--cores", type=int, default=2)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = make_heads(Path(folder), chosen.data / "label_maps", heads=chosen.heads, cores=chosen.cores)
+        head = "aomic-piop2_sub-0001"
+        pairs["real, against FreeSurfer"] = [
+            (
+                chosen.data / f"whole_head/{head}_T1w.nii.gz",
+                chosen.data / f"mask_truth/{head}_fs-brainmask.nii.gz",
+            )
+        ]
+        items = [(kind, *pair, method) for method in chosen.methods for kind in pairs for pair in pairs[kind]]
+        found = list(map_in_processes(compare, items, workers=chosen.cores))
+    print(
+        "| heads | method | n | Dice, mean (lowest) | 95th percentile of the surface distance, mm, mean "
+        "(highest) | volume, % |"
+    )
+    print("| :-- | :-- | --: | --: | --: | --: |")
+    for method in chosen.methods:
+        for kind in pairs:
+            numbers = np.array([row[2:] for row in found if row[:2] == (kind, method)])
+            overlap, distance_mm, more = numbers.T
+            print(
+                f"| {kind} | {method} | {len(numbers)} | {overlap.mean():.3f} ({overlap.min():.3f}) | "
+                f"{distance_mm.mean():.1f} ({distance_mm.max():.1f}) | {more.mean():+.1f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()

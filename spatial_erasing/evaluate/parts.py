@@ -1,0 +1,58 @@
+"""The differences that decide a claim on the test sets that there are."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from spatial_erasing.evaluate.claims import ALL_LESIONS, Arm, Claim, Contrast
+from spatial_erasing.evaluate.resample_study import ALL_COHORTS
+from spatial_erasing.evaluate.resamples import Quantity
+
+
+class Part(NamedTuple):
+    """A difference, positive if the claim is right: a weighted sum of quantities.
+
+    Args:
+        title: what is compared.
+        cohort: on which test set; "all" for all of them.
+        metric: by which number.
+        terms: weight and quantity.
+    """
+
+    title: str
+    cohort: str
+    metric: str
+    terms: tuple[tuple[float, Quantity], ...]
+
+
+def parts_of(claim: Claim, cohorts: Mapping[str, Sequence[str]]) -> list[Part]:
+    """Spell a claim out for these lesion cohorts.
+
+    Args:
+        claim: one of `CLAIMS`.
+        cohorts: name to the sequences that were scanned; a comparison of others has no part there.
+    """
+    return [
+        Part(
+            contrast.title,
+            place,
+            metric,
+            tuple((term.weight, _quantity(term.arm, place, metric)) for term in contrast.terms),
+        )
+        for contrast in claim.contrasts
+        for metric in claim.metrics
+        for place in _places(contrast, claim.over, cohorts)
+    ]
+
+
+def _places(contrast: Contrast, over: str, cohorts: Mapping[str, Sequence[str]]) -> list[str]:
+    """The test sets on which a contrast can be had."""
+    if over == ALL_COHORTS:
+        return [ALL_COHORTS]
+    sequences = {term.arm.sequence for term in contrast.terms}
+    return [cohort for cohort, scanned in cohorts.items() if sequences <= set(scanned)]
+
+
+def _quantity(arm: Arm, cohort: str, metric: str) -> Quantity:
+    if arm.lesions != ALL_LESIONS:
+        metric = f"{metric}_{arm.lesions}"
+    return Quantity(arm.model, arm.percent, cohort, arm.sequence, metric)

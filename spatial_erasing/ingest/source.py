@@ -1,0 +1,95 @@
+"""What the raw files of a cohort are like, so that new and changed ones are seen before any job starts.
+
+Needs no other package: a head node that plans the study may have Snakemake alone.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from spatial_erasing.ingest import bids, table
+from spatial_erasing.ingest.names import find_files, is_image_name
+from spatial_erasing.paths import expand_path
+
+SYNTHETIC = "synthetic"
+UNSEEN = "not seen"
+ABSENT = None  # the size of a file that is not there
+
+
+def download_of(path: str) -> str | None:
+    """The entry of ingest.downloads in which a cohort's path lies, or None if it lies elsewhere."""
+    parts = PurePosixPath(path).parts
+    return parts[3] if parts[:3] == ("results", "ingest", "downloads") and len(parts) > 3 else None
+
+
+def source_signature(
+    reader: str, path: str, *, sequences: Sequence[str], listed: Path
+) -> tuple[str, str | None]:
+    """A hash of names and sizes of a cohort's files, and a warning if a file is newer though both agree.
+
+    Times do not count, so that a study copied to another machine does not train again. Where nothing can be
+    seen, because data were removed, unmounted or closed, it is the hash of when they were listed: a finished
+    study needs its raw data no more.
+
+    Args:
+        reader: how the data set is laid out.
+        path: as the config says it.
+        sequences: which the cohort needs; a table names files for each.
+        listed: the cohort's list of scans, beside which the hash was recorded if it was made before.
+    """
+    if PurePosixPath(path).parts[:2] == ("results", "phantom"):
+        return SYNTHETIC, None
+    recorded = _recorded(listed)
+    try:
+        files = dict(_named_files(reader, expand_path(path, base=Path.cwd()), sequences))
+        states = {name: _state(file) for name, file in files.items()}
+    except (OSError, ValueError):  # list_scans says what is wrong, if it has to run
+        return recorded or UNSEEN, None
+    if all(size is ABSENT for size, _ in states.values()):
+        return recorded or UNSEEN, None
+    text = "\n".join(f"{name}\t{size}" for name, (size, _) in sorted(states.items()))
+    signature = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+    newest = max(states, key=lambda name: states[name][1])
+    is_newer = signature == recorded and states[newest][1] > listed.stat().st_mtime
+    return signature, _warning(files[newest], listed) if is_newer else None
+
+
+def _recorded(listed: Path) -> str:
+    """The hash of when the cohort was listed, "" if it never was."""
+    record = listed.with_suffix(".source")
+    return record.read_text(encoding="utf-8") if listed.exists() and record.exists() else ""
+
+
+def _named_files(reader: str, place: Path, sequences: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """The files that the list depends on, each under a name that stays when the data set is moved."""
+    if reader == "table":
+        yield from _files_of_table(place, sequences)
+        return
+    files = bids.counting_files(place) if reader == "bids" else find_files(place, is_image_name)
+    start = len(str(place)) + 1
+    yield from ((str(file)[start:], file) for file in files)
+
+
+def _files_of_table(place: Path, sequences: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Every file that a table lists, named by its line; the table itself is an input of the workflow."""
+    for line, scan in enumerate(table.find_scans(place, sequences=sequences)):
+        files = (scan.path, *scan.lesion, *([scan.brain_mask] if scan.brain_mask else []))
+        yield from ((f"{line} {number}", file) for number, file in enumerate(files))
+
+
+def _state(file: Path) -> tuple[int | None, float]:
+    """Size in bytes and time of the last change; a link to nothing has no size."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - a third faster than Path.stat, for thousands of files
+    except (FileNotFoundError, NotADirectoryError):
+        return ABSENT, 0.0
+    return found.st_size, found.st_mtime
+
+
+def _warning(file: Path, listed: Path) -> str:
+    """One line on a file that only its time tells apart."""
+    return (
+        f"{file} is newer than {listed}, though names and sizes of the data are the same. "
+        "If its content changed, add --forcerun list_scans to your command."
+    )

@@ -1,0 +1,175 @@
+"""Which subjects of a cohort to look at: a table of measures and one plain rule for the brain's volume.
+
+A flag excludes nobody. It comes with the line that does, for the user's own table of exclusions.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+COLUMNS = (
+    *("cohort", "subject", "scanner", "status", "reason", "brain_ml", "brain_deviations"),
+    *("lower_intensity", "median_intensity", "upper_intensity", "box_voxels"),
+    *("lesion_ml", "lesion_downsampled_ml", "lesion_outside_brain_percent"),
+    *("warning", "flag", "exclude_line"),
+)
+EXCLUSION_HEADER = "cohort,subject,reason"
+
+# Makes the median absolute deviation of normal values their standard deviation: 1 / Φ⁻¹(3/4).
+_NORMAL_SCALE = 1.4826
+# Of fewer brains the median and its deviation say little: among 4, one outlier moves both.
+_MINIMUM_SUBJECTS = 5
+
+
+@dataclass(frozen=True)
+class FlagRule:
+    """A brain is flagged outside these ml, or further than this from the median of its cohort.
+
+    Args:
+        outside_ml: lowest and highest volume that is not flagged.
+        beyond_deviations: largest distance that is not flagged, in robust standard deviations.
+    """
+
+    outside_ml: tuple[float, float]
+    beyond_deviations: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and robust standard deviation of a cohort's brains in ml; NaN where there is none."""
+
+    median_ml: float
+    deviation_ml: float
+
+    def deviations(self, volume_ml: float) -> float:
+        """Signed distance of a volume from the median, in robust standard deviations."""
+        return (volume_ml - self.median_ml) / self.deviation_ml
+
+
+def brain_spread(volumes_ml: Iterable[float]) -> Spread:
+    """Median and 1.4826 × median absolute deviation, which a few outliers hardly move.
+
+    The deviation is NaN, so that it flags nobody, of fewer than 5 brains and where at least half of the
+    volumes are equal: then it would be 0, and one voxel more would be infinitely far away.
+    """
+    volumes_ml = np.asarray(list(volumes_ml), dtype=float)
+    if not len(volumes_ml):
+        return Spread(np.nan, np.nan)
+    median_ml = float(np.median(volumes_ml))
+    deviation_ml = _NORMAL_SCALE * float(np.median(np.abs(volumes_ml - median_ml)))
+    is_defined = len(volumes_ml) >= _MINIMUM_SUBJECTS and deviation_ml > 0
+    return Spread(median_ml, deviation_ml if is_defined else np.nan)
+
+
+def quality_rows(manifest: Iterable[Mapping[str, object]], *, rule: FlagRule) -> list[dict[str, object]]:
+    """One row a subject with its measures, flag and the line that would exclude it; the worst first.
+
+    Failed subjects come first, then flagged ones, then those with a warning; each group sorted by name.
+
+    Args:
+        manifest: all rows of one cohort's manifest, failed ones too.
+        rule: when a brain is flagged.
+    """
+    manifest = list(manifest)
+    spread = brain_spread(float(row["brain_ml"]) for row in manifest if row["status"] == "done")
+    rows = [_quality_row(row, rule=rule, spread=spread) for row in manifest]
+    return sorted(rows, key=_urgency)
+
+
+def _quality_row(row: Mapping[str, object], *, rule: FlagRule, spread: Spread) -> dict[str, object]:
+    """The row of one subject; what a failed one lacks is empty."""
+    box = [str(row.get(f"box_{axis}_voxels", "")) for axis in "xyz"]
+    kept = {name: row.get(name, "") for name in COLUMNS} | {"box_voxels": "×".join(box) if all(box) else ""}
+    if row["status"] != "done":
+        return kept | {"exclude_line": exclude_line(row, "preprocessing failed")}
+    volume_ml = float(row["brain_ml"])
+    deviations = spread.deviations(volume_ml)
+    flag = flag_sentence(volume_ml, rule=rule, spread=spread)
+    return kept | {
+        "brain_deviations": "" if np.isnan(deviations) else deviations,
+        "flag": flag,
+        "exclude_line": exclude_line(row, f"brain of {volume_ml:.0f} ml") if flag else "",
+    }
+
+
+def flag_sentence(volume_ml: float, *, rule: FlagRule, spread: Spread) -> str:
+    """What is unusual about a brain of this volume and by which rule; empty if nothing is."""
+    lowest_ml, highest_ml = rule.outside_ml
+    findings = []
+    if volume_ml < lowest_ml:
+        findings.append(f"below {lowest_ml:g} ml")
+    if volume_ml > highest_ml:
+        findings.append(f"above {highest_ml:g} ml")
+    deviations = spread.deviations(volume_ml)
+    if abs(deviations) > rule.beyond_deviations:
+        side = "above" if deviations > 0 else "below"
+        findings.append(
+            f"{abs(deviations):.1f} robust SD {side} the median {spread.median_ml:.0f} ml, "
+            f"limit {rule.beyond_deviations:g}"
+        )
+    return f"Brain of {volume_ml:.1f} ml: {'; '.join(findings)}." if findings else ""
+
+
+def exclude_line(row: Mapping[str, object], reason: str) -> str:
+    """The line that leaves out a subject, for the table that `ingest.exclude` names."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([row["cohort"], row["subject"], reason])
+    return line.getvalue()
+
+
+def _urgency(row: Mapping[str, object]) -> tuple:
+    """Sorts failed, flagged and warned subjects to the front."""
+    return row["status"] == "done", not row["flag"], not row["warning"], row["subject"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What happened to a cohort, in numbers. A subject may be flagged and have a warning.
+
+    Args:
+        vanished: lesions that have no voxel left on the grid of the networks.
+        lesion_ml: all lesions of the subjects that are done, before downsampling.
+        lesion_downsampled_ml: the same after downsampling.
+    """
+
+    subjects: int
+    done: int
+    failed: int
+    flagged: int
+    warned: int
+    lesions: int
+    vanished: int
+    lesion_ml: float
+    lesion_downsampled_ml: float
+
+
+def count_quality(rows: Iterable[Mapping[str, object]]) -> Counts:
+    """The numbers of a cohort, from the rows of `quality_rows` or of their file."""
+    rows = list(rows)
+    done = [row for row in rows if row["status"] == "done"]
+    before = [float(row["lesion_ml"] or 0) for row in done]
+    after = [float(row["lesion_downsampled_ml"] or 0) for row in done]
+    return Counts(
+        subjects=len(rows),
+        done=len(done),
+        failed=len(rows) - len(done),
+        flagged=sum(bool(row["flag"]) for row in rows),
+        warned=sum(bool(row["warning"]) for row in rows),
+        lesions=sum(ml > 0 for ml in before),
+        vanished=sum(old > 0 and new == 0 for old, new in zip(before, after, strict=True)),
+        lesion_ml=sum(before),
+        lesion_downsampled_ml=sum(after),
+    )
+
+
+def quality_summary(rows: Iterable[Mapping[str, object]], *, cohort: str) -> str:
+    """One line for the terminal: "brats: 334 done, 1 failed, 2 flagged, 0 with a warning"."""
+    counts = count_quality(rows)
+    line = (
+        f"{cohort}: {counts.done} done, {counts.failed} failed, {counts.flagged} flagged, "
+        f"{counts.warned} with a warning"
+    )
+    return line + (f", {counts.vanished} of {counts.lesions} lesions vanished" if counts.vanished else "")

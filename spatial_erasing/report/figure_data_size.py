@@ -1,0 +1,177 @@
+"""Figure 5: AUPRC over the share of the training data."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from spatial_erasing.models import paper_name
+from spatial_erasing.report.estimates import (
+    Estimate,
+    draw_estimate,
+    find_interval,
+    limits_around,
+    seeds_note,
+)
+from spatial_erasing.report.model_style import families, model_style
+from spatial_erasing.report.style import (
+    GRID_COLOUR,
+    MM_PER_INCH,
+    PAGE_WIDTH_MM,
+    SMALL_POINTS,
+    add_panel,
+    add_text,
+    in_house_style,
+    new_figure,
+    wrapped,
+)
+
+_METRIC = "average_precision"
+_LEFT_MM, _RIGHT_MM, _GAP_MM, _HEAD_MM = 12.0, 2.0, 5.0, 6.0
+_WIDEST_PANEL_MM, _PANEL_MM, _AXIS_MM, _LINE_MM = 130.0, 68.0, 9.5, 3.6
+_DODGE_PERCENT = 0.9  # between models at the same share
+_LINE_POINTS = 1.4
+
+Curves = dict[str, dict[int, Estimate]]
+
+
+@in_house_style
+def figure_data_size(
+    metrics: pd.DataFrame,
+    *,
+    models: Sequence[str],
+    cohorts: Sequence[str],
+    training_subjects: Mapping[int, int],
+    intervals: pd.DataFrame | None = None,
+) -> Figure:
+    """AUPRC, mean of the test sets, over the share of the training data, as Bengs et al. (2021), Figure 5.
+
+    Each erasing strategy has a panel; the models without erasing stand in all of them.
+
+    Args:
+        metrics: `metrics.csv` of all runs.
+        models: to compare.
+        cohorts: test sets that the mean is over.
+        training_subjects: share in percent -> subjects; the shares that are drawn.
+        intervals: as `find_interval` reads them, drawn as whiskers.
+
+    Raises:
+        ValueError: a model was not evaluated on all test sets, once a seed and share.
+    """
+    curves = {
+        model: {
+            percent: Estimate(
+                _auprc_of_seeds(metrics, model=model, fraction_percent=percent, cohorts=cohorts),
+                find_interval(intervals, model=model, metric=_METRIC, fraction_percent=percent),
+            )
+            for percent in sorted(training_subjects)
+        }
+        for model in models
+    }
+    groups = families(models)
+    note = wrapped(_note(curves, cohorts, training_subjects), PAGE_WIDTH_MM)
+    legend_lines = max(map(len, groups.values())) if len(groups) > 1 else 0
+    width_mm = (PAGE_WIDTH_MM - _LEFT_MM - _RIGHT_MM + _GAP_MM) / len(groups) - _GAP_MM
+    width_mm = min(width_mm, _WIDEST_PANEL_MM)
+    note_mm = _HEAD_MM + _PANEL_MM + _AXIS_MM + legend_lines * _LINE_MM
+    figure = new_figure(PAGE_WIDTH_MM, note_mm + (note.count("\n") + 1) * _LINE_MM + 1.0)
+    for column, (title, members) in enumerate(groups.items()):
+        left_mm = _LEFT_MM + column * (width_mm + _GAP_MM)
+        size = {"width_mm": width_mm, "height_mm": _PANEL_MM}
+        panel = add_panel(figure, left_mm=left_mm, top_mm=_HEAD_MM, **size)
+        _draw_curves(panel, {model: curves[model] for model in members})
+        _scale_axes(panel, curves)
+        panel.tick_params(labelleft=column == 0)
+        if column == 0:
+            panel.set_ylabel("AUPRC in %" + (", mean of the test sets" if len(cohorts) > 1 else ""))
+        if len(groups) > 1:
+            panel.set_title(title)
+            _add_legend(figure, members, left_mm=left_mm + width_mm / 2, below=True)
+    if len(groups) == 1:
+        by_value = sorted(models, key=lambda model: -list(curves[model].values())[-1].mean)
+        _add_legend(figure, by_value, left_mm=_LEFT_MM + width_mm + 2.0, below=False)
+    add_text(figure, note, left_mm=0, top_mm=note_mm + 0.3, fontsize=SMALL_POINTS)
+    return figure
+
+
+def _auprc_of_seeds(
+    metrics: pd.DataFrame, *, model: str, fraction_percent: int, cohorts: Sequence[str]
+) -> tuple[float, ...]:
+    """The mean of the test sets, in percent, of each seed; NaN where a test set has no AUPRC."""
+    key = {"model": model, "fraction_percent": fraction_percent, "sequence": "t1", "metric": _METRIC}
+    is_wanted = metrics["cohort"].isin(cohorts)
+    for column, value in key.items():
+        is_wanted &= metrics[column] == value
+    rows = metrics[is_wanted]
+    counts = rows.groupby(["seed", "cohort"]).size().unstack(fill_value=0)
+    counts = counts.reindex(columns=list(cohorts), fill_value=0)
+    if counts.empty or (counts != 1).any(axis=None):
+        raise ValueError(
+            f"metrics.csv does not have {_METRIC} of {model} after {fraction_percent} % of the training data "
+            f"once for each of {', '.join(cohorts)} and every seed (seeds found: {counts.index.tolist()}). "
+            "Evaluate this model again, or take it out of study.models in config.yaml."
+        )
+    by_cohort = rows.pivot(index="seed", columns="cohort", values="value")
+    return tuple((100 * by_cohort.mean(axis=1, skipna=False)).tolist())
+
+
+def _draw_curves(panel: Axes, curves: Curves) -> None:
+    """Lines through the means, with what is uncertain about them; a remark where there is one share only."""
+    for rank, (model, curve) in enumerate(curves.items()):
+        shift = (rank - (len(curves) - 1) / 2) * _DODGE_PERCENT
+        places = [percent + shift for percent in curve]
+        style = model_style(model)
+        line = {"color": style.colour, "linestyle": style.dashes, "linewidth": _LINE_POINTS, "label": model}
+        panel.plot(places, [estimate.mean for estimate in curve.values()], **line, zorder=2.2)
+        for place, estimate in zip(places, curve.values(), strict=True):
+            draw_estimate(panel, estimate, place, model=model)
+    percents = list(next(iter(curves.values())))
+    if len(percents) == 1:
+        remark = (
+            f"This study trains on {percents[0]} % of the data only:\nadd shares to study.fractions_percent."
+        )
+        panel.text(0.05, 0.95, remark, transform=panel.transAxes, va="top", fontsize=SMALL_POINTS)
+
+
+def _scale_axes(panel: Axes, curves: Curves) -> None:
+    """Common limits, a tick for each share."""
+    percents = sorted(next(iter(curves.values())))
+    panel.set_xlim(0, 1.06 * percents[-1])
+    panel.set_xticks(percents, list(map(str, percents)))
+    panel.set_xlabel("Training data in %", labelpad=1)
+    estimates = [estimate for curve in curves.values() for estimate in curve.values()]
+    panel.set_ylim(limits_around(value for estimate in estimates for value in estimate.drawn))
+    panel.yaxis.set_major_locator(MaxNLocator(6))
+    panel.grid(axis="y", color=GRID_COLOUR, linewidth=0.4)
+    panel.set_axisbelow(True)
+
+
+def _add_legend(figure: Figure, models: Sequence[str], *, left_mm: float, below: bool) -> None:
+    """Models line by line, below the middle of a panel or to the right of it."""
+    width_mm, height_mm = figure.get_size_inches() * MM_PER_INCH
+    top_mm = _HEAD_MM + (_PANEL_MM + _AXIS_MM if below else 0)
+    look = {"linewidth": _LINE_POINTS}
+    figure.legend(
+        handles=[
+            Line2D([], [], **(model_style(model).line | look), label=paper_name(model)) for model in models
+        ],
+        loc="upper center" if below else "upper left",
+        bbox_to_anchor=(left_mm / width_mm, 1 - top_mm / height_mm),
+        borderaxespad=0,
+        borderpad=0.2,
+        labelspacing=0.35,
+        handlelength=3.6,
+    )
+
+
+def _note(curves: Curves, cohorts: Sequence[str], training_subjects: Mapping[int, int]) -> str:
+    """On whom, and what points and bars are."""
+    where = f"averaged over {' and '.join(cohorts)}" if len(cohorts) > 1 else f"on {cohorts[0]}"
+    sentences = [f"Average precision over all voxels, {where}."]
+    sentences.append(seeds_note(estimate for curve in curves.values() for estimate in curve.values()))
+    shares = (f"{count:,} ({percent} %)" for percent, count in sorted(training_subjects.items()))
+    sentences.append(f"Training subjects: {', '.join(shares)}; models stand side by side at the same share.")
+    return " ".join(sentences)

@@ -1,0 +1,10 @@
+"""Rule ingest: show on the terminal what was found."""
+
+import sys
+from pathlib import Path
+
+from spatial_erasing.logs import log_to
+
+log_to(snakemake.log[0])
+
+print(Path(snakemake.input.summary).read_text(encoding="utf-8"), file=sys.__stdout__)

@@ -1,0 +1,22 @@
+"""Rule judge_claims: what the paper claims, compared on this run."""
+
+from spatial_erasing.cohorts import read_rows, write_rows
+from spatial_erasing.evaluate.bootstrap import IntervalRule
+from spatial_erasing.evaluate.comparisons import CLAIM_COLUMNS, COMPARISON_COLUMNS, judge_claims
+from spatial_erasing.evaluate.resamples import load_resamples
+from spatial_erasing.evaluate.subject_dice import read_subject_dice
+from spatial_erasing.logs import log_to
+
+log_to(snakemake.log[0])
+
+comparisons, claims = judge_claims(
+    load_resamples(snakemake.input.resamples),
+    read_subject_dice(
+        read_rows(snakemake.input.subjects), size_percentiles=tuple(snakemake.params.size_percentiles)
+    ),
+    cohorts=snakemake.params.cohorts,
+    rule=IntervalRule(**snakemake.params.intervals),
+    seed=snakemake.params.seed,
+)
+write_rows(snakemake.output.comparisons, comparisons, columns=COMPARISON_COLUMNS)
+write_rows(snakemake.output.claims, claims, columns=CLAIM_COLUMNS)

@@ -1,0 +1,23 @@
+"""Rule write_claims: the claims of the paper beside what this run says about them."""
+
+from spatial_erasing.cohorts import read_rows, write_rows
+from spatial_erasing.evaluate.comparisons import CLAIM_COLUMNS
+from spatial_erasing.logs import log_to
+from spatial_erasing.report.claims_page import claims_notes, write_claims_html, write_claims_markdown
+from spatial_erasing.report.claims_table import PAPER_COLUMNS, printed_claims, rows_with_paper
+
+log_to(snakemake.log[0])
+
+rows = read_rows(snakemake.input.claims)
+claims = printed_claims(
+    rows, read_rows(snakemake.input.comparisons), paper_cohorts=snakemake.params.paper_cohorts
+)
+caption = f"{snakemake.params.title}. What the paper concludes, and what this run says about it."
+notes = claims_notes(
+    samples=snakemake.params.samples,
+    **snakemake.params.intervals,
+    size_percentiles=tuple(snakemake.params.size_percentiles),
+)
+write_rows(snakemake.output.csv, rows_with_paper(rows), columns=(*CLAIM_COLUMNS, *PAPER_COLUMNS))
+write_claims_markdown(claims, snakemake.output.md, caption=caption, notes=notes)
+write_claims_html(claims, snakemake.output.html, caption=caption, notes=notes)
