@@ -1,7 +1,9 @@
 """Work over many items in processes, sized by the cores asked for and by the memory that is free."""
 
+import ctypes
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 logger = logging.getLogger(__name__)
+PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -86,7 +89,25 @@ def map_in_processes(
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=_limit_threads)
+    return ProcessPoolExecutor(
+        workers, mp_context=get_context("fork"), initializer=_begin_worker, initargs=(os.getpid(),)
+    )
+
+
+def _begin_worker(parent: int) -> None:
+    _die_with(parent)
+    _limit_threads()
+
+
+def _die_with(parent: int) -> None:
+    """End this process when its parent does, even by SIGKILL.
+
+    A worker that lived on would wait for work for ever, and write into the files of the next run.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != parent:  # it was faster
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _limit_threads() -> None:
