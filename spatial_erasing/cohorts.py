@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.split.assign import in_fraction
 
 Subject = tuple[str, str]  # cohort, subject
@@ -39,7 +40,10 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
 
 def write_rows(path: str | Path, rows: Sequence[Mapping[str, object]], *, columns: Iterable[str]) -> None:
     """Write a CSV file with these columns; other keys of a row are left out."""
-    with Path(path).open("w", newline="", encoding="utf-8") as stream:
+    with (
+        replaced_when_complete(path) as unfinished,
+        unfinished.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.DictWriter(stream, list(columns), extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -1,13 +1,13 @@
 """Volumes on disk: the one place that reads and writes images."""
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.headers import Header, read_header
 from spatial_erasing.image_files import whole_content
 
@@ -64,20 +64,14 @@ def write_volume(
         affine: voxel indices to world mm, shape (4, 4).
         stored_as: an integer type that the range of intensities is scaled to, with its slope in the header.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     if intensities.dtype == bool:
         intensities = intensities.astype(np.uint8)
-    unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
     image = nib.Nifti1Image(intensities, affine)
     image.header.set_xyzt_units("mm")
     if stored_as is not None:
         image.set_data_dtype(stored_as)
-    try:
+    with replaced_when_complete(path) as unfinished:
         nib.save(image, unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _scaled(content: bytearray, header: Header) -> np.ndarray:

@@ -1,12 +1,12 @@
 """Cohorts of phantoms: one subject at a time, each from its own random numbers."""
 
-import csv
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from spatial_erasing.cohorts import write_rows
 from spatial_erasing.phantom.anatomy import Deformation, draw_deformation
 from spatial_erasing.phantom.fields import Grid, lattice
 from spatial_erasing.phantom.head import Head, render_head
@@ -111,9 +111,9 @@ def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settin
 def finish_cohort(kind: str, folder: str | Path, rows: list[dict]) -> None:
     """Write the truth table of all subjects and, for a healthy cohort, the table that its reader wants."""
     folder = Path(folder)
-    _write_table(folder / "truth" / "truth.csv", rows, list(rows[0]))
+    write_rows(folder / "truth" / "truth.csv", rows, columns=rows[0])
     if kind == "healthy":
-        _write_table(folder / "participants.csv", rows, ["subject", "scanner", "t1"])
+        write_rows(folder / "participants.csv", rows, columns=("subject", "scanner", "t1"))
 
 
 def _generator(*parts: object) -> np.random.Generator:
@@ -206,14 +206,3 @@ def _paths(files: Layout) -> dict[str, str]:
         "truth_brain": files.truth_brain,
         "truth_lesion": files.truth_lesion or "",
     }
-
-
-def _write_table(path: Path, rows: list[dict], columns: list[str]) -> None:
-    """Write these columns of the rows as CSV, under a temporary name first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    with unfinished.open("w", newline="") as file:
-        table = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    unfinished.replace(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.grids import Grid
 from spatial_erasing.preprocess.downsample import centred_window
 from spatial_erasing.preprocess.resample import resample_to_grid
@@ -68,7 +69,8 @@ def write_chains(path: str | Path, chains: Mapping[str, Mapping[str, Grid]]) -> 
         f"{json.dumps({name: grid.as_json() for name, grid in grids.items()})}"
         for subject, grids in chains.items()
     ]
-    Path(path).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    with replaced_when_complete(path) as unfinished:
+        unfinished.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def read_chains(path: str | Path) -> dict[str, dict[str, Grid]]:

@@ -1,23 +1,18 @@
 """Checkpoints that a kill cannot break, and weights that carry their network's settings."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
 
 def save_atomically(content: dict, path: Path) -> None:
     """Write tensors and plain values under a temporary name, then rename: never half there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
-    try:
+    with replaced_when_complete(path) as unfinished:
         torch.save(content, unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict | None:
