@@ -172,10 +172,15 @@ def _absence(path: Path) -> str:
     return f"{path} does not exist. Correct its row in the cohort's table or its folder in config.yaml."
 
 
+def first_closed_folder(path: Path) -> Path | None:
+    """The topmost folder on the way to a path that this user may not enter; None if all are open."""
+    folders = reversed(path.absolute().parents)
+    return next((folder for folder in folders if not os.access(folder, os.X_OK)), None)
+
+
 def _prohibition(path: Path, error: PermissionError) -> str:
     """Who may not read the file, and the command that lets them: for it, or for the first closed folder."""
-    folders = reversed(path.absolute().parents)
-    closed = next((folder for folder in folders if not os.access(folder, os.X_OK)), None)
+    closed = first_closed_folder(path)
     command = f"chmod a+rx {shlex.quote(str(closed))}" if closed else f"chmod a+r {shlex.quote(str(path))}"
     return (
         f"{path} may not be read ({error.strerror}, user {os.geteuid()}). Expected a file that the user of "

@@ -35,6 +35,7 @@ def expand_path(text: str, *, base: Path) -> Path:
     variables = os.environ | {"WORKFLOW": str(ROOT)}
 
     def value(match: re.Match) -> str:
+        """What the variable holds."""
         if not variables.get(match[1]):
             raise ValueError(
                 f"{text} needs the environment variable {match[1]}, which is not set. "

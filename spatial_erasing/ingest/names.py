@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from spatial_erasing.image_files import first_closed_folder
+
 
 def find_images(folder: Path) -> list[Path]:
     """Every NIfTI file below a folder, in natural order (2 before 10).
@@ -88,8 +90,7 @@ def _raise(error: OSError) -> NoReturn:
     """Say how to open a folder that may not be read."""
     if not isinstance(error, PermissionError):
         raise error
-    above = reversed(Path(error.filename).parents)
-    closed = next((place for place in above if not os.access(place, os.X_OK)), error.filename)
+    closed = first_closed_folder(Path(error.filename)) or error.filename
     raise PermissionError(
         f"{error.filename} may not be read. Expected every folder of a data set to be open to you: passing "
         "it over would lose subjects silently. Open it, or ask its owner to:\n"
