@@ -18,8 +18,8 @@ from spatial_erasing.phantom.planting import (
     tissue_signal,
 )
 from spatial_erasing.preprocess.register import affine_to_template
-from spatial_erasing.preprocess.resample import isotropic_grid, require_same_grid, resample_to_grid
-from spatial_erasing.preprocess.strip import brain_of_stripped_scan, strip_skull
+from spatial_erasing.preprocess.resample import isotropic_grid, require_same_grid
+from spatial_erasing.preprocess.strip import brain_of_stripped_scan, mask_brain
 from spatial_erasing.seeds import hash_seed
 from spatial_erasing.volumes import Volume, read_volume, write_volume
 
@@ -95,9 +95,8 @@ def _find_brain(volume: Volume, scan: Mapping[str, str]) -> np.ndarray:
         require_same_grid(volume, mask)
         return mask.intensities > 0.5
     grid = isotropic_grid(volume, spacing_mm=STRIP_SPACING_MM)
-    stripped = strip_skull(resample_to_grid(volume, grid, interpolation="linear"), affine=grid.affine)
     return carry_mask(
-        stripped,
+        mask_brain(volume, grid, brain_mask=None, skull_strip=scan["skull_strip"]),
         mask_affine=grid.affine,
         grid=volume.intensities.shape,
         affine=volume.affine,

@@ -5,6 +5,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from spatial_erasing.phantom import planted_subject
+from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.volumes import write_volume
 
 SHAPE = (60, 64, 56)
@@ -144,3 +145,16 @@ def test_the_same_person_is_planted_the_same_twice(person):
     second = plant("left"), stored(folder / "out/one_T1w.nii.gz")
     assert first[0] == second[0]
     np.testing.assert_array_equal(first[1], second[1])
+
+
+def test_the_skull_is_stripped_as_the_row_says(person, monkeypatch):
+    plant, _ = person
+    asked = []
+
+    def mask(volume, grid, *, brain_mask, skull_strip):
+        asked.append(skull_strip)
+        return resample_to_grid(volume, grid, interpolation="nearest") > 50
+
+    monkeypatch.setattr(planted_subject, "mask_brain", mask)
+    row = plant("left", strip="robex")
+    assert asked == ["robex"] and row["shape"] == "left"
