@@ -5,8 +5,35 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.cohorts import Split
+from spatial_erasing.cohorts import Split, read_split
 from spatial_erasing.score.postprocess import anomaly_score
+
+
+def read_score_maps(
+    files: tuple[str, str, str],
+    *,
+    split: str,
+    sequence: str,
+    erosion_iterations: int,
+    median_size_voxels: int,
+) -> tuple[Split, Iterator[np.ndarray]]:
+    """A split of one cohort, and the score map of each of its subjects.
+
+    Args:
+        files: paths of the cohort's `volumes.npz`, of the table of splits and of the reconstructions.
+        split: "validation" or "test".
+        sequence: "t1" or "t1ce".
+        erosion_iterations: of the brain mask, in-plane.
+        median_size_voxels: edge of the median filter's cube.
+    """
+    volumes, splits, reconstructions = files
+    scans = read_split([volumes], splits, split=split, sequence=sequence)
+    return scans, score_maps(
+        scans,
+        Path(reconstructions),
+        erosion_iterations=erosion_iterations,
+        median_size_voxels=median_size_voxels,
+    )
 
 
 def score_maps(

@@ -2,6 +2,7 @@ import csv
 import json
 import re
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -206,3 +207,19 @@ def test_a_relative_data_folder_counts_from_where_the_command_was_typed(study, t
     (study.workflow / "data of mine/templates/ch2bet.nii.gz").touch()
     printed = elsewhere.run("--configfile", overlay, "--dry-run", check=False)
     assert "plant_lesions" in printed and "no such file" not in printed
+
+
+def test_a_score_map_returns_to_the_voxels_of_its_scan(changed):
+    run = "score/3d-cube-noise/fraction-100/seed-1/brats-t1"
+    splits = read_rows(changed.results / "split/brats.csv")
+    subject = next(row["subject"] for row in splits if row["split"] == "test")
+    found = changed.results / f"{run}/scan_space/{subject}.nii.gz"
+    printed = changed.run("--", str(found.relative_to(changed.folder)))
+    scans = read_rows(changed.results / "ingest/brats.csv")
+    path = next(row["path"] for row in scans if (row["subject"], row["sequence"]) == (subject, "t1"))
+    scan, score = nib.load(path), nib.load(found)
+    assert score.shape == scan.shape and np.allclose(score.affine, scan.affine, atol=1e-4)
+    values, head = score.get_fdata(), scan.get_fdata()
+    assert 0 < values.max() < 1 and values.min() >= 0
+    assert values[head > 0].sum() > 0.9 * values.sum(), "the brain's anomalies lie in the brain"
+    assert "report.html" not in printed

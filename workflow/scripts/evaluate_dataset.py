@@ -5,23 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.cohorts import read_split, write_rows
+from spatial_erasing.cohorts import write_rows
 from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS, evaluate_dataset
 from spatial_erasing.evaluate.subject_counts import save_counts
 from spatial_erasing.logs import log_to
-from spatial_erasing.score.maps import score_maps
+from spatial_erasing.score.maps import read_score_maps
 
 log_to(snakemake.log[0])
 
-scans = read_split(
-    [snakemake.input.volumes],
-    snakemake.input.splits,
+scans, maps = read_score_maps(
+    (snakemake.input.volumes, snakemake.input.splits, snakemake.input.score),
     split="test",
     sequence=snakemake.wildcards.sequence,
-)
-maps = score_maps(
-    scans,
-    Path(snakemake.input.score),
     erosion_iterations=snakemake.params.erosion_iterations,
     median_size_voxels=snakemake.params.median_size_voxels,
 )

@@ -3,22 +3,16 @@
 import json
 from pathlib import Path
 
-from spatial_erasing.cohorts import read_split
 from spatial_erasing.logs import log_to
-from spatial_erasing.score.maps import score_maps
+from spatial_erasing.score.maps import read_score_maps
 from spatial_erasing.threshold.record import threshold_record
 
 log_to(snakemake.log[0])
 
-scans = read_split(
-    [snakemake.input.volumes],
-    snakemake.input.splits,
+scans, maps = read_score_maps(
+    (snakemake.input.volumes, snakemake.input.splits, snakemake.input.score),
     split="validation",
     sequence=snakemake.wildcards.sequence,
-)
-maps = score_maps(
-    scans,
-    Path(snakemake.input.score),
     erosion_iterations=snakemake.params.erosion_iterations,
     median_size_voxels=snakemake.params.median_size_voxels,
 )

@@ -1,26 +1,20 @@
 """Rule return_to_scan: one subject's score map on the voxels of its scan."""
 
 from itertools import islice
-from pathlib import Path
 
-from spatial_erasing.cohorts import place_of, read_split
+from spatial_erasing.cohorts import place_of
 from spatial_erasing.logs import log_to
 from spatial_erasing.preprocess.geometry import read_chains, return_to_scan
-from spatial_erasing.score.maps import score_maps
+from spatial_erasing.score.maps import read_score_maps
 from spatial_erasing.volumes import write_volume
 
 log_to(snakemake.log[0])
 
 subject = snakemake.wildcards.subject
-scans = read_split(
-    [snakemake.input.volumes],
-    snakemake.input.splits,
+scans, maps = read_score_maps(
+    (snakemake.input.volumes, snakemake.input.splits, snakemake.input.score),
     split="test",
     sequence=snakemake.wildcards.sequence,
-)
-maps = score_maps(
-    scans,
-    Path(snakemake.input.score),
     erosion_iterations=snakemake.params.erosion_iterations,
     median_size_voxels=snakemake.params.median_size_voxels,
 )
