@@ -20,10 +20,9 @@ def make_demo(clone):
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """A clone whose environment is already installed; `make demo` finds its stamp."""
+    """A clone and nothing else: `make demo` installs what users get, without what the tests bring."""
     clone = tmp_path_factory.mktemp("clone") / "spatial-erasing"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
-    (clone / ".venv").symlink_to(ROOT / ".venv")
     return clone
 
 
