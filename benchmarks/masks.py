@@ -58,6 +58,8 @@ def make_heads(
 ) -> dict[str, list[tuple[Path, Path]]]:
     """Scan and exact mask of synthetic heads of both kinds."""
     made = {}
+    if not heads:
+        return made
     for kind, maps in {"template": None, "label maps": str(label_maps)}.items():
         place = folder / kind
         settings = PhantomSettings(label_maps=maps)
@@ -70,7 +72,7 @@ def main() -> None:
     """Print a row for each kind of head and method."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--heads", type=int, default=8, help="synthetic heads of each kind")
+    parser.add_argument("--heads", type=int, default=8, help="synthetic heads of each kind, or none")
     parser.add_argument("--methods", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--cores", type=int, default=2)
     chosen = parser.parse_args()
@@ -93,6 +95,8 @@ def main() -> None:
     for method in chosen.methods:
         for kind in pairs:
             numbers = np.array([row[2:] for row in found if row[:2] == (kind, method)])
+            if not len(numbers):
+                continue
             overlap, distance_mm, kept, more = numbers.T
             print(
                 f"| {kind} | {method} | {len(numbers)} | {overlap.mean():.3f} ({overlap.min():.3f}) | "

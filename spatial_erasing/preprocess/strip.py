@@ -36,7 +36,7 @@ def mask_brain(
     if skull_strip == "none":
         mask = Volume(brain_of_stripped_scan(scan.intensities).astype(np.float32), scan.affine, scan.path)
         return resample_to_grid(mask, grid, interpolation="nearest") > 0.5
-    # a tenth of the spline's time; the masks of both differ in one voxel of a thousand
+    # a fraction of the spline's time; the masks of both differ in single voxels
     head = resample_to_grid(scan, grid, interpolation="linear")
     return strip_skull(head, affine=grid.affine, method=skull_strip, device=device)
 

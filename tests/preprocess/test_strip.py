@@ -129,3 +129,15 @@ def test_the_skull_strip_of_a_real_head_agrees_with_freesurfer(method):
     centre_mm = nib.affines.apply_affine(grid.affine, np.argwhere(found)).mean(axis=0)
     truth_mm = nib.affines.apply_affine(mask.affine, np.argwhere(mask.intensities > 0)).mean(axis=0)
     assert np.abs(centre_mm - truth_mm).max() < 2
+
+
+@pytest.mark.skipif(not os.environ.get("SPATIAL_ERASING_DATA"), reason="SPATIAL_ERASING_DATA is not set")
+def test_a_mask_found_on_a_linear_head_is_that_of_a_cubic_one_but_for_single_voxels():
+    head = read_volume(Path(os.environ["SPATIAL_ERASING_DATA"]) / "whole_head" / "ds000011_sub-01_T1w.nii.gz")
+    grid = isotropic_grid(head, spacing_mm=1.0)
+    linear, cubic = (
+        strip_skull(resample_to_grid(head, grid, interpolation=name), affine=grid.affine)
+        for name in ("linear", "cubic")
+    )
+    assert 2 * (linear & cubic).sum() / (linear.sum() + cubic.sum()) >= 0.998
+    assert not np.array_equal(linear, cubic)
