@@ -30,6 +30,7 @@ localrules:
     results,
     collect_scans,
     collect_splits,
+    record_provenance,
     write_report,
 
 
@@ -43,6 +44,7 @@ rule results:
     """Every table and figure, before they are put into one report."""
     input:
         RESULTS,
+        "results/report/provenance.html",
 
 
 onsuccess:

@@ -9,13 +9,18 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "spatial_erasing"
 
 
-def code_fingerprint(script: Path) -> str:
+def code_fingerprint(script: Path, *templates: Path) -> str:
     """Hash of the syntax trees of a script and of every module of this library that it imports.
 
     Docstrings, comments and formatting do not count: Snakemake reruns a rule when the logic that it reaches
     changes, which it does not see by itself, and a better comment never retrains a model.
+
+    Args:
+        script: of a rule.
+        templates: other files of this software that the script fills in or passes on; every byte counts.
     """
     digests = [sha256(_logic(path).encode()).hexdigest() for path in reached_files(script)]
+    digests += [sha256(template.read_bytes()).hexdigest() for template in templates]
     return sha256("".join(digests).encode()).hexdigest()[:12]
 
 

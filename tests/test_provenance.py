@@ -42,6 +42,15 @@ def fingerprint(tmp_path, monkeypatch):
     return of
 
 
+def test_a_template_that_a_script_fills_in_counts_byte_for_byte(tmp_path):
+    script, page = REPOSITORY / SCRIPT, tmp_path / "page.html"
+    page.write_text("<p>")
+    with_page = code_fingerprint(script, page)
+    assert with_page not in (code_fingerprint(script), "")
+    page.write_text("<p><!-- -->")
+    assert code_fingerprint(script, page) != with_page
+
+
 def near_with(body, docstring='"""Near."""'):
     return f"{docstring}\nimport spatial_erasing.far.below\nfrom spatial_erasing import beside\n{body}"
 

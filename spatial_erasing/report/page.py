@@ -1,20 +1,14 @@
 """The report page: what Snakemake's reporter makes of the results that the rules marked for it."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from spatial_erasing.provenance import ROOT
+from spatial_erasing.report.inner_snakemake import run_inside
+from spatial_erasing.report.templates import TEMPLATES, read_template
 
 
 def write_page(path: str | Path, *, config: Mapping) -> None:
     """Write one HTML file with every table and figure of the study; it opens without a network.
-
-    The reporter runs as a Snakemake of its own inside the run that made the results, hence without taking the
-    lock on the folder that this run holds.
 
     Args:
         path: the page, below the run's directory.
@@ -24,20 +18,11 @@ def write_page(path: str | Path, *, config: Mapping) -> None:
         RuntimeError: the reporter failed; its output is in the message.
     """
     unfinished = Path(path).with_name(f".unfinished-{Path(path).name}")
-    with TemporaryDirectory() as folder:
-        overlay = Path(folder) / "config.json"
-        overlay.write_text(json.dumps(config))
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "results",
-            "--snakefile",
-            str(ROOT / "Snakefile"),
-            "--nolock",
-        ]
-        command += ["--configfile", str(overlay), "--report", str(unfinished)]
-        outcome = subprocess.run(command, capture_output=True, text=True, check=False)
-    if outcome.returncode or not unfinished.exists():
-        raise RuntimeError(f"the report could not be written:\n{outcome.stdout}{outcome.stderr}")
-    unfinished.replace(path)
+    try:
+        run_inside(config, "--report", str(unfinished), "--report-stylesheet", str(TEMPLATES / "page.css"))
+        page, body, end = unfinished.read_text(encoding="utf-8").rpartition("</body>")
+        script = f"<script>{read_template('page.js')}</script>"
+        unfinished.write_text(f"{page}{script}\n{body}{end}", encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -40,7 +40,7 @@ def test_a_rule_has_log_benchmark_resources_and_a_script_of_its_name(stage, name
     measured = ["benchmark:"] if "    output:" in body else []
     for directive in ("log:", *measured, "resources:", "conda:", '"""'):
         assert f"    {directive}" in body, f"rule {name} lacks {directive}"
-    assert f"scripts/{name}.py" in body and f'code=code_fingerprint("{name}")' in body
+    assert f"scripts/{name}.py" in body and f'code=code_fingerprint("{name}"' in body
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

@@ -5,6 +5,8 @@ import numpy as np
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.preprocess.quality import EXCLUSION_HEADER
 
+AFTER_QUALITY = ("record_provenance", "write_report", "all")
+
 
 def replace(path, old, new):
     text = path.read_text()
@@ -23,7 +25,7 @@ def make_smaller(manifest, *, brain_ml):
 def test_an_outlier_is_flagged_and_stays_in_the_study(changed):
     healthy = changed.results / "preprocess/healthy"
     subject = make_smaller(healthy / "manifest.csv", brain_ml=512.25)
-    assert set(changed.planned()) <= {"assess_quality", "plot_quality", "write_report", "all"}
+    assert set(changed.planned()) <= {"assess_quality", "plot_quality", "write_front_page", *AFTER_QUALITY}
 
     changed.run("--", "results/preprocess/healthy/quality.pdf")
 
@@ -52,7 +54,7 @@ def test_the_line_beside_a_flag_excludes_that_subject_alone(changed):
 
 def test_other_limits_judge_again_and_compute_nothing(changed):
     replace(changed.workflow / "tiny.yaml", "padded_grid", "flag_outside_ml: [1, 9999]\n  padded_grid")
-    assert changed.planned() == {"assess_quality": 3, "plot_quality": 3, "write_report": 1, "all": 1}
+    assert changed.planned() == {"assess_quality": 3, "plot_quality": 3, **dict.fromkeys(AFTER_QUALITY, 1)}
 
 
 def test_the_target_preprocess_makes_this_stage_and_what_it_needs(study, tmp_path):

@@ -20,6 +20,9 @@ AFTER_SCORING = {
     "plot_figure_4": 1,
     "plot_figure_6": 1,
     "plot_figure_7": 1,
+    "write_viewer": 1,
+    "write_front_page": 1,
+    "record_provenance": 1,
     "write_report": 1,
     "all": 1,
 }

@@ -59,10 +59,11 @@ wildcard_constraints:
     subject=r"[^/]+",
 
 
-def code_fingerprint(script):
+def code_fingerprint(script, *templates):
     """Changes when the logic that a rule's script reaches changes; Snakemake sees only the script itself."""
     return provenance.code_fingerprint(
-        Path(workflow.basedir, "workflow/scripts", f"{script}.py")
+        Path(workflow.basedir, "workflow/scripts", f"{script}.py"),
+        *(Path(workflow.basedir, "workflow/report", name) for name in templates),
     )
 
 
@@ -219,6 +220,8 @@ RESULTS = [
     "results/report/figures/figure_6.png",
     "results/report/figures/figure_7.png",
     "results/report/figures/history.png",
+    "results/report/front.html",
+    "results/report/viewer.html",
     *table_2(),
     *(
         f"results/preprocess/{cohort}/quality.{suffix}"

@@ -4,6 +4,8 @@ reads   results/evaluate/metrics.csv, subjects.csv, intervals.csv, comparisons.c
         volumes and reconstructions of examples
 writes  results/report/tables/table_{1,2}.{csv,md,html,tex}, claims.{csv,md,html}
         results/report/figures/figure_{2,3,4,5,6,7}.{png,pdf}, history.{png,pdf}
+        results/report/front.html, viewer.html, provenance.html
+        results/ro-crate-metadata.json, checksums.sha256, config.yaml
         report.html   all of it in one file
 """
 
@@ -20,7 +22,7 @@ rule write_table_1:
             "results/report/tables/table_1.html",
             caption="../report/table_1.rst",
             category="Tables",
-            labels={"table": "1", "what": "segmentation of every model"},
+            labels={"table": "1: segmentation of every model"},
         ),
         tex="results/report/tables/table_1.tex",
     log:
@@ -57,7 +59,7 @@ rule write_table_2:
             "results/report/tables/table_2.html",
             caption="../report/table_2.rst",
             category="Tables",
-            labels={"table": "2", "what": "T1 and T1ce"},
+            labels={"table": "2: T1 and T1ce"},
         ),
         tex="results/report/tables/table_2.tex",
     log:
@@ -125,7 +127,7 @@ rule plot_figure_2:
             "results/report/figures/figure_2.png",
             caption="../report/figure_2.rst",
             category="Figures",
-            labels={"figure": "2", "what": "network"},
+            labels={"figure": "2: network"},
         ),
         pdf="results/report/figures/figure_2.pdf",
     log:
@@ -155,7 +157,7 @@ rule plot_figure_3:
             "results/report/figures/figure_3.png",
             caption="../report/figure_3.rst",
             category="Figures",
-            labels={"figure": "3", "what": "erasing strategies"},
+            labels={"figure": "3: erasing strategies"},
         ),
         pdf="results/report/figures/figure_3.pdf",
     log:
@@ -185,7 +187,7 @@ rule plot_figure_4:
             "results/report/figures/figure_4.png",
             caption="../report/figure_4.rst",
             category="Figures",
-            labels={"figure": "4", "what": "lesion size"},
+            labels={"figure": "4: lesion size"},
         ),
         pdf="results/report/figures/figure_4.pdf",
     log:
@@ -218,7 +220,7 @@ rule plot_figure_5:
             "results/report/figures/figure_5.png",
             caption="../report/figure_5.rst",
             category="Figures",
-            labels={"figure": "5", "what": "number of training subjects"},
+            labels={"figure": "5: number of training subjects"},
         ),
         pdf="results/report/figures/figure_5.pdf",
     log:
@@ -256,7 +258,7 @@ rule plot_figure_6:
             "results/report/figures/figure_6.png",
             caption="../report/figure_6.rst",
             category="Figures",
-            labels={"figure": "6", "what": "slice-wise detection"},
+            labels={"figure": "6: slice-wise detection"},
         ),
         pdf="results/report/figures/figure_6.pdf",
     log:
@@ -299,7 +301,7 @@ rule plot_figure_7:
             "results/report/figures/figure_7.png",
             caption="../report/figure_7.rst",
             category="Figures",
-            labels={"figure": "7", "what": "examples"},
+            labels={"figure": "7: examples"},
         ),
         pdf="results/report/figures/figure_7.pdf",
     log:
@@ -330,7 +332,7 @@ rule plot_history:
             "results/report/figures/history.png",
             caption="../report/history.rst",
             category="Training",
-            labels={"figure": "learning curves", "what": "every model"},
+            labels={"what": "learning curves of every model"},
         ),
         pdf="results/report/figures/history.pdf",
     log:
@@ -348,10 +350,127 @@ rule plot_history:
         "../scripts/plot_history.py"
 
 
+rule write_viewer:
+    """The examples of Figure 7 in three planes, with a threshold to move."""
+    input:
+        subjects=expand(
+            "results/evaluate/{run}/{cohort}-t1/subjects.csv",
+            run=example_run(),
+            cohort=LESION,
+        ),
+        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
+        scores=expand(
+            "results/score/{run}/{cohort}-t1/test.npz",
+            run=example_run(),
+            cohort=LESION,
+        ),
+        thresholds=[
+            "results/threshold/{}/{}-t1.json".format(
+                example_run(), config["threshold"]["from_cohort"].get(cohort, cohort)
+            )
+            for cohort in LESION
+        ],
+    output:
+        report(
+            "results/report/viewer.html",
+            caption="../report/viewer.rst",
+            category="Viewer",
+            labels={"what": "test subjects, with a threshold to move"},
+        ),
+    log:
+        "results/logs/write_viewer.log",
+    benchmark:
+        "results/benchmarks/write_viewer.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        model=config["study"]["example_model"],
+        cohorts=LESION,
+        percentiles=config["report"]["example_percentiles"],
+        erosion_iterations=config["score"]["erosion_iterations"],
+        median_size_voxels=config["score"]["median_size_voxels"],
+        code=code_fingerprint("write_viewer", "viewer.html"),
+    script:
+        "../scripts/write_viewer.py"
+
+
+rule write_front_page:
+    """What was run, on what, and what came out: the page that the report opens with."""
+    input:
+        metrics="results/evaluate/metrics.csv",
+        intervals="results/evaluate/intervals.csv",
+        claims="results/evaluate/claims.csv",
+        comparisons="results/evaluate/comparisons.csv",
+        splits="results/split/splits.csv",
+        manifests=expand("results/preprocess/{cohort}/manifest.csv", cohort=COHORTS),
+        figure=[*figure_5(), "results/report/figures/figure_4.png"][0],
+    output:
+        report(
+            "results/report/front.html",
+            caption="../report/front.rst",
+            category="Overview",
+            labels={"what": "what was run and what came out"},
+        ),
+    log:
+        "results/logs/write_front_page.log",
+    benchmark:
+        "results/benchmarks/write_front_page.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        title=config["study"]["title"],
+        models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
+        cohorts={
+            cohort: config["report"]["paper_cohorts"].get(cohort) for cohort in LESION
+        },
+        grid_voxels=config["preprocess"]["grid_voxels"],
+        code=code_fingerprint("write_front_page", "front.html"),
+    script:
+        "../scripts/write_front_page.py"
+
+
+rule record_provenance:
+    """What every result was made of, by which code and packages, and what it has cost."""
+    input:
+        RESULTS,
+    output:
+        crate="results/ro-crate-metadata.json",
+        checksums="results/checksums.sha256",
+        config="results/config.yaml",
+        costs="results/report/tables/costs.md",
+        page=report(
+            "results/report/provenance.html",
+            caption="../report/provenance.rst",
+            category="Provenance and cost",
+            labels={"what": "inputs, code, packages, config, time and memory"},
+        ),
+    log:
+        "results/logs/record_provenance.log",
+    benchmark:
+        "results/benchmarks/record_provenance.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        config=config,
+        code=code_fingerprint("record_provenance", "provenance.html"),
+    script:
+        "../scripts/record_provenance.py"
+
+
 rule write_report:
     """Put every table and figure into one page that opens without a network."""
     input:
         RESULTS,
+        "results/report/provenance.html",
     output:
         "report.html",
     log:
@@ -365,6 +484,6 @@ rule write_report:
         runtime=30,
     params:
         config=config,
-        code=code_fingerprint("write_report"),
+        code=code_fingerprint("write_report", "page.js", "page.css"),
     script:
         "../scripts/write_report.py"

@@ -1,0 +1,176 @@
+"""What a results folder is made of and by what: an RO-Crate that a machine can read and anyone can check.
+
+Its profile is Process Run Crate (Leo et al. 2024, "Recording provenance of workflow runs with RO-Crate", PLoS
+ONE 19(9): e0309210).
+"""
+
+import csv
+import hashlib
+import io
+import platform
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from pathlib import Path
+
+from rocrate.model.contextentity import ContextEntity
+from rocrate.rocrate import ROCrate
+
+from spatial_erasing.provenance import ROOT, code_fingerprint
+from spatial_erasing.report.code_version import code_version
+
+PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One finished job of the run.
+
+    Args:
+        rule: its name.
+        inputs: paths below the run's directory, or of files elsewhere.
+        outputs: paths below the run's directory that are there.
+        log: path of its log, which names it.
+    """
+
+    rule: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    log: str
+
+
+def finished_jobs(summary: str, *, without: str) -> list[Job]:
+    """The jobs behind all files that are there.
+
+    Args:
+        summary: what `snakemake --detailed-summary` prints.
+        without: the rule that asks; what it made in an earlier run says nothing about this one.
+    """
+    rows = csv.DictReader(io.StringIO(summary), delimiter="\t")
+    jobs: dict[tuple[str, str], Job] = {}
+    for row in rows:
+        if row["rule"] == without or not Path(row["output_file"]).is_file():
+            continue
+        key = (row["rule"], row["log-file(s)"])
+        earlier = jobs[key].outputs if key in jobs else ()
+        inputs = tuple(filter(None, row["input-file(s)"].split(",")))
+        jobs[key] = Job(row["rule"], inputs, (*earlier, row["output_file"]), row["log-file(s)"])
+    return list(jobs.values())
+
+
+def checksums_of(jobs: Sequence[Job]) -> dict[str, str]:
+    """SHA-256 of every file that a job has made or read, sorted by path."""
+    paths = {path for job in jobs for path in (*job.inputs, *job.outputs)}
+    return {path: sha256_of(path) for path in sorted(paths) if Path(path).is_file()}
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file's content."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def checksum_lines(checksums: Mapping[str, str], folder: str) -> str:
+    """What `sha256sum --check` reads inside the folder, for the files that lie there."""
+    inside = {path: digest for path, digest in checksums.items() if Path(path).is_relative_to(folder)}
+    return "".join(f"{digest}  {Path(path).relative_to(folder)}\n" for path, digest in inside.items())
+
+
+def describe_run(
+    jobs: Sequence[Job],
+    checksums: Mapping[str, str],
+    scans: Sequence[Mapping[str, str]],
+    *,
+    config: Path,
+    title: str,
+    folder: str,
+) -> dict[str, object]:
+    """The crate's metadata: inputs, code, packages, config and seeds, and how each result came about.
+
+    Args:
+        jobs: of the run.
+        checksums: of the files that they read and made.
+        scans: the rows of scans.csv: raw files are named by cohort, subject and checksum and lie elsewhere.
+        config: file with the whole config of the run, seeds included; in the folder.
+        title: of the study.
+        folder: the results folder, root of the crate.
+    """
+    crate = ROCrate()
+    crate.name = title
+    crate.description = "Results of a run of spatial-erasing: from raw scans to tables and figures."
+    crate.license = "Files derived from scans stay under the terms of their data sets."
+    profile = {"@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
+    crate.root_dataset["conformsTo"] = _add(crate, PROFILE, profile)
+    files = {path: _add_file(crate, path, digest, folder) for path, digest in checksums.items()}
+    workflow = _add_workflow(crate, _add_file(crate, str(config), sha256_of(config), folder))
+    for cohort, listed in _scans_by_cohort(scans).items():
+        if listing := files.get(f"{folder}/ingest/{cohort}.csv"):
+            listing["mentions"] = [_add_scan(crate, row) for row in listed]
+    for job in jobs:
+        _add_job(crate, job, files, workflow)
+    return crate.metadata.generate()
+
+
+def _scans_by_cohort(scans: Sequence[Mapping[str, str]]) -> dict[str, list[Mapping[str, str]]]:
+    """The scans that were found, of every cohort."""
+    found = defaultdict(list)
+    for row in scans:
+        if row["status"] == "found":
+            found[row["cohort"]].append(row)
+    return found
+
+
+def _add(crate: ROCrate, name: str, properties: Mapping[str, object]) -> ContextEntity:
+    return crate.add(ContextEntity(crate, name, dict(properties)))
+
+
+def _add_workflow(crate: ROCrate, config: ContextEntity) -> ContextEntity:
+    """This software with its version, packages, machine and config."""
+    packages = sorted({(found.name, found.version) for found in distributions()})
+    required = [_add(crate, f"#package-{name}", _software(name, version)) for name, version in packages]
+    properties = _software("spatial-erasing", code_version()) | {
+        "softwareRequirements": required,
+        "runtimePlatform": f"Python {platform.python_version()}, {platform.platform()}",
+        "supportingData": config,
+    }
+    return _add(crate, "#workflow", properties)
+
+
+def _software(name: str, version: str) -> dict[str, object]:
+    return {"@type": "SoftwareApplication", "name": name, "softwareVersion": version}
+
+
+def _add_scan(crate: ROCrate, row: Mapping[str, str]) -> ContextEntity:
+    """A raw scan, named by what it is and by its checksum; no path of the machine."""
+    names = (row["cohort"], row["subject"], row["sequence"])
+    properties = {"@type": "MediaObject", "name": " ".join(names), "sha256": row["sha256"]}
+    return _add(crate, f"#scan-{'-'.join(names)}", properties)
+
+
+def _add_file(crate: ROCrate, path: str, digest: str, folder: str) -> ContextEntity:
+    """A file of the crate by its place in it; one from elsewhere by its name."""
+    properties = {"sha256": digest, "contentSize": str(Path(path).stat().st_size)}
+    if Path(path).is_relative_to(folder):
+        return crate.add_file(dest_path=str(Path(path).relative_to(folder)), properties=properties)
+    name = Path(path).name
+    return _add(crate, f"#file-{digest[:12]}-{name}", {"@type": "MediaObject", "name": name, **properties})
+
+
+def _add_job(crate: ROCrate, job: Job, files: Mapping[str, ContextEntity], workflow: ContextEntity) -> None:
+    """What a job made of what, by which code, and when it ended."""
+    instrument = crate.dereference(f"#rule-{job.rule}")
+    if instrument is None:
+        version = code_fingerprint(ROOT / "workflow/scripts" / f"{job.rule}.py")
+        instrument = _add(crate, f"#rule-{job.rule}", _software(job.rule, version) | {"isPartOf": workflow})
+    ended = max(Path(path).stat().st_mtime for path in job.outputs)
+    action = {
+        "@type": "CreateAction",
+        "name": f"{job.rule}: {Path(job.log).stem}",
+        "instrument": instrument,
+        "object": [files[path] for path in job.inputs if path in files],
+        "result": [files[path] for path in job.outputs],
+        "endTime": datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds"),
+    }
+    _add(crate, f"#job-{Path(job.log).with_suffix('').relative_to('results/logs')}", action)

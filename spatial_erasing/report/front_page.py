@@ -1,0 +1,118 @@
+"""The page that a reader of the report sees first: what was run, on what, and what came out."""
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from spatial_erasing.evaluate.verdicts import NOT_RUN
+from spatial_erasing.models import BASELINE_NAMES, paper_name
+from spatial_erasing.report.claims_table import PrintedClaim
+from spatial_erasing.report.table_layout import cohorts_of, is_highest, printed_blocks
+from spatial_erasing.report.table_page import escape_html
+from spatial_erasing.report.templates import fill_template
+
+_RANKED_BY = "auprc_percent"
+
+
+@dataclass(frozen=True)
+class CohortCounts:
+    """Who of a cohort was there for what.
+
+    Args:
+        cohort: its name in config.yaml.
+        splits: split to its number of subjects that were preprocessed.
+        failed: how many could not be preprocessed.
+    """
+
+    cohort: str
+    splits: dict[str, int]
+    failed: int
+
+
+def count_subjects(
+    manifests: Sequence[Sequence[Mapping[str, str]]], splits: Sequence[Mapping[str, str]]
+) -> list[CohortCounts]:
+    """Count the subjects of every cohort.
+
+    Args:
+        manifests: the rows of each cohort's manifest.csv.
+        splits: the rows of splits.csv.
+    """
+    split_of = {(row["cohort"], row["subject"]): row["split"] for row in splits}
+    counts = []
+    for rows in manifests:
+        done = [row for row in rows if row["status"] == "done"]
+        places = Counter(split_of[row["cohort"], row["subject"]] for row in done)
+        counts.append(CohortCounts(rows[0]["cohort"], dict(sorted(places.items())), len(rows) - len(done)))
+    return counts
+
+
+def front_page(
+    table: pd.DataFrame,
+    claims: Sequence[PrintedClaim],
+    *,
+    counts: Sequence[CohortCounts],
+    figure: str | Path,
+    study: Mapping[str, str],
+) -> str:
+    """One HTML page that answers in ten seconds.
+
+    Args:
+        table: of `table_1`, with intervals.
+        claims: the printed claims.
+        counts: the subjects of every cohort.
+        figure: PNG file to show beside them.
+        study: texts that the template names: title, date, code, grid, figure.
+    """
+    blocks = printed_blocks(table)
+    return fill_template(
+        "front.html",
+        subscripted=escape_html,
+        study=study,
+        counts=counts,
+        results=[_result(table[cohort], cohort) for cohort in cohorts_of(table)],
+        blocks=blocks,
+        rows=_rows(table, blocks),
+        claims=claims,
+        verdicts=Counter(claim.verdict for claim in claims),
+        not_run=NOT_RUN,
+        networks=sum(model not in BASELINE_NAMES for model in table.index),
+        seeds=int(table.xs("seeds", axis=1, level="quantity").to_numpy().max()),
+        picture="data:image/png;base64," + base64.b64encode(Path(figure).read_bytes()).decode(),
+    )
+
+
+def _result(rows: pd.DataFrame, cohort: str) -> dict[str, object]:
+    """The model with the highest AUPRC on a cohort, and the best without a network."""
+    baselines = rows[rows.index.isin(BASELINE_NAMES)]
+    best = rows[~rows.index.isin(BASELINE_NAMES)][_RANKED_BY].idxmax()
+    result = {"cohort": cohort, "model": paper_name(best), "auprc": rows.at[best, _RANKED_BY]}
+    if f"{_RANKED_BY}_lower" in rows:
+        result["interval"] = tuple(rows.loc[best, [f"{_RANKED_BY}_lower", f"{_RANKED_BY}_upper"]])
+    if not baselines.empty:
+        second = baselines[_RANKED_BY].idxmax()
+        result |= {"baseline": paper_name(second), "baseline_auprc": baselines.at[second, _RANKED_BY]}
+    return result
+
+
+def _rows(table: pd.DataFrame, blocks: list) -> list[dict[str, object]]:
+    """The rows of Table 1 across all cohorts: our columns alone, and whether a row has the highest AUPRC."""
+    best = {cohort: is_highest(table[cohort, _RANKED_BY]) for cohort in cohorts_of(table)}
+    rows = []
+    for index, model in enumerate(table.index):
+        cells = [
+            {
+                "text": column.cells[index],
+                "is_best": column.best[index],
+                "interval": column.intervals[index] if column.intervals else "",
+                "is_best_row": bool(of_cohort[index]),
+            }
+            for block, of_cohort in zip(blocks, best.values(), strict=True)
+            for column in block.groups["ours"]
+        ]
+        rows.append({"name": paper_name(model), "cells": cells, "is_baseline": model in BASELINE_NAMES})
+    return rows

@@ -1,0 +1,34 @@
+"""The provenance of a run as a page to read: code, inputs, config, packages, and what it has cost."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import yaml
+
+from spatial_erasing.report.cost import RuleCost
+from spatial_erasing.report.templates import fill_template
+
+
+def provenance_page(crate: Mapping, costs: Sequence[RuleCost], *, config: Mapping) -> str:
+    """One HTML page.
+
+    Args:
+        crate: of `describe_run`.
+        costs: of every rule.
+        config: the whole config of the run.
+    """
+    entities = {entity["@id"]: entity for entity in crate["@graph"]}
+    scans = [entity for name, entity in entities.items() if name.startswith("#scan-")]
+    jobs = [entity for entity in entities.values() if entity["@type"] == "CreateAction"]
+    return fill_template(
+        "provenance.html",
+        workflow=entities["#workflow"],
+        cohorts=Counter(scan["name"].split(" ")[0] for scan in scans),
+        packages=[entity for name, entity in entities.items() if name.startswith("#package-")],
+        rules=[entity for name, entity in entities.items() if name.startswith("#rule-")],
+        jobs=len(jobs),
+        files=sum(len(job["result"]) for job in jobs),
+        last=max(job["endTime"] for job in jobs),
+        config=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
+        costs=costs,
+    )

@@ -1,0 +1,89 @@
+import html
+import re
+
+import pandas as pd
+import pytest
+
+from spatial_erasing.report.claims_table import PrintedClaim
+from spatial_erasing.report.front_page import CohortCounts, count_subjects, front_page
+from spatial_erasing.report.tables import table_1
+
+STUDY = {
+    "title": "Own <study>",
+    "date": "2026-01-02",
+    "code": "abc123",
+    "grid": "64 × 64 × 64",
+    "figure": "Figure 4",
+}
+MODELS = ("2d-none", "3d-none", "baseline-mean-healthy")
+
+
+def metrics_of(auprc):
+    """metrics.csv of one seed and two cohorts; AUPRC by model."""
+    rows = [
+        (model, 100, 1, cohort, "t1", metric, value)
+        for model, average_precision in auprc.items()
+        for cohort in ("brats", "own")
+        for metric, value in {
+            "dice_dataset": 0.3,
+            "dice_subject_mean": 0.25,
+            "dice_subject_std": 0.1,
+            "average_precision": average_precision,
+            "prevalence": 0.01,
+            "subjects": 12,
+            "subjects_without_lesion": 0,
+        }.items()
+    ]
+    columns = ["model", "fraction_percent", "seed", "cohort", "sequence", "metric", "value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture
+def write(tmp_path):
+    picture = tmp_path / "figure_4.png"
+    picture.write_bytes(b"\x89PNG")
+
+    def write(auprc):
+        table = table_1(metrics_of(auprc), models=MODELS, cohorts={"brats": "brats", "own": None})
+        claims = [
+            PrintedClaim("3-D <wins> (section 4)", "holds", {"Mean difference": "+2.31 [+0.94, +3.70]"}, []),
+            PrintedClaim("never run (section 3)", "not run", {"Mean difference": "–"}, []),
+        ]
+        counts = [CohortCounts("brats", {"test": 12, "validation": 5}, failed=1)]
+        return front_page(table, claims, counts=counts, figure=picture, study=STUDY)
+
+    return write
+
+
+def test_subjects_are_counted_by_split_and_failures_apart():
+    manifest = [
+        {"cohort": "brats", "subject": "a", "status": "done"},
+        {"cohort": "brats", "subject": "b", "status": "done"},
+        {"cohort": "brats", "subject": "c", "status": "failed"},
+    ]
+    splits = [
+        {"cohort": "brats", "subject": subject, "split": split}
+        for subject, split in (("a", "test"), ("b", "validation"), ("c", "test"))
+    ]
+    assert count_subjects([manifest], splits) == [CohortCounts("brats", {"test": 1, "validation": 1}, 1)]
+
+
+def test_the_row_with_the_highest_auprc_is_marked_and_named(write):
+    page = write({"2d-none": 0.21, "3d-none": 0.34, "baseline-mean-healthy": 0.30})
+    rows = re.findall(r"<tr[^>]*><td>(.*?)</td>(.*?)</tr>", page, re.DOTALL)
+    marked = {name for name, cells in rows if "best-row" in cells}
+    assert marked == {"3D-None"}
+    assert "3D-None 34.0&nbsp;%" in page and "without a network: 30.0" in page
+    assert "1 of 1 hold" in page and "Not run: 1" in page
+    assert "12 test" in page and "(1 failed)" in page
+
+
+def test_a_baseline_that_wins_is_said_in_the_first_lines(write):
+    page = write({"2d-none": 0.21, "3d-none": 0.34, "baseline-mean-healthy": 0.40})
+    assert re.search(r"without a network,\s+reaches 40\.0", page)
+
+
+def test_text_from_config_and_claims_is_shown_and_not_run(write):
+    page = write({"2d-none": 0.21, "3d-none": 0.34, "baseline-mean-healthy": 0.30})
+    assert "<study>" not in page and html.escape("Own <study>") in page
+    assert "<wins>" not in page and html.escape("3-D <wins>") in page

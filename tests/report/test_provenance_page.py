@@ -1,0 +1,36 @@
+from spatial_erasing.report.cost import RuleCost
+from spatial_erasing.report.provenance_page import provenance_page
+
+
+def software(kind, name, version):
+    return {
+        "@id": f"#{kind}-{name}",
+        "@type": "SoftwareApplication",
+        "name": name,
+        "softwareVersion": version,
+    }
+
+
+CRATE = {
+    "@graph": [
+        software("workflow", "", "")
+        | {"@id": "#workflow", "name": "spatial-erasing"}
+        | {"softwareVersion": "abc123", "runtimePlatform": "Python 3.11"},
+        software("package", "torch", "2.13.0"),
+        software("rule", "train_vae", "f00"),
+        {"@id": "#scan-brats-a-t1", "@type": "MediaObject", "name": "brats a t1", "sha256": "0"},
+        {"@id": "#scan-brats-a-t1ce", "@type": "MediaObject", "name": "brats a t1ce", "sha256": "1"},
+        {"@id": "#job-train", "@type": "CreateAction", "result": [{"@id": "a"}, {"@id": "b"}]}
+        | {"endTime": "2026-01-02T03:04:05+00:00"},
+    ]
+}
+
+
+def test_the_page_counts_scans_files_and_cost_and_shows_the_config():
+    costs = [RuleCost("train_vae", 14, 392.4, 206.0, 402.0), RuleCost("write_table_1", 1, 1.6, 1.0, 90.0)]
+    page = provenance_page(CRATE, costs, config={"study": {"title": "<b>Own</b>"}})
+
+    assert "brats 2" in page and "2 files of 1 jobs" in page and "abc123" in page
+    assert "torch 2.13.0" in page and "train_vae f00" in page
+    assert "<td>392</td>" in page and "<td>394</td>" in page  # a rule, and all of them
+    assert "<b>Own</b>" not in page and "&lt;b&gt;Own" in page

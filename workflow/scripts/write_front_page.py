@@ -1,0 +1,39 @@
+"""Rule write_front_page: what was run, on what, and what came out, on one page."""
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.cohorts import read_rows
+from spatial_erasing.logs import log_to
+from spatial_erasing.report.claims_table import printed_claims
+from spatial_erasing.report.code_version import code_version
+from spatial_erasing.report.front_page import count_subjects, front_page
+from spatial_erasing.report.tables import table_1
+
+log_to(snakemake.log[0])
+
+table = table_1(
+    pd.read_csv(snakemake.input.metrics),
+    models=snakemake.params.models,
+    cohorts=snakemake.params.cohorts,
+    intervals=pd.read_csv(snakemake.input.intervals),
+)
+claims = printed_claims(
+    read_rows(snakemake.input.claims),
+    read_rows(snakemake.input.comparisons),
+    paper_cohorts=snakemake.params.cohorts,
+)
+study = {
+    "title": snakemake.params.title,
+    "date": date.today().isoformat(),
+    "code": code_version(),
+    "grid": " × ".join(map(str, snakemake.params.grid_voxels)),
+    "figure": Path(snakemake.input.figure).stem.replace("_", " ").capitalize(),
+}
+counts = count_subjects(map(read_rows, snakemake.input.manifests), read_rows(snakemake.input.splits))
+page = front_page(table, claims, counts=counts, figure=snakemake.input.figure, study=study)
+with replaced_when_complete(snakemake.output[0]) as unfinished:
+    unfinished.write_text(page, encoding="utf-8")
