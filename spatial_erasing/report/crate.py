@@ -97,7 +97,7 @@ def describe_run(
         title: of the study.
         folder: the results folder, root of the crate.
     """
-    crate = ROCrate()
+    crate = ROCrate(version="1.2")
     crate.name = title
     crate.description = "Results of a run of spatial-erasing: from raw scans to tables and figures."
     crate.license = "Files derived from scans stay under the terms of their data sets."
@@ -108,8 +108,7 @@ def describe_run(
     for cohort, listed in _scans_by_cohort(scans).items():
         if listing := files.get(f"{folder}/ingest/{cohort}.csv"):
             listing["mentions"] = [_add_scan(crate, row) for row in listed]
-    for job in jobs:
-        _add_job(crate, job, files, workflow)
+    crate.root_dataset["mentions"] = [_add_job(crate, job, files, workflow) for job in jobs]
     return crate.metadata.generate()
 
 
@@ -158,7 +157,9 @@ def _add_file(crate: ROCrate, path: str, digest: str, folder: str) -> ContextEnt
     return _add(crate, f"#file-{digest[:12]}-{name}", {"@type": "MediaObject", "name": name, **properties})
 
 
-def _add_job(crate: ROCrate, job: Job, files: Mapping[str, ContextEntity], workflow: ContextEntity) -> None:
+def _add_job(
+    crate: ROCrate, job: Job, files: Mapping[str, ContextEntity], workflow: ContextEntity
+) -> ContextEntity:
     """What a job made of what, by which code, and when it ended."""
     instrument = crate.dereference(f"#rule-{job.rule}")
     if instrument is None:
@@ -173,4 +174,4 @@ def _add_job(crate: ROCrate, job: Job, files: Mapping[str, ContextEntity], workf
         "result": [files[path] for path in job.outputs],
         "endTime": datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds"),
     }
-    _add(crate, f"#job-{Path(job.log).with_suffix('').relative_to('results/logs')}", action)
+    return _add(crate, f"#job-{Path(job.log).with_suffix('').relative_to('results/logs')}", action)
