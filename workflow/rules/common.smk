@@ -150,6 +150,42 @@ def evaluations(file):
     ]
 
 
+def diagnosed_runs():
+    """The runs that diagnostics are about: study.models and a baseline, all data, the first seed."""
+    seed = config["study"]["seeds"][0]
+    names = (*config["study"]["models"], models.BASELINE_NAMES[0])
+    return [study.Run(model, 100, seed) for model in names]
+
+
+def diagnosed_on_t1():
+    """Folder of each of these runs with each lesion cohort."""
+    return [(run.folder, cohort) for run in diagnosed_runs() for cohort in LESION]
+
+
+def diagnosed(file):
+    """This file of all these runs."""
+    return [
+        f"results/evaluate/{run.folder}/{dataset}/{file}"
+        for run in diagnosed_runs()
+        for dataset in study.list_datasets(
+            run, study=config["study"], cohorts=config["ingest"]["cohorts"]
+        )
+    ]
+
+
+def thresholds_of_run(wildcards):
+    """The threshold of every data set of a run that has validation subjects of its own."""
+    run = study.Run(wildcards.model, int(wildcards.percent), int(wildcards.seed))
+    borrowed = config["threshold"]["from_cohort"]
+    return [
+        f"results/threshold/{run.folder}/{dataset}.json"
+        for dataset in study.list_datasets(
+            run, study=config["study"], cohorts=config["ingest"]["cohorts"]
+        )
+        if dataset.rpartition("-")[0] not in borrowed
+    ]
+
+
 def trained_runs(file):
     """This file of every network trained on all healthy subjects with the first seed, in the order of Table 1."""
     seed = config["study"]["seeds"][0]
@@ -220,6 +256,8 @@ RESULTS = [
     "results/report/figures/figure_6.png",
     "results/report/figures/figure_7.png",
     "results/report/figures/history.png",
+    "results/report/tables/diagnostics.md",
+    "results/report/figures/diagnostics.png",
     "results/report/front.html",
     "results/report/viewer.html",
     *table_2(),

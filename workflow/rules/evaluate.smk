@@ -8,6 +8,7 @@ writes  results/evaluate/{run}/{cohort}-{sequence}/metrics.csv, subjects.csv, sl
         results/evaluate/intervals.csv      the numbers with their intervals over test subjects
         results/evaluate/comparisons.csv    one row a difference that a claim of the paper is about
         results/evaluate/claims.csv         one row a claim, with its verdict
+        results/evaluate/diagnostics.csv, components.csv   beside the protocol, for study.models and a baseline alone
 """
 
 
@@ -122,3 +123,83 @@ rule judge_claims:
         code=code_fingerprint("judge_claims"),
     script:
         "../scripts/judge_claims.py"
+
+
+rule diagnose_dataset:
+    """Other thresholds, other post-processing and single lesions of one run: beside the protocol, feeding nothing."""
+    input:
+        validation=lambda wildcards: [
+            f"results/preprocess/{threshold_source(wildcards)}/volumes.npz",
+            f"results/split/{threshold_source(wildcards)}.csv",
+            "results/score/{model}/fraction-{percent}/seed-{seed}/"
+            + f"{threshold_source(wildcards)}-{wildcards.sequence}/validation.npz",
+        ],
+        test=[
+            "results/preprocess/{cohort}/volumes.npz",
+            "results/split/{cohort}.csv",
+            "results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
+        ],
+        thresholds=thresholds_of_run,
+    output:
+        diagnostics="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/diagnostics.csv",
+        components="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/components.csv",
+        curve="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/precision_recall.npz",
+    log:
+        "results/logs/diagnose_dataset/{model}-{percent}-{seed}-{cohort}-{sequence}.log",
+    benchmark:
+        "results/benchmarks/diagnose_dataset/{model}-{percent}-{seed}-{cohort}-{sequence}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        source=lambda wildcards: f"{threshold_source(wildcards)}-{wildcards.sequence}",
+        protocol={
+            "erosion_iterations": config["score"]["erosion_iterations"],
+            "median_size_voxels": config["score"]["median_size_voxels"],
+        },
+        variants={
+            "median_sizes_voxels": config["evaluate"]["diagnostics"][
+                "median_sizes_voxels"
+            ],
+            "erosion_iterations": config["evaluate"]["diagnostics"][
+                "erosion_iterations"
+            ],
+        },
+        components={
+            "connectivity": config["evaluate"]["diagnostics"]["connectivity"],
+            "minimum_overlap_percent": config["evaluate"]["diagnostics"][
+                "minimum_overlap_percent"
+            ],
+        },
+        search={
+            name: config["threshold"][name]
+            for name in ("iterations", "lower", "upper")
+        },
+        code=code_fingerprint("diagnose_dataset"),
+    script:
+        "../scripts/diagnose_dataset.py"
+
+
+rule collect_diagnostics:
+    """Put the diagnostics of all runs into two tables."""
+    input:
+        diagnostics=diagnosed("diagnostics.csv"),
+        components=diagnosed("components.csv"),
+    output:
+        diagnostics="results/evaluate/diagnostics.csv",
+        components="results/evaluate/components.csv",
+    log:
+        "results/logs/collect_diagnostics.log",
+    benchmark:
+        "results/benchmarks/collect_diagnostics.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_fingerprint("collect_diagnostics"),
+    script:
+        "../scripts/collect_diagnostics.py"

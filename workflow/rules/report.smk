@@ -4,6 +4,7 @@ reads   results/evaluate/metrics.csv, subjects.csv, intervals.csv, comparisons.c
         volumes and reconstructions of examples
 writes  results/report/tables/table_{1,2}.{csv,md,html,tex}, claims.{csv,md,html}
         results/report/figures/figure_{2,3,4,5,6,7}.{png,pdf}, history.{png,pdf}
+        results/report/tables/diagnostics.{md,html}, detection.csv, figures/diagnostics.{png,pdf}
         results/report/front.html, viewer.html, provenance.html
         results/ro-crate-metadata.json, checksums.sha256, config.yaml
         report.html   all of it in one file
@@ -348,6 +349,85 @@ rule plot_history:
         code=code_fingerprint("plot_history"),
     script:
         "../scripts/plot_history.py"
+
+
+rule write_diagnostics:
+    """Thresholds, post-processing and single lesions beside the protocol, in tables."""
+    input:
+        diagnostics="results/evaluate/diagnostics.csv",
+        components="results/evaluate/components.csv",
+        splits="results/split/splits.csv",
+        manifests=expand("results/preprocess/{cohort}/manifest.csv", cohort=LESION),
+    output:
+        csv="results/report/tables/detection.csv",
+        md="results/report/tables/diagnostics.md",
+        html=report(
+            "results/report/tables/diagnostics.html",
+            caption="../report/diagnostics.rst",
+            category="Diagnostics",
+            labels={"what": "tables"},
+        ),
+    log:
+        "results/logs/write_diagnostics.log",
+    benchmark:
+        "results/benchmarks/write_diagnostics.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        protocol={
+            "erosion_iterations": config["score"]["erosion_iterations"],
+            "median_size_voxels": config["score"]["median_size_voxels"],
+        },
+        components=config["evaluate"]["diagnostics"],
+        size_percentiles=config["evaluate"]["lesion_size_percentiles"],
+        code=code_fingerprint("write_diagnostics", "diagnostics.html"),
+    script:
+        "../scripts/write_diagnostics.py"
+
+
+rule plot_diagnostics:
+    """Dice over every threshold, precision over recall, post-processing and detected lesions."""
+    input:
+        diagnostics="results/evaluate/diagnostics.csv",
+        detection="results/report/tables/detection.csv",
+        metrics="results/evaluate/metrics.csv",
+        thresholds=[
+            "results/threshold/{}/{}-t1.json".format(
+                folder, config["threshold"]["from_cohort"].get(cohort, cohort)
+            )
+            for folder, cohort in diagnosed_on_t1()
+        ],
+        curves=[
+            f"results/evaluate/{folder}/{cohort}-t1/precision_recall.npz"
+            for folder, cohort in diagnosed_on_t1()
+        ],
+    output:
+        png=report(
+            "results/report/figures/diagnostics.png",
+            caption="../report/diagnostics.rst",
+            category="Diagnostics",
+            labels={"what": "curves, post-processing, lesions"},
+        ),
+        pdf="results/report/figures/diagnostics.pdf",
+    log:
+        "results/logs/plot_diagnostics.log",
+    benchmark:
+        "results/benchmarks/plot_diagnostics.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        run_and_cohort=[
+            (folder.partition("/")[0], cohort) for folder, cohort in diagnosed_on_t1()
+        ],
+        code=code_fingerprint("plot_diagnostics"),
+    script:
+        "../scripts/plot_diagnostics.py"
 
 
 rule write_viewer:

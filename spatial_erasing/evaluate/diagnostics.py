@@ -1,0 +1,116 @@
+"""What the paper's protocol leaves out: other thresholds, other post-processing, and what lies beyond it.
+
+Diagnostics stand beside the results and feed nothing. A threshold here comes from validation subjects, with
+one exception that is named an upper bound wherever it is shown: the best one on the labels of the test split.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from spatial_erasing.evaluate.counts import count_scores
+from spatial_erasing.evaluate.curves import best_dice, dice_at, precision_recall_curve
+from spatial_erasing.evaluate.metrics import metrics_of_counts
+from spatial_erasing.evaluate.subject_counts import SubjectCounts
+from spatial_erasing.score.maps import read_score_maps
+from spatial_erasing.threshold.search import greedy_threshold
+
+GREEDY, EXHAUSTIVE, UPPER_BOUND = "greedy", "exhaustive", "upper bound: test labels"
+DIAGNOSTIC_COLUMNS = ("erosion_iterations", "median_size_voxels", "threshold_from", "metric", "value")
+_SHOWN = ("dice_dataset", "dice_subject_mean", "average_precision")
+
+Row = dict[str, object]
+Variant = Mapping[str, int]
+
+
+def variants_of(
+    protocol: Variant, *, median_sizes_voxels: Sequence[int], erosion_iterations: Sequence[int]
+) -> list[dict[str, int]]:
+    """The protocol's post-processing first, then those that differ from it in one value.
+
+    Args:
+        protocol: erosion_iterations and median_size_voxels of the study.
+        median_sizes_voxels: edges of the median's cube to compare.
+        erosion_iterations: of the brain mask, to compare.
+    """
+    wanted = [dict(protocol)]
+    wanted += [{**protocol, "erosion_iterations": iterations} for iterations in erosion_iterations]
+    wanted += [{**protocol, "median_size_voxels": size} for size in median_sizes_voxels]
+    return [variant for place, variant in enumerate(wanted) if variant not in wanted[:place]]
+
+
+def read_counts(files: tuple[str, str, str], *, split: str, sequence: str, variant: Variant) -> SubjectCounts:
+    """The counts of every subject of a split after one way of post-processing.
+
+    Args:
+        files: as `read_score_maps` takes them.
+        split: "validation" or "test".
+        sequence: "t1" or "t1ce".
+        variant: erosion_iterations and median_size_voxels.
+    """
+    scans, maps = read_score_maps(files, split=split, sequence=sequence, **variant)
+    counts = map(count_scores, maps, scans.lesion)
+    return SubjectCounts.collect([name for _, name in scans.subjects], counts)
+
+
+def diagnose_variant(
+    validation: SubjectCounts, test: SubjectCounts, *, variant: Variant, search: Mapping[str, float]
+) -> list[Row]:
+    """Test metrics after one way of post-processing, at the threshold of the same greedy search.
+
+    Args:
+        validation: counts of the validation split after this post-processing.
+        test: of the test split.
+        variant: erosion_iterations and median_size_voxels.
+        search: iterations, lower and upper of the study.
+    """
+    found = greedy_threshold(partial(dice_at, validation.pooled()), **search)
+    return list(_rows(test, found.threshold, found.dice, variant=variant, source=GREEDY))
+
+
+def diagnose_thresholds(
+    validation: SubjectCounts, test: SubjectCounts, *, variant: Variant, others: Mapping[str, float]
+) -> list[Row]:
+    """Test metrics at thresholds that the protocol does not use.
+
+    Args:
+        validation: counts of the validation split.
+        test: of the test split.
+        variant: the study's post-processing.
+        others: data set to the threshold that its own validation split gave.
+    """
+    dice, threshold = best_dice(validation.pooled())
+    rows = list(_rows(test, threshold, dice, variant=variant, source=EXHAUSTIVE))
+    for dataset, other in others.items():
+        there = dice_at(validation.pooled(), other)
+        rows += _rows(test, other, there, variant=variant, source=dataset)
+    bound, threshold = best_dice(test.pooled())
+    for metric, value in {"threshold": threshold, "dice_dataset": bound}.items():
+        rows.append({**variant, "threshold_from": UPPER_BOUND, "metric": metric, "value": value})
+    return rows
+
+
+def precision_recall_points(test: SubjectCounts, *, points: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Recall, ascending, and precision of the pooled test split; at most `points`, each of them exact.
+
+    Args:
+        test: counts of the test split.
+        points: as many are kept, at equal steps of recall.
+    """
+    precision, recall, _ = precision_recall_curve(test.pooled())
+    precision, recall = precision[::-1], recall[::-1]
+    if len(recall) > points:
+        kept = np.unique(np.searchsorted(recall, np.linspace(0, recall[-1], points)))
+        precision, recall = precision[kept], recall[kept]
+    return recall, precision
+
+
+def _rows(
+    test: SubjectCounts, threshold: float, dice_validation: float, *, variant: Variant, source: str
+) -> Iterator[Row]:
+    """Rows of the test split at one threshold."""
+    metrics, _ = metrics_of_counts(map(test.of, range(len(test))), threshold=threshold)
+    shown = {"threshold": threshold, "dice_validation": dice_validation}
+    for metric, value in (shown | {name: metrics[name] for name in _SHOWN}).items():
+        yield {**variant, "threshold_from": source, "metric": metric, "value": value}

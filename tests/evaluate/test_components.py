@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.measure import label
+
+from spatial_erasing.evaluate.components import FALSE_POSITIVE, LESION, components_of, components_of_split
+
+RULE = {"connectivity": 26, "minimum_overlap_percent": 0}
+SKIMAGE = {6: 1, 18: 2, 26: 3}
+
+
+def masks(seed, *, share=0.12, shape=(7, 8, 6)):
+    generator = np.random.default_rng(seed)
+    return generator.random(shape) < share, generator.random(shape) < share
+
+
+@pytest.mark.parametrize("connectivity", [6, 18, 26])
+@pytest.mark.parametrize("seed", range(4))
+def test_lesions_and_false_positives_are_the_components_of_scikit_image(connectivity, seed):
+    lesion, predicted = masks(seed)
+    rows = components_of(lesion, predicted, connectivity=connectivity, minimum_overlap_percent=0)
+
+    def parts(mask, other):
+        labels = label(mask, connectivity=SKIMAGE[connectivity])
+        return [(labels == place, other[labels == place]) for place in range(1, labels.max() + 1)]
+
+    lesions = [row for row in rows if row["kind"] == LESION]
+    assert sorted((row["voxels"], row["overlap_voxels"], row["is_detected"]) for row in lesions) == sorted(
+        (part.sum(), inside.sum(), int(inside.any())) for part, inside in parts(lesion, predicted)
+    )
+    false = [row["voxels"] for row in rows if row["kind"] == FALSE_POSITIVE]
+    assert sorted(false) == sorted(
+        part.sum() for part, inside in parts(predicted, lesion) if not inside.any()
+    )
+
+
+@given(seed=st.integers(0, 10_000), share=st.floats(0, 100))
+@settings(max_examples=50, deadline=None)
+def test_a_stricter_rule_detects_no_more_and_every_lesion_voxel_is_in_one_lesion(seed, share):
+    lesion, predicted = masks(seed)
+    loose, strict = (
+        components_of(lesion, predicted, connectivity=26, minimum_overlap_percent=percent)
+        for percent in (0, share)
+    )
+    assert [row["voxels"] for row in loose] == [row["voxels"] for row in strict]
+    assert all(row["is_detected"] <= other["is_detected"] for row, other in zip(strict, loose, strict=True))
+    assert sum(row["voxels"] for row in loose if row["kind"] == LESION) == lesion.sum()
+
+
+def test_the_share_that_detects_a_lesion_is_reached_exactly():
+    lesion, predicted = np.zeros((2, 4, 4, 4), bool)
+    lesion[1, 1, :], predicted[1, 1, :1] = True, True  # a quarter of it
+    for percent, detected in ((25, 1), (25.1, 0), (0, 1)):
+        (row,) = components_of(lesion, predicted, connectivity=6, minimum_overlap_percent=percent)
+        assert row == {"kind": LESION, "voxels": 4, "overlap_voxels": 1, "is_detected": detected}
+
+
+def test_empty_masks_give_nothing_and_a_mask_without_lesion_only_false_positives():
+    empty, full = np.zeros((3, 3, 3), bool), np.ones((3, 3, 3), bool)
+    assert components_of(empty, empty, **RULE) == []
+    assert [row["kind"] for row in components_of(empty, full, **RULE)] == [FALSE_POSITIVE]
+    (missed,) = components_of(full, empty, **RULE)
+    assert missed["is_detected"] == 0
+    with pytest.raises(ValueError, match="one grid"):
+        components_of(empty, np.zeros((3, 3, 4), bool), **RULE)
+
+
+def test_a_score_at_the_threshold_is_marked():
+    lesion = np.zeros((3, 3, 3), bool)
+    lesion[1, 1, 1] = True
+    score = np.where(lesion, 0.25, 0.125).astype(np.float16)
+    for threshold, detected in ((0.25, 1), (0.2501, 0)):
+        (row,) = components_of_split([score], [lesion], ["a"], threshold=threshold, rule=RULE)
+        assert (row["subject"], row["is_detected"]) == ("a", detected)

@@ -1,0 +1,31 @@
+"""Rule plot_diagnostics: what lies beside the protocol, drawn."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spatial_erasing.logs import log_to
+from spatial_erasing.report.figure_diagnostics import figure_diagnostics
+from spatial_erasing.report.style import save_figure
+
+log_to(snakemake.log[0])
+
+keys = [tuple(key) for key in snakemake.params.run_and_cohort]
+metrics = pd.read_csv(snakemake.input.metrics).query("metric == 'prevalence' and sequence == 't1'")
+figure = figure_diagnostics(
+    pd.read_csv(snakemake.input.diagnostics),
+    pd.read_csv(snakemake.input.detection),
+    dice_curves={
+        key: json.loads(Path(path).read_text())
+        for key, path in zip(keys, snakemake.input.thresholds, strict=True)
+    },
+    recall_curves={
+        key: tuple(np.load(path)[name] for name in ("recall", "precision"))
+        for key, path in zip(keys, snakemake.input.curves, strict=True)
+    },
+    prevalence=metrics.groupby("cohort")["value"].first().to_dict(),
+)
+for path in snakemake.output:
+    save_figure(figure, path)

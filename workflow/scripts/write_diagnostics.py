@@ -1,0 +1,29 @@
+"""Rule write_diagnostics: what lies beside the protocol, in tables."""
+
+import pandas as pd
+
+from spatial_erasing.cohorts import read_rows
+from spatial_erasing.logs import log_to
+from spatial_erasing.report import diagnostics as beside
+from spatial_erasing.report.diagnostics_page import write_sections
+from spatial_erasing.report.front_page import count_subjects
+
+log_to(snakemake.log[0])
+
+diagnostics = pd.read_csv(snakemake.input.diagnostics)
+components = pd.read_csv(snakemake.input.components, dtype={"subject": str})
+manifests = [read_rows(path) for path in snakemake.input.manifests]
+counts = count_subjects(manifests, read_rows(snakemake.input.splits))
+limits = beside.size_limits(components, snakemake.params.size_percentiles)
+detection = beside.detection_by_size(
+    components, limits=limits, volumes={cohort.cohort: cohort.splits.get("test", 0) for cohort in counts}
+)
+detection.to_csv(snakemake.output.csv, index=False)
+sections = [
+    beside.threshold_section(diagnostics, protocol=snakemake.params.protocol),
+    beside.post_processing_section(diagnostics),
+    beside.transfer_section(diagnostics, protocol=snakemake.params.protocol),
+    beside.lesion_section(detection, limits=limits, rule=snakemake.params.components),
+    beside.vanished_section({rows[0]["cohort"]: rows for rows in manifests}),
+]
+write_sections(sections, markdown=snakemake.output.md, page=snakemake.output.html)
