@@ -37,7 +37,7 @@ class Section:
 
 
 def size_limits(components: pd.DataFrame, percentiles: Sequence[float]) -> dict[str, tuple[float, float]]:
-    """Cohort to the sizes in voxels at which its middle and its large lesions begin.
+    """Cohort to the sizes in voxels at which its small and its middle lesions end.
 
     Args:
         components: `components.csv`.
@@ -69,7 +69,7 @@ def detection_by_size(
     """
     rows = []
     for key, of_run in components.groupby(_KEY, sort=False):
-        size = np.searchsorted(limits[key[1]], of_run["voxels"], side="right")
+        size = np.searchsorted(limits[key[1]], of_run["voxels"], side="left")
         for place, name in enumerate(SIZES):
             of_size = of_run[size == place]
             lesions = of_size[of_size["kind"] == LESION]
@@ -184,7 +184,7 @@ def lesion_section(
     )
     return Section(
         "Lesions one by one",
-        f"{note} Middle and large begin at: {ends}.",
+        f"{note} Small and middle ones end at: {ends}.",
         ("Model", "Test set", *columns),
         rows,
     )
