@@ -32,8 +32,8 @@ rule write_table_1:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         title=config["study"]["title"],
         models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
@@ -69,8 +69,8 @@ rule write_table_2:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         title=config["study"]["title"],
         models=config["study"]["table_2_models"],
@@ -107,8 +107,8 @@ rule write_claims:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         title=config["study"]["title"],
         paper_cohorts=config["report"]["paper_cohorts"],
@@ -137,8 +137,8 @@ rule plot_figure_2:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         grid_voxels=config["preprocess"]["grid_voxels"],
         network=config["train"]["network"],
@@ -167,8 +167,8 @@ rule plot_figure_3:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         erasing=config["train"]["erasing"],
         seed=config["study"]["seeds"][0],
@@ -197,8 +197,8 @@ rule plot_figure_4:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         models=config["study"]["models"],
         grid_voxels=config["preprocess"]["grid_voxels"],
@@ -230,8 +230,8 @@ rule plot_figure_5:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         models=config["study"]["models"],
         cohorts=LESION,
@@ -268,8 +268,8 @@ rule plot_figure_6:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         paper_cohorts=[
             config["report"]["paper_cohorts"].get(cohort) for cohort in LESION
@@ -311,8 +311,8 @@ rule plot_figure_7:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         model=config["study"]["example_model"],
         percentiles=config["report"]["example_percentiles"],
@@ -342,8 +342,8 @@ rule plot_history:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_fingerprint("plot_history"),
     script:
@@ -384,8 +384,8 @@ rule write_viewer:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         model=config["study"]["example_model"],
         cohorts=LESION,
@@ -421,8 +421,8 @@ rule write_front_page:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         title=config["study"]["title"],
         models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
@@ -457,8 +457,8 @@ rule record_provenance:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         config=config,
         code=code_fingerprint("record_provenance", "provenance.html"),
@@ -480,8 +480,8 @@ rule write_report:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         config=config,
         code=code_fingerprint("write_report", "page.js", "page.css"),
