@@ -10,8 +10,8 @@ from pathlib import Path
 def replaced_when_complete(path: str | Path) -> Iterator[Path]:
     """Give a temporary path of the same name; it becomes `path` once the block ends without an error.
 
-    It lies in a folder of its own beside `path`. What a kill leaves there goes when the file is written again,
-    and torch, which puts the name of a file into it, writes the same bytes every time.
+    It lies in a folder of its own beside `path`. What a kill leaves there goes with the next writing of the
+    file; and torch, which puts the name of a file into it, writes the same bytes every time.
     """
     path = Path(path)
     folder = path.with_name(f".unfinished-{path.name}")
