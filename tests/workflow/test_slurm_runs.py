@@ -29,7 +29,7 @@ def slurm(tmp_path_factory):
 
 
 def submit(slurm, copied, overlay, *targets):
-    """Start Snakemake with the profile for SLURM; accounting, which it would ask about jobs, does not run here."""
+    """Start Snakemake with the profile for SLURM; it asks squeue, since no accounting runs here."""
     (copied.workflow / "overlay.yaml").write_text(yaml.safe_dump(overlay))
     command = [sys.executable, "-m", "snakemake", "--directory", str(copied.folder), *targets]
     command += ["--workflow-profile", "profiles/slurm", "--configfile", "tiny.yaml", "overlay.yaml"]
