@@ -9,6 +9,7 @@ VENV := .venv
 RUN_STAMP := $(VENV)/.requirements
 DEV_STAMP := $(VENV)/.requirements-dev
 STRIP_STAMP := $(VENV)/.requirements-strip
+SLURM_STAMP := $(VENV)/.requirements-slurm
 
 demo: $(RUN_STAMP)
 	$(VENV)/bin/snakemake --cores all --configfile config/demo.yaml --directory demo
@@ -16,7 +17,7 @@ demo: $(RUN_STAMP)
 test: $(DEV_STAMP)
 	$(VENV)/bin/python -m pytest -m "not long"
 
-test-all: $(DEV_STAMP) $(STRIP_STAMP)
+test-all: $(DEV_STAMP) $(STRIP_STAMP) $(SLURM_STAMP)
 	$(VENV)/bin/python -m pytest
 
 $(RUN_STAMP): requirements.txt
@@ -31,6 +32,11 @@ $(DEV_STAMP): requirements-dev.txt $(RUN_STAMP)
 
 $(STRIP_STAMP): requirements-strip.txt $(RUN_STAMP)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-strip.txt
+	@touch $@
+
+# without dependencies, see there
+$(SLURM_STAMP): requirements-slurm.txt $(RUN_STAMP)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-slurm.txt
 	@touch $@
 
 clean:

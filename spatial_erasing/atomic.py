@@ -1,6 +1,6 @@
-"""Files of the report that are never half there."""
+"""Files that are never half there, whatever happens while they are written."""
 
-import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,12 +8,17 @@ from pathlib import Path
 
 @contextmanager
 def replaced_when_complete(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path of the same suffix; it becomes `path` once the block ends without an error."""
+    """Give a temporary path of the same name; it becomes `path` once the block ends without an error.
+
+    It lies in a folder of its own beside `path`. What a kill leaves there goes with the next writing of the
+    file; and torch, which puts the name of a file into it, writes the same bytes every time.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+    folder = path.with_name(f".unfinished-{path.name}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     try:
-        yield unfinished
-        unfinished.replace(path)
+        yield folder / path.name
+        (folder / path.name).replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,8 @@
 import ctypes
 import logging
 import os
+import re
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,19 +16,64 @@ from typing import TypeVar
 
 logger = logging.getLogger(__name__)
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
+PROC, CONTROL_GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+# controller as /proc/self/cgroup names it, none in version 2: folder, limit, use, cache within the use
+GROUP_FILES = {
+    "": ("", "memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def memory_limit_mb() -> int | None:
+    """Memory that all jobs here may take together: the machine's, or this process's limit."""
+    groups = [limit for limit, _ in _control_groups_mb()]
+    try:
+        return int(min([_machine_mb("MemTotal"), *_process_limits_mb(), *groups]))
+    except FileNotFoundError:  # no /proc here
+        return None
+
+
 def available_memory_mb() -> float:
-    """Memory that new processes may take: what is free on the machine, or less in a control group."""
-    meminfo = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-    free_mb = int(meminfo["MemAvailable"].split()[0]) / 1024
-    group = Path("/sys/fs/cgroup")
-    limit, used = group / "memory.max", group / "memory.current"
-    if limit.exists() and (text := limit.read_text().strip()) != "max":
-        free_mb = min(free_mb, (int(text) - int(used.read_text())) / 2**20)
-    return free_mb
+    """Memory that new processes may take: what is free on the machine, or less under a limit."""
+    free = [limit - used for limit, used in _control_groups_mb()]
+    return min([_machine_mb("MemAvailable"), *_process_limits_mb(), *free])
+
+
+def _machine_mb(name: str) -> float:
+    """A line of /proc/meminfo."""
+    lines = (PROC / "meminfo").read_text().splitlines()
+    return int(dict(line.split(":") for line in lines)[name].split()[0]) / 1024
+
+
+def _process_limits_mb() -> Iterator[float]:
+    """What `ulimit -v` allows, and what SLURM gave to this job."""
+    address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if address_space != resource.RLIM_INFINITY:
+        yield address_space / 2**20
+    if allocated_mb := int(os.environ.get("SLURM_MEM_PER_NODE", "0")):  # 0 is the whole node
+        yield allocated_mb
+
+
+def _control_groups_mb() -> Iterator[tuple[float, float]]:
+    """Limit and use of this process's control group and of each around it, in either version of the kernel's.
+
+    Cached files that the kernel can drop are not counted as used.
+    """
+    groups = PROC / "self/cgroup"
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, controller, name = line.split(":", 2)
+        if controller not in GROUP_FILES:
+            continue
+        root, limit_file, used_file, cache = GROUP_FILES[controller]
+        parts = Path(name).parts[1:]
+        for depth in range(len(parts) + 1):
+            group = CONTROL_GROUPS.joinpath(root, *parts[:depth])
+            limit, used = group / limit_file, group / used_file
+            if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
+                dropped = re.search(rf"^{cache} (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
+                yield int(text) / 2**20, (int(used.read_text()) - int(dropped[1])) / 2**20
 
 
 def worker_count(cores: int, *, memory_mb_per_worker: float) -> int:

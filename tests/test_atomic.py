@@ -1,6 +1,13 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from spatial_erasing.atomic import replaced_when_complete
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_file_appears_only_when_complete_and_folders_are_made(tmp_path):
@@ -8,7 +15,7 @@ def test_file_appears_only_when_complete_and_folders_are_made(tmp_path):
     with replaced_when_complete(path) as unfinished:
         unfinished.write_text("half")
         assert not path.exists()
-        assert unfinished.suffix == path.suffix
+        assert unfinished.name == path.name
     assert path.read_text() == "half"
 
 
@@ -25,3 +32,36 @@ def test_failure_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
         fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_kill_leaves_is_gone_after_the_next_writing(tmp_path):
+    path = tmp_path / "table_1.csv"
+    path.write_text("old")
+    code = (
+        "import os, sys\n"
+        "from spatial_erasing.atomic import replaced_when_complete\n"
+        "with replaced_when_complete(sys.argv[1]) as unfinished:\n"
+        "    unfinished.write_text('half')\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 2
+    with replaced_when_complete(path) as unfinished:
+        unfinished.write_text("new")
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_an_error_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "table_1.csv"
+    path.write_text("old")
+
+    def fill():
+        with replaced_when_complete(path) as unfinished:
+            unfinished.symlink_to("/dev/full")
+            unfinished.write_text("new")
+
+    with pytest.raises(OSError, match="No space left"):
+        fill()
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

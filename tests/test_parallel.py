@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from spatial_erasing import parallel
-from spatial_erasing.parallel import available_memory_mb, map_in_processes, worker_count
+from spatial_erasing.parallel import available_memory_mb, map_in_processes, memory_limit_mb, worker_count
 
 
 def square(number):
@@ -134,46 +134,59 @@ def test_where_memory_cannot_be_seen_the_cores_are_trusted(monkeypatch):
     assert worker_count(5, memory_mb_per_worker=3000) == 5
 
 
-class Files:
-    """Stands for `Path` with these contents."""
-
-    def __init__(self, contents):
-        self.contents = contents
-
-    def __call__(self, path):
-        return FakePath(path, self.contents)
+def test_a_machine_without_proc_has_no_known_limit(monkeypatch, tmp_path):
+    monkeypatch.setattr(parallel, "PROC", tmp_path)
+    assert memory_limit_mb() is None
 
 
-class FakePath:
-    def __init__(self, path, contents):
-        self.path, self.contents = path, contents
-
-    def __truediv__(self, name):
-        return FakePath(f"{self.path}/{name}", self.contents)
-
-    def exists(self):
-        return self.path in self.contents
-
-    def read_text(self):
-        return self.contents[self.path]
-
-
-MEMINFO = {"/proc/meminfo": "MemTotal:  8192000 kB\nMemFree: 100 kB\nMemAvailable:  4096000 kB\n"}
-LIMIT, USED = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"
+MEMINFO = "MemTotal:  8192000 kB\nMemFree: 100 kB\nMemAvailable:  4096000 kB\n"
+GIB = 2**30
+# name of a control group's file: its text
+OUTER = {"memory.max": str(3 * GIB), "memory.current": str(GIB), "memory.stat": "anon 5\ninactive_file 0\n"}
+INNER = {"memory.max": str(2 * GIB), "memory.current": str(GIB), "memory.stat": f"inactive_file {GIB // 2}\n"}
+OLD = {
+    "memory.limit_in_bytes": str(2 * GIB),
+    "memory.usage_in_bytes": str(GIB),
+    "memory.stat": f"inactive_file 1\ntotal_inactive_file {GIB // 4}\n",
+}
 
 
 @pytest.mark.parametrize(
-    ("group", "expected_mb"),
+    ("line", "groups", "limit_mb", "free_mb"),
     [
-        ({}, 4000),
-        ({LIMIT: "max\n"}, 4000),
-        ({LIMIT: str(3 * 2**30), USED: str(2**30)}, 2048),
-        ({LIMIT: str(2**40), USED: str(2**30)}, 4000),
+        ("0::/", {}, 8000, 4000),
+        ("0::/", {".": {"memory.max": "max\n", "memory.current": "7"}}, 8000, 4000),
+        ("0::/", {".": OUTER}, 3072, 2048),
+        ("0::/", {".": OUTER | {"memory.max": str(2**40)}}, 8000, 4000),
+        ("0::/slurm/job_7", {"slurm": OUTER, "slurm/job_7": INNER}, 2048, 1536),
+        ("0::/slurm/job_7", {"slurm": OUTER}, 3072, 2048),
+        ("4:memory:/slurm\n0::/", {"memory/slurm": OLD}, 2048, 1280),
+        ("3:cpu,cpuacct:/a:b", {}, 8000, 4000),
     ],
 )
-def test_free_memory_is_the_machine_s_or_the_control_group_s(monkeypatch, group, expected_mb):
-    monkeypatch.setattr(parallel, "Path", Files(MEMINFO | group))
-    assert available_memory_mb() == expected_mb
+def test_memory_is_the_machine_s_or_that_of_the_narrowest_control_group(
+    monkeypatch, tmp_path, line, groups, limit_mb, free_mb
+):
+    monkeypatch.setattr(parallel, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(parallel, "CONTROL_GROUPS", tmp_path / "groups")
+    files = {"proc/meminfo": MEMINFO, "proc/self/cgroup": f"{line}\n"}
+    files |= {f"groups/{group}/{name}": text for group, part in groups.items() for name, text in part.items()}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert (memory_limit_mb(), available_memory_mb()) == (limit_mb, free_mb)
+
+
+def test_a_job_of_slurm_has_no_more_than_was_allocated(monkeypatch):
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "512")
+    assert memory_limit_mb() == available_memory_mb() == 512
+
+
+def test_ulimit_is_a_limit():
+    code = "from spatial_erasing.parallel import *; print(memory_limit_mb(), available_memory_mb())"
+    command = ["bash", "-c", f"ulimit -v 1048576; exec {sys.executable} -c '{code}'"]
+    printed = subprocess.check_output(command, text=True, cwd=Path(parallel.__file__).parents[1])
+    assert printed.split() == ["1024", "1024.0"]
 
 
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="this system has no /proc/meminfo")

@@ -19,6 +19,13 @@ def test_a_weights_file_rebuilds_its_network(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["weights.pt"]
 
 
+def test_the_same_weights_are_the_same_bytes_in_any_process(tmp_path):
+    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    for folder in ("a", "b"):
+        save_weights(tmp_path / folder / "weights.pt", network, network.state_dict())
+    assert (tmp_path / "a/weights.pt").read_bytes() == (tmp_path / "b/weights.pt").read_bytes()
+
+
 def test_a_pickle_of_foreign_origin_is_never_executed(tmp_path):
     class Trap:
         def __reduce__(self):

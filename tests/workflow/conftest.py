@@ -42,10 +42,13 @@ class Study:
         rows = [line.split() for line in table[: next(k for k, line in enumerate(table) if not line.strip())]]
         return {rule: int(count) for rule, count in rows if rule != "total"}
 
-    def copy(self, folder):
-        """The same study elsewhere, results and all, for a test that changes something."""
+    def copy(self, folder, *, results=True):
+        """The same study elsewhere, with results or at its beginning, for a test that changes something."""
         shutil.copytree(self.workflow, folder / "workflow copy")
-        shutil.copytree(self.folder, folder / "run")
+        if results:
+            shutil.copytree(self.folder, folder / "run")
+        else:
+            (folder / "run").mkdir()
         return Study(folder / "workflow copy", folder / "run")
 
 

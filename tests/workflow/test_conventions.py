@@ -40,6 +40,8 @@ def test_a_rule_has_log_benchmark_resources_and_a_script_of_its_name(stage, name
     measured = ["benchmark:"] if "    output:" in body else []
     for directive in ("log:", *measured, "resources:", "conda:", '"""'):
         assert f"    {directive}" in body, f"rule {name} lacks {directive}"
+    for resource in ("mem_mb", "runtime"):  # so that a retry on a cluster asks for more
+        assert re.search(rf"^        {resource}=growing\(\d+\),$", body, re.MULTILINE), f"rule {name}"
     assert f"scripts/{name}.py" in body and f'code=code_fingerprint("{name}"' in body
 
 
@@ -99,7 +101,12 @@ def test_environments_and_requirements_pin_the_same_versions(environment):
 
 
 def test_every_requirement_is_pinned():
-    for file in ("requirements.txt", "requirements-dev.txt", "requirements-strip.txt"):
+    for file in (
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-slurm.txt",
+        "requirements-strip.txt",
+    ):
         for line in (ROOT / file).read_text().splitlines():
             assert not line or line.startswith(("#", "-r ")) or re.fullmatch(r"[\w.-]+==[\w.]+", line), line
 

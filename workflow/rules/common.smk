@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
-from spatial_erasing import models, paths, provenance, study
+from spatial_erasing import models, parallel, paths, provenance, study
 from spatial_erasing.ingest.source import download_of, source_signature
 from spatial_erasing.ingest.user_exclusion import read_exclusions
 from spatial_erasing.preprocess.settings import BrainSettings
@@ -39,6 +39,16 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
+# A limit in a profile is lost with `--resources gpu=1`, and then all jobs that fit the cores start at once. Jobs
+# that a cluster starts elsewhere (its executors have `nodes`) are not bound by the memory of this machine.
+if (
+    workflow.is_main_process
+    and workflow.resource_settings.nodes is None
+    and not {"mem", "mem_mb", "mem_mib"} & set(workflow.global_resources)
+    and (limit_mb := parallel.memory_limit_mb())
+):
+    workflow.register_resource("mem_mb", limit_mb)
+
 HEALTHY = config["study"]["healthy_cohorts"]
 LESION = config["study"]["lesion_cohorts"]
 COHORTS = [*HEALTHY, *LESION]
@@ -65,6 +75,11 @@ def code_fingerprint(script, *templates):
         Path(workflow.basedir, "workflow/scripts", f"{script}.py"),
         *(Path(workflow.basedir, "workflow/report", name) for name in templates),
     )
+
+
+def growing(amount):
+    """Memory or minutes of a rule: as much again for each attempt, where a profile has retries."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def batches_of(cohort):

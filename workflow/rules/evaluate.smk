@@ -34,8 +34,8 @@ rule evaluate_dataset:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         erosion_iterations=config["score"]["erosion_iterations"],
         median_size_voxels=config["score"]["median_size_voxels"],
@@ -59,8 +59,8 @@ rule collect_metrics:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_fingerprint("collect_metrics"),
     script:
@@ -83,8 +83,8 @@ rule resample_metrics:
         "../../envs/torch.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         samples=config["evaluate"]["bootstrap_samples"],
         intervals=config["evaluate"]["intervals"],
@@ -110,8 +110,8 @@ rule judge_claims:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         cohorts={
             cohort: config["ingest"]["cohorts"][cohort]["sequences"]
@@ -151,8 +151,8 @@ rule diagnose_dataset:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         source=lambda wildcards: f"{threshold_source(wildcards)}-{wildcards.sequence}",
         protocol={
@@ -197,8 +197,8 @@ rule collect_diagnostics:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_fingerprint("collect_diagnostics"),
     script:

@@ -19,8 +19,8 @@ rule ingest:
     conda:
         "../../envs/imaging.yaml"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         code=code_fingerprint("ingest"),
     script:
@@ -39,8 +39,8 @@ rule fetch_archive:
     conda:
         "../../envs/imaging.yaml"
     resources:
-        mem_mb=500,
-        runtime=1440,
+        mem_mb=growing(500),
+        runtime=growing(1440),
     params:
         url=lambda wildcards: config["ingest"]["downloads"][wildcards.archive]["url"],
         sha256=lambda wildcards: config["ingest"]["downloads"][wildcards.archive][
@@ -65,8 +65,8 @@ rule list_scans:
     conda:
         "../../envs/imaging.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         reader=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort]["reader"],
         path=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort]["path"],
@@ -97,8 +97,8 @@ rule collect_scans:
     conda:
         "../../envs/imaging.yaml"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         exclude=lambda wildcards: excluded_subjects(),
         groups={"healthy": HEALTHY, **{cohort: [cohort] for cohort in LESION}},

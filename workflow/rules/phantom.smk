@@ -19,8 +19,8 @@ rule make_phantoms:
         "../../envs/imaging.yaml"
     threads: 8
     resources:
-        mem_mb=12000,
-        runtime=120,
+        mem_mb=growing(12000),
+        runtime=growing(120),
     params:
         cohort=lambda wildcards: config["phantom"]["cohorts"][wildcards.cohort],
         seed=config["phantom"]["seed"],
@@ -49,8 +49,8 @@ rule plant_lesions:
         "../../envs/imaging.yaml"
     threads: 8
     resources:
-        mem_mb=28000,
-        runtime=240,
+        mem_mb=growing(28000),
+        runtime=growing(240),
     params:
         planted=config["phantom"]["planted"],
         minimum_lesion_ml=config["phantom"]["minimum_lesion_ml"],

@@ -33,8 +33,8 @@ rule preprocess:
     conda:
         "../../envs/imaging.yaml"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         code=code_fingerprint("preprocess"),
     script:
@@ -56,8 +56,8 @@ rule prepare_brains:
     threads: 4
     resources:
         gpu=0 if config["preprocess"]["device"] == "cpu" else 1,
-        mem_mb=12000,
-        runtime=240,
+        mem_mb=growing(12000),
+        runtime=growing(240),
     params:
         batches=lambda wildcards: len(batches_of(wildcards.cohort)),
         settings={
@@ -91,8 +91,8 @@ rule stack_cohort:
         "../../envs/imaging.yaml"
     threads: 8
     resources:
-        mem_mb=16000,
-        runtime=60,
+        mem_mb=growing(16000),
+        runtime=growing(60),
     params:
         sequences=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
             "sequences"
@@ -125,8 +125,8 @@ rule assess_quality:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         flag_outside_ml=config["preprocess"]["flag_outside_ml"],
         flag_beyond_deviations=config["preprocess"]["flag_beyond_deviations"],
@@ -154,8 +154,8 @@ rule plot_quality:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         flag_outside_ml=config["preprocess"]["flag_outside_ml"],
         flag_beyond_deviations=config["preprocess"]["flag_beyond_deviations"],

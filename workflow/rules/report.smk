@@ -33,8 +33,8 @@ rule write_table_1:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         title=config["study"]["title"],
         models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
@@ -70,8 +70,8 @@ rule write_table_2:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         title=config["study"]["title"],
         models=config["study"]["table_2_models"],
@@ -108,8 +108,8 @@ rule write_claims:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         title=config["study"]["title"],
         paper_cohorts=config["report"]["paper_cohorts"],
@@ -138,8 +138,8 @@ rule plot_figure_2:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         grid_voxels=config["preprocess"]["grid_voxels"],
         network=config["train"]["network"],
@@ -168,8 +168,8 @@ rule plot_figure_3:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         erasing=config["train"]["erasing"],
         seed=config["study"]["seeds"][0],
@@ -198,8 +198,8 @@ rule plot_figure_4:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         models=config["study"]["models"],
         grid_voxels=config["preprocess"]["grid_voxels"],
@@ -231,8 +231,8 @@ rule plot_figure_5:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         models=config["study"]["models"],
         cohorts=LESION,
@@ -269,8 +269,8 @@ rule plot_figure_6:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         paper_cohorts=[
             config["report"]["paper_cohorts"].get(cohort) for cohort in LESION
@@ -312,8 +312,8 @@ rule plot_figure_7:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         model=config["study"]["example_model"],
         percentiles=config["report"]["example_percentiles"],
@@ -343,8 +343,8 @@ rule plot_history:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_fingerprint("plot_history"),
     script:
@@ -374,8 +374,8 @@ rule write_diagnostics:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         protocol={
             "erosion_iterations": config["score"]["erosion_iterations"],
@@ -419,8 +419,8 @@ rule plot_diagnostics:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         run_and_cohort=[
             (folder.partition("/")[0], cohort) for folder, cohort in diagnosed_on_t1()
@@ -464,8 +464,8 @@ rule write_viewer:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         model=config["study"]["example_model"],
         cohorts=LESION,
@@ -501,8 +501,8 @@ rule write_front_page:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         title=config["study"]["title"],
         models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
@@ -537,8 +537,8 @@ rule record_provenance:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         config=config,
         code=code_fingerprint("record_provenance", "provenance.html"),
@@ -560,8 +560,8 @@ rule write_report:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         config=config,
         code=code_fingerprint("write_report", "page.js", "page.css"),

@@ -26,8 +26,8 @@ rule reconstruct_scans:
     threads: 1
     resources:
         gpu=GPUS,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         device=config["train"]["device"],
         batch_size=config["score"]["batch_size"],
@@ -55,8 +55,8 @@ rule reconstruct_baseline:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         code=code_fingerprint("reconstruct_baseline"),
     script:
@@ -79,8 +79,8 @@ rule return_to_scan:
     conda:
         "../../envs/imaging.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         erosion_iterations=config["score"]["erosion_iterations"],
         median_size_voxels=config["score"]["median_size_voxels"],

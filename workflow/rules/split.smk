@@ -21,8 +21,8 @@ rule assign_splits:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         sizes=lambda wildcards: config["split"]["sizes"][wildcards.group],
         seed=config["split"]["seed"],
@@ -44,8 +44,8 @@ rule collect_splits:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         code=code_fingerprint("collect_splits"),
     script:

@@ -20,8 +20,8 @@ rule find_threshold:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         erosion_iterations=config["score"]["erosion_iterations"],
         median_size_voxels=config["score"]["median_size_voxels"],
