@@ -20,6 +20,7 @@ from rocrate.rocrate import ROCrate
 
 from spatial_erasing.provenance import ROOT, code_fingerprint
 from spatial_erasing.report.code_version import code_version
+from spatial_erasing.train.checkpoint import device_of_weights
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 
@@ -174,4 +175,12 @@ def _add_job(
         "result": [files[path] for path in job.outputs],
         "endTime": datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds"),
     }
+    devices = sorted({device_of_weights(path) for path in job.outputs if path.endswith("weights.pt")})
+    if devices:
+        action["additionalProperty"] = [_add_device(crate, name) for name in devices]
     return _add(crate, f"#job-{Path(job.log).with_suffix('').relative_to('results/logs')}", action)
+
+
+def _add_device(crate: ROCrate, name: str) -> ContextEntity:
+    """A device on which networks were trained."""
+    return _add(crate, f"#device-{name}", {"@type": "PropertyValue", "name": "device", "value": name})

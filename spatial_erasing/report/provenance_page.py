@@ -27,8 +27,18 @@ def provenance_page(crate: Mapping, costs: Sequence[RuleCost], *, config: Mappin
         packages=[entity for name, entity in entities.items() if name.startswith("#package-")],
         rules=[entity for name, entity in entities.items() if name.startswith("#rule-")],
         jobs=len(jobs),
-        files=sum(len(job["result"]) for job in jobs),
+        devices=Counter(
+            entities[device["@id"]]["value"]
+            for job in jobs
+            for device in _as_list(job.get("additionalProperty"))
+        ),
+        files=sum(len(_as_list(job["result"])) for job in jobs),
         last=max(job["endTime"] for job in jobs),
         config=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
         costs=costs,
     )
+
+
+def _as_list(value: object) -> list:
+    """JSON-LD writes a list of one as its item."""
+    return value if isinstance(value, list) else [] if value is None else [value]

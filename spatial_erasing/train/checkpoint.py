@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.train.device import device_name
 from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
 
@@ -21,8 +22,14 @@ def load_checkpoint(path: Path, device: torch.device) -> dict | None:
 
 
 def save_weights(path: Path, network: SpatialVAE, weights: dict[str, torch.Tensor]) -> None:
-    """Write weights with all that rebuilds their network."""
-    save_atomically({"network": asdict(network.settings), "weights": weights}, path)
+    """Write weights with all that rebuilds their network, and the name of the device that they come from."""
+    device = device_name(next(network.parameters()).device)
+    save_atomically({"network": asdict(network.settings), "weights": weights, "device": device}, path)
+
+
+def device_of_weights(path: str | Path) -> str:
+    """The device on which the weights of a file were trained."""
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["device"]
 
 
 def load_network(path: Path, device: torch.device) -> SpatialVAE:

@@ -7,6 +7,8 @@ import pytest
 from rocrate.rocrate import ROCrate
 
 from spatial_erasing.report.crate import checksum_lines, checksums_of, describe_run, finished_jobs
+from spatial_erasing.train.checkpoint import device_of_weights, save_weights
+from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
 COLUMNS = "output_file\tdate\trule\tlog-file(s)\tinput-file(s)\tshellcmd\tstatus\tplan"
 SCANS = [
@@ -34,6 +36,9 @@ def run(tmp_path, monkeypatch):
         "results/ingest/brats.csv\t-\tok\t-",
         "results/config.yaml\t-\trecord_provenance\tresults/logs/record_provenance.log\t-\t-\tok\t-",
     ]
+    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    save_weights(Path("results/train/weights.pt"), network, network.state_dict())
+    rows.append("results/train/weights.pt\t-\ttrain_vae\tresults/logs/train_vae/a.log\t-\t-\tok\t-")
     jobs = finished_jobs("\n".join([COLUMNS, *rows]) + "\n", without="record_provenance")
     checksums = checksums_of(jobs)
     crate = describe_run(
@@ -48,6 +53,7 @@ def test_a_job_has_the_outputs_that_are_there_and_never_those_of_the_rule_that_a
     assert [(job.rule, job.inputs, job.outputs) for job in jobs] == [
         ("list_scans", ("table.csv",), ("results/ingest/brats.csv",)),
         ("collect_scans", ("results/ingest/brats.csv",), ("results/ingest/scans.csv",)),
+        ("train_vae", ("-",), ("results/train/weights.pt",)),
     ]
 
 
@@ -56,7 +62,10 @@ def test_the_library_reads_the_crate_and_follows_a_result_back_to_the_raw_scan(r
     crate = ROCrate(folder / "results")
 
     actions = {action["name"]: action for action in crate.get_by_type("CreateAction")}
-    assert set(actions) == {"list_scans: brats", "collect_scans: collect_scans"}
+    assert set(actions) == {"list_scans: brats", "collect_scans: collect_scans", "train_vae: a"}
+    device = actions["train_vae: a"]["additionalProperty"]
+    device = device if isinstance(device, list) else [device]
+    assert [found["value"] for found in device] == [device_of_weights(folder / "results/train/weights.pt")]
     collected = actions["collect_scans: collect_scans"]
     assert [file.id for file in collected["result"]] == ["ingest/scans.csv"]
     assert collected["instrument"]["softwareVersion"] and collected["endTime"]

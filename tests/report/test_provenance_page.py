@@ -20,7 +20,9 @@ CRATE = {
         software("rule", "train_vae", "f00"),
         {"@id": "#scan-brats-a-t1", "@type": "MediaObject", "name": "brats a t1", "sha256": "0"},
         {"@id": "#scan-brats-a-t1ce", "@type": "MediaObject", "name": "brats a t1ce", "sha256": "1"},
+        {"@id": "#device-H100", "@type": "PropertyValue", "name": "device", "value": "H100 <b>"},
         {"@id": "#job-train", "@type": "CreateAction", "result": [{"@id": "a"}, {"@id": "b"}]}
+        | {"additionalProperty": {"@id": "#device-H100"}}
         | {"endTime": "2026-01-02T03:04:05+00:00"},
     ]
 }
@@ -31,6 +33,7 @@ def test_the_page_counts_scans_files_and_cost_and_shows_the_config():
     page = provenance_page(CRATE, costs, config={"study": {"title": "<b>Own</b>"}})
 
     assert "brats 2" in page and "2 files of 1 jobs" in page and "abc123" in page
+    assert "H100 &lt;b&gt; (trainings: 1)" in page
     assert "torch 2.13.0" in page and "train_vae f00" in page
     assert "<td>392</td>" in page and "<td>394</td>" in page  # a rule, and all of them
     assert "<b>Own</b>" not in page and "&lt;b&gt;Own" in page

@@ -1,9 +1,15 @@
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
 
-from spatial_erasing.train.checkpoint import load_checkpoint, load_network, save_weights
+from spatial_erasing.train.checkpoint import (
+    device_of_weights,
+    load_checkpoint,
+    load_network,
+    save_weights,
+)
 from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
 CPU = torch.device("cpu")
@@ -24,6 +30,13 @@ def test_the_same_weights_are_the_same_bytes_in_any_process(tmp_path):
     for folder in ("a", "b"):
         save_weights(tmp_path / folder / "weights.pt", network, network.state_dict())
     assert (tmp_path / "a/weights.pt").read_bytes() == (tmp_path / "b/weights.pt").read_bytes()
+
+
+def test_weights_name_the_device_that_they_come_from(tmp_path):
+    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    save_weights(tmp_path / "weights.pt", network, network.state_dict())
+    name = device_of_weights(tmp_path / "weights.pt")
+    assert name and name in Path("/proc/cpuinfo").read_text()
 
 
 def test_a_pickle_of_foreign_origin_is_never_executed(tmp_path):
