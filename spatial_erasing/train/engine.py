@@ -91,12 +91,16 @@ class Trainer:
 
         Raises:
             FloatingPointError: the loss is no longer a number; the checkpoint keeps the best weights so far.
+            MemoryError: a batch does not fit on the device; the message names a size that does.
         """
         self._resume(checkpoint)
         settings, progress = self.optimisation, self.progress
         while progress.step < settings.maximum_steps and not self._patience_is_over():
             started = time.monotonic()
-            losses = self._train_until(self._next_validation(), seed=seed)
+            try:
+                losses = self._train_until(self._next_validation(), seed=seed)
+            except torch.OutOfMemoryError:
+                raise MemoryError(self._advice_on_batch_size()) from None
             validation = self.validate()
             progress.seconds += time.monotonic() - started
             self._record(losses | validation)
@@ -108,7 +112,17 @@ class Trainer:
     def train_step(self, step: int, *, seed: int) -> tuple[Tensor, Tensor]:
         """One update of the weights; returns l1 per voxel and KL per sample, means over the batch."""
         generator = torch.Generator(self.device).manual_seed(hash_seed(seed, "step", step))
-        scans = self.training_items[self._batch(step, seed=seed)].float()
+        loss, l1, kl = self._losses(self._batch(step, seed=seed), generator)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate(step)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return l1, kl
+
+    def _losses(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """What is minimised, and for the history l1 per voxel and KL per sample, of items by their indices."""
+        scans = self.training_items[batch].float()
         erased = erase(
             scans, self.model.strategy, self.model.fill, settings=self.erasing, generator=generator
         )
@@ -117,15 +131,9 @@ class Trainer:
         )
         reconstructions, mean, log_variance = self.network(erased, noise)
         loss = vae_loss(scans, reconstructions, mean, log_variance, kl_weight=self.optimisation.kl_weight)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate(step)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
         with torch.no_grad():
-            voxels = scans[0].numel()
-            l1 = reconstruction_l1(scans, reconstructions).mean() / voxels
-            return l1, kl_divergence(mean, log_variance).mean()
+            l1 = reconstruction_l1(scans, reconstructions).mean() / scans[0].numel()
+            return loss, l1, kl_divergence(mean, log_variance).mean()
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -161,19 +169,41 @@ class Trainer:
     def _train_until(self, last_step: int, *, seed: int) -> dict[str, float]:
         """Train to before `last_step`; mean losses of the way there."""
         self.network.train()
-        total = torch.zeros(2, device=self.device)
+        total, good_steps = torch.zeros(2, device=self.device), torch.zeros((), device=self.device)
         first = self.progress.step
         for step in range(first, last_step):
             total += torch.stack(self.train_step(step, seed=seed))
+            good_steps += (
+                total.isfinite().all()
+            )  # once it is not a number it stays so; nothing waits for the device
         self.progress.step = last_step
         training_l1, training_kl = (total / (last_step - first)).tolist()
         if not math.isfinite(training_l1 + training_kl):
             raise FloatingPointError(
-                f"the loss of {self.model.name} is not a number between steps {first} and {last_step}. "
+                f"the loss of {self.model.name} is not a number at step {first + int(good_steps)}. "
                 f"Lower train.optimisation.learning_rate or check the training volumes; the checkpoint "
-                f"holds the best weights before that."
+                f"holds the best weights before step {first}."
             )
         return {"training_l1": training_l1, "training_kl": training_kl}
+
+    def _advice_on_batch_size(self) -> str:
+        """What to write where a batch does not fit: the largest half of it, quarter and so on that does."""
+        size = min(self.optimisation.batch_size, len(self.training_items))
+        asked = size
+        while size := size // 2:
+            self.optimiser.zero_grad(set_to_none=True)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            try:
+                generator = torch.Generator(self.device).manual_seed(0)
+                self._losses(torch.arange(size, device=self.device), generator)[0].backward()
+            except torch.OutOfMemoryError:
+                continue
+            return (
+                f"a batch of {asked} of {self.model.name} does not fit on {self.device}; one of {size} does. "
+                f"Write train.optimisation.batch_size: {size}, or take a device with more memory."
+            )
+        return f"not even one sample of {self.model.name} fits on {self.device}. Take one with more memory."
 
     def _next_validation(self) -> int:
         every = self.optimisation.validate_every_steps

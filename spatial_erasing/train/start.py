@@ -1,12 +1,13 @@
 """A training made ready: its samples on the device, its network from the seed, its checkpoint by content."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from spatial_erasing.cohorts import Split
 from spatial_erasing.models import ModelSpec
@@ -66,6 +67,7 @@ def make_trainer(
 
     Raises:
         ValueError: a split is empty.
+        MemoryError: the samples do not fit on the device.
     """
     for name, split in (("training", training), ("validation", validation)):
         if not split.subjects:
@@ -74,9 +76,12 @@ def make_trainer(
             )
     device = next(network.parameters()).device
     items = [
-        training_items(split.scans, split.brain, spatial_dims=model.spatial_dims).to(device)
+        training_items(split.scans, split.brain, spatial_dims=model.spatial_dims)
         for split in (training, validation)
     ]
+    if device.type == "cuda":
+        require_memory(items, free_bytes=torch.cuda.mem_get_info(device)[0])
+    items = [samples.to(device) for samples in items]
     return Trainer(
         network,
         *items,
@@ -84,6 +89,26 @@ def make_trainer(
         erasing=ErasingSettings(**erasing),
         optimisation=OptimisationSettings(**_of_dimensions(optimisation, model.spatial_dims)),
     )
+
+
+def require_memory(samples: Sequence[Tensor], *, free_bytes: int) -> None:
+    """Refuse samples that a device cannot hold: they stay there for the whole training.
+
+    Args:
+        samples: of each split.
+        free_bytes: on the device.
+
+    Raises:
+        MemoryError: naming both sizes.
+    """
+    needed = sum(items.nbytes for items in samples)
+    if needed > free_bytes:
+        count = sum(map(len, samples))
+        raise MemoryError(
+            f"{count:,} samples take {needed / 1e9:.1f} GB, the device has {free_bytes / 1e9:.1f} GB free, "
+            "and they stay there while the network trains. Use a device with more memory, a smaller "
+            "preprocess.grid_voxels, or train.device: cpu."
+        )
 
 
 def _of_dimensions(section: Mapping[str, object], dims: int) -> dict[str, object]:

@@ -14,7 +14,7 @@ from spatial_erasing.cohorts import Split
 from spatial_erasing.models import parse_model
 from spatial_erasing.seeds import hash_seed
 from spatial_erasing.train.erasing import erase
-from spatial_erasing.train.start import checkpoint_folder, make_network, make_trainer
+from spatial_erasing.train.start import checkpoint_folder, make_network, make_trainer, require_memory
 
 NETWORK = {
     "feature_maps": [4, 8],
@@ -222,3 +222,41 @@ def test_the_learning_rate_rises_linearly_over_the_warm_up():
         trainer.train_step(step, seed=3)
         rates.append(trainer.optimiser.param_groups[0]["lr"])
     assert rates == pytest.approx([0.00025, 0.0005, 0.00075, 0.001, 0.001, 0.001])
+
+
+def test_a_loss_that_is_no_number_is_named_by_its_step(tmp_path):
+    trainer = trainer_of(optimisation={"maximum_steps": {"2d": 12, "3d": 12}})
+    real_step = trainer.train_step
+
+    def step_that_breaks(step, *, seed):
+        l1, kl = real_step(step, seed=seed)
+        return (l1 * math.nan, kl) if step == 6 else (l1, kl)
+
+    trainer.train_step = step_that_breaks
+    with pytest.raises(FloatingPointError, match=r"at step 6\. .* before step 4"):
+        trainer.run(seed=3, checkpoint=tmp_path / "latest.pt")
+    content = torch.load(tmp_path / "latest.pt", weights_only=True)
+    assert content["progress"]["step"] == 4
+    assert all(weights.isfinite().all() for weights in content["best_weights"].values())
+
+
+@pytest.mark.parametrize(
+    ("fits", "advice"), [(2, "batch_size: 2"), (1, "batch_size: 1"), (0, "not even one")]
+)
+def test_a_batch_that_does_not_fit_ends_with_the_size_that_would(fits, advice):
+    trainer = trainer_of()
+    trainer.network.register_forward_pre_hook(lambda _, inputs: refuse(inputs[0], fits))
+    with pytest.raises(MemoryError, match=advice):
+        trainer.run(seed=3)
+
+
+def refuse(scans, fits):
+    if len(scans) > fits:
+        raise torch.OutOfMemoryError("made up")
+
+
+def test_samples_that_do_not_fit_on_the_device_are_refused_with_both_sizes():
+    samples = [torch.zeros(1000, 1, 10, 10, 10, dtype=torch.float16), torch.zeros(50, 1, 10, 10, 10)]
+    require_memory(samples, free_bytes=2_200_000)
+    with pytest.raises(MemoryError, match=r"1,050 samples take 0\.0 GB, the device has 0\.0 GB free"):
+        require_memory(samples, free_bytes=2_199_999)
