@@ -55,6 +55,10 @@ rule results:
         "results/report/provenance.html",
 
 
+onstart:
+    begin_run()
+
+
 onsuccess:
     print(closing_words())
 

@@ -1,15 +1,19 @@
 """The log of a job: everything it prints, with the time, in the file that the rule names."""
 
 import logging
+import os
 import sys
+
+from spatial_erasing.parallel import die_with
 
 
 def log_to(path: str) -> None:
     """Send log messages, standard output and tracebacks of this process to the file at `path`.
 
     A rule's `script:` does not write to its `log:` by itself; with this at its head, a failed job shows its
-    traceback and a long one its progress.
+    traceback and a long one its progress. The job ends with the Snakemake that started it.
     """
+    die_with(os.getppid())
     stream = open(path, "w", buffering=1)  # noqa: PTH123
     sys.stdout = sys.stderr = stream
     logging.basicConfig(

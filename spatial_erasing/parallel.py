@@ -142,14 +142,14 @@ def _processes(workers: int) -> ProcessPoolExecutor:
 
 
 def _begin_worker(parent: int) -> None:
-    _die_with(parent)
+    die_with(parent)
     _limit_threads()
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """End this process when its parent does, even by SIGKILL.
 
-    A worker that lived on would wait for work for ever, and write into the files of the next run.
+    A worker that lived on would wait for work for ever, and a job would write into the files of the next run.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)

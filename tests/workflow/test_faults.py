@@ -1,0 +1,88 @@
+"""Faults caused on purpose: what is said, and that the same command goes on once they are mended."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RUN = "2d-patch-noise/fraction-100/seed-1"
+METRICS = f"results/evaluate/{RUN}/brats-t1/metrics.csv"
+
+
+def test_a_second_snakemake_in_a_folder_is_refused_and_may_look(changed):
+    lock = (changed.folder / ".snakemake/run.lock").open("a")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    printed = changed.run("--forcerun", "collect_splits", check=False)
+    assert f"another Snakemake runs in {changed.folder}" in printed and "Finished jobid" not in printed
+    assert changed.planned("--forcerun", "collect_splits")["collect_splits"] == 1
+    lock.close()
+    changed.run("results/split/splits.csv", "--forcerun", "collect_splits")
+
+
+def run_in_own_mounts(study, mount, *arguments):
+    """Run the study where a command has mounted what nobody else sees; returns status and words."""
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(study.folder)]
+    snakemake += ["--configfile", str(study.workflow / "tiny.yaml"), *arguments]
+    command = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh", *snakemake]
+    done = subprocess.run(
+        command,
+        cwd=study.workflow,
+        env=os.environ | {"PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.long  # needs root
+def test_a_folder_on_a_disk_that_is_mounted_to_be_read_is_refused_before_the_first_job(changed):
+    results = changed.results
+    mount = f"mount --bind '{results}' '{results}' && mount -o remount,bind,ro '{results}'"
+    status, printed = run_in_own_mounts(changed, mount, METRICS, "--forcerun", "evaluate_dataset")
+    assert status != 0
+    assert f"{results} cannot be written to" in printed and "Finished jobid" not in printed
+    changed.run(METRICS, "--forcerun", "evaluate_dataset")
+
+
+@pytest.mark.long  # needs root
+def test_a_full_disk_fails_the_job_by_name_and_the_same_command_goes_on(changed, study):
+    folder = changed.results / f"score/{RUN}"
+    mount = f"mount -t tmpfs -o size=16k tmpfs '{folder}'"
+    again = [METRICS, "--forcerun", "reconstruct_scans"]
+    status, printed = run_in_own_mounts(changed, mount, *again)
+    assert status != 0
+    assert "No space left on device" in printed and "Error in rule reconstruct_scans" in printed
+    assert "run the same command again" in printed
+    changed.run(*again)
+    for name in ("metrics.csv", "subjects.csv"):
+        path = Path(METRICS).with_name(name)
+        assert (changed.folder / path).read_bytes() == (study.folder / path).read_bytes()
+    assert not list(changed.results.rglob(".unfinished*"))
+
+
+def test_a_run_that_is_moved_half_done_goes_on_and_does_nothing_twice(changed, tmp_path):
+    """To another path, workflow and all, as by rsync to another machine."""
+    shutil.rmtree(changed.results / "evaluate")
+    shutil.rmtree(changed.results / "report")
+    (changed.folder / "report.html").unlink()
+    moved = changed.copy(tmp_path / "elsewhere")
+    shutil.rmtree(changed.workflow)
+    shutil.rmtree(changed.folder)
+    planned = moved.planned()
+    assert not {"make_phantoms", "list_scans", "prepare_brains", "stack_cohort", "train_vae"} & set(planned)
+    assert planned["evaluate_dataset"] == 10
+    moved.run(METRICS)
+
+
+@pytest.mark.long
+def test_ten_kills_at_random_moments_change_no_byte():
+    command = [sys.executable, "benchmarks/kills.py", "--kills", "10"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 kills" in done.stdout and "0 files differ" in done.stdout
