@@ -10,6 +10,7 @@ nobody disturbed, but for those that hold a time. Prints a line a kill; the exit
 
 import argparse
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,7 +50,9 @@ def kill_one(run: subprocess.Popen, moments: random.Random) -> str:
 
 
 def disturb(folder: Path, kills: int, moments: random.Random) -> int:
-    """Run the study to its end under at most so many kills; returns how many it took."""
+    """Run the study from nothing to its end under at most so many kills; returns how many it took."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     done, run = 0, start(folder)
     while True:
         try:
@@ -76,22 +79,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def main(kills: int, seed: int) -> int:
     """The number of files that differ in any of the disturbed runs."""
-    moments, left, different = random.Random(seed), kills, 0
+    moments, left, studies, different = random.Random(seed), kills, 0, 0
     with tempfile.TemporaryDirectory() as name:
-        quiet = Path(name, "quiet")
-        quiet.mkdir()
-        assert disturb(quiet, 0, moments) == 0
-        expected, studies = contents(quiet), 0
+        folder = Path(name, "run")  # the same for all: lists of scans hold whole paths
+        disturb(folder, 0, moments)
+        expected = contents(folder)
         while left:
-            studies += 1
-            folder = Path(name, f"disturbed-{studies}")
-            folder.mkdir()
-            started = time.monotonic()
+            started, studies = time.monotonic(), studies + 1
             left -= disturb(folder, left, moments)
-            found = contents(folder)
+            found, seconds = contents(folder), time.monotonic() - started
             differing = sorted(path for path in {*expected, *found} if expected.get(path) != found.get(path))
             different += len(differing)
-            seconds = time.monotonic() - started
             print(
                 f"study {studies}: {len(expected)} files, {len(differing)} differ, {seconds:.0f} s",
                 *differing,
