@@ -43,7 +43,7 @@ def kill_one(run: subprocess.Popen, moments: random.Random) -> str:
     moments.choice(victims[name]).kill()
     if name == "Snakemake":
         run.wait()
-        _, alive = psutil.wait_procs(children, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=60)  # a job that starts ends once it has
         if alive:
             raise SystemExit(f"{len(alive)} processes outlived their Snakemake: {alive}")
     return name

@@ -1,10 +1,9 @@
 """The log of a job: everything it prints, with the time, in the file that the rule names."""
 
 import logging
-import os
 import sys
 
-from spatial_erasing.parallel import die_with
+from spatial_erasing.parallel import end_with_snakemake
 
 
 def log_to(path: str) -> None:
@@ -13,7 +12,7 @@ def log_to(path: str) -> None:
     A rule's `script:` does not write to its `log:` by itself; with this at its head, a failed job shows its
     traceback and a long one its progress. The job ends with the Snakemake that started it.
     """
-    die_with(os.getppid())
+    end_with_snakemake()
     stream = open(path, "w", buffering=1)  # noqa: PTH123
     sys.stdout = sys.stderr = stream
     logging.basicConfig(

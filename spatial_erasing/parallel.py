@@ -16,6 +16,7 @@ from typing import TypeVar
 
 logger = logging.getLogger(__name__)
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
+SNAKEMAKE_PROCESS = "SPATIAL_ERASING_SNAKEMAKE_PROCESS"  # its number, for the jobs that it starts
 PROC, CONTROL_GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 # controller as /proc/self/cgroup names it, none in version 2: folder, limit, use, cache within the use
 GROUP_FILES = {
@@ -135,6 +136,23 @@ def map_in_processes(
         )
 
 
+def name_snakemake() -> None:
+    """Tell the jobs that this process starts who started them."""
+    os.environ[SNAKEMAKE_PROCESS] = str(os.getpid())
+
+
+def end_with_snakemake() -> None:
+    """End this job when the Snakemake that started it ends, even by SIGKILL, and at once if it has already.
+
+    A job that lived on would write into the files of the next run.
+    """
+    _die_with(os.getppid())
+    snakemake = int(os.environ.get(SNAKEMAKE_PROCESS, "0"))
+    is_orphan = os.getppid() == 1 != snakemake  # it ended while this job was importing
+    if snakemake and is_orphan:
+        sys.exit(f"the Snakemake that started this job, process {snakemake}, has ended")
+
+
 def _processes(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         workers, mp_context=get_context("fork"), initializer=_begin_worker, initargs=(os.getpid(),)
@@ -142,14 +160,14 @@ def _processes(workers: int) -> ProcessPoolExecutor:
 
 
 def _begin_worker(parent: int) -> None:
-    die_with(parent)
+    _die_with(parent)
     _limit_threads()
 
 
-def die_with(parent: int) -> None:
+def _die_with(parent: int) -> None:
     """End this process when its parent does, even by SIGKILL.
 
-    A worker that lived on would wait for work for ever, and a job would write into the files of the next run.
+    A worker that lived on would wait for work for ever, and write into the files of the next run.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)

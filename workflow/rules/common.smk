@@ -15,6 +15,7 @@ from spatial_erasing.ingest.user_exclusion import read_exclusions
 from spatial_erasing.preprocess.settings import BrainSettings
 
 paths.anchor_data_folder()
+parallel.name_snakemake()
 
 SCHEMA = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
 
