@@ -21,16 +21,16 @@ def test_a_second_snakemake_in_a_folder_is_refused_and_may_look(changed):
     assert f"another Snakemake runs in {changed.folder}" in printed and "Finished jobid" not in printed
     assert changed.planned("--forcerun", "collect_splits")["collect_splits"] == 1
     lock.close()
-    changed.run("results/split/splits.csv", "--forcerun", "collect_splits")
+    changed.run("--forcerun", "collect_splits", "--", "results/split/splits.csv")
 
 
-def run_in_own_mounts(study, mount, *arguments):
-    """Run the study where a command has mounted what nobody else sees; returns status and words."""
-    snakemake = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(study.folder)]
-    snakemake += ["--configfile", str(study.workflow / "tiny.yaml"), *arguments]
-    command = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh", *snakemake]
+def run_after(study, command, *arguments):
+    """Run the study in the shell that has run a command; returns status and words."""
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "8", "--resources", "gpu=1"]
+    snakemake += ["--configfile", str(study.workflow / "tiny.yaml"), "--directory", str(study.folder)]
+    shell = ["unshare", "--mount"] if "mount" in command else []
     done = subprocess.run(
-        command,
+        [*shell, "sh", "-c", f'{command} && exec "$@"', "sh", *snakemake, *arguments],
         cwd=study.workflow,
         env=os.environ | {"PYTHONPATH": ""},
         capture_output=True,
@@ -44,18 +44,18 @@ def run_in_own_mounts(study, mount, *arguments):
 def test_a_folder_on_a_disk_that_is_mounted_to_be_read_is_refused_before_the_first_job(changed):
     results = changed.results
     mount = f"mount --bind '{results}' '{results}' && mount -o remount,bind,ro '{results}'"
-    status, printed = run_in_own_mounts(changed, mount, METRICS, "--forcerun", "evaluate_dataset")
+    status, printed = run_after(changed, mount, "--forcerun", "evaluate_dataset", "--", METRICS)
     assert status != 0
     assert f"{results} cannot be written to" in printed and "Finished jobid" not in printed
-    changed.run(METRICS, "--forcerun", "evaluate_dataset")
+    changed.run("--forcerun", "evaluate_dataset", "--", METRICS)
 
 
 @pytest.mark.long  # needs root
 def test_a_full_disk_fails_the_job_by_name_and_the_same_command_goes_on(changed, study):
     folder = changed.results / f"score/{RUN}"
     mount = f"mount -t tmpfs -o size=16k tmpfs '{folder}'"
-    again = [METRICS, "--forcerun", "reconstruct_scans"]
-    status, printed = run_in_own_mounts(changed, mount, *again)
+    again = ["--forcerun", "reconstruct_scans", "--", METRICS]
+    status, printed = run_after(changed, mount, *again)
     assert status != 0
     assert "No space left on device" in printed and "Error in rule reconstruct_scans" in printed
     assert "run the same command again" in printed
@@ -64,6 +64,15 @@ def test_a_full_disk_fails_the_job_by_name_and_the_same_command_goes_on(changed,
         path = Path(METRICS).with_name(name)
         assert (changed.folder / path).read_bytes() == (study.folder / path).read_bytes()
     assert not list(changed.results.rglob(".unfinished*"))
+
+
+@pytest.mark.long
+def test_the_command_of_the_readme_ends_well_with_8_gb_and_as_without_a_limit(study, tmp_path):
+    limited = study.copy(tmp_path, results=False)
+    table = "results/report/tables/table_1.csv"
+    status, printed = run_after(limited, f"ulimit -v {8 * 2**20}", table)
+    assert status == 0, printed
+    assert (limited.folder / table).read_bytes() == (study.folder / table).read_bytes()
 
 
 def test_a_run_that_is_moved_half_done_goes_on_and_does_nothing_twice(changed, tmp_path):
@@ -77,7 +86,7 @@ def test_a_run_that_is_moved_half_done_goes_on_and_does_nothing_twice(changed, t
     planned = moved.planned()
     assert not {"make_phantoms", "list_scans", "prepare_brains", "stack_cohort", "train_vae"} & set(planned)
     assert planned["evaluate_dataset"] == 10
-    moved.run(METRICS)
+    moved.run("--", METRICS)
 
 
 REDRAWN = ["write_table_1", "write_table_2", "write_claims", "plot_figure_2", "plot_figure_6"]
@@ -90,7 +99,7 @@ def test_tables_and_figures_come_from_the_evaluation_alone(study, tmp_path):
     shutil.copytree(study.results / "evaluate", clean.results / "evaluate")
     tables = [f"results/report/tables/{name}.md" for name in ("table_1", "table_2", "claims")]
     figures = [f"results/report/figures/figure_{number}.png" for number in (2, 6)]
-    clean.run(*tables, *figures, "--allowed-rules", *REDRAWN)
+    clean.run("--allowed-rules", *REDRAWN, "--", *tables, *figures)
     for path in (*tables, *figures):
         assert (clean.folder / path).read_bytes() == (study.folder / path).read_bytes()
 
