@@ -25,7 +25,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
-# what takes a second, where a job of a cluster would take five more to start
+# what ends sooner than a job of a cluster would start
 localrules:
     all,
     results,
@@ -55,6 +55,10 @@ rule results:
     input:
         RESULTS,
         "results/report/provenance.html",
+
+
+onstart:
+    begin_run()
 
 
 onsuccess:

@@ -47,16 +47,19 @@ with open(snakemake.output.scans, "w", newline="") as stream:
 Path(snakemake.output.source).write_text(snakemake.params.source)
 """
 PREPARE_BRAINS = """\
+import csv
 from pathlib import Path
-from spatial_erasing.cohorts import read_rows, write_rows
-from spatial_erasing.preprocess.batch import subjects_of_batch
-batch, batches = int(snakemake.wildcards.batch), snakemake.params.batches
-subjects = subjects_of_batch(read_rows(snakemake.input[0]), batch=batch, batches=batches)
-for scan, *_ in subjects:
-    folder = Path(snakemake.output[0]).parent / "subjects" / scan["subject"]
+from spatial_erasing.seeds import hash_fraction
+output, cohort = Path(snakemake.output[0]), snakemake.wildcards.cohort
+with open(snakemake.input[0], newline="") as stream:
+    subjects = [row["subject"] for row in csv.DictReader(stream)]
+places = [int(hash_fraction("batch", cohort, name) * snakemake.params.batches) for name in subjects]
+mine = [name for name, place in zip(subjects, places) if place == int(snakemake.wildcards.batch)]
+for name in mine:
+    folder = output.parent / "subjects" / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "record.json").touch()
-write_rows(snakemake.output[0], [{"subject": scans[0]["subject"]} for scans in subjects], columns=["subject"])
+output.write_text("\\n".join(["subject", *mine]))
 """
 
 

@@ -1,5 +1,6 @@
 """GPUs of this machine: one for each job, whoever else computes here."""
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -46,7 +47,7 @@ def reserve_gpu(gpus: list[str], *, lock_folder: Path, poll_seconds: float = 1.0
     waiting = False
     while gpus:
         for gpu in gpus:
-            lock = (lock_folder / f"gpu-{gpu}.lock").open("w")
+            lock = _open_for_everyone(lock_folder / f"gpu-{gpu}.lock")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -60,3 +61,12 @@ def reserve_gpu(gpus: list[str], *, lock_folder: Path, poll_seconds: float = 1.0
             waiting = True
         time.sleep(poll_seconds)
     return None
+
+
+def _open_for_everyone(path: Path) -> IO:
+    """A file that may be another user's: to be locked it need only be read."""
+    if not path.exists():
+        with contextlib.suppress(PermissionError):  # another user was faster
+            path.touch()
+            path.chmod(0o644)
+    return path.open()

@@ -3,13 +3,16 @@
 import logging
 import sys
 
+from spatial_erasing.parallel import end_with_snakemake
+
 
 def log_to(path: str) -> None:
     """Send log messages, standard output and tracebacks of this process to the file at `path`.
 
     A rule's `script:` does not write to its `log:` by itself; with this at its head, a failed job shows its
-    traceback and a long one its progress.
+    traceback and a long one its progress. The job ends with the Snakemake that started it.
     """
+    end_with_snakemake()
     stream = open(path, "w", buffering=1)  # noqa: PTH123
     sys.stdout = sys.stderr = stream
     logging.basicConfig(

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 logger = logging.getLogger(__name__)
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
+SNAKEMAKE_PROCESS = "SPATIAL_ERASING_SNAKEMAKE_PROCESS"  # its number, for the jobs that it starts
 PROC, CONTROL_GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 # controller as /proc/self/cgroup names it, none in version 2: folder, limit, use, cache within the use
 GROUP_FILES = {
@@ -133,6 +134,23 @@ def map_in_processes(
             f"{', '.join(map(repr, lost))}. The system kills processes that take too much memory: free "
             f"some, or leave these out."
         )
+
+
+def name_snakemake() -> None:
+    """Tell the jobs that this process starts who started them."""
+    os.environ[SNAKEMAKE_PROCESS] = str(os.getpid())
+
+
+def end_with_snakemake() -> None:
+    """End this job when the Snakemake that started it ends, even by SIGKILL, and at once if it has already.
+
+    A job that lived on would write into the files of the next run.
+    """
+    _die_with(os.getppid())
+    snakemake = int(os.environ.get(SNAKEMAKE_PROCESS, "0"))
+    is_orphan = os.getppid() == 1 != snakemake  # it ended while this job was importing
+    if snakemake and is_orphan:
+        sys.exit(f"the Snakemake that started this job, process {snakemake}, has ended")
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:

@@ -201,7 +201,8 @@ def _size_findings(config: Mapping) -> Iterator[str]:
 def check_paths(config: Mapping, *, root: Path) -> None:
     """Refuse a study whose data sets are not where the config says.
 
-    Cohorts that were ingested before are not asked again: a finished study needs its raw data no more.
+    Cohorts that were ingested before are not asked again, and none of a study that was evaluated: a finished
+    study needs its raw data no more.
 
     Args:
         config: the whole config.
@@ -210,6 +211,8 @@ def check_paths(config: Mapping, *, root: Path) -> None:
     Raises:
         ValueError: every path that is missing.
     """
+    if (root / "results/evaluate/metrics.csv").exists():
+        return
     wanted = {}
     for cohort in (*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]):
         path = config["ingest"]["cohorts"][cohort]["path"]

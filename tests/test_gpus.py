@@ -1,3 +1,4 @@
+import fcntl
 import subprocess
 import sys
 import textwrap
@@ -5,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from unprivileged import as_nobody, folder_for_everyone
 
 from spatial_erasing.gpus import reserve_gpu, visible_gpus
 from spatial_erasing.train.device import choose_device
@@ -44,6 +46,17 @@ def test_two_jobs_hold_two_devices_and_a_third_waits_for_the_first_to_be_killed(
     freed = third.stdout.readline().strip()
     assert freed in {"gpu-a", "gpu-b"}
     assert first.wait() != 0 and second.poll() is None
+
+
+def test_the_lock_of_another_user_is_respected_and_used_once_it_is_free(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with folder_for_everyone() as folder:
+        held = (folder / "gpu-a.lock").open("w")  # this user's, as are both files
+        (folder / "gpu-b.lock").touch(0o644)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert as_nobody(reserve_gpu, ["a", "b"], lock_folder=folder) == "b"
+        held.close()
+        assert as_nobody(reserve_gpu, ["a", "b"], lock_folder=folder) == "a"
 
 
 def test_without_gpus_nothing_is_reserved(tmp_path):

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from spatial_erasing import parallel
@@ -216,3 +217,34 @@ def test_workers_compute_with_torch_after_the_parent_did():
         env={name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"},
     )
     assert done.stdout.strip() == "True", done.stderr
+
+
+JOB = """
+import os, sys, time
+from spatial_erasing.parallel import end_with_snakemake, name_snakemake
+if sys.argv[1] == "snakemake":
+    import subprocess
+    name_snakemake()
+    job = subprocess.Popen([sys.executable, "-c", os.environ["JOB"], sys.argv[2]])
+    print(job.pid, flush=True)
+else:
+    time.sleep(1.5 if sys.argv[1] == "slow" else 0)
+    end_with_snakemake()
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a child of its parent's end")
+@pytest.mark.parametrize("start", ["quick", "slow"])
+def test_a_job_ends_with_its_snakemake_even_if_it_had_not_begun(start):
+    command = [sys.executable, "-c", JOB, "snakemake", start]
+    root = Path(parallel.__file__).parents[1]
+    snakemake = subprocess.Popen(
+        command, cwd=root, env=os.environ | {"JOB": JOB}, stdout=subprocess.PIPE, text=True
+    )
+    job = psutil.Process(int(snakemake.stdout.readline()))
+    time.sleep(1)
+    assert job.is_running()
+    snakemake.kill()
+    snakemake.wait()
+    assert psutil.wait_procs([job], timeout=20)[1] == [], "the job lives on"

@@ -131,11 +131,12 @@ def write_brain(folder: Path, brain: PreparedBrain, *, made_from: str) -> dict:
 
 
 def read_finished(folder: Path, *, made_from: str) -> dict | None:
-    """The record of a brain that was made from exactly this, or None."""
-    if not (folder / "record.json").exists():
+    """The record of a brain that was made from exactly this, or None; a damaged one is no record."""
+    try:
+        record = json.loads((folder / "record.json").read_text())
+    except (FileNotFoundError, ValueError):  # a power cut may leave it empty
         return None
-    record = json.loads((folder / "record.json").read_text())
-    return record if record["made_from"] == made_from else None
+    return record if record.get("made_from") == made_from else None
 
 
 def _reason(error: Exception) -> str:

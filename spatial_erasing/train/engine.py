@@ -121,7 +121,7 @@ class Trainer:
         return l1, kl
 
     def _losses(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """What is minimised, and for the history l1 per voxel and KL per sample, of items by their indices."""
+        """What is minimised, and for the history l1 per voxel and KL per sample, of these items."""
         scans = self.training_items[batch].float()
         erased = erase(
             scans, self.model.strategy, self.model.fill, settings=self.erasing, generator=generator

@@ -68,6 +68,17 @@ def test_a_finished_subject_is_kept_as_it_is(tmp_path, monkeypatch):
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "done").iterdir()} == before
 
 
+@pytest.mark.parametrize("left", ["", '{"made_fr', "\0" * 40, "{}"])
+def test_a_record_that_a_power_cut_damaged_is_done_again(tmp_path, left):
+    row = tiny_subject(tmp_path / "one")
+    first = prepare(row, folder=tmp_path / "done")
+    record = tmp_path / "done/record.json"
+    whole = record.read_bytes()
+    record.write_text(left)
+    assert prepare(row, folder=tmp_path / "done") == first
+    assert record.read_bytes() == whole
+
+
 def test_a_moved_data_set_is_not_done_again(tmp_path, monkeypatch):
     row = tiny_subject(tmp_path / "old place")
     first = prepare(row, folder=tmp_path / "done")

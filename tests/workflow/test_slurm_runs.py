@@ -147,7 +147,7 @@ def test_the_results_are_those_of_one_machine(finished, study):
         ours = own / local.relative_to(study.results)
         if local.suffix == ".npz":
             with np.load(ours) as mine, np.load(local) as theirs:
-                assert all(np.array_equal(mine[name], theirs[name], equal_nan=True) for name in theirs)
+                assert all(mine[name].tobytes() == theirs[name].tobytes() for name in theirs)
         else:
             assert ours.read_bytes() == local.read_bytes()
         compared += 1
@@ -167,7 +167,7 @@ def test_a_training_over_its_time_comes_back_and_goes_on_where_it_was(slurm, stu
     replace(
         copied.workflow / "spatial_erasing/train/checkpoint.py",
         "    with replaced_when_complete(path) as unfinished:\n",
-        "    import time; time.sleep(3.5)\n    with replaced_when_complete(path) as unfinished:\n",
+        "    import time; time.sleep(5)\n    with replaced_when_complete(path) as unfinished:\n",
     )
     steps = {"maximum_steps": {"2d": 60, "3d": 60}, "validate_every_steps": 3}
     overlay = {"train": {"device": "auto", "optimisation": steps}}
@@ -180,7 +180,7 @@ def test_a_training_over_its_time_comes_back_and_goes_on_where_it_was(slurm, stu
     trainings = [job for job in jobs.values() if job.get("WorkDir") == str(copied.folder)]
     assert [job["JobState"] for job in trainings] == ["TIMEOUT", "COMPLETED"]
     log = (copied.results / "logs/train_vae/3d-cube-noise-100-1.log").read_text()
-    assert int(re.search(r"going on at step (\d+)", log)[1]) > 0
+    assert 0 < int(re.search(r"going on at step (\d+)", log)[1]) < 60
 
     # what came out is what an undisturbed training gives
     local = study.copy(tmp_path / "local")

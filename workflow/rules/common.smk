@@ -9,12 +9,13 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
-from spatial_erasing import models, parallel, paths, provenance, study
+from spatial_erasing import models, parallel, paths, provenance, run_lock, study
 from spatial_erasing.ingest.source import download_of, source_signature
 from spatial_erasing.ingest.user_exclusion import read_exclusions
 from spatial_erasing.preprocess.settings import BrainSettings
 
 paths.anchor_data_folder()
+parallel.name_snakemake()
 
 SCHEMA = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
 
@@ -34,6 +35,7 @@ try:
     study.check_study(config)
     # jobs of a cluster may not see the raw data, and the linter needs none
     if workflow.is_main_process and "--lint" not in sys.argv:
+        run_lock.require_writable(Path.cwd())
         study.check_paths(config, root=Path.cwd())
         excluded_subjects()
 except ValueError as error:
@@ -245,6 +247,14 @@ def brains_that_set_the_grid(wildcards):
         for cohort in COHORTS
         for batch in batches_of(cohort)
     ]
+
+
+def begin_run():
+    """Keep other runs out of this folder."""
+    try:
+        run_lock.hold_folder(Path.cwd())
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def closing_words():
