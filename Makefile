@@ -1,6 +1,6 @@
 # make demo        the whole study on synthetic heads, in demo/, on a laptop
 # make test        every test that needs nothing but pip
-# make test-all    and those that need minutes or Debian packages
+# make test-all    the others: those that need minutes or Debian packages
 .PHONY: demo test test-all clean
 
 PYTHON ?= python3
@@ -18,7 +18,7 @@ test: $(DEV_STAMP)
 	$(VENV)/bin/python -m pytest -m "not long"
 
 test-all: $(DEV_STAMP) $(STRIP_STAMP) $(SLURM_STAMP)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -m long
 
 $(RUN_STAMP): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
