@@ -151,7 +151,7 @@ def test_the_results_are_those_of_one_machine(finished, study):
         else:
             assert ours.read_bytes() == local.read_bytes()
         compared += 1
-    assert compared == 10 * 4  # every run on every data set, four files each
+    assert compared == 10 * 4 + 8 * 3  # every run on every data set, and the diagnostics of eight of them
 
 
 def test_a_second_run_has_nothing_to_do(slurm, finished):
