@@ -211,20 +211,7 @@ def check_paths(config: Mapping, *, root: Path) -> None:
     Raises:
         ValueError: every path that is missing.
     """
-    if (root / "results/evaluate/metrics.csv").exists():
-        return
-    wanted = {}
-    for cohort in (*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]):
-        path = config["ingest"]["cohorts"][cohort]["path"]
-        is_listed = (root / "results/ingest" / f"{cohort}.csv").exists()
-        if not (path.startswith("results/") or is_listed):
-            wanted[f"ingest.cohorts.{cohort}.path"] = path
-    planted = config["phantom"]["planted"]
-    if planted and not (root / "results/phantom/planted.csv").exists():
-        wanted |= {f"phantom.planted.{key}": planted[key] for key in ("source", "lesion_masks", "template")}
-    label_maps, made = config["phantom"]["label_maps"], config["phantom"]["cohorts"]
-    if label_maps and not all((root / f"results/phantom/{cohort}.csv").exists() for cohort in made):
-        wanted["phantom.label_maps"] = label_maps
+    wanted = {} if (root / "results/evaluate/metrics.csv").exists() else _raw_data(config, root=root)
     if exclude := config["ingest"]["exclude"]:
         wanted["ingest.exclude"] = exclude
     missing = [
@@ -237,3 +224,20 @@ def check_paths(config: Mapping, *, root: Path) -> None:
             + "\nWrite the paths of your data sets into config.yaml (docs/data.md says how to get each), or "
             "see the whole study on synthetic heads first: make demo"
         )
+
+
+def _raw_data(config: Mapping, *, root: Path) -> dict[str, str]:
+    """Key to path of all raw data that the run has not read yet."""
+    wanted = {}
+    for cohort in (*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]):
+        path = config["ingest"]["cohorts"][cohort]["path"]
+        is_listed = (root / "results/ingest" / f"{cohort}.csv").exists()
+        if not (path.startswith("results/") or is_listed):
+            wanted[f"ingest.cohorts.{cohort}.path"] = path
+    planted = config["phantom"]["planted"]
+    if planted and not (root / "results/phantom/planted.csv").exists():
+        wanted |= {f"phantom.planted.{key}": planted[key] for key in ("source", "lesion_masks", "template")}
+    label_maps, made = config["phantom"]["label_maps"], config["phantom"]["cohorts"]
+    if label_maps and not all((root / f"results/phantom/{cohort}.csv").exists() for cohort in made):
+        wanted["phantom.label_maps"] = label_maps
+    return wanted
