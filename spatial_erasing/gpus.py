@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import logging
 import os
 import subprocess
@@ -15,14 +16,17 @@ logger = logging.getLogger(__name__)
 _held: list[IO] = []  # locks live as long as the process, however it ends
 
 
-def reserve_one_gpu() -> None:
+def reserve_one_gpu(*, holders: int = 1) -> None:
     """Hold a GPU for this process and its children, before the first CUDA call; none without a driver.
 
     Snakemake counts GPUs (`--resources gpu=N`) but does not say which one a job may use. Under SLURM the
     scheduler decides; elsewhere the first device without a lock is taken.
+
+    Args:
+        holders: how many jobs may hold one GPU at a time; small networks leave most of a card idle.
     """
     if "SLURM_JOB_ID" not in os.environ:
-        reserve_gpu(visible_gpus(), lock_folder=Path(tempfile.gettempdir()))
+        reserve_gpu(visible_gpus(), lock_folder=Path(tempfile.gettempdir()), holders=holders)
 
 
 def visible_gpus() -> list[str]:
@@ -36,18 +40,22 @@ def visible_gpus() -> list[str]:
         return []
 
 
-def reserve_gpu(gpus: list[str], *, lock_folder: Path, poll_seconds: float = 1.0) -> str | None:
+def reserve_gpu(
+    gpus: list[str], *, lock_folder: Path, holders: int = 1, poll_seconds: float = 1.0
+) -> str | None:
     """Hold one of the GPUs until this process ends and hide the others from it; wait while all are held.
 
-    The lock is the kernel's own (flock): a killed process leaves none behind.
+    With several holders a GPU, all GPUs get their first before any gets its second. The lock is the kernel's
+    own (flock): a killed process leaves none behind.
 
     Returns:
         The GPU's identifier, now alone in CUDA_VISIBLE_DEVICES; None without GPUs.
     """
     waiting = False
     while gpus:
-        for gpu in gpus:
-            lock = _open_for_everyone(lock_folder / f"gpu-{gpu}.lock")
+        for place, gpu in itertools.product(range(holders), gpus):
+            name = f"gpu-{gpu}-{place}.lock" if place else f"gpu-{gpu}.lock"
+            lock = _open_for_everyone(lock_folder / name)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

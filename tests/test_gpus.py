@@ -72,3 +72,11 @@ def test_the_environment_says_which_gpus_may_be_used(monkeypatch):
 
 def test_cpu_is_cpu():
     assert choose_device("cpu").type == "cpu"
+
+
+def test_with_two_holders_a_device_every_device_gets_its_first_before_any_gets_its_second(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    held = [reserve_gpu(["a", "b"], lock_folder=tmp_path, holders=2) for _ in range(4)]
+    assert held == ["a", "b", "a", "b"]

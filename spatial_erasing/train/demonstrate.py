@@ -6,7 +6,8 @@ import torch
 from spatial_erasing.cohorts import Split
 from spatial_erasing.models import MODEL_NAMES, paper_name, parse_model
 from spatial_erasing.seeds import hash_seed
-from spatial_erasing.train.erasing import ErasingSettings, apply_erasing, draw_noise, draw_regions
+from spatial_erasing.train.erasing import apply_erasing, draw_noise, draw_regions
+from spatial_erasing.train.settings import ErasingSettings
 
 
 def erased_examples(

@@ -3,35 +3,25 @@
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
-from spatial_erasing.models import ModelSpec
-from spatial_erasing.seeds import hash_seed
 from spatial_erasing.train.checkpoint import load_checkpoint, save_atomically
-from spatial_erasing.train.erasing import ErasingSettings, erase
+from spatial_erasing.train.draws import Draws
+from spatial_erasing.train.erasing import erase_boxes
 from spatial_erasing.train.loss import kl_divergence, kl_per_dimension, reconstruction_l1, vae_loss
 from spatial_erasing.train.network import SpatialVAE
+from spatial_erasing.train.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
 ACTIVE_UNIT_KL = 0.01  # nats; a latent dimension below it carries nothing (Burda et al. 2016 count likewise)
-
-
-@dataclass(frozen=True)
-class OptimisationSettings:
-    """How long and how fast to train; the `train.optimisation` section of config.yaml explains each value."""
-
-    batch_size: int
-    learning_rate: float
-    warmup_steps: int
-    kl_weight: float
-    maximum_steps: int
-    validate_every_steps: int
-    patience_steps: int
+VALIDATION_VOXELS = 2**21  # at least so many at a time: no gradient needs memory, and slices are small
 
 
 @dataclass
@@ -42,6 +32,7 @@ class Progress:
         step: steps done.
         best_step: the step whose weights validated best.
         best_l1: their mean absolute error on the validation items.
+        best_kl: their KL divergence there of each latent dimension.
         seconds: time spent, over all starts of this training.
         history: one row a validation.
     """
@@ -49,6 +40,7 @@ class Progress:
     step: int = 0
     best_step: int = 0
     best_l1: float = math.inf
+    best_kl: list[float] = field(default_factory=list)
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -56,17 +48,14 @@ class Progress:
 class Trainer:
     """One training of one model, from the first step or from its checkpoint.
 
-    All randomness of a step (order, erasing, latent noise) is drawn from a generator seeded with the
-    training's seed and the step's number. A training that was killed and started again therefore draws what
-    it would have drawn, and ends with the same weights.
+    Data, weights and the losses of every step stay on the device; the host hands out work and reads two
+    numbers at each validation.
 
     Args:
         network: on its device, freshly initialised.
         training_items: healthy samples on the same device, shape (items, 1, *grid), any float type.
         validation_items: healthy samples that the network never trains on.
-        model: which erasing the network trains with.
-        erasing: how much is erased.
-        optimisation: batch, rate, weight and length.
+        settings: what it does with them.
     """
 
     def __init__(
@@ -74,20 +63,33 @@ class Trainer:
         network: SpatialVAE,
         training_items: Tensor,
         validation_items: Tensor,
-        *,
-        model: ModelSpec,
-        erasing: ErasingSettings,
-        optimisation: OptimisationSettings,
+        settings: TrainingSettings,
     ) -> None:
-        self.network, self.model, self.erasing, self.optimisation = network, model, erasing, optimisation
+        self.network, self.settings = network, settings
+        self.model, self.optimisation = settings.model, settings.optimisation
         self.training_items, self.validation_items = training_items, validation_items
         self.device = training_items.device
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=optimisation.learning_rate)
+        self.draws = Draws(
+            seed=settings.seed,
+            items=len(training_items),
+            batch_size=min(self.optimisation.batch_size, len(training_items)),
+            device=self.device,
+        )
+        self.optimiser = torch.optim.Adam(
+            network.parameters(), lr=self.optimisation.learning_rate, fused=True
+        )
         self.progress = Progress()
         self.best_weights = _copied(network.state_dict())
+        self._losses = self._compiled() if settings.computing.compile else self._plain_losses
 
-    def run(self, *, seed: int, checkpoint: Path | None = None) -> dict[str, Tensor]:
+    def run(
+        self, *, checkpoint: Path | None = None, observe: Callable[[dict[str, float]], None] | None = None
+    ) -> dict[str, Tensor]:
         """Train to the end and return the weights of the best validation.
+
+        Args:
+            checkpoint: written at every validation, and where an earlier start left off.
+            observe: told every new row of the history.
 
         Raises:
             FloatingPointError: the loss is no longer a number; the checkpoint keeps the best weights so far.
@@ -98,21 +100,22 @@ class Trainer:
         while progress.step < settings.maximum_steps and not self._patience_is_over():
             started = time.monotonic()
             try:
-                losses = self._train_until(self._next_validation(), seed=seed)
+                losses = self._train_until(self._next_validation())
             except torch.OutOfMemoryError:
                 raise MemoryError(self._advice_on_batch_size()) from None
             validation = self.validate()
             progress.seconds += time.monotonic() - started
-            self._record(losses | validation)
+            self._record(losses, validation)
+            if observe is not None:
+                observe(progress.history[-1])
             if checkpoint is not None:
                 self._save(checkpoint)
         logger.info("best validation l1 %.5f at step %d", progress.best_l1, progress.best_step)
         return self.best_weights
 
-    def train_step(self, step: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    def train_step(self, step: int) -> tuple[Tensor, Tensor]:
         """One update of the weights; returns l1 per voxel and KL per sample, means over the batch."""
-        generator = torch.Generator(self.device).manual_seed(hash_seed(seed, "step", step))
-        loss, l1, kl = self._losses(self._batch(step, seed=seed), generator)
+        loss, l1, kl = self._losses(*self._inputs(step))
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate(step)
         self.optimiser.zero_grad(set_to_none=True)
@@ -120,62 +123,66 @@ class Trainer:
         self.optimiser.step()
         return l1, kl
 
-    def _losses(self, batch: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _inputs(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Whole scans, erased scans and latent noise of a step."""
+        scans, generator = self.training_items[self.draws.batch(step)], self.draws.generator(step)
+        model, erasing = self.model, self.settings.erasing
+        boxes = self.draws.boxes(step, model.strategy, tuple(scans.shape[2:]), settings=erasing)
+        erased = erase_boxes(scans, boxes, model.fill, noise_from=erasing.noise_from, generator=generator)
+        shape = len(scans), self.network.settings.latent_size
+        return scans, erased, torch.randn(shape, generator=generator, device=self.device)
+
+    def _plain_losses(self, scans: Tensor, erased: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What is minimised, and for the history l1 per voxel and KL per sample, of these items."""
-        scans = self.training_items[batch].float()
-        erased = erase(
-            scans, self.model.strategy, self.model.fill, settings=self.erasing, generator=generator
-        )
-        noise = torch.randn(
-            len(scans), self.network.settings.latent_size, generator=generator, device=self.device
-        )
-        reconstructions, mean, log_variance = self.network(erased, noise)
+        weights = _in_precision(self.network, self.settings.computing.precision)
+        reconstructions, mean, log_variance = functional_call(self.network, weights, (erased, noise))
         loss = vae_loss(scans, reconstructions, mean, log_variance, kl_weight=self.optimisation.kl_weight)
         with torch.no_grad():
             l1 = reconstruction_l1(scans, reconstructions).mean() / scans[0].numel()
             return loss, l1, kl_divergence(mean, log_variance).mean()
 
+    def _compiled(self) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+        """The losses compiled and tried once; the plain ones where that fails, as without a C compiler."""
+        weights = _copied(self.network.state_dict())  # batch norm counts every batch that it sees
+        losses = torch.compile(self._plain_losses, mode="reduce-overhead", dynamic=False)
+        try:
+            losses(*self._inputs(0))[0].backward()
+        except torch.OutOfMemoryError:
+            raise MemoryError(self._advice_on_batch_size()) from None
+        except Exception as error:  # compilers of several languages throw what they like
+            logger.warning("torch.compile failed, training goes on without: %s", error)
+            losses = self._plain_losses
+        self.optimiser.zero_grad(set_to_none=True)
+        self.network.load_state_dict(weights)
+        return losses
+
     @torch.no_grad()
-    def validate(self) -> dict[str, float]:
-        """Mean absolute error per voxel on whole validation items with z = mean, KL and active units."""
+    def validate(self) -> dict[str, float | list[float]]:
+        """Mean absolute error per voxel on whole validation items with z = mean, and KL by dimension."""
         self.network.eval()
         l1, kl = [], []
-        for items in self.validation_items.split(self.optimisation.batch_size):
-            scans = items.float()
+        items_at_a_time = VALIDATION_VOXELS // self.validation_items[0].numel()
+        for scans in self.validation_items.split(max(items_at_a_time, self.draws.batch_size)):
             reconstructions, mean, log_variance = self.network(scans)
             l1.append(reconstruction_l1(scans, reconstructions) / scans[0].numel())
             kl.append(kl_per_dimension(mean, log_variance))
         self.network.train()
-        kl_by_dimension = torch.cat(kl).mean(dim=0)
-        return {
-            "validation_l1": float(torch.cat(l1).mean()),
-            "validation_kl": float(kl_by_dimension.sum()),
-            "active_units": int((kl_by_dimension > ACTIVE_UNIT_KL).sum()),
-        }
+        return {"l1": float(torch.cat(l1).mean()), "kl": torch.cat(kl).mean(dim=0).tolist()}
 
     def _learning_rate(self, step: int) -> float:
         """Rises linearly over the warm-up, then stays; a function of the step, so that nothing is kept."""
         settings = self.optimisation
         return settings.learning_rate * min(1.0, (step + 1) / max(settings.warmup_steps, 1))
 
-    def _batch(self, step: int, *, seed: int) -> Tensor:
-        """Indices of a step's items: every epoch is a new order of all, its last part batch left out."""
-        count, size = len(self.training_items), min(self.optimisation.batch_size, len(self.training_items))
-        epoch, place = divmod(step, count // size)
-        generator = torch.Generator().manual_seed(hash_seed(seed, "epoch", epoch))
-        order = torch.randperm(count, generator=generator)
-        return order[place * size : (place + 1) * size].to(self.device)
-
-    def _train_until(self, last_step: int, *, seed: int) -> dict[str, float]:
+    def _train_until(self, last_step: int) -> dict[str, float]:
         """Train to before `last_step`; mean losses of the way there."""
         self.network.train()
         total, good_steps = torch.zeros(2, device=self.device), torch.zeros((), device=self.device)
         first = self.progress.step
         for step in range(first, last_step):
-            total += torch.stack(self.train_step(step, seed=seed))
-            good_steps += (
-                total.isfinite().all()
-            )  # once it is not a number it stays so; nothing waits for the device
+            total += torch.stack(self.train_step(step))
+            # once it is not a number it stays so; nothing waits for the device
+            good_steps += total.isfinite().all()
         self.progress.step = last_step
         training_l1, training_kl = (total / (last_step - first)).tolist()
         if not math.isfinite(training_l1 + training_kl):
@@ -188,15 +195,13 @@ class Trainer:
 
     def _advice_on_batch_size(self) -> str:
         """What to write where a batch does not fit: the largest half of it, quarter and so on that does."""
-        size = min(self.optimisation.batch_size, len(self.training_items))
-        asked = size
+        asked = size = self.draws.batch_size
         while size := size // 2:
             self.optimiser.zero_grad(set_to_none=True)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             try:
-                generator = torch.Generator(self.device).manual_seed(0)
-                self._losses(torch.arange(size, device=self.device), generator)[0].backward()
+                self._plain_losses(*(part[:size] for part in self._inputs(0)))[0].backward()
             except torch.OutOfMemoryError:
                 continue
             return (
@@ -212,12 +217,19 @@ class Trainer:
     def _patience_is_over(self) -> bool:
         return self.progress.step - self.progress.best_step >= self.optimisation.patience_steps
 
-    def _record(self, measured: dict[str, float]) -> None:
+    def _record(self, losses: dict[str, float], validation: dict[str, float | list[float]]) -> None:
         """Add a row to the history, keep the best weights, and say how long it will take."""
         progress = self.progress
-        progress.history.append({"step": progress.step, **measured, "seconds": round(progress.seconds, 2)})
-        if measured["validation_l1"] < progress.best_l1:
-            progress.best_l1, progress.best_step = measured["validation_l1"], progress.step
+        measured = losses | {
+            "validation_l1": validation["l1"],
+            "validation_kl": sum(validation["kl"]),
+            "active_units": sum(kl > ACTIVE_UNIT_KL for kl in validation["kl"]),
+        }
+        place = {"step": progress.step, "epoch": round(progress.step / self.draws.steps_per_epoch, 2)}
+        progress.history.append(place | measured | {"seconds": round(progress.seconds, 2)})
+        if validation["l1"] < progress.best_l1:
+            progress.best_l1, progress.best_step = validation["l1"], progress.step
+            progress.best_kl = validation["kl"]
             self.best_weights = _copied(self.network.state_dict())
         left = self.optimisation.maximum_steps - progress.step
         logger.info(
@@ -253,3 +265,19 @@ class Trainer:
 def _copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights that later steps do not change."""
     return {name: tensor.detach().clone() for name, tensor in weights.items()}
+
+
+def _in_precision(network: nn.Module, precision: str) -> dict[str, Tensor]:
+    """The weights of a network as its layers shall see them; gradients flow back to the float32 ones.
+
+    Batch norm keeps float32 beside its running means; group norm wants one type for all that it reads.
+    """
+    if precision == "float32":
+        return {}
+    kept = {module for module in network.modules() if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d)}
+    return {
+        f"{prefix}.{name}": parameter.to(getattr(torch, precision))
+        for prefix, module in network.named_modules()
+        if module not in kept
+        for name, parameter in module.named_parameters(recurse=False)
+    }

@@ -9,6 +9,7 @@ import copy
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -16,12 +17,15 @@ from torch import Tensor, nn
 
 CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED_CONVOLUTIONS = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+# Channels last is what convolutions compute in anyway, on the CPU and on the GPU.
+MEMORY_FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}
 NORMS = ("none", "batch", "group")
+# In place where the derivative follows from the output: one large tensor fewer to write a level.
 ACTIVATIONS = {
-    "leaky_relu": lambda: nn.LeakyReLU(0.3),  # slope of Baur et al.'s code (the default of Keras)
-    "relu": nn.ReLU,
+    "leaky_relu": partial(nn.LeakyReLU, 0.3, inplace=True),  # Baur et al.'s slope, the default of Keras
+    "relu": partial(nn.ReLU, inplace=True),
     "silu": nn.SiLU,
-    "elu": nn.ELU,
+    "elu": partial(nn.ELU, inplace=True),
 }
 OUTPUT_ACTIVATIONS = {"linear": nn.Identity, "sigmoid": nn.Sigmoid}
 
@@ -102,6 +106,9 @@ class SpatialVAE(nn.Module):
     rate of 0.001 drives the 8192 x 512 dense weights of the volume network apart within its first steps (loss
     above 10⁷); with norm and a rate that is warmed up it does not. The log variance is not clamped: clamping
     hides that divergence, does not cure it, and cuts off the gradient that leads back.
+
+    Layers compute in the type of the weights, channels last; mean, log variance and the draw between them are
+    float32 whatever that type is.
     """
 
     def __init__(self, settings: NetworkSettings) -> None:
@@ -126,12 +133,13 @@ class SpatialVAE(nn.Module):
                 f"scans have shape {tuple(scans.shape)}; this network reads (batch, *{expected}). "
                 "Add the channel axis, or build the network for that grid."
             )
-        code = self.encoder(scans).flatten(1)
-        return self.to_mean(code), self.to_log_variance(code)
+        code = self.encoder(scans.to(self.to_mean.weight.dtype)).flatten(1)
+        return self.to_mean(code).float(), self.to_log_variance(code).float()
 
     def decode(self, latent: Tensor) -> Tensor:
         """Reconstructions (batch, 1, *grid) of latent codes (batch, latent_size)."""
-        return self.decoder(self.from_latent(latent))
+        code = self.from_latent(latent.to(self.to_mean.weight.dtype))
+        return self.decoder(code.contiguous(memory_format=MEMORY_FORMATS[self.settings.spatial_dims]))
 
     def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruct scans.
@@ -146,6 +154,14 @@ class SpatialVAE(nn.Module):
         mean, log_variance = self.encode(scans)
         latent = mean if noise is None else sample_latent(mean, log_variance, noise)
         return self.decode(latent), mean, log_variance
+
+
+class PointwiseConvolution(nn.Linear):
+    """A 1x1 convolution as the matrix product that it is: torch's own takes slow ways for it on the CPU."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features of shape (batch, maps, *grid), as a convolution has them."""
+        return super().forward(features.movedim(1, -1)).movedim(-1, 1)
 
 
 def sample_latent(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
@@ -201,7 +217,7 @@ def _encoder_layers(settings: NetworkSettings) -> OrderedDict[str, nn.Module]:
         halve = convolution(before, after, settings.kernel_size, stride=2, padding=padding)
         layers[f"down_{level}"] = nn.Sequential(halve, *_norm_and_activation(after, settings))
     if settings.bottleneck_channels is not None:
-        layers["bottleneck"] = convolution(maps[-1], settings.bottleneck_channels, kernel_size=1)
+        layers["bottleneck"] = PointwiseConvolution(maps[-1], settings.bottleneck_channels)
     return layers
 
 
@@ -210,18 +226,14 @@ def _decoder_layers(settings: NetworkSettings) -> OrderedDict[str, nn.Module]:
 
     The last doubling keeps the first level's maps, so that the output is a mixture of them.
     """
-    convolution = CONVOLUTIONS[settings.spatial_dims]
     transposed_convolution = TRANSPOSED_CONVOLUTIONS[settings.spatial_dims]
     maps = tuple(reversed(settings.feature_maps))
     # Size after a transposed convolution: 2 (n - 1) - 2 padding + kernel + output_padding, wanted 2 n.
     padding = (settings.kernel_size - 1) // 2
     output_padding = 2 + 2 * padding - settings.kernel_size
 
-    restore = (
-        []
-        if settings.bottleneck_channels is None
-        else [convolution(settings.bottleneck_channels, maps[0], 1)]
-    )
+    channels = settings.bottleneck_channels
+    restore = [] if channels is None else [PointwiseConvolution(channels, maps[0])]
     layers = OrderedDict(restore=nn.Sequential(*restore, *_norm_and_activation(maps[0], settings)))
     for level, (before, after) in enumerate(pairwise((*maps, maps[-1])), start=1):
         double = transposed_convolution(
@@ -229,7 +241,7 @@ def _decoder_layers(settings: NetworkSettings) -> OrderedDict[str, nn.Module]:
         )
         layers[f"up_{level}"] = nn.Sequential(double, *_norm_and_activation(after, settings))
     output_activation = OUTPUT_ACTIVATIONS[settings.output_activation]()
-    layers["output"] = nn.Sequential(convolution(maps[-1], 1, kernel_size=1), output_activation)
+    layers["output"] = nn.Sequential(PointwiseConvolution(maps[-1], 1), output_activation)
     return layers
 
 

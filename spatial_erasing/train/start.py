@@ -12,12 +12,15 @@ from torch import Tensor
 from spatial_erasing.cohorts import Split
 from spatial_erasing.models import ModelSpec
 from spatial_erasing.seeds import hash_seed
-from spatial_erasing.train.engine import OptimisationSettings, Trainer
-from spatial_erasing.train.erasing import ErasingSettings
+from spatial_erasing.train.engine import Trainer
 from spatial_erasing.train.items import training_items
-from spatial_erasing.train.network import NetworkSettings, SpatialVAE
-
-MEMORY_FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}
+from spatial_erasing.train.network import MEMORY_FORMATS, NetworkSettings, SpatialVAE
+from spatial_erasing.train.settings import (
+    ComputeSettings,
+    ErasingSettings,
+    OptimisationSettings,
+    TrainingSettings,
+)
 
 
 def make_network(
@@ -42,28 +45,39 @@ def make_network(
         spatial_dims=dims, grid_voxels=volume_shape[:dims], **_of_dimensions(values, dims)
     )
     torch.manual_seed(hash_seed(seed, "weights"))
-    # Channels last is what convolutions compute in anyway, on the CPU and on the GPU.
     return SpatialVAE(settings).to(device, memory_format=MEMORY_FORMATS[dims])
 
 
+def training_settings(
+    model: ModelSpec, *, values: Mapping[str, object], computing: ComputeSettings, seed: int
+) -> TrainingSettings:
+    """Settings of one training.
+
+    Args:
+        model: dimensions and erasing.
+        values: those of `train` in config.yaml: `erasing` and `optimisation`, some of them by dimensions.
+        computing: how its device computes.
+        seed: of all that is drawn while training.
+    """
+    return TrainingSettings(
+        model,
+        ErasingSettings(**values["erasing"]),
+        OptimisationSettings(**_of_dimensions(values["optimisation"], model.spatial_dims)),
+        computing,
+        seed,
+    )
+
+
 def make_trainer(
-    model: ModelSpec,
-    network: SpatialVAE,
-    training: Split,
-    validation: Split,
-    *,
-    erasing: Mapping[str, object],
-    optimisation: Mapping[str, object],
+    network: SpatialVAE, training: Split, validation: Split, settings: TrainingSettings
 ) -> Trainer:
     """A trainer with the samples of both splits on the network's device.
 
     Args:
-        model: dimensions and erasing.
         network: fresh, on its device.
         training: healthy subjects to learn from.
         validation: healthy subjects to validate on.
-        erasing: the values of `train.erasing` in config.yaml.
-        optimisation: those of `train.optimisation`, some of them by dimensions.
+        settings: of the training.
 
     Raises:
         ValueError: a split is empty.
@@ -76,19 +90,13 @@ def make_trainer(
             )
     device = next(network.parameters()).device
     items = [
-        training_items(split.scans, split.brain, spatial_dims=model.spatial_dims)
+        training_items(split.scans, split.brain, spatial_dims=settings.model.spatial_dims)
         for split in (training, validation)
     ]
     if device.type == "cuda":
         require_memory(items, free_bytes=torch.cuda.mem_get_info(device)[0])
     items = [samples.to(device) for samples in items]
-    return Trainer(
-        network,
-        *items,
-        model=model,
-        erasing=ErasingSettings(**erasing),
-        optimisation=OptimisationSettings(**_of_dimensions(optimisation, model.spatial_dims)),
-    )
+    return Trainer(network, *items, settings)
 
 
 def require_memory(samples: Sequence[Tensor], *, free_bytes: int) -> None:
@@ -128,9 +136,6 @@ def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
     content = sha256()
     for items in (trainer.training_items, trainer.validation_items):
         content.update(items.cpu().numpy().tobytes())
-    settings = [
-        asdict(part)
-        for part in (trainer.model, trainer.network.settings, trainer.erasing, trainer.optimisation)
-    ]
-    content.update(json.dumps([settings, code], sort_keys=True).encode())
+    settings = [asdict(trainer.network.settings), asdict(trainer.settings), code]
+    content.update(json.dumps(settings, sort_keys=True).encode())
     return folder / f"checkpoint-{content.hexdigest()[:12]}"

@@ -13,8 +13,17 @@ import torch
 from spatial_erasing.cohorts import Split
 from spatial_erasing.models import parse_model
 from spatial_erasing.seeds import hash_seed
-from spatial_erasing.train.erasing import erase
-from spatial_erasing.train.start import checkpoint_folder, make_network, make_trainer, require_memory
+from spatial_erasing.train.boxes import draw_erased_boxes
+from spatial_erasing.train.draws import STEPS_AHEAD
+from spatial_erasing.train.erasing import erase_boxes
+from spatial_erasing.train.settings import ComputeSettings
+from spatial_erasing.train.start import (
+    checkpoint_folder,
+    make_network,
+    make_trainer,
+    require_memory,
+    training_settings,
+)
 
 NETWORK = {
     "feature_maps": [4, 8],
@@ -55,16 +64,23 @@ def healthy(count, *, seed=0):
     return Split(subjects, scans, brain, nothing, nothing.any(axis=(1, 2)))
 
 
-def trainer_of(model="3d-cube-noise", *, optimisation=None, validation=None, seed=3):
+def trainer_of(
+    model="3d-cube-noise", *, optimisation=None, validation=None, network=None, seed=3, **computing
+):
     torch.set_num_threads(1)
     spec = parse_model(model)
-    return make_trainer(
+    values = NETWORK | (network or {})
+    settings = training_settings(
         spec,
-        make_network(spec, (8, 8, 8), values=NETWORK, seed=seed, device=torch.device("cpu")),
+        values={"erasing": ERASING, "optimisation": OPTIMISATION | (optimisation or {})},
+        computing=ComputeSettings(**computing),
+        seed=seed,
+    )
+    return make_trainer(
+        make_network(spec, (8, 8, 8), values=values, seed=seed, device=torch.device("cpu")),
         healthy(10),
         validation or healthy(3, seed=1),
-        erasing=ERASING,
-        optimisation=OPTIMISATION | (optimisation or {}),
+        settings,
     )
 
 
@@ -80,10 +96,14 @@ def test_training_equals_a_plain_loop_written_out(model):
     optimiser = torch.optim.Adam(network.parameters(), lr=0.001)
     spec = parse_model(model)
     order = torch.randperm(len(items), generator=torch.Generator().manual_seed(hash_seed(3, "epoch", 0)))
+    grid, erasing = items.shape[2:], reference.settings.erasing
+    drawing = {"settings": erasing, "generator": torch.Generator().manual_seed(hash_seed(3, "boxes", 0))}
+    boxes = draw_erased_boxes(spec.strategy, 4 * STEPS_AHEAD, grid, **drawing)
     for step in range(2):
         scans = items[order[step * 4 : step * 4 + 4]]
         generator = torch.Generator().manual_seed(hash_seed(3, "step", step))
-        erased = erase(scans, spec.strategy, spec.fill, settings=reference.erasing, generator=generator)
+        filling = {"noise_from": erasing.noise_from, "generator": generator}
+        erased = erase_boxes(scans, boxes[step * 4 : step * 4 + 4], spec.fill, **filling)
         noise = torch.randn(len(scans), network.settings.latent_size, generator=generator)
         mean, log_variance = network.encode(erased)
         posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
@@ -95,7 +115,7 @@ def test_training_equals_a_plain_loop_written_out(model):
         optimiser.step()
 
     for step in range(2):
-        trainer.train_step(step, seed=3)
+        trainer.train_step(step)
 
     for ours, plain in zip(trainer.network.parameters(), network.parameters(), strict=True):
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
@@ -108,13 +128,13 @@ def test_validation_l1_is_the_mean_absolute_error_of_whole_items_with_z_at_its_m
         scans = trainer.validation_items.float()
         mean, _ = trainer.network.encode(scans)
         expected = (trainer.network.decode(mean) - scans).abs().mean()
-    assert measured["validation_l1"] == pytest.approx(float(expected), rel=1e-5)
+    assert measured["l1"] == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_training_lowers_the_validation_l1():
     trainer = trainer_of("3d-none", optimisation={"maximum_steps": {"2d": 1, "3d": 60}})
-    before = trainer.validate()["validation_l1"]
-    trainer.run(seed=3)
+    before = trainer.validate()["l1"]
+    trainer.run()
     assert trainer.progress.best_l1 < 0.8 * before
 
 
@@ -125,10 +145,10 @@ def test_the_best_weights_are_kept_and_not_the_last():
 
     def validate():
         at_validation.append({name: w.clone() for name, w in trainer.network.state_dict().items()})
-        return {"validation_l1": next(scripted), "validation_kl": 1.0, "active_units": 2}
+        return {"l1": next(scripted), "kl": [1.0, 0.0]}
 
     trainer.validate = validate
-    best = trainer.run(seed=3)
+    best = trainer.run()
 
     assert trainer.progress.best_step == 8
     assert same(best, at_validation[1])
@@ -138,19 +158,19 @@ def test_the_best_weights_are_kept_and_not_the_last():
 def test_training_stops_when_patience_is_over():
     trainer = trainer_of(optimisation={"maximum_steps": {"2d": 1, "3d": 1000}, "patience_steps": 12})
     scripted = iter([0.5, 0.2] + [0.3] * 10)
-    trainer.validate = lambda: {"validation_l1": next(scripted), "validation_kl": 1.0, "active_units": 2}
-    trainer.run(seed=3)
+    trainer.validate = lambda: {"l1": next(scripted), "kl": [1.0, 0.0]}
+    trainer.run()
     assert trainer.progress.step == 8 + 12
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
-    assert same(trainer_of().run(seed=3), trainer_of().run(seed=3))
-    assert not same(trainer_of().run(seed=3), trainer_of(seed=4).run(seed=4))
+    assert same(trainer_of().run(), trainer_of().run())
+    assert not same(trainer_of().run(), trainer_of(seed=4).run())
 
 
 def test_every_epoch_sees_each_item_at_most_once_and_all_orders_differ():
     trainer = trainer_of()
-    epochs = [torch.cat([trainer._batch(2 * epoch + k, seed=3) for k in range(2)]) for epoch in range(20)]
+    epochs = [torch.cat([trainer.draws.batch(2 * epoch + k) for k in range(2)]) for epoch in range(20)]
     assert all(len(set(epoch.tolist())) == 8 for epoch in epochs)
     assert len({tuple(epoch.tolist()) for epoch in epochs}) == 20
     assert set(torch.cat(epochs).tolist()) == set(range(10))
@@ -165,21 +185,21 @@ def test_a_training_that_was_killed_ends_with_the_weights_of_one_that_was_not(tm
         from test_engine import trainer_of
         trainer = trainer_of()
         step = trainer.train_step
-        def train_step(number, *, seed):
+        def train_step(number):
             if number == 6:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return step(number, seed=seed)
+            return step(number)
         trainer.train_step = train_step
-        trainer.run(seed=3, checkpoint=Path({str(tmp_path / "latest.pt")!r}))
+        trainer.run(checkpoint=Path({str(tmp_path / "latest.pt")!r}))
     """)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     killed = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL
 
     resumed = trainer_of()
-    weights = resumed.run(seed=3, checkpoint=tmp_path / "latest.pt")
+    weights = resumed.run(checkpoint=tmp_path / "latest.pt")
 
-    assert same(weights, trainer_of().run(seed=3))
+    assert same(weights, trainer_of().run())
     assert [row["step"] for row in resumed.progress.history] == [4, 8, 12]
 
 
@@ -187,13 +207,13 @@ def test_a_loss_that_is_not_a_number_stops_with_its_step_and_keeps_the_best(tmp_
     trainer = trainer_of()
     step = trainer.train_step
 
-    def train_step(number, *, seed):
-        losses = step(number, seed=seed)
+    def train_step(number):
+        losses = step(number)
         return (losses[0] * math.nan, losses[1]) if number == 5 else losses
 
     trainer.train_step = train_step
     with pytest.raises(FloatingPointError, match=r"3d-cube-noise.*at step 5\..* before step 4"):
-        trainer.run(seed=3, checkpoint=tmp_path / "latest.pt")
+        trainer.run(checkpoint=tmp_path / "latest.pt")
     kept = torch.load(tmp_path / "latest.pt", weights_only=True)
     assert kept["progress"]["step"] == 4 and kept["progress"]["best_step"] == 4
 
@@ -219,7 +239,7 @@ def test_the_learning_rate_rises_linearly_over_the_warm_up():
     trainer = trainer_of(optimisation={"warmup_steps": 4})
     rates = []
     for step in range(6):
-        trainer.train_step(step, seed=3)
+        trainer.train_step(step)
         rates.append(trainer.optimiser.param_groups[0]["lr"])
     assert rates == pytest.approx([0.00025, 0.0005, 0.00075, 0.001, 0.001, 0.001])
 
@@ -231,7 +251,7 @@ def test_a_batch_that_does_not_fit_ends_with_the_size_that_would(fits, advice):
     trainer = trainer_of()
     trainer.network.register_forward_pre_hook(lambda _, inputs: refuse(inputs[0], fits))
     with pytest.raises(MemoryError, match=advice):
-        trainer.run(seed=3)
+        trainer.run()
 
 
 def refuse(scans, fits):
@@ -244,3 +264,67 @@ def test_samples_that_do_not_fit_on_the_device_are_refused_with_both_sizes():
     require_memory(samples, free_bytes=2_200_000)
     with pytest.raises(MemoryError, match=r"1,050 samples take 0\.0 GB, the device has 0\.0 GB free"):
         require_memory(samples, free_bytes=2_199_999)
+
+
+def gradients_of(trainer):
+    """Gradients of the first step, as one vector."""
+    trainer._losses(*trainer._inputs(0))[0].backward()
+    return torch.cat([parameter.grad.flatten() for parameter in trainer.network.parameters()])
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "group"])
+@pytest.mark.parametrize("model", ["2d-patch-noise", "3d-cube-zero"])
+def test_bfloat16_layers_give_the_gradients_of_float32_within_a_tenth(model, norm):
+    exact, rounded = (
+        gradients_of(trainer_of(model, network={"norm": norm}, precision=precision))
+        for precision in ("float32", "bfloat16")
+    )
+    assert rounded.dtype == torch.float32 and not torch.equal(exact, rounded)
+    assert torch.linalg.vector_norm(rounded - exact) < 0.1 * torch.linalg.vector_norm(exact)
+
+
+def test_weights_trained_in_bfloat16_are_float32_and_end_near_those_of_float32():
+    exact, rounded = (trainer_of(precision=precision).run() for precision in ("float32", "bfloat16"))
+    for name, weights in exact.items():
+        assert rounded[name].dtype == torch.float32
+        # Adam's first steps have the size of the rate, whatever the gradient
+        torch.testing.assert_close(rounded[name], weights, rtol=0, atol=12 * 0.001)
+
+
+@pytest.mark.long
+def test_compiled_losses_give_the_same_gradients():
+    plain, compiled = trainer_of("2d-patch-noise"), trainer_of("2d-patch-noise", compile=True)
+    assert compiled._losses != compiled._plain_losses
+    torch.testing.assert_close(gradients_of(compiled), gradients_of(plain), rtol=1e-3, atol=1e-4)
+
+
+def test_training_goes_on_where_compiling_fails(monkeypatch, caplog):
+    def broken(*_, **__):
+        raise RuntimeError("no C compiler")
+
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: broken)
+    trainer = trainer_of(compile=True, network={"norm": "batch"})
+    assert same(trainer.run(), trainer_of(network={"norm": "batch"}).run())
+    assert "torch.compile failed, training goes on without: no C compiler" in caplog.text
+
+
+def test_kl_of_each_dimension_is_kept_with_the_best_weights():
+    trainer = trainer_of()
+    trainer.run()
+    row = next(row for row in trainer.progress.history if row["step"] == trainer.progress.best_step)
+    assert len(trainer.progress.best_kl) == 8
+    assert sum(trainer.progress.best_kl) == pytest.approx(row["validation_kl"])
+    assert row["active_units"] == sum(kl > 0.01 for kl in trainer.progress.best_kl)
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match="precision is 'half'; expected one of float32, bfloat16"):
+        ComputeSettings(precision="half")
+
+
+def test_every_row_of_the_history_is_observed():
+    seen = []
+    trainer = trainer_of()
+    trainer.run(observe=seen.append)
+    assert seen == trainer.progress.history
+    assert [row["epoch"] for row in seen] == [2.0, 4.0, 6.0]

@@ -5,18 +5,15 @@ import pytest
 import torch
 from scipy import stats
 
+from spatial_erasing.train.boxes import STRATEGIES, _covered, _draw_cubes, _union_voxels
 from spatial_erasing.train.erasing import (
-    STRATEGIES,
-    ErasingSettings,
-    _covered,
-    _draw_cubes,
     _partition_positive,
-    _union_voxels,
     apply_erasing,
     draw_noise,
     draw_regions,
     erase,
 )
+from spatial_erasing.train.settings import ErasingSettings
 
 PAPER = ErasingSettings()
 GRIDS = [(64, 64), (32, 32), (40, 24), (31, 33), (64, 64, 64), (32, 32, 32), (24, 40, 32), (31, 20, 33)]

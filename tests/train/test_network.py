@@ -83,7 +83,8 @@ def test_network_equals_a_plain_chain_of_layers_with_its_weights(kernel_size, pa
     network = build(replace(SMALL[2], kernel_size=kernel_size))
     chain = chain_by_hand(kernel_size, padding, output_padding)
     weights = [value for key, value in network.state_dict().items() if "log_variance" not in key]
-    chain.load_state_dict(dict(zip(chain.state_dict(), weights, strict=True)))
+    slots = chain.state_dict()
+    chain.load_state_dict({key: value.view_as(slots[key]) for key, value in zip(slots, weights, strict=True)})
     scans = draw_scans(SMALL[2])
     reconstructions, mean, _ = network(scans)
     torch.testing.assert_close(reconstructions, chain(scans))

@@ -1,7 +1,7 @@
 """Stage train: one VAE a run, on healthy scans alone.
 
 reads   results/preprocess/{healthy cohort}/volumes.npz, results/split/healthy.csv
-writes  results/train/{model}/fraction-{percent}/seed-{seed}/weights.pt, history.csv
+writes  results/train/{model}/fraction-{percent}/seed-{seed}/weights.pt, history.csv, latent.csv
         checkpoint-{hash}/ beside them while it trains: a killed training goes on where it was
 """
 
@@ -14,6 +14,7 @@ rule train_vae:
     output:
         weights="results/train/{model}/fraction-{percent}/seed-{seed}/weights.pt",
         history="results/train/{model}/fraction-{percent}/seed-{seed}/history.csv",
+        latent="results/train/{model}/fraction-{percent}/seed-{seed}/latent.csv",
     log:
         "results/logs/train_vae/{model}-{percent}-{seed}.log",
     benchmark:
@@ -25,13 +26,17 @@ rule train_vae:
     threads: 1
     resources:
         gpu=GPUS,
+        trainings_per_gpu=config["train"]["trainings_per_gpu"],
         mem_mb=growing(8000),
         runtime=growing(600),
     params:
         device=config["train"]["device"],
         network=config["train"]["network"],
-        erasing=config["train"]["erasing"],
-        optimisation=config["train"]["optimisation"],
+        training={key: config["train"][key] for key in ("erasing", "optimisation")},
+        computing={
+            key: config["train"][key]
+            for key in ("precision", "compile", "deterministic")
+        },
         code=code_fingerprint("train_vae"),
     script:
         "../scripts/train_vae.py"

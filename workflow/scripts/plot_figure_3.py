@@ -5,7 +5,7 @@ from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_erasing import figure_erasing
 from spatial_erasing.report.style import save_figure
 from spatial_erasing.train.demonstrate import erased_examples
-from spatial_erasing.train.erasing import ErasingSettings
+from spatial_erasing.train.settings import ErasingSettings
 
 log_to(snakemake.log[0])
 

@@ -1,0 +1,105 @@
+"""All that defines a training beside its network and its samples; config.yaml explains each value."""
+
+from dataclasses import dataclass
+
+from spatial_erasing.models import ModelSpec
+
+NOISE_SOURCES = ("image", "brain")
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class ErasingSettings:
+    """How much is erased, how often, and where noise comes from; the defaults are the paper's.
+
+    Args:
+        probability: share of the samples that are erased at all, in [0, 1].
+        minimum_share: smallest part of the input that single and multi cover, in [0, 1].
+        maximum_share: largest part, in (0, 1], above `minimum_share`.
+        maximum_regions: most boxes of multi.
+        maximum_slices: most consecutive axial slices of half in 3-D.
+        noise_from: "image" draws noise from all pixels of a sample, "brain" from those above 0.
+    """
+
+    probability: float = 0.5
+    minimum_share: float = 0.01
+    maximum_share: float = 0.25
+    maximum_regions: int = 10
+    maximum_slices: int = 32
+    noise_from: str = "image"
+
+    def __post_init__(self) -> None:
+        require_choice("noise_from", self.noise_from, NOISE_SOURCES)
+        if not 0 <= self.probability <= 1:
+            raise ValueError(
+                f"probability is {self.probability}; expected 0 to 1. Correct it in config.yaml."
+            )
+        if not 0 <= self.minimum_share < self.maximum_share <= 1:
+            raise ValueError(
+                f"minimum_share is {self.minimum_share} and maximum_share {self.maximum_share}; expected "
+                "0 <= minimum < maximum <= 1. They are fractions, not percent: write 0.25 for 25 %."
+            )
+        if min(self.maximum_regions, self.maximum_slices) < 1:
+            raise ValueError(
+                f"maximum_regions is {self.maximum_regions} and maximum_slices {self.maximum_slices}; "
+                "expected 1 or more. Choose the model '2d-none' or '3d-none' to erase nothing."
+            )
+
+
+@dataclass(frozen=True)
+class OptimisationSettings:
+    """How long and how fast to train; the `train.optimisation` section of config.yaml explains each value."""
+
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int
+    kl_weight: float
+    maximum_steps: int
+    validate_every_steps: int
+    patience_steps: int
+
+
+@dataclass(frozen=True)
+class ComputeSettings:
+    """How a network computes while it trains.
+
+    Args:
+        precision: "float32", or "bfloat16" for layers and their gradients; weights, losses and the optimiser
+            are float32 either way.
+        compile: fuse the layers by torch.compile; worth its minute of compilation on a GPU.
+        deterministic: the same weights bit for bit on the same device.
+    """
+
+    precision: str = "float32"
+    compile: bool = False
+    deterministic: bool = True
+
+    def __post_init__(self) -> None:
+        require_choice("precision", self.precision, PRECISIONS)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """All that defines a training beside its network and its samples.
+
+    Args:
+        model: which erasing the network trains with.
+        erasing: how much is erased.
+        optimisation: batch, rate, weight and length.
+        computing: precision, and whether the layers are compiled.
+        seed: of all that is drawn.
+    """
+
+    model: ModelSpec
+    erasing: ErasingSettings
+    optimisation: OptimisationSettings
+    computing: ComputeSettings
+    seed: int
+
+
+def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a word that is not one of the choices, and list them."""
+    if value not in choices:
+        raise ValueError(
+            f"{name} is '{value}'; expected one of {', '.join(choices)}. Correct it in config.yaml."
+        )
