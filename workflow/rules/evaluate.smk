@@ -37,7 +37,7 @@ rule evaluate_dataset:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(arrays_mb()),
         runtime=growing(30),
     params:
         erosion_iterations=config["score"]["erosion_iterations"],
@@ -154,7 +154,7 @@ rule diagnose_dataset:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(arrays_mb(*LESION)),
         runtime=growing(60),
     params:
         source=lambda wildcards: f"{threshold_source(wildcards)}-{wildcards.sequence}",
@@ -235,7 +235,7 @@ rule collect_cohorts:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(arrays_mb(*COHORTS)),
         runtime=growing(10),
     params:
         healthy_cohorts=HEALTHY,
@@ -273,7 +273,7 @@ rule collect_examples:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(arrays_mb(*LESION)),
         runtime=growing(10),
     params:
         percentiles=config["report"]["example_percentiles"],

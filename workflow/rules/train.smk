@@ -25,8 +25,8 @@ rule train_vae:
     threads: 1
     resources:
         gpu=GPUS,
-        mem_mb=growing(8000),
-        runtime=growing(600),
+        mem_mb=growing(training_mb),
+        runtime=growing(training_minutes),
     params:
         device=config["train"]["device"],
         network=config["train"]["network"],
