@@ -34,6 +34,7 @@ localrules:
     collect_splits,
     collect_metrics,
     collect_diagnostics,
+    collect_histories,
     judge_claims,
     write_table_1,
     write_table_2,

@@ -49,6 +49,14 @@ def write_rows(path: str | Path, rows: Sequence[Mapping[str, object]], *, column
         writer.writerows(rows)
 
 
+def rows_by_cohort(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Mapping[str, str]]]:
+    """The rows of each cohort, in their order."""
+    cohorts: dict[str, list[Mapping[str, str]]] = {}
+    for row in rows:
+        cohorts.setdefault(row["cohort"], []).append(row)
+    return cohorts
+
+
 def concatenate_tables(paths: Iterable[str | Path], target: str | Path) -> None:
     """Put CSV files with the same columns into one."""
     paths = list(paths)

@@ -11,6 +11,7 @@ from spatial_erasing.cohorts import (
     read_rows,
     read_split,
     scanners_of,
+    voxel_size_mm,
     write_rows,
 )
 
@@ -155,3 +156,8 @@ def test_written_tables_end_their_lines_alike_on_every_system(tmp_path):
     assert (tmp_path / "table.csv").read_bytes() == b"a\n1\n"
     with (tmp_path / "table.csv").open() as stream:
         assert list(csv.reader(stream)) == [["a"], ["1"]]
+
+
+def test_the_size_of_a_voxel_follows_from_the_affine(tmp_path):
+    np.savez(tmp_path / "volumes.npz", affine=[np.diag([-3, 3.75, 6, 1])] * 6)
+    assert voxel_size_mm(tmp_path / "volumes.npz") == pytest.approx((3, 3.75, 6))

@@ -7,14 +7,11 @@ from pathlib import Path
 
 from spatial_erasing.gpus import reserve_one_gpu
 from spatial_erasing.parallel import map_in_processes, worker_count
-from spatial_erasing.preprocess.settings import BrainSettings
-from spatial_erasing.preprocess.strip import NETWORKS
+from spatial_erasing.preprocess.settings import MEMORY_MB_PER_WORKER, NETWORKS, BrainSettings
 from spatial_erasing.preprocess.subject import failed_row, prepare_subject
 from spatial_erasing.seeds import hash_fraction
 
 logger = logging.getLogger(__name__)
-
-MEMORY_MB_PER_WORKER = 1500  # without a skull strip
 
 
 def subjects_of_batch(

@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# What finds the brain in a whole head, with the memory that a process needs at 256³.
+NETWORKS = {"deepbet": 3000, "robex": 3000, "hd-bet": 4500}
+MEMORY_MB_PER_WORKER = 1500  # without a skull strip
+
 
 @dataclass(frozen=True)
 class BrainSettings:

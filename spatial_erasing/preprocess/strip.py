@@ -11,10 +11,9 @@ from scipy import ndimage
 
 from spatial_erasing.grids import Grid
 from spatial_erasing.preprocess.resample import resample_to_grid
+from spatial_erasing.preprocess.settings import NETWORKS
 from spatial_erasing.volumes import Volume
 
-# What finds the brain in a whole head, with the memory that a process needs at 256³.
-NETWORKS = {"deepbet": 3000, "robex": 3000, "hd-bet": 4500}
 METHODS = (*NETWORKS, "given", "none")
 HD_BET_SPACING_MM = 1.5  # what its network was trained at
 

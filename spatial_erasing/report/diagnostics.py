@@ -80,14 +80,14 @@ def detection_by_size(
     return pd.DataFrame(rows, columns=columns)
 
 
-def vanished_lesions(manifests: Mapping[str, Sequence[Mapping[str, str]]]) -> list[tuple[str, ...]]:
+def vanished_lesions(cohorts: Mapping[str, Sequence[Mapping[str, str]]]) -> list[tuple[str, ...]]:
     """Cohort, subjects, those without a lesion in the truth, and those whose lesion vanished on the grid.
 
     Args:
-        manifests: cohort to the rows of its manifest.csv.
+        cohorts: cohort to its rows of `cohort_subjects.csv`.
     """
     rows = []
-    for cohort, of_cohort in manifests.items():
+    for cohort, of_cohort in cohorts.items():
         done = [row for row in of_cohort if row["status"] == "done"]
         empty = sum(float(row["lesion_ml"]) == 0 for row in done)
         vanished = sum(float(row["lesion_ml"]) > 0 == float(row["lesion_downsampled_ml"]) for row in done)
@@ -190,7 +190,7 @@ def lesion_section(
     )
 
 
-def vanished_section(manifests: Mapping[str, Sequence[Mapping[str, str]]]) -> Section:
+def vanished_section(cohorts: Mapping[str, Sequence[Mapping[str, str]]]) -> Section:
     """Whose lesion is empty or vanished, and the rule applied to them."""
     return Section(
         "Empty and vanished lesions",
@@ -198,7 +198,7 @@ def vanished_section(manifests: Mapping[str, Sequence[Mapping[str, str]]]) -> Se
         "no Dice of its own and is left out of DICE_S; its voxels stay in DICE_D and AUPRC, and its slices "
         "stay abnormal if the lesion touched them before downsampling.",
         ("Cohort", "Subjects", "Truth is empty", "Vanished on the grid"),
-        vanished_lesions(manifests),
+        vanished_lesions(cohorts),
     )
 
 

@@ -1,7 +1,6 @@
 """Figure 7: scans, what the network makes of them, and where the two differ."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,6 +8,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
+from spatial_erasing.evaluate.examples import Example
 from spatial_erasing.report.planes import (
     VIEW_NOTE,
     content_box,
@@ -37,27 +37,6 @@ _LABEL_MM, _BAR_MM = 11.0, 13.0
 _TITLE_MM, _NOTE_MM, _GAP_MM = 4.6, 4.4, 0.8
 _PANEL_MM = (PAGE_WIDTH_MM - _LABEL_MM - _BAR_MM) / len(COLUMNS) - _GAP_MM
 _NAME_LETTERS = 24  # as many as fit along a row
-
-
-@dataclass(frozen=True)
-class Example:
-    """One test subject of Figure 7; all volumes RAS, shape (X, Y, Z).
-
-    Args:
-        scan: intensities in [0, 1].
-        reconstruction: the network's output, same unit.
-        difference: absolute residual after post-processing, same unit.
-        lesion: the truth, boolean.
-        dice: DICE_S of this subject, in [0, 1].
-    """
-
-    cohort: str
-    subject: str
-    scan: np.ndarray
-    reconstruction: np.ndarray
-    difference: np.ndarray
-    lesion: np.ndarray
-    dice: float
 
 
 @in_house_style

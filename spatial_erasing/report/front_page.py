@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from spatial_erasing.cohorts import rows_by_cohort
 from spatial_erasing.evaluate.verdicts import NOT_RUN
 from spatial_erasing.models import BASELINE_NAMES, paper_name
 from spatial_erasing.report.claims_table import PrintedClaim
@@ -33,21 +34,16 @@ class CohortCounts:
     failed: int
 
 
-def count_subjects(
-    manifests: Sequence[Sequence[Mapping[str, str]]], splits: Sequence[Mapping[str, str]]
-) -> list[CohortCounts]:
+def count_subjects(subject_rows: Sequence[Mapping[str, str]]) -> list[CohortCounts]:
     """Count the subjects of every cohort.
 
     Args:
-        manifests: the rows of each cohort's manifest.csv.
-        splits: the rows of splits.csv.
+        subject_rows: of `cohort_subjects.csv`.
     """
-    split_of = {(row["cohort"], row["subject"]): row["split"] for row in splits}
     counts = []
-    for rows in manifests:
-        done = [row for row in rows if row["status"] == "done"]
-        places = Counter(split_of[row["cohort"], row["subject"]] for row in done)
-        counts.append(CohortCounts(rows[0]["cohort"], dict(sorted(places.items())), len(rows) - len(done)))
+    for cohort, rows in rows_by_cohort(subject_rows).items():
+        places = Counter(row["split"] for row in rows if row["status"] == "done")
+        counts.append(CohortCounts(cohort, dict(sorted(places.items())), len(rows) - places.total()))
     return counts
 
 

@@ -6,13 +6,13 @@ NiiVue draws (BSD 2-clause); it comes as a dependency, inside the package ipynii
 import base64
 import gzip
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import distribution
 
 import nibabel
 import numpy as np
 
-from spatial_erasing.report.figure_examples import Example
+from spatial_erasing.evaluate.examples import Example
 from spatial_erasing.report.templates import fill_template
 
 # ipyniivue's bundle keeps NiiVue's class to itself: this is where it makes its one instance.
@@ -22,15 +22,13 @@ _INSTANCE = re.compile(r'"Creating new Niivue instance"\).{0,80}?=new ([\w$]+)\(
 def viewer_page(
     examples: Sequence[Example],
     *,
-    thresholds: Mapping[str, float],
     voxel_size_mm: tuple[float, float, float],
     caption: str,
 ) -> str:
     """One HTML page that opens without a network.
 
     Args:
-        examples: what can be chosen.
-        thresholds: of each example's cohort, from validation subjects: where the slider stands at first.
+        examples: what can be chosen; the slider stands at first at the threshold of each.
         voxel_size_mm: edges of a voxel of the examples.
         caption: one sentence of what is shown.
     """
@@ -43,7 +41,7 @@ def viewer_page(
             {
                 "cohort": example.cohort,
                 "subject": example.subject,
-                "threshold": thresholds[example.cohort],
+                "threshold": example.threshold,
                 "scan": _nifti(example.scan, voxel_size_mm),
                 "score": _nifti(example.difference, voxel_size_mm),
                 "lesion": _nifti(example.lesion.astype(np.uint8), voxel_size_mm, intent="label"),

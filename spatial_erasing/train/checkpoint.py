@@ -1,5 +1,6 @@
 """Checkpoints that a kill cannot break, and weights that carry their network's settings."""
 
+import logging
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.train.device import device_name
 from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
+logger = logging.getLogger(__name__)
+
+_TRAIN_AGAIN = "Delete it and give the same snakemake command again: the network is trained anew."
+
 
 def save_atomically(content: dict, path: Path) -> None:
     """Write tensors and plain values under a temporary name, then rename: never half there."""
@@ -17,8 +22,27 @@ def save_atomically(content: dict, path: Path) -> None:
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict | None:
-    """The content of a checkpoint, or None where there is none yet. Never executes what the file holds."""
-    return torch.load(path, map_location=device, weights_only=True) if path.exists() else None
+    """The content of a checkpoint, or None where there is none that can be read.
+
+    Never executes what the file holds. A damaged file costs the steps it stood for and nothing else: it is
+    kept beside, under another name, and the training starts anew.
+    """
+    if not path.exists():
+        return None
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a damaged file fails in as many ways as it can be damaged
+        damaged = path.with_suffix(".damaged")
+        path.replace(damaged)
+        logger.warning(
+            "%s cannot be read (%s). It is kept as %s; the training starts anew.",
+            path,
+            _first_line(error),
+            damaged.name,
+        )
+        return None
 
 
 def save_weights(path: Path, network: SpatialVAE, weights: dict[str, torch.Tensor]) -> None:
@@ -29,12 +53,34 @@ def save_weights(path: Path, network: SpatialVAE, weights: dict[str, torch.Tenso
 
 def device_of_weights(path: str | Path) -> str:
     """The device on which the weights of a file were trained."""
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["device"]
+    return _read_weights(path, torch.device("cpu"), mmap=True)["device"]
 
 
 def load_network(path: Path, device: torch.device) -> SpatialVAE:
-    """The trained network of a weights file, ready to reconstruct."""
-    content = torch.load(path, map_location=device, weights_only=True)
+    """The trained network of a weights file, ready to reconstruct.
+
+    Raises:
+        ValueError: the file is damaged or holds something else.
+    """
+    content = _read_weights(path, device)
     network = SpatialVAE(NetworkSettings(**content["network"]))
     network.load_state_dict(content["weights"])
     return network.to(device).eval()
+
+
+def _read_weights(path: str | Path, device: torch.device, *, mmap: bool = False) -> dict:
+    """What `save_weights` has written; never executes what the file holds."""
+    try:
+        content = torch.load(path, map_location=device, weights_only=True, mmap=mmap)
+    except (FileNotFoundError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read: {_first_line(error)}. {_TRAIN_AGAIN}") from None
+    if not isinstance(content, dict) or not {"network", "weights", "device"} <= content.keys():
+        raise ValueError(f"{path} does not hold the weights and settings of a network. {_TRAIN_AGAIN}")
+    return content
+
+
+def _first_line(error: Exception) -> str:
+    """Torch adds a page of advice to its errors."""
+    return str(error).partition("\n")[0].rstrip(". ") or type(error).__name__

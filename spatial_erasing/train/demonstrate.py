@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from spatial_erasing.cohorts import Split
 from spatial_erasing.models import MODEL_NAMES, paper_name, parse_model
 from spatial_erasing.seeds import hash_seed
 from spatial_erasing.train.erasing import apply_erasing, draw_noise, draw_regions
@@ -11,14 +10,14 @@ from spatial_erasing.train.settings import ErasingSettings
 
 
 def erased_examples(
-    scans: Split, *, settings: ErasingSettings, seed: int
+    scan: np.ndarray, brain: np.ndarray, *, settings: ErasingSettings, seed: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray], int]:
-    """The first scan of a split, its erased volumes and slices by the paper's names, and the slice's index.
+    """A scan in float32, its erased volumes and slices by the paper's names, and the slice's index.
 
     Both fills of a strategy share one region, so that only the fill differs between them.
     """
-    volume = scans.scans[0].astype(np.float32)
-    slice_index = int(scans.brain[0].sum(axis=(0, 1)).argmax())
+    volume = scan.astype(np.float32)
+    slice_index = int(brain.sum(axis=(0, 1)).argmax())
     volumes, slices = {}, {}
     for name in MODEL_NAMES:
         model = parse_model(name)

@@ -1,6 +1,7 @@
 """A training made ready: its samples on the device, its network from the seed, its checkpoint by content."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
@@ -21,6 +22,8 @@ from spatial_erasing.train.settings import (
     OptimisationSettings,
     TrainingSettings,
 )
+
+logger = logging.getLogger(__name__)
 
 
 def make_network(
@@ -138,4 +141,9 @@ def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
         content.update(items.cpu().numpy().tobytes())
     settings = [asdict(trainer.network.settings), asdict(trainer.settings), code]
     content.update(json.dumps(settings, sort_keys=True).encode())
-    return folder / f"checkpoint-{content.hexdigest()[:12]}"
+    checkpoint = folder / f"checkpoint-{content.hexdigest()[:12]}"
+    for other in sorted(set(folder.glob("checkpoint-*")) - {checkpoint}):
+        logger.info(
+            "%s is of other settings, data or code; it is left alone and nothing goes on from it", other
+        )
+    return checkpoint

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from spatial_erasing.report.figure_examples import COLUMNS, Example, figure_examples
+from spatial_erasing.evaluate.examples import Example
+from spatial_erasing.report.figure_examples import COLUMNS, figure_examples
 from spatial_erasing.report.planes import section_image
 from spatial_erasing.report.style import MM_PER_INCH, SMALL_POINTS
 
@@ -18,7 +19,9 @@ def an_example(seed, *, cohort="atlas", brightest=0.5):
     lesion[2:4, 1:4, 4] = True
     difference = brightest * rng.random(GRID)
     difference[0, 0, 5] = brightest
-    return Example(cohort, f"sub_{seed}$x", scan, reconstruction, difference, lesion, dice=0.15534)
+    return Example(
+        cohort, f"sub_{seed}$x", scan, reconstruction, difference, lesion, dice=0.15534, threshold=0.2
+    )
 
 
 @pytest.fixture

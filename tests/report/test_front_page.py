@@ -56,16 +56,14 @@ def write(tmp_path):
 
 
 def test_subjects_are_counted_by_split_and_failures_apart():
-    manifest = [
-        {"cohort": "brats", "subject": "a", "status": "done"},
-        {"cohort": "brats", "subject": "b", "status": "done"},
-        {"cohort": "brats", "subject": "c", "status": "failed"},
+    subjects = [
+        {"cohort": "brats", "split": "test", "status": "done"},
+        {"cohort": "own", "split": "test", "status": "done"},
+        {"cohort": "brats", "split": "validation", "status": "done"},
+        {"cohort": "brats", "split": "test", "status": "failed"},
     ]
-    splits = [
-        {"cohort": "brats", "subject": subject, "split": split}
-        for subject, split in (("a", "test"), ("b", "validation"), ("c", "test"))
-    ]
-    assert count_subjects([manifest], splits) == [CohortCounts("brats", {"test": 1, "validation": 1}, 1)]
+    brats, own = CohortCounts("brats", {"test": 1, "validation": 1}, 1), CohortCounts("own", {"test": 1}, 0)
+    assert count_subjects(subjects) == [brats, own]
 
 
 def test_the_row_with_the_highest_auprc_is_marked_and_named(write):

@@ -7,8 +7,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from spatial_erasing.evaluate.examples import Example
 from spatial_erasing.report import viewer
-from spatial_erasing.report.figure_examples import Example
 from spatial_erasing.report.viewer import niivue_module, viewer_page
 
 
@@ -16,7 +16,7 @@ from spatial_erasing.report.viewer import niivue_module, viewer_page
 def example():
     generator = np.random.default_rng(3)
     scan, output, score = generator.random((3, 6, 7, 8)).astype(np.float32)
-    return Example("brats", "</script><b>name", scan, output, score, score > 0.8, 0.5)
+    return Example("brats", "</script><b>name", scan, output, score, score > 0.8, 0.5, 0.25)
 
 
 def examples_of(page):
@@ -28,7 +28,7 @@ def volume_of(text):
 
 
 def test_the_page_holds_the_volumes_of_each_example_exactly(example):
-    page = viewer_page([example], thresholds={"brats": 0.25}, voxel_size_mm=(2.5, 3.0, 2.0), caption="what")
+    page = viewer_page([example], voxel_size_mm=(2.5, 3.0, 2.0), caption="what")
     (shown,) = examples_of(page)
     for name, volume in (("scan", example.scan), ("score", example.difference), ("lesion", example.lesion)):
         image = volume_of(shown[name])
@@ -39,14 +39,14 @@ def test_the_page_holds_the_volumes_of_each_example_exactly(example):
 
 
 def test_a_name_from_a_file_cannot_end_the_script(example):
-    page = viewer_page([example], thresholds={"brats": 0.1}, voxel_size_mm=(1, 1, 1), caption="<i>&")
+    page = viewer_page([example], voxel_size_mm=(1, 1, 1), caption="<i>&")
     assert "</script><b>" not in page and "<i>&" not in page
     assert examples_of(page)[0]["subject"] == example.subject
 
 
 def test_the_same_examples_give_the_same_bytes_and_nothing_is_fetched(example):
     def write():
-        return viewer_page([example], thresholds={"brats": 0.1}, voxel_size_mm=(1, 1, 1), caption="c")
+        return viewer_page([example], voxel_size_mm=(1, 1, 1), caption="c")
 
     assert write() == write()
     assert not re.search(r"(src|href)=", write())

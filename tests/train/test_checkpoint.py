@@ -1,4 +1,3 @@
-import pickle
 from pathlib import Path
 
 import pytest
@@ -45,10 +44,28 @@ def test_a_pickle_of_foreign_origin_is_never_executed(tmp_path):
             return (open, (str(tmp_path / "executed"), "w"))
 
     torch.save({"network": Trap()}, tmp_path / "weights.pt")
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(ValueError, match=r"weights\.pt cannot be read: .*Delete it and give the same"):
         load_network(tmp_path / "weights.pt", CPU)
     assert not (tmp_path / "executed").exists()
 
 
 def test_without_a_checkpoint_there_is_nothing_to_load(tmp_path):
     assert load_checkpoint(tmp_path / "latest.pt", CPU) is None
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.99])
+def test_damaged_weights_are_named_with_the_command_to_run_next(tmp_path, kept):
+    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    path = tmp_path / "weights.pt"
+    save_weights(path, network, network.state_dict())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
+    for read in (lambda: load_network(path, CPU), lambda: device_of_weights(path)):
+        with pytest.raises(ValueError, match=r"weights\.pt cannot be read: .*the network is trained anew"):
+            read()
+
+
+def test_a_file_of_something_else_is_not_taken_for_weights(tmp_path):
+    torch.save({"weights": {}}, tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match="does not hold the weights and settings of a network"):
+        load_network(tmp_path / "weights.pt", CPU)

@@ -230,6 +230,28 @@ def test_another_setting_other_data_or_other_code_starts_from_another_checkpoint
     assert checkpoint_folder(trainer_of(), tmp_path, code="a") == folders[0]
 
 
+def test_a_checkpoint_of_another_config_is_named_and_left_alone(tmp_path, caplog):
+    caplog.set_level("INFO")
+    other = checkpoint_folder(trainer_of(optimisation={"learning_rate": 0.002}), tmp_path, code="a")
+    trainer_of(optimisation={"learning_rate": 0.002}).run(checkpoint=other / "latest.pt")
+    before = (other / "latest.pt").read_bytes()
+    mine = checkpoint_folder(trainer_of(), tmp_path, code="a")
+    assert f"{other} is of other settings, data or code" in caplog.text
+    assert same(trainer_of().run(checkpoint=mine / "latest.pt"), trainer_of().run())
+    assert (other / "latest.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda _: b"", os.urandom])
+def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_anew(tmp_path, caplog, damage):
+    path = tmp_path / "latest.pt"
+    expected = trainer_of().run(checkpoint=path)
+    damaged = damage(path.read_bytes()) if damage is not os.urandom else os.urandom(1000)
+    path.write_bytes(damaged)
+    assert same(trainer_of().run(checkpoint=path), expected)
+    assert f"{path} cannot be read" in caplog.text and "starts anew" in caplog.text
+    assert path.with_suffix(".damaged").read_bytes() == damaged
+
+
 def test_an_empty_split_is_refused():
     with pytest.raises(ValueError, match="validation split holds no"):
         trainer_of(validation=healthy(0))

@@ -56,7 +56,7 @@ class Study:
 def study(tmp_path_factory):
     """The tiny study, finished: raw synthetic heads to report, by the rules that everyone runs."""
     workflow = tmp_path_factory.mktemp("workflow of a study")
-    for name in ("Snakefile", "config.yaml", "pyproject.toml"):
+    for name in ("Snakefile", "tables_and_figures.smk", "config.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, workflow / name)
     for name in ("workflow", "spatial_erasing", "envs", "profiles", "config"):
         shutil.copytree(ROOT / name, workflow / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
     "command",
     [
         ["snakemake", "--lint"],
-        ["snakefmt", "--check", "Snakefile", "workflow"],
+        ["snakefmt", "--check", "Snakefile", "tables_and_figures.smk", "workflow"],
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
     ],

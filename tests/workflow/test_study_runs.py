@@ -12,6 +12,7 @@ AFTER_SCORING = {
     "find_threshold": 10,
     "evaluate_dataset": 10,
     "collect_metrics": 1,
+    "collect_examples": 1,
     "resample_metrics": 1,
     "judge_claims": 1,
     "diagnose_dataset": 8,

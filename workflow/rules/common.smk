@@ -9,10 +9,18 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
-from spatial_erasing import models, parallel, paths, provenance, run_lock, study
+from spatial_erasing import (
+    models,
+    parallel,
+    paths,
+    provenance,
+    resources,
+    run_lock,
+    study,
+)
 from spatial_erasing.ingest.source import download_of, source_signature
 from spatial_erasing.ingest.user_exclusion import read_exclusions
-from spatial_erasing.preprocess.settings import BrainSettings
+from spatial_erasing.preprocess import settings as preparation
 
 paths.anchor_data_folder()
 parallel.name_snakemake()
@@ -81,7 +89,93 @@ def code_fingerprint(script, *templates):
 
 def growing(amount):
     """Memory or minutes of a rule: as much again for each attempt, where a profile has retries."""
-    return lambda wildcards, attempt: amount * attempt
+    return lambda wildcards, threads, attempt: attempt * (
+        amount(wildcards, threads) if callable(amount) else amount
+    )
+
+
+def expected_subjects(cohorts):
+    """At most how many subjects these cohorts have."""
+    groups = {"healthy" if cohort in HEALTHY else cohort for cohort in cohorts}
+    return resources.expected_subjects(
+        [config["split"]["sizes"][group] for group in groups],
+        batches=sum(len(batches_of(cohort)) for cohort in cohorts),
+    )
+
+
+def arrays_mb(*cohorts):
+    """Memory of a job that reads the volumes of its cohort, and of these."""
+    return lambda wildcards, threads: resources.arrays_mb(
+        expected_subjects({*cohorts, *wildcards.get("cohort", "").split()}),
+        config["preprocess"]["grid_voxels"],
+    )
+
+
+def stacking_mb(wildcards, threads):
+    """Memory of a cohort that becomes one file."""
+    return resources.stacking_mb(
+        expected_subjects([wildcards.cohort]),
+        config["preprocess"]["grid_voxels"],
+        threads=threads,
+    )
+
+
+def preparation_mb(wildcards, threads):
+    """Memory of the workers that prepare a batch of subjects."""
+    method = config["ingest"]["cohorts"][wildcards.cohort]["skull_strip"]
+    worker_mb = preparation.NETWORKS.get(method, preparation.MEMORY_MB_PER_WORKER)
+    return resources.preparation_mb(worker_mb=worker_mb, threads=threads)
+
+
+def preparation_minutes(wildcards, threads):
+    """Minutes of a batch of subjects."""
+    source = config["ingest"]["cohorts"][wildcards.cohort]
+    subjects = expected_subjects([wildcards.cohort]) / source["batches"]
+    steps = [
+        config["preprocess"][step] for step in ("register", "bias_field", "denoise")
+    ]
+    return resources.preparation_minutes(
+        subjects * len(source["sequences"]),
+        [source["skull_strip"], *steps],
+        threads=threads,
+    )
+
+
+def network_of(wildcards):
+    """What the needs of a job with a network depend on."""
+    return {
+        "grid_voxels": config["preprocess"]["grid_voxels"],
+        "dims": models.parse_model(wildcards.model).spatial_dims,
+        "maps": config["train"]["network"]["feature_maps"][0],
+        "on_gpu": GPUS > 0,
+    }
+
+
+def training_mb(wildcards, threads):
+    """Memory of a training on the host."""
+    batch_size = config["train"]["optimisation"]["batch_size"]
+    return resources.training_mb(
+        expected_subjects(HEALTHY), batch_size=batch_size, **network_of(wildcards)
+    )
+
+
+def training_minutes(wildcards, threads):
+    """Minutes of a training."""
+    network, optimisation = network_of(wildcards), config["train"]["optimisation"]
+    return resources.training_minutes(
+        batch_size=optimisation["batch_size"],
+        steps=optimisation["maximum_steps"]["{}d".format(network["dims"])],
+        **network,
+    )
+
+
+def reconstruction_mb(wildcards, threads):
+    """Memory of a network that reconstructs; in 3-D it sees one volume at a time."""
+    network = network_of(wildcards)
+    batch_size = config["score"]["batch_size"] if network["dims"] == 2 else 1
+    return resources.training_mb(
+        expected_subjects([wildcards.cohort]), batch_size=batch_size, **network
+    )
 
 
 def batches_of(cohort):
@@ -268,10 +362,8 @@ def closing_words():
     )
 
 
-RESULTS = [
-    "results/ingest/scans.csv",
-    "results/split/splits.csv",
-    "results/evaluate/subjects.csv",
+# What results/evaluate/ is enough for: tables_and_figures.smk makes it from that folder alone.
+TABLES_AND_FIGURES = [
     "results/report/tables/table_1.md",
     "results/report/tables/claims.md",
     "results/report/figures/figure_2.png",
@@ -286,6 +378,13 @@ RESULTS = [
     "results/report/front.html",
     "results/report/viewer.html",
     *table_2(),
+]
+
+RESULTS = [
+    "results/ingest/scans.csv",
+    "results/split/splits.csv",
+    "results/evaluate/subjects.csv",
+    *TABLES_AND_FIGURES,
     *(
         f"results/preprocess/{cohort}/quality.{suffix}"
         for cohort in COHORTS

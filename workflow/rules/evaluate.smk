@@ -8,7 +8,10 @@ writes  results/evaluate/{run}/{cohort}-{sequence}/metrics.csv, subjects.csv, sl
         results/evaluate/intervals.csv      the numbers with their intervals over test subjects
         results/evaluate/comparisons.csv    one row a difference that a claim of the paper is about
         results/evaluate/claims.csv         one row a claim, with its verdict
-        results/evaluate/diagnostics.csv, components.csv   beside the protocol, for study.models and a baseline alone
+        results/evaluate/diagnostics.csv, components.csv, thresholds.json   beside the protocol, for study.models
+                                            and a baseline alone
+        results/evaluate/cohort_subjects.csv, voxel_sizes_mm.json, healthy_example.npz, examples.npz, histories.csv
+                                            what figures show of other stages, so that they need this folder alone
 """
 
 
@@ -34,7 +37,7 @@ rule evaluate_dataset:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(arrays_mb()),
         runtime=growing(30),
     params:
         erosion_iterations=config["score"]["erosion_iterations"],
@@ -151,7 +154,7 @@ rule diagnose_dataset:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(arrays_mb(*LESION)),
         runtime=growing(60),
     params:
         source=lambda wildcards: f"{threshold_source(wildcards)}-{wildcards.sequence}",
@@ -183,13 +186,20 @@ rule diagnose_dataset:
 
 
 rule collect_diagnostics:
-    """Put the diagnostics of all runs into two tables."""
+    """Put the diagnostics of all runs into two tables, and the searches of their thresholds into one file."""
     input:
         diagnostics=diagnosed("diagnostics.csv"),
         components=diagnosed("components.csv"),
+        thresholds=[
+            "results/threshold/{}/{}-t1.json".format(
+                folder, config["threshold"]["from_cohort"].get(cohort, cohort)
+            )
+            for folder, cohort in diagnosed_on_t1()
+        ],
     output:
         diagnostics="results/evaluate/diagnostics.csv",
         components="results/evaluate/components.csv",
+        thresholds="results/evaluate/thresholds.json",
     log:
         "results/logs/collect_diagnostics.log",
     benchmark:
@@ -200,6 +210,98 @@ rule collect_diagnostics:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
+        model_and_cohort=[
+            (folder.partition("/")[0], cohort) for folder, cohort in diagnosed_on_t1()
+        ],
         code=code_fingerprint("collect_diagnostics"),
     script:
         "../scripts/collect_diagnostics.py"
+
+
+rule collect_cohorts:
+    """Keep what tables and figures tell about the data: subjects, voxel sizes, the healthy scan of Figure 3."""
+    input:
+        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=COHORTS),
+        manifests=expand("results/preprocess/{cohort}/manifest.csv", cohort=COHORTS),
+        splits="results/split/splits.csv",
+    output:
+        subjects="results/evaluate/cohort_subjects.csv",
+        voxel_sizes="results/evaluate/voxel_sizes_mm.json",
+        healthy_example="results/evaluate/healthy_example.npz",
+    log:
+        "results/logs/collect_cohorts.log",
+    benchmark:
+        "results/benchmarks/collect_cohorts.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=growing(arrays_mb(*COHORTS)),
+        runtime=growing(10),
+    params:
+        healthy_cohorts=HEALTHY,
+        code=code_fingerprint("collect_cohorts"),
+    script:
+        "../scripts/collect_cohorts.py"
+
+
+rule collect_examples:
+    """Keep the test subjects that Figure 7 and the viewer show, at fixed percentiles of DICE_S."""
+    input:
+        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
+        scores=expand(
+            "results/score/{run}/{cohort}-t1/test.npz",
+            run=example_run(),
+            cohort=LESION,
+        ),
+        subjects=expand(
+            "results/evaluate/{run}/{cohort}-t1/subjects.csv",
+            run=example_run(),
+            cohort=LESION,
+        ),
+        thresholds=[
+            "results/threshold/{}/{}-t1.json".format(
+                example_run(), config["threshold"]["from_cohort"].get(cohort, cohort)
+            )
+            for cohort in LESION
+        ],
+    output:
+        "results/evaluate/examples.npz",
+    log:
+        "results/logs/collect_examples.log",
+    benchmark:
+        "results/benchmarks/collect_examples.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=growing(arrays_mb(*LESION)),
+        runtime=growing(10),
+    params:
+        percentiles=config["report"]["example_percentiles"],
+        post_processing={
+            "erosion_iterations": config["score"]["erosion_iterations"],
+            "median_size_voxels": config["score"]["median_size_voxels"],
+        },
+        code=code_fingerprint("collect_examples"),
+    script:
+        "../scripts/collect_examples.py"
+
+
+rule collect_histories:
+    """Put the learning curves of all models into one table."""
+    input:
+        trained_runs("history.csv"),
+    output:
+        "results/evaluate/histories.csv",
+    log:
+        "results/logs/collect_histories.log",
+    benchmark:
+        "results/benchmarks/collect_histories.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    params:
+        code=code_fingerprint("collect_histories"),
+    script:
+        "../scripts/collect_histories.py"

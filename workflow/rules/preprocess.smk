@@ -56,13 +56,13 @@ rule prepare_brains:
     threads: 4
     resources:
         gpu=0 if config["preprocess"]["device"] == "cpu" else 1,
-        mem_mb=growing(12000),
-        runtime=growing(240),
+        mem_mb=growing(preparation_mb),
+        runtime=growing(preparation_minutes),
     params:
         batches=lambda wildcards: len(batches_of(wildcards.cohort)),
         settings={
             name: config["preprocess"][name]
-            for name in BrainSettings.__dataclass_fields__
+            for name in preparation.BrainSettings.__dataclass_fields__
         },
         device=config["preprocess"]["device"],
         code=code_fingerprint("prepare_brains"),
@@ -91,7 +91,7 @@ rule stack_cohort:
         "../../envs/imaging.yaml"
     threads: 8
     resources:
-        mem_mb=growing(16000),
+        mem_mb=growing(stacking_mb),
         runtime=growing(60),
     params:
         sequences=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
@@ -154,7 +154,7 @@ rule plot_quality:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(arrays_mb()),
         runtime=growing(30),
     params:
         flag_outside_ml=config["preprocess"]["flag_outside_ml"],

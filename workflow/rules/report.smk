@@ -1,7 +1,6 @@
-"""Stage report: the paper's tables and figures, drawn from results/evaluate/ and a few reconstructions.
+"""Stage report: the paper's tables and figures, drawn from results/evaluate/ and nothing else.
 
-reads   results/evaluate/metrics.csv, subjects.csv, intervals.csv, comparisons.csv, claims.csv, slices.npz of runs,
-        volumes and reconstructions of examples
+reads   results/evaluate/
 writes  results/report/tables/table_{1,2}.{csv,md,html,tex}, claims.{csv,md,html}
         results/report/figures/figure_{2,3,4,5,6,7}.{png,pdf}, history.{png,pdf}
         results/report/tables/diagnostics.{md,html}, detection.csv, figures/diagnostics.{png,pdf}
@@ -151,8 +150,8 @@ rule plot_figure_2:
 rule plot_figure_3:
     """Figure 3: what each erasing strategy hides from the network."""
     input:
-        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
-        splits="results/split/healthy.csv",
+        example="results/evaluate/healthy_example.npz",
+        voxel_sizes="results/evaluate/voxel_sizes_mm.json",
     output:
         png=report(
             "results/report/figures/figure_3.png",
@@ -171,6 +170,7 @@ rule plot_figure_3:
         mem_mb=growing(4000),
         runtime=growing(10),
     params:
+        cohort=HEALTHY[0],
         erasing=config["train"]["erasing"],
         seed=config["study"]["seeds"][0],
         code=code_fingerprint("plot_figure_3"),
@@ -182,7 +182,7 @@ rule plot_figure_4:
     """Figure 4: subject-wise Dice over lesion size, with and without erasing, in 2-D and 3-D."""
     input:
         subjects="results/evaluate/subjects.csv",
-        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
+        voxel_sizes="results/evaluate/voxel_sizes_mm.json",
     output:
         png=report(
             "results/report/figures/figure_4.png",
@@ -214,8 +214,7 @@ rule plot_figure_5:
     input:
         metrics="results/evaluate/metrics.csv",
         intervals="results/evaluate/intervals.csv",
-        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
-        splits="results/split/healthy.csv",
+        cohort_subjects="results/evaluate/cohort_subjects.csv",
     output:
         png=report(
             "results/report/figures/figure_5.png",
@@ -286,17 +285,8 @@ rule plot_figure_6:
 rule plot_figure_7:
     """Figure 7: input, output, difference, heat map and truth of test subjects at fixed percentiles."""
     input:
-        subjects=expand(
-            "results/evaluate/{run}/{cohort}-t1/subjects.csv",
-            run=example_run(),
-            cohort=LESION,
-        ),
-        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
-        scores=expand(
-            "results/score/{run}/{cohort}-t1/test.npz",
-            run=example_run(),
-            cohort=LESION,
-        ),
+        examples="results/evaluate/examples.npz",
+        voxel_sizes="results/evaluate/voxel_sizes_mm.json",
     output:
         png=report(
             "results/report/figures/figure_7.png",
@@ -315,10 +305,7 @@ rule plot_figure_7:
         mem_mb=growing(4000),
         runtime=growing(10),
     params:
-        model=config["study"]["example_model"],
-        percentiles=config["report"]["example_percentiles"],
-        erosion_iterations=config["score"]["erosion_iterations"],
-        median_size_voxels=config["score"]["median_size_voxels"],
+        cohort=LESION[0],
         code=code_fingerprint("plot_figure_7"),
     script:
         "../scripts/plot_figure_7.py"
@@ -327,7 +314,7 @@ rule plot_figure_7:
 rule plot_history:
     """Learning curves: training and validation loss of every model that was trained on all subjects."""
     input:
-        trained_runs("history.csv"),
+        "results/evaluate/histories.csv",
     output:
         png=report(
             "results/report/figures/history.png",
@@ -356,8 +343,7 @@ rule write_diagnostics:
     input:
         diagnostics="results/evaluate/diagnostics.csv",
         components="results/evaluate/components.csv",
-        splits="results/split/splits.csv",
-        manifests=expand("results/preprocess/{cohort}/manifest.csv", cohort=LESION),
+        cohort_subjects="results/evaluate/cohort_subjects.csv",
     output:
         csv="results/report/tables/detection.csv",
         md="results/report/tables/diagnostics.md",
@@ -377,6 +363,7 @@ rule write_diagnostics:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        cohorts=LESION,
         protocol={
             "erosion_iterations": config["score"]["erosion_iterations"],
             "median_size_voxels": config["score"]["median_size_voxels"],
@@ -394,12 +381,7 @@ rule plot_diagnostics:
         diagnostics="results/evaluate/diagnostics.csv",
         detection="results/report/tables/detection.csv",
         metrics="results/evaluate/metrics.csv",
-        thresholds=[
-            "results/threshold/{}/{}-t1.json".format(
-                folder, config["threshold"]["from_cohort"].get(cohort, cohort)
-            )
-            for folder, cohort in diagnosed_on_t1()
-        ],
+        thresholds="results/evaluate/thresholds.json",
         curves=[
             f"results/evaluate/{folder}/{cohort}-t1/precision_recall.npz"
             for folder, cohort in diagnosed_on_t1()
@@ -422,7 +404,7 @@ rule plot_diagnostics:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        run_and_cohort=[
+        model_and_cohort=[
             (folder.partition("/")[0], cohort) for folder, cohort in diagnosed_on_t1()
         ],
         code=code_fingerprint("plot_diagnostics"),
@@ -433,23 +415,8 @@ rule plot_diagnostics:
 rule write_viewer:
     """The examples of Figure 7 in three planes, with a threshold to move."""
     input:
-        subjects=expand(
-            "results/evaluate/{run}/{cohort}-t1/subjects.csv",
-            run=example_run(),
-            cohort=LESION,
-        ),
-        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
-        scores=expand(
-            "results/score/{run}/{cohort}-t1/test.npz",
-            run=example_run(),
-            cohort=LESION,
-        ),
-        thresholds=[
-            "results/threshold/{}/{}-t1.json".format(
-                example_run(), config["threshold"]["from_cohort"].get(cohort, cohort)
-            )
-            for cohort in LESION
-        ],
+        examples="results/evaluate/examples.npz",
+        voxel_sizes="results/evaluate/voxel_sizes_mm.json",
     output:
         report(
             "results/report/viewer.html",
@@ -468,10 +435,7 @@ rule write_viewer:
         runtime=growing(10),
     params:
         model=config["study"]["example_model"],
-        cohorts=LESION,
-        percentiles=config["report"]["example_percentiles"],
-        erosion_iterations=config["score"]["erosion_iterations"],
-        median_size_voxels=config["score"]["median_size_voxels"],
+        cohort=LESION[0],
         code=code_fingerprint("write_viewer", "viewer.html"),
     script:
         "../scripts/write_viewer.py"
@@ -484,8 +448,7 @@ rule write_front_page:
         intervals="results/evaluate/intervals.csv",
         claims="results/evaluate/claims.csv",
         comparisons="results/evaluate/comparisons.csv",
-        splits="results/split/splits.csv",
-        manifests=expand("results/preprocess/{cohort}/manifest.csv", cohort=COHORTS),
+        cohort_subjects="results/evaluate/cohort_subjects.csv",
         figure=[*figure_5(), "results/report/figures/figure_4.png"][0],
     output:
         report(

@@ -26,7 +26,7 @@ rule reconstruct_scans:
     threads: 1
     resources:
         gpu=GPUS,
-        mem_mb=growing(4000),
+        mem_mb=growing(reconstruction_mb),
         runtime=growing(60),
     params:
         device=config["train"]["device"],
@@ -55,7 +55,7 @@ rule reconstruct_baseline:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(arrays_mb(*HEALTHY)),
         runtime=growing(60),
     params:
         code=code_fingerprint("reconstruct_baseline"),

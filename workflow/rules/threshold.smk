@@ -20,7 +20,7 @@ rule find_threshold:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(arrays_mb()),
         runtime=growing(30),
     params:
         erosion_iterations=config["score"]["erosion_iterations"],

@@ -27,8 +27,8 @@ rule train_vae:
     resources:
         gpu=GPUS,
         trainings_per_gpu=config["train"]["trainings_per_gpu"],
-        mem_mb=growing(8000),
-        runtime=growing(600),
+        mem_mb=growing(training_mb),
+        runtime=growing(training_minutes),
     params:
         device=config["train"]["device"],
         network=config["train"]["network"],

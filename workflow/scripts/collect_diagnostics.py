@@ -1,5 +1,9 @@
-"""Rule collect_diagnostics: the diagnostics of all runs in two tables."""
+"""Rule collect_diagnostics: the diagnostics of all runs together, and the searches of their thresholds."""
 
+import json
+from pathlib import Path
+
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import concatenate_tables
 from spatial_erasing.logs import log_to
 
@@ -7,3 +11,8 @@ log_to(snakemake.log[0])
 
 concatenate_tables(snakemake.input.diagnostics, snakemake.output.diagnostics)
 concatenate_tables(snakemake.input.components, snakemake.output.components)
+searches = {}
+for (model, cohort), path in zip(snakemake.params.model_and_cohort, snakemake.input.thresholds, strict=True):
+    searches.setdefault(model, {})[cohort] = json.loads(Path(path).read_text())
+with replaced_when_complete(snakemake.output.thresholds) as unfinished:
+    unfinished.write_text(json.dumps(searches, indent=1) + "\n")

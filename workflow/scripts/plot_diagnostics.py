@@ -12,18 +12,17 @@ from spatial_erasing.report.style import save_figure
 
 log_to(snakemake.log[0])
 
-keys = [tuple(key) for key in snakemake.params.run_and_cohort]
+searches = json.loads(Path(snakemake.input.thresholds).read_text())
 metrics = pd.read_csv(snakemake.input.metrics).query("metric == 'prevalence' and sequence == 't1'")
 figure = figure_diagnostics(
     pd.read_csv(snakemake.input.diagnostics),
     pd.read_csv(snakemake.input.detection),
     dice_curves={
-        key: json.loads(Path(path).read_text())
-        for key, path in zip(keys, snakemake.input.thresholds, strict=True)
+        (model, cohort): search for model, of_model in searches.items() for cohort, search in of_model.items()
     },
     recall_curves={
-        key: tuple(np.load(path)[name] for name in ("recall", "precision"))
-        for key, path in zip(keys, snakemake.input.curves, strict=True)
+        tuple(key): tuple(np.load(path)[name] for name in ("recall", "precision"))
+        for key, path in zip(snakemake.params.model_and_cohort, snakemake.input.curves, strict=True)
     },
     prevalence=metrics.groupby("cohort")["value"].first().to_dict(),
 )

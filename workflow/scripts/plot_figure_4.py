@@ -1,23 +1,22 @@
 """Rule plot_figure_4: subject-wise Dice over lesion size."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from spatial_erasing.cohorts import voxel_size_mm
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_lesion_size import figure_lesion_size
 from spatial_erasing.report.style import save_figure
 
 log_to(snakemake.log[0])
 
+sizes_mm = json.loads(Path(snakemake.input.voxel_sizes).read_text())
 figure = figure_lesion_size(
     pd.read_csv(snakemake.input.subjects, dtype={"subject": str}),
     models=snakemake.params.models,
-    voxel_ml={
-        Path(path).parent.name: float(np.prod(voxel_size_mm(path))) / 1000 for path in snakemake.input.volumes
-    },
+    voxel_ml={cohort: float(np.prod(size_mm)) / 1000 for cohort, size_mm in sizes_mm.items()},
 )
 for path in snakemake.output:
     save_figure(figure, path)

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from spatial_erasing.cohorts import read_rows
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_data_size import figure_data_size
 from spatial_erasing.report.style import save_figure
@@ -14,7 +15,7 @@ figure = figure_data_size(
     models=snakemake.params.models,
     cohorts=snakemake.params.cohorts,
     training_subjects=count_training_subjects(
-        snakemake.input.volumes, snakemake.input.splits, percents=snakemake.params.percents
+        read_rows(snakemake.input.cohort_subjects), percents=snakemake.params.percents
     ),
     intervals=pd.read_csv(snakemake.input.intervals),
 )

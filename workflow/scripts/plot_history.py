@@ -1,7 +1,5 @@
 """Rule plot_history: training and validation loss of every model."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from spatial_erasing.logs import log_to
@@ -10,7 +8,7 @@ from spatial_erasing.report.style import save_figure
 
 log_to(snakemake.log[0])
 
-histories = {Path(path).parents[2].name: pd.read_csv(path) for path in snakemake.input}
+histories = dict(iter(pd.read_csv(snakemake.input[0]).groupby("model", sort=False)))
 figure = figure_history(histories)
 for path in snakemake.output:
     save_figure(figure, path)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from spatial_erasing.cohorts import read_rows
+from spatial_erasing.cohorts import read_rows, rows_by_cohort
 from spatial_erasing.logs import log_to
 from spatial_erasing.report import diagnostics as beside
 from spatial_erasing.report.diagnostics_page import write_sections
@@ -12,8 +12,9 @@ log_to(snakemake.log[0])
 
 diagnostics = pd.read_csv(snakemake.input.diagnostics)
 components = pd.read_csv(snakemake.input.components, dtype={"subject": str})
-manifests = [read_rows(path) for path in snakemake.input.manifests]
-counts = count_subjects(manifests, read_rows(snakemake.input.splits))
+subjects = read_rows(snakemake.input.cohort_subjects)
+subjects = [row for row in subjects if row["cohort"] in snakemake.params.cohorts]
+counts = count_subjects(subjects)
 limits = beside.size_limits(components, snakemake.params.size_percentiles)
 detection = beside.detection_by_size(
     components, limits=limits, volumes={cohort.cohort: cohort.splits.get("test", 0) for cohort in counts}
@@ -24,6 +25,6 @@ sections = [
     beside.post_processing_section(diagnostics),
     beside.transfer_section(diagnostics, protocol=snakemake.params.protocol),
     beside.lesion_section(detection, limits=limits, rule=snakemake.params.components),
-    beside.vanished_section({rows[0]["cohort"]: rows for rows in manifests}),
+    beside.vanished_section(rows_by_cohort(subjects)),
 ]
 write_sections(sections, markdown=snakemake.output.md, page=snakemake.output.html)

@@ -33,7 +33,7 @@ study = {
     "grid": " × ".join(map(str, snakemake.params.grid_voxels)),
     "figure": Path(snakemake.input.figure).stem.replace("_", " ").capitalize(),
 }
-counts = count_subjects(map(read_rows, snakemake.input.manifests), read_rows(snakemake.input.splits))
+counts = count_subjects(read_rows(snakemake.input.cohort_subjects))
 page = front_page(table, claims, counts=counts, figure=snakemake.input.figure, study=study)
 with replaced_when_complete(snakemake.output[0]) as unfinished:
     unfinished.write_text(page, encoding="utf-8")

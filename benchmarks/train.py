@@ -1,0 +1,245 @@
+"""Time the training step beside the ceilings of its device, and several trainings at once.
+
+    python benchmarks/train.py [--dims 2 3] [--presets a b] [--precisions float32 bfloat16] [--compile]
+                               [--trainings 1 2 4] [--device auto] [--batch-size 32] [--seconds 10]
+
+Needs torch and numpy alone; every default fits ten minutes on a GPU. Volumes are synthetic: noise in an
+ellipsoid, 64³, float16. Floating-point operations are those that torch's own counter finds in one step. Bytes
+are the least that a step must move: every layer reads its input and writes its output forward, and reads one
+and reads and writes a gradient backward. The ceilings are measured in the same run: a large matrix product in
+the precision of the step, and a large copy. The floor is the longer of both; the time stands beside it.
+`--trainings 2 4` runs so many trainings at once, each a process of its own, and sums their rates.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable
+from itertools import count, product
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from spatial_erasing.cohorts import Split
+from spatial_erasing.models import parse_model
+from spatial_erasing.train.device import choose_device, device_name, prepare_process
+from spatial_erasing.train.engine import Trainer
+from spatial_erasing.train.network import PRESETS
+from spatial_erasing.train.settings import PRECISIONS, ComputeSettings, ErasingSettings
+from spatial_erasing.train.start import make_network, make_trainer, training_settings
+
+MODELS = {2: "2d-patch-noise", 3: "3d-cube-noise"}
+NETWORK = {"kernel_size": 4, "norm": "group", "latent_size": {"2d": 128, "3d": 512}}
+
+
+def make_volumes(count: int, grid: int) -> Split:
+    """Synthetic healthy subjects: noise in an ellipsoid of the size of a brain."""
+    rng = np.random.default_rng(0)
+    axes = np.indices((grid,) * 3) - (grid - 1) / 2
+    half_axes = np.array([26, 31, 27]) * grid / 64
+    brain = sum((axis / half) ** 2 for axis, half in zip(axes, half_axes, strict=True)) <= 1
+    scans = np.stack([(rng.random(brain.shape, np.float32) * brain).astype(np.float16) for _ in range(count)])
+    subjects = [("healthy", str(number)) for number in range(count)]
+    return Split(subjects, scans, np.broadcast_to(brain, scans.shape), np.zeros(0), np.zeros(0))
+
+
+def make_training(options: argparse.Namespace, dims: int, preset: str, computing: ComputeSettings) -> Trainer:
+    """A trainer of the project on synthetic volumes."""
+    model, device = parse_model(MODELS[dims]), choose_device(options.device, trainings_per_gpu=64)
+    optimisation = {
+        "batch_size": options.batch_size,
+        "learning_rate": 1e-3,
+        "warmup_steps": 100,
+        "kl_weight": 1.0,
+        "maximum_steps": 10**9,
+        "validate_every_steps": 250,
+        "patience_steps": 10**9,
+    }
+    values = {"erasing": vars(ErasingSettings()), "optimisation": optimisation}
+    settings = training_settings(model, values=values, computing=computing, seed=1)
+    network = make_network(
+        model, (options.grid,) * 3, values=NETWORK | PRESETS[preset], seed=1, device=device
+    )
+    subjects = max(options.volumes, options.batch_size if dims == 3 else 1)
+    return make_trainer(
+        network, make_volumes(subjects, options.grid), make_volumes(2, options.grid), settings
+    )
+
+
+def seconds_of(function: Callable[[], object], device: torch.device, *, at_least: float) -> float:
+    """Seconds of one call, the mean over as many as fill the time, after two to warm up."""
+    for _ in range(2):
+        function()
+    wait(device)
+    started, calls = time.perf_counter(), 0
+    while True:
+        function()
+        calls += 1
+        if calls % 10 == 0 or device.type == "cpu":
+            wait(device)
+            if (elapsed := time.perf_counter() - started) > at_least:
+                return elapsed / calls
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def ceilings(device: torch.device, precision: str) -> tuple[float, float]:
+    """Floating-point operations a second of a large matrix product, and bytes a second of a large copy."""
+    size = 8192 if device.type == "cuda" else 2048
+    dtype = getattr(torch, precision)
+    first, second = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    product = torch.empty_like(first)
+    operations = 2 * size**3 / seconds_of(lambda: torch.mm(first, second, out=product), device, at_least=2)
+    source = torch.zeros(2**28 if device.type == "cuda" else 2**26, device=device)
+    target = torch.empty_like(source)
+    return operations, 2 * source.nbytes / seconds_of(lambda: target.copy_(source), device, at_least=2)
+
+
+def least_bytes(trainer: Trainer) -> int:
+    """Bytes that the layers of a step must move: in and out forward, both and a gradient backward."""
+    moved = 0
+
+    def add(_layer: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal moved
+        moved += 3 * (inputs[0].numel() + output.numel())
+
+    leaves = [layer for layer in trainer.network.modules() if not list(layer.children())]
+    handles = [layer.register_forward_hook(add) for layer in leaves]
+    with torch.no_grad():
+        trainer.network(trainer._inputs(0)[1])
+    for handle in handles:
+        handle.remove()
+    item_bytes = 2 if trainer.settings.computing.precision == "bfloat16" else 4
+    weights = sum(parameter.numel() for parameter in trainer.network.parameters())
+    return moved * item_bytes + 7 * 4 * weights  # Adam reads four numbers a weight and writes three
+
+
+def operations_of_step(trainer: Trainer) -> int:
+    """Floating-point operations of one step forward and backward."""
+    with FlopCounterMode(display=False) as counter:
+        trainer._plain_losses(*trainer._inputs(0))[0].backward()
+    trainer.optimiser.zero_grad(set_to_none=True)
+    return counter.get_total_flops()
+
+
+def measure(options: argparse.Namespace, dims: int, preset: str, computing: ComputeSettings) -> None:
+    """Print one row of the table."""
+    trainer = make_training(options, dims, preset, computing)
+    device, counted = trainer.device, count()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    seconds = seconds_of(lambda: trainer.train_step(next(counted)), device, at_least=options.seconds)
+    operations, moved = operations_of_step(trainer), least_bytes(trainer)
+    operation_ceiling, byte_ceiling = ceilings(device, computing.precision)
+    floor = max(operations / operation_ceiling, moved / byte_ceiling)
+    binds = "arithmetic" if operations / operation_ceiling >= moved / byte_ceiling else "memory"
+    peak = (
+        torch.cuda.max_memory_allocated(device)
+        if device.type == "cuda"
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    )
+    epoch_items = 1807 if dims == 3 else 1807 * 54
+    rate = options.batch_size / seconds
+    print_row(
+        f"{dims}-D",
+        preset,
+        computing.precision + (", compiled" if computing.compile else ""),
+        f"{rate:,.1f}",
+        f"{operations / options.batch_size / 1e9:.2f}",
+        f"{operations / seconds / operation_ceiling:.0%} of {operation_ceiling / 1e12:.3g} TFLOP/s",
+        f"{moved / seconds / byte_ceiling:.0%} of {byte_ceiling / 1e9:.3g} GB/s",
+        f"{seconds / floor:.1f} x floor ({binds})",
+        f"{epoch_items / rate:,.1f}",
+        f"{peak / 1e9:.1f}",
+    )
+
+
+def train_alone(options: argparse.Namespace, dims: int, computing: ComputeSettings, rates: object) -> None:
+    """One of several trainings at once: its rate goes to `rates`."""
+    torch.set_num_threads(options.threads)
+    prepare_process(computing)
+    trainer, counted = make_training(options, dims, "a", computing), count()
+    seconds = seconds_of(lambda: trainer.train_step(next(counted)), trainer.device, at_least=options.seconds)
+    rates.put(options.batch_size / seconds)
+
+
+def measure_together(
+    options: argparse.Namespace, dims: int, together: int, computing: ComputeSettings
+) -> None:
+    """Print the summed rate of several trainings at once."""
+    context = multiprocessing.get_context("spawn")
+    rates = context.Queue()
+    arguments = (options, dims, computing, rates)
+    processes = [context.Process(target=train_alone, args=arguments) for _ in range(together)]
+    for process in processes:
+        process.start()
+    total = sum(rates.get() for _ in processes)
+    for process in processes:
+        process.join()
+    voxels = total * options.grid**dims
+    print(
+        f"| {dims}-D | {together} | {total:,.1f} | {total / options.batch_size:,.1f} | {voxels / 1e6:,.1f} |"
+    )
+
+
+def print_row(*cells: object) -> None:
+    """One row of a Markdown table."""
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
+def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """What all benchmarks of training can be asked."""
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu"])
+    parser.add_argument("--dims", nargs="+", type=int, default=[2, 3], choices=[2, 3])
+    parser.add_argument("--presets", nargs="+", default=["a"], choices=sorted(PRESETS))
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--grid", type=int, default=64)
+    parser.add_argument("--volumes", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precisions", nargs="+", default=["float32"], choices=PRECISIONS)
+    parser.add_argument("--compile", action="store_true", help="every precision compiled as well")
+    parser.add_argument("--not-deterministic", action="store_true")
+    parser.add_argument("--trainings", nargs="+", type=int, default=[])
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    device = torch.device("cuda" if options.device == "auto" and torch.cuda.is_available() else "cpu")
+    print(f"{device_name(device)}, {options.threads} threads, torch {torch.__version__}, ", end="")
+    print(f"batch {options.batch_size}, edge {options.grid}\n")
+    return options
+
+
+def main() -> None:
+    """Print the tables that were asked for."""
+    options = parse_options(argparse.ArgumentParser(description=__doc__))
+    ways = [
+        ComputeSettings(precision, compiled, not options.not_deterministic)
+        for precision, compiled in product(options.precisions, {False, options.compile})
+    ]
+    prepare_process(ways[0])
+    titles = ["input", "preset", "computing", "items/s", "GFLOP an item", "of the arithmetic ceiling"]
+    print_row(*titles, "of the memory ceiling", "time", "s an epoch", "peak GB")
+    print_row(*[":--"] * 3, *["--:"] * 7)
+    for dims, preset, way in product(options.dims, options.presets, ways):
+        measure(options, dims, preset, way)
+    if options.trainings:
+        print()
+        print_row("input", "trainings at once", "items/s, all", "steps/s, all", "million voxels/s, all")
+        print_row(":--", *["--:"] * 4)
+    for dims, together in product(options.dims, options.trainings):
+        measure_together(options, dims, together, ways[-1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""Time the training step of this project beside those of a plain loop, of MONAI and of Lightning.
+
+    python benchmarks/train_peers.py [--dims 2 3] [--batch-size 32] [--seconds 10] [--threads 1]
+
+The same network, loss, optimiser and batch for all; how they fetch and erase is theirs: a plain loop over a
+DataLoader whose workers erase item by item, MONAI's CacheDataset with its RandCoarseDropout and its
+SupervisedTrainer, Lightning's Trainer over the plain loader. What is not installed is said to be missing:
+pip install monai pytorch-ignite lightning. On a GPU the plain loop and Lightning run in bfloat16 as well.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.train import MODELS, make_training, parse_options, print_row, seconds_of, wait
+from spatial_erasing.models import parse_model
+from spatial_erasing.train.device import choose_computing, prepare_process
+from spatial_erasing.train.engine import Trainer
+from spatial_erasing.train.erasing import erase
+from spatial_erasing.train.loss import vae_loss
+from spatial_erasing.train.settings import ErasingSettings
+
+try:
+    import lightning
+except ImportError:
+    lightning = None
+try:
+    import monai
+    from ignite.engine import Events
+except ImportError:
+    monai = None
+
+WARM_UP = 3  # steps that are not timed
+
+
+class ErasedItems(Dataset):
+    """What a plain loader does: erase one item on the CPU and hand it over."""
+
+    def __init__(self, items: Tensor, dims: int) -> None:
+        self.items, self.model = items, parse_model(MODELS[dims])
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Whole scan and erased scan."""
+        scan, model = self.items[index].float(), self.model
+        generator = torch.Generator().manual_seed(index)
+        settings = ErasingSettings()
+        return scan, erase(scan[None], model.strategy, model.fill, settings=settings, generator=generator)[0]
+
+
+class WithNoise(nn.Module):
+    """The network with the latent noise drawn inside, as trainers want it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, erased: Tensor) -> tuple[Tensor, ...]:
+        """Reconstructions, mean and log variance."""
+        latent_size = self.network.settings.latent_size
+        return self.network(erased, torch.randn(len(erased), latent_size, device=erased.device))
+
+
+def loader_of(options: argparse.Namespace, trainer: Trainer, dims: int) -> DataLoader:
+    """Erased batches from worker processes."""
+    on_gpu = trainer.device.type == "cuda"
+    return DataLoader(
+        ErasedItems(trainer.training_items.cpu(), dims),
+        options.batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=min(8, os.cpu_count() or 1),
+        persistent_workers=True,
+        pin_memory=on_gpu,
+    )
+
+
+def endless(loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
+    """Epoch after epoch."""
+    while True:
+        yield from loader
+
+
+def our_rate(options: argparse.Namespace, dims: int) -> float:
+    """Items a second of this project, as config.yaml has it."""
+    on = torch.device("cuda" if options.device == "auto" and torch.cuda.is_available() else "cpu")
+    computing = choose_computing(on, precision="auto", compile="auto", deterministic=True)
+    trainer, counted = make_training(options, dims, "a", computing), count()
+    step_seconds = seconds_of(
+        lambda: trainer.train_step(next(counted)), trainer.device, at_least=options.seconds
+    )
+    return options.batch_size / step_seconds
+
+
+def plain_rate(options: argparse.Namespace, trainer: Trainer, dims: int, *, autocast: bool) -> float:
+    """Items a second of a loop as everybody writes it."""
+    network, device = WithNoise(trainer.network), trainer.device
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+    batches = endless(loader_of(options, trainer, dims))
+
+    def step() -> None:
+        scans, erased = (part.to(device, non_blocking=True) for part in next(batches))
+        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+            outputs = network(erased)
+        optimiser.zero_grad(set_to_none=True)
+        loss = vae_loss(scans, *outputs)
+        loss.backward()
+        optimiser.step()
+        loss.item()  # what its progress bar shows
+
+    return options.batch_size / seconds_of(step, device, at_least=options.seconds)
+
+
+class Clock:
+    """When each step was over."""
+
+    def __init__(self, options: argparse.Namespace, device: torch.device) -> None:
+        self.options, self.device, self.times = options, device, []
+
+    def is_over(self) -> bool:
+        """Note a step; True once the time is over."""
+        wait(self.device)
+        self.times.append(time.perf_counter())
+        return len(self.times) > WARM_UP and self.times[-1] - self.times[WARM_UP - 1] > self.options.seconds
+
+    def rate(self) -> float:
+        """Items a second."""
+        steps = len(self.times) - WARM_UP
+        return self.options.batch_size * steps / (self.times[-1] - self.times[WARM_UP - 1])
+
+
+def monai_rate(options: argparse.Namespace, trainer: Trainer) -> float:
+    """Items a second of MONAI's trainer: cached items, its own erasing."""
+    items = trainer.training_items.cpu().float()
+    side = round((0.13 * items[0].numel()) ** (1 / (items.ndim - 2)))
+    transforms = monai.transforms.Compose(
+        [
+            monai.transforms.CopyItemsd("image", names="label"),
+            monai.transforms.RandCoarseDropoutd(
+                "image", holes=1, spatial_size=side // 2, max_spatial_size=side, prob=0.5, fill_value=0
+            ),
+        ]
+    )
+    cached = monai.data.CacheDataset([{"image": item} for item in items], transforms, progress=False)
+    workers = min(8, os.cpu_count() or 1)
+    loader = monai.data.DataLoader(
+        cached, batch_size=options.batch_size, shuffle=True, drop_last=True, num_workers=workers
+    )
+    network, clock = WithNoise(trainer.network), Clock(options, trainer.device)
+    engine = monai.engines.SupervisedTrainer(
+        device=trainer.device,
+        max_epochs=10**6,
+        train_data_loader=loader,
+        network=network,
+        optimizer=torch.optim.Adam(network.parameters(), lr=1e-3),
+        loss_function=lambda outputs, scans: vae_loss(scans, *outputs),
+    )
+    engine.add_event_handler(
+        Events.ITERATION_COMPLETED, lambda running: clock.is_over() and running.terminate()
+    )
+    engine.run()
+    return clock.rate()
+
+
+def lightning_rate(options: argparse.Namespace, trainer: Trainer, dims: int, *, precision: str) -> float:
+    """Items a second of Lightning's trainer over the plain loader."""
+    clock = Clock(options, trainer.device)
+
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = WithNoise(trainer.network)
+
+        def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+            scans, erased = batch
+            return vae_loss(scans, *self.network(erased))
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.Adam(self.parameters(), lr=1e-3)
+
+        def on_train_batch_end(self, *_: object) -> None:
+            self.trainer.should_stop = clock.is_over()
+
+    lightning.Trainer(
+        accelerator="gpu" if trainer.device.type == "cuda" else "cpu",
+        devices=1,
+        precision=precision,
+        max_epochs=10**6,
+        min_steps=WARM_UP + 1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(Module(), loader_of(options, trainer, dims))
+    return clock.rate()
+
+
+def measure(options: argparse.Namespace, dims: int) -> None:
+    """Print a row for each way to train."""
+
+    def fresh() -> Trainer:
+        computing = choose_computing(
+            torch.device("cpu"), precision="float32", compile=False, deterministic=False
+        )
+        trainer = make_training(options, dims, "a", computing)
+        trainer.network.to(memory_format=torch.contiguous_format)
+        return trainer
+
+    def row(name: str, rate: float) -> None:
+        print_row(f"{dims}-D", name, f"{rate:,.1f}", f"{ours / rate:.2f}")
+
+    ours = our_rate(options, dims)
+    row("this project", ours)
+    on_gpu = fresh().device.type == "cuda"
+    for autocast in {False, on_gpu}:
+        name = "plain loop, DataLoader" + (", autocast" if autocast else "")
+        row(name, plain_rate(options, fresh(), dims, autocast=autocast))
+    if monai is not None:
+        row(f"MONAI {monai.__version__}", monai_rate(options, fresh()))
+    else:
+        print_row(f"{dims}-D", "MONAI is not installed", "", "")
+    for precision in {"32-true", "bf16-mixed" if on_gpu else "32-true"}:
+        if lightning is not None:
+            name = f"Lightning {lightning.__version__}, {precision}"
+            row(name, lightning_rate(options, fresh(), dims, precision=precision))
+    if lightning is None:
+        print_row(f"{dims}-D", "Lightning is not installed", "", "")
+
+
+def main() -> None:
+    """Print the table."""
+    options = parse_options(argparse.ArgumentParser(description=__doc__))
+    on = torch.device("cuda" if options.device == "auto" and torch.cuda.is_available() else "cpu")
+    prepare_process(choose_computing(on, precision="auto", compile="auto", deterministic=True))
+    print_row("input", "who", "items/s", "times slower")
+    print_row(":--", ":--", "--:", "--:")
+    for dims in options.dims:
+        measure(options, dims)
+
+
+if __name__ == "__main__":
+    main()

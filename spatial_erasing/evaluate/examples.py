@@ -1,0 +1,118 @@
+"""The test subjects that Figure 7 shows, at fixed percentiles of DICE_S, with all that is drawn of them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.score.postprocess import anomaly_score
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One test subject of Figure 7; all volumes RAS, shape (X, Y, Z).
+
+    Args:
+        scan: intensities in [0, 1].
+        reconstruction: the network's output, same unit.
+        difference: absolute residual after post-processing, same unit.
+        lesion: the truth, boolean.
+        dice: DICE_S of this subject, in [0, 1].
+        threshold: of its test set, from validation subjects.
+    """
+
+    cohort: str
+    subject: str
+    scan: np.ndarray
+    reconstruction: np.ndarray
+    difference: np.ndarray
+    lesion: np.ndarray
+    dice: float
+    threshold: float
+
+
+def choose_examples(
+    subject_rows: Sequence[Mapping[str, str]], *, percentiles: Sequence[float] = (50, 75)
+) -> list[str]:
+    """The test subjects of one test set nearest to these percentiles of DICE_S.
+
+    Ranked by DICE_S, then by name. Subjects without DICE_S (no lesion voxel on the grid) are left out; two
+    percentiles that meet in one subject give it once.
+
+    Args:
+        subject_rows: subject and dice, as `subjects.csv` of one run and test set.
+        percentiles: of DICE_S.
+    """
+    dice = {row["subject"]: float(row["dice"] or "nan") for row in subject_rows}
+    ranked = sorted((value, subject) for subject, value in dice.items() if not math.isnan(value))
+    if not ranked:
+        return []
+    ranks = [round(percentile / 100 * (len(ranked) - 1)) for percentile in percentiles]
+    return list(dict.fromkeys(ranked[rank][1] for rank in ranks))
+
+
+def examples_of_cohort(
+    subject_rows: Sequence[Mapping[str, str]],
+    files: tuple[str | Path, str | Path],
+    *,
+    percentiles: Sequence[float],
+    threshold: float,
+    post_processing: Mapping[str, int],
+) -> list[Example]:
+    """The examples of one lesion cohort, scored as they were evaluated.
+
+    Args:
+        subject_rows: `subjects.csv` of the run that is shown, on this cohort.
+        files: `volumes.npz` of the cohort, in a folder of its name, and `test.npz` of the run.
+        percentiles: of DICE_S.
+        threshold: of the run on this cohort.
+        post_processing: the keywords of `anomaly_score`, as evaluated.
+    """
+    volumes, scores = files
+    dice = {row["subject"]: float(row["dice"] or "nan") for row in subject_rows}
+    examples = []
+    for subject in choose_examples(subject_rows, percentiles=percentiles):
+        scan, brain, lesion = _arrays_of(volumes, subject, ("t1", "brain", "lesion"))
+        (reconstruction,) = _arrays_of(scores, subject, ("reconstruction",))
+        difference = anomaly_score(scan, reconstruction, brain, **post_processing)
+        images = (scan, reconstruction, difference, lesion)
+        examples.append(Example(Path(volumes).parent.name, subject, *images, dice[subject], threshold))
+    return examples
+
+
+def save_examples(path: str | Path, examples: Sequence[Example]) -> None:
+    """Write examples into one npz file: some MB at 64³.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not examples:
+        raise ValueError(
+            "no test subject has a DICE_S, so there is no example to show; expected a lesion voxel on the "
+            "grid in one at least. Choose a finer preprocess.grid_voxels, or test on more subjects."
+        )
+    names = [field.name for field in fields(Example)]
+    columns = dict(zip(names, zip(*map(astuple, examples), strict=True), strict=True))
+    with replaced_when_complete(path) as unfinished:
+        np.savez_compressed(unfinished, **{name: np.array(column) for name, column in columns.items()})
+
+
+def load_examples(path: str | Path) -> list[Example]:
+    """The examples of a file of `save_examples`; intensities float32."""
+    with np.load(path) as arrays:
+        columns = {field.name: arrays[field.name] for field in fields(Example)}
+    for name in ("scan", "reconstruction", "difference"):
+        columns[name] = columns[name].astype(np.float32)
+    for name in ("cohort", "subject", "dice", "threshold"):
+        columns[name] = columns[name].tolist()
+    return [Example(*row) for row in zip(*columns.values(), strict=True)]
+
+
+def _arrays_of(path: str | Path, subject: str, names: Sequence[str]) -> list[np.ndarray]:
+    """A subject's part of these arrays of a file."""
+    with np.load(path) as arrays:
+        index = arrays["subject"].tolist().index(subject)
+        return [arrays[name][index] for name in names]

@@ -1,0 +1,21 @@
+"""The tables and figures of a study from its results/evaluate/ alone: no data, no GPU, no other stage.
+
+snakemake --cores 2 --snakefile tables_and_figures.smk
+"""
+
+
+configfile: workflow.source_path("config.yaml")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/report.smk"
+
+
+rule tables_and_figures:
+    default_target: True
+    input:
+        TABLES_AND_FIGURES,
+
+
+onstart:
+    begin_run()

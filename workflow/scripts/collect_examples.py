@@ -1,0 +1,24 @@
+"""Rule collect_examples: the test subjects that Figure 7 and the viewer show."""
+
+import json
+from pathlib import Path
+
+from spatial_erasing.cohorts import read_rows
+from spatial_erasing.evaluate.examples import examples_of_cohort, save_examples
+from spatial_erasing.logs import log_to
+
+log_to(snakemake.log[0])
+
+examples = []
+files = snakemake.input
+for volumes, scores, subjects, threshold in zip(
+    files.volumes, files.scores, files.subjects, files.thresholds, strict=True
+):
+    examples += examples_of_cohort(
+        read_rows(subjects),
+        (volumes, scores),
+        percentiles=snakemake.params.percentiles,
+        threshold=json.loads(Path(threshold).read_text())["threshold"],
+        post_processing=snakemake.params.post_processing,
+    )
+save_examples(snakemake.output[0], examples)

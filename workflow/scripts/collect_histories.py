@@ -1,0 +1,11 @@
+"""Rule collect_histories: the learning curves of all models in one table."""
+
+from pathlib import Path
+
+from spatial_erasing.cohorts import read_rows, write_rows
+from spatial_erasing.logs import log_to
+
+log_to(snakemake.log[0])
+
+rows = [{"model": Path(path).parents[2].name} | row for path in snakemake.input for row in read_rows(path)]
+write_rows(snakemake.output[0], rows, columns=rows[0])
