@@ -140,15 +140,15 @@ def measure(options: argparse.Namespace, dims: int, preset: str, computing: Comp
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seconds = seconds_of(lambda: trainer.train_step(next(counted)), device, at_least=options.seconds)
-    operations, moved = operations_of_step(trainer), least_bytes(trainer)
-    operation_ceiling, byte_ceiling = ceilings(device, computing.precision)
-    floor = max(operations / operation_ceiling, moved / byte_ceiling)
-    binds = "arithmetic" if operations / operation_ceiling >= moved / byte_ceiling else "memory"
     peak = (
         torch.cuda.max_memory_allocated(device)
         if device.type == "cuda"
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
+    operations, moved = operations_of_step(trainer), least_bytes(trainer)
+    operation_ceiling, byte_ceiling = ceilings(device, computing.precision)
+    floor = max(operations / operation_ceiling, moved / byte_ceiling)
+    binds = "arithmetic" if operations / operation_ceiling >= moved / byte_ceiling else "memory"
     epoch_items = 1807 if dims == 3 else 1807 * 54
     rate = options.batch_size / seconds
     print_row(

@@ -6,6 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8; a write that fails leaves the old one."""
+    with replaced_when_complete(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def replaced_when_complete(path: str | Path) -> Iterator[Path]:
     """Give a temporary path of the same name; it becomes `path` once the block ends without an error.

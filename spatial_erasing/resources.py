@@ -15,8 +15,9 @@ BASE_MB = 1000
 # volumes.npz has 4 bytes a voxel and is read whole. Reading 100 and 300 subjects of 64³ took 7.1 a voxel.
 ARRAY_BYTES = 10
 # Activations and gradients, for each voxel of a batch and each map of the first level, which has 1 / 2^dims
-# of the voxels. On a CPU: 137 bytes in 3-D at 64³ (143 MB an item), 110 in 2-D at 64² (3.5 MB an item).
-TRAINING_BYTES = 160
+# of the voxels: up to 232 bytes in 3-D and 95 in 2-D on a CPU, where the process keeps what it has freed.
+# `python benchmarks/train.py --dims 3 --batch-size 16 --volumes 16` prints the peak; torch has 600 MB of it.
+TRAINING_BYTES = 240
 CUDA_MB = 4000  # libraries and context on the host's side; not measured
 # Seconds of a step for each voxel and map of that kind, one thread: 1.4e-6 in 3-D at 64³, 2.7e-6 at 32³.
 TRAINING_SECONDS = 3e-6

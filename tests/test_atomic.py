@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.atomic import replaced_when_complete, write_text
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,7 +39,7 @@ def test_what_a_kill_leaves_is_gone_after_the_next_writing(tmp_path):
     path.write_text("old")
     code = (
         "import os, sys\n"
-        "from spatial_erasing.atomic import replaced_when_complete\n"
+        "from spatial_erasing.atomic import replaced_when_complete, write_text\n"
         "with replaced_when_complete(sys.argv[1]) as unfinished:\n"
         "    unfinished.write_text('half')\n"
         "    os.kill(os.getpid(), 9)\n"
@@ -65,3 +65,12 @@ def test_a_full_disk_is_an_error_and_keeps_the_old_file(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         fill()
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    path = tmp_path / "notes.md"
+    write_text(path, "old ±")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "new \ud800")
+    assert path.read_text(encoding="utf-8") == "old ±"
+    assert [file.name for file in tmp_path.iterdir()] == ["notes.md"]

@@ -4,10 +4,10 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.atomic import write_text
 from spatial_erasing.report.claims_table import PART_TITLES, PrintedClaim
 from spatial_erasing.report.table_page import escape_html
-from spatial_erasing.report.table_writers import escape_markdown
+from spatial_erasing.report.table_writers import escape_markdown, markdown_table
 
 _STYLE = """
 :root { color-scheme: light dark }
@@ -57,16 +57,14 @@ def write_claims_markdown(
     claims: Sequence[PrintedClaim], path: str | Path, *, caption: str, notes: Sequence[str]
 ) -> None:
     """Write the table of claims as Markdown; the single comparisons are in comparisons.csv."""
-    titles = ["Claim", "Verdict", *claims[0].cells]
-    rows = [
-        titles,
-        [":--", ":--", *["--:"] * len(claims[0].cells)],
-        *([claim.text, f"**{claim.verdict}**", *claim.cells.values()] for claim in claims),
-    ]
-    lines = [f"| {' | '.join(_markdown(cell) for cell in row)} |" for row in rows]
-    parts = [escape_markdown(caption), "\n".join(lines), "\n".join(f"- {escape_markdown(n)}" for n in notes)]
-    with replaced_when_complete(path) as unfinished:
-        unfinished.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    titles = [escape_markdown(title) for title in ("Claim", "Verdict", *claims[0].cells)]
+    rows = (
+        [escape_markdown(claim.text), f"**{claim.verdict}**", *map(escape_markdown, claim.cells.values())]
+        for claim in claims
+    )
+    table = markdown_table(titles, rows, left=2)
+    parts = [escape_markdown(caption), table, "\n".join(f"- {escape_markdown(note)}" for note in notes)]
+    write_text(path, "\n\n".join(parts) + "\n")
 
 
 def write_claims_html(
@@ -86,14 +84,7 @@ def write_claims_html(
         *map(_details, claims),
         "</html>\n",
     ]
-    with replaced_when_complete(path) as unfinished:
-        unfinished.write_text("\n".join(page), encoding="utf-8")
-
-
-def _markdown(cell: str) -> str:
-    """A cell; bold marks and the rule below the header are already Markdown."""
-    is_markup = cell in (":--", "--:") or cell.startswith("**")
-    return cell if is_markup else escape_markdown(cell)
+    write_text(path, "\n".join(page))
 
 
 def _header(titles: Sequence[str]) -> str:

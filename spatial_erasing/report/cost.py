@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from spatial_erasing.report.table_writers import markdown_table
+
 
 @dataclass(frozen=True)
 class RuleCost:
@@ -46,12 +48,12 @@ def read_costs(folder: str | Path) -> list[RuleCost]:
 
 def cost_markdown(costs: Sequence[RuleCost]) -> str:
     """The costs as a table in Markdown."""
-    lines = ["| rule | jobs | wall s, all jobs | CPU s, all jobs | peak MB of a job |"]
-    lines.append("| :-- | --: | --: | --: | --: |")
-    for cost in costs:
-        numbers = f"{cost.wall_seconds:.0f} | {cost.processor_seconds:.0f} | {cost.peak_mb:.0f}"
-        lines.append(f"| {cost.rule} | {cost.jobs} | {numbers} |")
-    return "\n".join(lines) + "\n"
+    titles = ["rule", "jobs", "wall s, all jobs", "CPU s, all jobs", "peak MB of a job"]
+    numbers = [(cost.jobs, cost.wall_seconds, cost.processor_seconds, cost.peak_mb) for cost in costs]
+    rows = [
+        [cost.rule, *(f"{number:.0f}" for number in row)] for cost, row in zip(costs, numbers, strict=True)
+    ]
+    return markdown_table(titles, rows) + "\n"
 
 
 def _numbers(row: dict[str, str]) -> tuple[float, float, float]:

@@ -5,7 +5,6 @@ ONE 19(9): e0309210).
 """
 
 import csv
-import hashlib
 import io
 import platform
 from collections import defaultdict
@@ -18,6 +17,7 @@ from pathlib import Path
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
+from spatial_erasing.ingest.files import sha256_of
 from spatial_erasing.provenance import ROOT, code_fingerprint
 from spatial_erasing.report.code_version import code_version
 from spatial_erasing.train.checkpoint import device_of_weights
@@ -64,13 +64,7 @@ def finished_jobs(summary: str, *, without: str) -> list[Job]:
 def checksums_of(jobs: Sequence[Job]) -> dict[str, str]:
     """SHA-256 of every file that a job has made or read, sorted by path."""
     paths = {path for job in jobs for path in (*job.inputs, *job.outputs)}
-    return {path: sha256_of(path) for path in sorted(paths) if Path(path).is_file()}
-
-
-def sha256_of(path: str | Path) -> str:
-    """SHA-256 of a file's content."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return {path: sha256_of(Path(path)) for path in sorted(paths) if Path(path).is_file()}
 
 
 def checksum_lines(checksums: Mapping[str, str], folder: str) -> str:

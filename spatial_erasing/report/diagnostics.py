@@ -8,6 +8,7 @@ import pandas as pd
 
 from spatial_erasing.evaluate.components import FALSE_POSITIVE, LESION
 from spatial_erasing.evaluate.diagnostics import EXHAUSTIVE, GREEDY, UPPER_BOUND
+from spatial_erasing.evaluate.lesion_sizes import SIZES
 from spatial_erasing.models import paper_name
 from spatial_erasing.report.table_layout import NO_NUMBER
 
@@ -15,7 +16,6 @@ WARNING = (
     "Diagnostics, not the paper's protocol. Nothing here is used to choose anything; what has seen test "
     "labels is called an upper bound."
 )
-SIZES = ("small", "middle", "large")
 _KEY = ["model", "cohort", "sequence"]
 
 
@@ -44,9 +44,8 @@ def size_limits(components: pd.DataFrame, percentiles: Sequence[float]) -> dict[
         percentiles: of the sizes of single lesions of a test set.
     """
     lesions = components[components["kind"] == LESION]
-    first_run = lesions.groupby("cohort")[["model", "sequence"]].transform(
-        "first"
-    )  # all have the same lesions
+    # all runs have the same lesions
+    first_run = lesions.groupby("cohort")[["model", "sequence"]].transform("first")
     lesions = lesions[(lesions[["model", "sequence"]] == first_run).all(axis=1)]
     return {
         cohort: tuple(np.percentile(voxels, percentiles).tolist())

@@ -80,7 +80,7 @@ _NOTE = (
     "erosions of the brain mask, m: edge of the median's cube in voxels; the first is the study's. Every "
     "variant has a threshold of its own from validation subjects. A test set without validation subjects "
     "of its own shows those of the set whose threshold it takes. Lesions: connected components of the "
-    "truth, by size in thirds of the test set."
+    "truth, by size: small, middle and large ones of the test set."
 )
 
 

@@ -27,9 +27,9 @@ SPLITS = {
     "training": {"color": BLUE, "linewidth": 2.0},  # shows on both sides of a validation curve that covers it
     "validation": {"color": VERMILION, "linewidth": 0.8},
 }
-_KEPT_COLOUR = "0.55"
+KEPT = {"color": "0.55", "linestyle": "--", "linewidth": 0.8, "label": "weights kept"}
 
-_FEW_POINTS = 20  # fewer are marked one by one; a single one would be no line
+FEW_POINTS = 20  # fewer are marked one by one; a single one would be no line
 _MOST_COLUMNS = 4
 _LEFT_MM, _RIGHT_MM, _GAP_MM = 14.0, 2.0, 4.0
 _LEGEND_MM, _TITLE_MM, _PANEL_MM, _PANEL_GAP_MM, _TICKS_MM = 5.0, 5.0, 17.0, 1.5, 6.0
@@ -88,10 +88,10 @@ def _draw_model(
         panel_top_mm = top_mm + _TITLE_MM + place * (_PANEL_MM + _PANEL_GAP_MM)
         size = {"width_mm": width_mm, "height_mm": _PANEL_MM}
         panel = panels[quantity] = add_panel(figure, left_mm=left_mm, top_mm=panel_top_mm, **size)
-        panel.axvline(kept_step, color=_KEPT_COLOUR, linestyle="--", linewidth=0.8)
+        panel.axvline(kept_step, **KEPT)
         for split, look in SPLITS.items():
             curve = history[["step", f"{split}_{quantity}"]].dropna()
-            marker = "." if len(curve) < _FEW_POINTS else ""
+            marker = "." if len(curve) < FEW_POINTS else ""
             panel.plot(*curve.to_numpy().T, **look, marker=marker, markersize=3)
     return panels
 
@@ -135,7 +135,7 @@ def _in_thousands(value: float, _position: int) -> str:
 def _label_figure(figure: Figure, height_mm: float) -> None:
     """What the colours mean, above; what the axes share, below."""
     lines = [Line2D([], [], **look, label=split) for split, look in SPLITS.items()]
-    lines.append(Line2D([], [], color=_KEPT_COLOUR, linestyle="--", linewidth=0.8, label="weights kept"))
+    lines.append(Line2D([], [], **KEPT))
     figure.legend(handles=lines, loc="upper right", ncols=len(lines), borderaxespad=0.2)
     middle_mm = (_LEFT_MM + PAGE_WIDTH_MM - _RIGHT_MM) / 2
     bottom = {"ha": "center", "va": "bottom", "fontsize": SMALL_POINTS}

@@ -12,7 +12,7 @@ from spatial_erasing.cohorts import rows_by_cohort
 from spatial_erasing.evaluate.verdicts import NOT_RUN
 from spatial_erasing.models import BASELINE_NAMES, paper_name
 from spatial_erasing.report.claims_table import PrintedClaim
-from spatial_erasing.report.table_layout import cohorts_of, is_highest, printed_blocks
+from spatial_erasing.report.table_layout import cohorts_of, printed_blocks
 from spatial_erasing.report.table_page import escape_html
 from spatial_erasing.report.templates import fill_template
 
@@ -97,7 +97,7 @@ def _result(rows: pd.DataFrame, cohort: str) -> dict[str, object]:
 
 def _rows(table: pd.DataFrame, blocks: list) -> list[dict[str, object]]:
     """The rows of Table 1 across all cohorts: our columns alone, and whether a row has the highest AUPRC."""
-    best = {cohort: is_highest(table[cohort, _RANKED_BY]) for cohort in cohorts_of(table)}
+    ranked = [next(c for c in block.groups["ours"] if c.title == "AUPRC") for block in blocks]
     rows = []
     for index, model in enumerate(table.index):
         cells = [
@@ -105,9 +105,9 @@ def _rows(table: pd.DataFrame, blocks: list) -> list[dict[str, object]]:
                 "text": column.cells[index],
                 "is_best": column.best[index],
                 "interval": column.intervals[index] if column.intervals else "",
-                "is_best_row": bool(of_cohort[index]),
+                "is_best_row": auprc.best[index],
             }
-            for block, of_cohort in zip(blocks, best.values(), strict=True)
+            for block, auprc in zip(blocks, ranked, strict=True)
             for column in block.groups["ours"]
         ]
         rows.append({"name": paper_name(model), "cells": cells, "is_baseline": model in BASELINE_NAMES})

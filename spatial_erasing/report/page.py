@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.report.inner_snakemake import run_inside
 from spatial_erasing.report.templates import TEMPLATES, read_template
 
@@ -17,12 +18,8 @@ def write_page(path: str | Path, *, config: Mapping) -> None:
     Raises:
         RuntimeError: the reporter failed; its output is in the message.
     """
-    unfinished = Path(path).with_name(f".unfinished-{Path(path).name}")
-    try:
+    with replaced_when_complete(path) as unfinished:
         run_inside(config, "--report", str(unfinished), "--report-stylesheet", str(TEMPLATES / "page.css"))
         page, body, end = unfinished.read_text(encoding="utf-8").rpartition("</body>")
         script = f"<script>{read_template('page.js')}</script>"
         unfinished.write_text(f"{page}{script}\n{body}{end}", encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.atomic import write_text
 from spatial_erasing.preprocess.quality import (
     EXCLUSION_HEADER,
     Counts,
@@ -70,8 +70,7 @@ def write_quality_page(
     ]
     head = f'<meta charset="utf-8"><title>{html.escape(cohort)}: quality</title><style>{_STYLE}</style>'
     page = f'<!doctype html>\n<html lang="en">{head}\n' + "\n".join(parts) + "\n</html>\n"
-    with replaced_when_complete(path) as unfinished:
-        unfinished.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def _tiles(counts: Counts) -> str:

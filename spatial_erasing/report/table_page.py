@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.atomic import write_text
 from spatial_erasing.report.table_layout import Block, printed_blocks
 
 _STYLE = """
@@ -30,8 +30,7 @@ def write_html(table: pd.DataFrame, path: str | Path, *, caption: str, footnotes
     if footnotes:
         parts += ["<ul>", *(f"<li>{escape_html(note)}</li>" for note in footnotes), "</ul>"]
     page = f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><style>{_STYLE}</style>\n'
-    with replaced_when_complete(path) as unfinished:
-        unfinished.write_text(page + "\n".join(parts) + "\n</html>\n", encoding="utf-8")
+    write_text(path, page + "\n".join(parts) + "\n</html>\n")
 
 
 def escape_html(text: str) -> str:

@@ -1,13 +1,13 @@
 """Tables as CSV for programs, Markdown for the report and LaTeX for a paper."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.atomic import replaced_when_complete, write_text
 from spatial_erasing.models import paper_name
 from spatial_erasing.report.table_layout import NO_NUMBER, Block, Column, cohorts_of, printed_blocks
 
@@ -42,7 +42,7 @@ def write_markdown(
     """Write a table as Markdown, one part a cohort."""
     parts = [escape_markdown(caption), *map(_markdown_block, printed_blocks(table))]
     parts += [f"- {escape_markdown(note)}" for note in footnotes]
-    _write_text("\n\n".join(parts) + "\n", path)
+    write_text(path, "\n\n".join(parts) + "\n")
 
 
 def write_latex(
@@ -63,7 +63,13 @@ def write_latex(
         *(rf"\par\smallskip {escape_latex(note)}" for note in footnotes),
         r"\end{table}",
     ]
-    _write_text("\n".join(lines) + "\n", path)
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> str:
+    """A table of cells that are Markdown already, its first columns to the left, the others to the right."""
+    ruler = [":--"] * left + ["--:"] * (len(titles) - left)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (titles, ruler, *rows))
 
 
 def escape_markdown(text: str) -> str:
@@ -84,11 +90,9 @@ def _markdown_block(block: Block) -> str:
         for column in group:
             title = column.title if whose == "ours" else f"{column.title}, {whose}"
             columns[title] = _marked(column, bold="**{}**".format)
-    head = [escape_markdown(title) for title in columns]
-    rule = [":--" if title in block.labels else "--:" for title in columns]
-    rows = [head, rule, *zip(*columns.values(), strict=True)]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([f"### {escape_markdown(block.heading)}", "", *lines])
+    rows = zip(*columns.values(), strict=True)
+    table = markdown_table(list(map(escape_markdown, columns)), rows, left=len(block.labels))
+    return f"### {escape_markdown(block.heading)}\n\n{table}"
 
 
 def _latex_block(block: Block) -> str:
@@ -139,8 +143,3 @@ def _latex_row(cells: Sequence[str]) -> str:
 
 def _marked(column: Column, *, bold: Callable[[str], str]) -> list[str]:
     return [bold(cell) if best else cell for cell, best in zip(column.cells, column.best, strict=True)]
-
-
-def _write_text(text: str, path: str | Path) -> None:
-    with replaced_when_complete(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")

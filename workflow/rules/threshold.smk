@@ -23,8 +23,7 @@ rule find_threshold:
         mem_mb=growing(arrays_mb()),
         runtime=growing(30),
     params:
-        erosion_iterations=config["score"]["erosion_iterations"],
-        median_size_voxels=config["score"]["median_size_voxels"],
+        post_processing=POST_PROCESSING,
         iterations=config["threshold"]["iterations"],
         lower=config["threshold"]["lower"],
         upper=config["threshold"]["upper"],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.atomic import replaced_when_complete, write_text
 from spatial_erasing.cohorts import read_rows, read_split, voxel_size_mm, write_rows
 from spatial_erasing.logs import log_to
 
@@ -20,8 +20,7 @@ write_rows(
     columns=("cohort", "subject", "split", "training_rank", "status", "lesion_ml", "lesion_downsampled_ml"),
 )
 sizes_mm = {cohort: voxel_size_mm(path) for cohort, path in volumes.items()}
-with replaced_when_complete(snakemake.output.voxel_sizes) as unfinished:
-    unfinished.write_text(json.dumps(sizes_mm, indent=1) + "\n")
+write_text(snakemake.output.voxel_sizes, json.dumps(sizes_mm, indent=1) + "\n")
 healthy = [volumes[cohort] for cohort in snakemake.params.healthy_cohorts]
 scans = read_split(healthy, snakemake.input.splits, split="validation")
 with replaced_when_complete(snakemake.output.healthy_example) as unfinished:

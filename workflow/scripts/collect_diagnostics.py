@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.atomic import write_text
 from spatial_erasing.cohorts import concatenate_tables
 from spatial_erasing.logs import log_to
 
@@ -14,5 +14,4 @@ concatenate_tables(snakemake.input.components, snakemake.output.components)
 searches = {}
 for (model, cohort), path in zip(snakemake.params.model_and_cohort, snakemake.input.thresholds, strict=True):
     searches.setdefault(model, {})[cohort] = json.loads(Path(path).read_text())
-with replaced_when_complete(snakemake.output.thresholds) as unfinished:
-    unfinished.write_text(json.dumps(searches, indent=1) + "\n")
+write_text(snakemake.output.thresholds, json.dumps(searches, indent=1) + "\n")

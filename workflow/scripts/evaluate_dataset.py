@@ -17,8 +17,7 @@ scans, maps = read_score_maps(
     (snakemake.input.volumes, snakemake.input.splits, snakemake.input.score),
     split="test",
     sequence=snakemake.wildcards.sequence,
-    erosion_iterations=snakemake.params.erosion_iterations,
-    median_size_voxels=snakemake.params.median_size_voxels,
+    **snakemake.params.post_processing,
 )
 threshold = json.loads(Path(snakemake.input.threshold).read_text())
 found = evaluate_dataset(maps, scans, names=dict(snakemake.wildcards.items()), threshold=threshold)

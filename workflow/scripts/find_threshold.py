@@ -13,8 +13,7 @@ scans, maps = read_score_maps(
     (snakemake.input.volumes, snakemake.input.splits, snakemake.input.score),
     split="validation",
     sequence=snakemake.wildcards.sequence,
-    erosion_iterations=snakemake.params.erosion_iterations,
-    median_size_voxels=snakemake.params.median_size_voxels,
+    **snakemake.params.post_processing,
 )
 record = threshold_record(
     maps,

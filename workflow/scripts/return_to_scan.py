@@ -15,8 +15,7 @@ scans, maps = read_score_maps(
     (snakemake.input.volumes, snakemake.input.splits, snakemake.input.score),
     split="test",
     sequence=snakemake.wildcards.sequence,
-    erosion_iterations=snakemake.params.erosion_iterations,
-    median_size_voxels=snakemake.params.median_size_voxels,
+    **snakemake.params.post_processing,
 )
 score = next(islice(maps, place_of(subject, scans), None))
 grids = read_chains(snakemake.input.geometry)[subject]

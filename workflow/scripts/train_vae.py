@@ -8,6 +8,7 @@ import torch
 from spatial_erasing.cohorts import read_split, write_rows
 from spatial_erasing.logs import log_to
 from spatial_erasing.models import parse_model
+from spatial_erasing.tensorboard import CurveWriter
 from spatial_erasing.train.checkpoint import save_weights
 from spatial_erasing.train.device import choose_computing, choose_device, prepare_process
 from spatial_erasing.train.start import checkpoint_folder, make_network, make_trainer, training_settings
@@ -28,7 +29,8 @@ network = make_network(model, grid_voxels, values=params.network, seed=seed, dev
 settings = training_settings(model, values=params.training, computing=computing, seed=seed)
 trainer = make_trainer(network, training, validation, settings)
 checkpoint = checkpoint_folder(trainer, Path(snakemake.output.weights).parent, code=params.code)
-best_weights = trainer.run(checkpoint=checkpoint / "latest.pt")
+curves = CurveWriter(f"results/logs/tensorboard/{model.name}-{percent}-{seed}")
+best_weights = trainer.run(checkpoint=checkpoint / "latest.pt", observe=curves)
 progress = trainer.progress
 write_rows(snakemake.output.history, progress.history, columns=progress.history[0])
 latent = [{"dimension": place, "kl": kl} for place, kl in enumerate(progress.best_kl)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.atomic import write_text
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.claims_table import printed_claims
@@ -35,5 +35,4 @@ study = {
 }
 counts = count_subjects(read_rows(snakemake.input.cohort_subjects))
 page = front_page(table, claims, counts=counts, figure=snakemake.input.figure, study=study)
-with replaced_when_complete(snakemake.output[0]) as unfinished:
-    unfinished.write_text(page, encoding="utf-8")
+write_text(snakemake.output[0], page)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.atomic import write_text
 from spatial_erasing.evaluate.examples import load_examples
 from spatial_erasing.logs import log_to
 from spatial_erasing.models import paper_name
@@ -17,5 +17,4 @@ page = viewer_page(
     voxel_size_mm=sizes_mm[snakemake.params.cohort],
     caption=f"Test subjects of Figure 7: scan, score map of {paper_name(snakemake.params.model)} and lesion.",
 )
-with replaced_when_complete(snakemake.output[0]) as unfinished:
-    unfinished.write_text(page, encoding="utf-8")
+write_text(snakemake.output[0], page)
