@@ -8,30 +8,24 @@ import numpy as np
 
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.phantom.anatomy import Deformation, draw_deformation
-from spatial_erasing.phantom.fields import Grid, lattice
+from spatial_erasing.phantom.fields import Grid
 from spatial_erasing.phantom.head import Head, render_head
 from spatial_erasing.phantom.label_maps import LabelMap, draw_contrast, load_label_map, render_label_head
-from spatial_erasing.phantom.layouts import Layout, atlas_grid, brats_grid, layout, scanner_name, subject_name
+from spatial_erasing.phantom.layouts import Layout, atlas_grid, brats_grid, layout, subject_name
 from spatial_erasing.phantom.lesions import Lesion, apply_lesion, lesion_labels, lesion_signal
+from spatial_erasing.phantom.mni152 import load_template
+from spatial_erasing.phantom.person import POSE_SPREAD, draw_lesion, generator_of, scanner_of
 from spatial_erasing.phantom.scanner import (
     Scanner,
     apply_acquisition,
     draw_acquisition,
     draw_grid,
-    draw_scanner,
 )
-from spatial_erasing.phantom.strokes import draw_stroke
 from spatial_erasing.phantom.surroundings import draw_surroundings
-from spatial_erasing.phantom.template import load_template
-from spatial_erasing.phantom.tumours import LABELS, draw_tumour
-from spatial_erasing.seeds import hash_seed
+from spatial_erasing.phantom.tumours import LABELS
 from spatial_erasing.volumes import write_volume
 
 __all__ = ["PhantomSettings", "finish_cohort", "make_subject", "subject_name"]
-
-# the lesion cohorts are registered to a template, so that heads hardly turn
-POSE_SPREAD = {"healthy": 1.0, "brats": 0.25, "atlas": 0.25}
-LESION_GRID = lattice((-96.0, -135.0, -90.0), (96.0, 105.0, 111.0), 3.0)
 
 
 @dataclass(frozen=True)
@@ -81,8 +75,8 @@ def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settin
         index: number of the subject, from 0.
     """
     files = layout(kind, index)
-    draw = partial(_generator, seed, kind, files.subject)
-    scanner = _scanner(kind, index, seed, settings)
+    draw = partial(generator_of, seed, kind, files.subject)
+    scanner = scanner_of(kind, index, seed=seed, scanners=settings.scanners)
     grid, affine = _grid(kind, scanner, draw("grid"), settings.spacing_mm)
     deformation = draw_deformation(draw("anatomy"), pose_spread=POSE_SPREAD[kind])
     label_map = None if settings.label_maps is None else load_label_map(settings.label_maps, index)
@@ -91,7 +85,7 @@ def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settin
     else:
         render = partial(_label_head, label_map, deformation, draw)
     head = render(grid, spacing_mm=settings.spacing_mm, is_whole=not files.skull_stripped)
-    lesion = _draw_lesion(files, render, draw("lesion"), settings.minimum_lesion_ml)
+    lesion = draw_lesion(files, render, draw("lesion"), settings.minimum_lesion_ml)
     if lesion is not None:
         head = apply_lesion(lesion, head)
     masks = _masks(files, head, lesion)
@@ -114,16 +108,6 @@ def finish_cohort(kind: str, folder: str | Path, rows: list[dict]) -> None:
     write_rows(folder / "truth" / "truth.csv", rows, columns=rows[0])
     if kind == "healthy":
         write_rows(folder / "participants.csv", rows, columns=("subject", "scanner", "t1"))
-
-
-def _generator(*parts: object) -> np.random.Generator:
-    """Random numbers that depend on these names alone, so that no draw disturbs another."""
-    return np.random.Generator(np.random.PCG64(hash_seed("phantom", *parts)))
-
-
-def _scanner(kind: str, index: int, seed: int, settings: PhantomSettings) -> Scanner:
-    name = scanner_name(kind, index, settings.scanners)
-    return draw_scanner(_generator(seed, kind, name), name, geometry=index % settings.scanners)
 
 
 def _grid(
@@ -158,18 +142,6 @@ def _label_head(
     seed = int(draw("texture").integers(2**62))
     head = render_label_head(label_map, deformation, grid, contrast=contrast, noise_seed=seed)
     return head if is_whole else replace(head, surroundings={})
-
-
-def _draw_lesion(
-    files: Layout, render: partial, generator: np.random.Generator, minimum_ml: float
-) -> Lesion | None:
-    """A lesion for this brain, drawn on a coarse grid of its own: it does not depend on the scan's voxels."""
-    if files.lesion is None:
-        return None
-    coarse = render(LESION_GRID, spacing_mm=LESION_GRID.voxel_sizes_mm[0], is_whole=False)
-    if files.grade:
-        return draw_tumour(generator, coarse, grade=files.grade, minimum_ml=minimum_ml)
-    return draw_stroke(generator, coarse, minimum_ml=minimum_ml)
 
 
 def _scans(

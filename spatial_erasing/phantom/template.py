@@ -1,15 +1,15 @@
 """The average head that phantoms are deformed from: tissue fractions and distances in MNI space."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
-from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
-from scipy.ndimage import binary_closing, distance_transform_edt, find_objects, gaussian_filter, label
+from scipy.ndimage import binary_closing, distance_transform_edt, gaussian_filter, label
 from torch import Tensor
 from torch.nn import functional
 
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.phantom.fields import Field, Grid, lattice
 
 BRAIN_TISSUES = ("grey", "white", "csf")
@@ -35,10 +35,13 @@ class Template:
     cortex: Field
 
 
-@lru_cache(maxsize=4)
-def load_template(spacing_mm: float = 1.0) -> Template:
-    """The template with its tissue maps averaged to about this voxel size; 1 mm is the finest there is."""
-    fractions, grid = _tissue_fractions()
+def make_template(fractions: Tensor, grid: Grid, *, spacing_mm: float) -> Template:
+    """The template with its tissue maps averaged to about this voxel size.
+
+    Args:
+        fractions: of grey matter, white matter and CSF at 1 mm, three channels.
+        grid: of their voxels.
+    """
     factor = max(1, round(spacing_mm))
     tissues = Field(*_average(fractions, grid, factor))
     coarse = Field(*_average(fractions, grid, 2))
@@ -46,22 +49,25 @@ def load_template(spacing_mm: float = 1.0) -> Template:
     return Template(tissues, hull_mm, _ventricle_pull(coarse), _cortex(coarse, hull_mm))
 
 
-def _tissue_fractions() -> tuple[Tensor, Grid]:
-    """Grey, white and CSF at 1 mm in the template's brain, cut to its box with 8 mm of nothing around."""
-    image = load_mni152_template(resolution=1)
-    brain = np.asarray(image.dataobj) > 0
-    box = find_objects(brain.astype(np.int8))[0]
-    grey, white = (
-        np.asarray(load(resolution=1).dataobj, dtype=np.float32)[box] * brain[box]
-        for load in (load_mni152_gm_template, load_mni152_wm_template)
-    )
-    fractions = torch.from_numpy(np.stack([grey, white, brain[box] - grey - white])).clamp_(0, 1)
-    grid = Grid(image.shape, np.asarray(image.affine, dtype=np.float64)).block(box)
-    # the stem ends at the border of the template: without empty voxels around, sampling would go on with it
-    margin = np.eye(4)
-    margin[:3, 3] = -8
-    fractions = functional.pad(fractions, (8, 8) * 3)
-    return fractions, Grid(tuple(fractions.shape[1:]), grid.affine @ margin)
+def save_template(template: Template, path: str | Path) -> None:
+    """Keep a template as one file, for machines without the package that it comes from."""
+    fields = {name: getattr(template, name) for name in Template.__dataclass_fields__}
+    arrays = {f"{name}_values": field.values.numpy() for name, field in fields.items()}
+    with replaced_when_complete(path) as unfinished:
+        np.savez_compressed(
+            unfinished, **arrays, **{f"{name}_affine": field.affine for name, field in fields.items()}
+        )
+
+
+def read_template(path: str | Path) -> Template:
+    """The template that `save_template` wrote."""
+    with np.load(path) as arrays:
+        return Template(
+            *(
+                Field(torch.from_numpy(arrays[f"{name}_values"]), arrays[f"{name}_affine"])
+                for name in Template.__dataclass_fields__
+            )
+        )
 
 
 def _average(fractions: Tensor, grid: Grid, factor: int) -> tuple[Tensor, np.ndarray]:

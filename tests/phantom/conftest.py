@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from spatial_erasing.phantom.anatomy import draw_deformation
-from spatial_erasing.phantom.cohort import LESION_GRID, PhantomSettings, make_subject
+from spatial_erasing.phantom.cohort import PhantomSettings, make_subject
 from spatial_erasing.phantom.head import render_head
+from spatial_erasing.phantom.mni152 import load_template
+from spatial_erasing.phantom.person import LESION_GRID
 from spatial_erasing.phantom.surroundings import draw_surroundings
-from spatial_erasing.phantom.template import load_template
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,11 @@ from deepbet.bet import BrainExtraction
 
 from spatial_erasing.phantom.cohort import (
     PhantomSettings,
-    _generator,
     finish_cohort,
     make_subject,
     subject_name,
 )
+from spatial_erasing.phantom.person import generator_of
 from spatial_erasing.volumes import read_volume
 
 KINDS = ("healthy", "brats", "atlas")
@@ -46,7 +46,7 @@ def test_a_subject_is_the_same_byte_for_byte_whatever_was_made_before(
 
 
 def test_random_numbers_depend_on_names_alone_on_every_machine():
-    assert _generator(11, "healthy", "phantom-0001", "anatomy").integers(2**32, size=2).tolist() == [
+    assert generator_of(11, "healthy", "phantom-0001", "anatomy").integers(2**32, size=2).tolist() == [
         98713735,
         3966795071,
     ]

@@ -123,6 +123,13 @@ def stacking_mb(wildcards, threads):
     )
 
 
+def synthesis_mb(wildcards, threads):
+    """Memory of a cohort that is made as one file."""
+    subjects = config["phantom"]["cohorts"][wildcards.cohort]["subjects"]
+    grid_voxels = config["preprocess"]["grid_voxels"]
+    return resources.arrays_mb(subjects, grid_voxels) + 600 * threads
+
+
 def preparation_mb(wildcards, threads):
     """Memory of the workers that prepare a batch of subjects."""
     method = config["ingest"]["cohorts"][wildcards.cohort]["skull_strip"]

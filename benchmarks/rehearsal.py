@@ -1,0 +1,240 @@
+r"""The paper's study at its full size on synthetic brains, in pieces that each fit ten minutes of a GPU.
+
+    python benchmarks/rehearsal.py template rehearsal/template.npz
+    python benchmarks/rehearsal.py piece rehearsal/piece-1 --template rehearsal/template.npz --models 3d-none
+    cp -r rehearsal/piece-*/results rehearsal/
+    snakemake --cores 8 --configfile config/rehearsal.yaml --directory rehearsal --allowed-rules \\
+        synthesise_cohort assign_splits collect_splits collect_metrics collect_cohorts resample_metrics \\
+        judge_claims write_table_1 write_table_2 plot_figure_4 plot_figure_5 plot_figure_6 -- \\
+        results/report/tables/table_{1,2}.md results/report/figures/figure_{4,5,6}.png
+
+The first command needs the packages of requirements.txt. A piece needs torch, numpy, scipy and pyyaml alone:
+it makes the three cohorts of config/rehearsal.yaml (unless --work has them already), trains the models that
+are named on their shares of the healthy subjects with their seeds, searches thresholds, evaluates, and leaves
+what results/evaluate/, threshold/ and train/ hold of them but the weights: counts, tables and histories, some
+megabytes. Pieces may come from any machine. `--maximum-steps` shortens the trainings: for a try, not for a
+result. `--subjects N` takes another number of healthy subjects. Prints the seconds of every step and the peak
+memory.
+"""
+
+import argparse
+import importlib
+import json
+import logging
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from spatial_erasing.cohorts import Split, read_split, write_rows
+from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS, evaluate_dataset
+from spatial_erasing.evaluate.subject_counts import save_counts
+from spatial_erasing.models import MODEL_NAMES, parse_model
+from spatial_erasing.phantom.small import SmallSettings, make_small_cohort
+from spatial_erasing.phantom.template import read_template, save_template
+from spatial_erasing.score.baselines import BASELINES
+from spatial_erasing.score.maps import read_score_maps
+from spatial_erasing.score.reconstruct import reconstruct
+from spatial_erasing.split.assign import assign_splits, split_rows
+from spatial_erasing.threshold.record import threshold_record
+from spatial_erasing.train.device import choose_computing, choose_device, device_name, prepare_process
+from spatial_erasing.train.network import SpatialVAE
+from spatial_erasing.train.start import make_network, make_trainer, training_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SPLIT_COLUMNS = ("cohort", "subject", "scanner", "split", "training_rank")
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Print the seconds of a step."""
+    started = time.perf_counter()
+    yield
+    print(f"| {what} | {time.perf_counter() - started:.1f} |", flush=True)
+
+
+def merged(base: Mapping, overlay: Mapping) -> dict:
+    """A config with an overlay, as Snakemake joins them."""
+    joined = dict(base)
+    for key, value in overlay.items():
+        old = base.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        joined[key] = merged(old, value) if both else value
+    return joined
+
+
+def read_config(options: argparse.Namespace) -> dict:
+    """config.yaml, the rehearsal, and what the command line says."""
+    config: dict = {}
+    for path in (ROOT / "config.yaml", *options.config):
+        config = merged(config, yaml.safe_load(path.read_text()))
+    if options.subjects is not None:
+        config["phantom"]["cohorts"]["healthy"]["subjects"] = options.subjects
+        config["split"]["sizes"]["healthy"] = {"training": 0.9, "validation": 0.1}
+    if options.maximum_steps is not None:
+        config["train"]["optimisation"]["maximum_steps"] = options.maximum_steps
+    return config
+
+
+def make_data(config: Mapping, work: Path, template: Path) -> None:
+    """All cohorts and their splits in the files that the other stages read."""
+    settings = SmallSettings(
+        seed=config["phantom"]["seed"],
+        scanners=config["phantom"]["scanners"],
+        minimum_lesion_ml=config["phantom"]["minimum_lesion_ml"],
+        padded_grid_mm=tuple(config["preprocess"]["padded_grid_voxels"]),
+        grid_voxels=tuple(config["preprocess"]["grid_voxels"]),
+    )
+    for cohort, wanted in config["phantom"]["cohorts"].items():
+        volumes, splits = work / cohort / "volumes.npz", work / f"{cohort}.csv"
+        if volumes.exists() and splits.exists():
+            continue
+        arrays, rows = make_small_cohort(
+            wanted["kind"],
+            subjects=wanted["subjects"],
+            settings=settings,
+            template=read_template(template),
+            workers=os.cpu_count() or 1,
+        )
+        volumes.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(volumes, **arrays)
+        scanners = {(cohort, str(row["subject"])): str(row["scanner"]) for row in rows}
+        sizes, seed = config["split"]["sizes"][cohort], config["split"]["seed"]
+        assigned = assign_splits(scanners, sizes=sizes, seed=seed, group=cohort)
+        write_rows(splits, split_rows(assigned, scanners, seed=seed), columns=SPLIT_COLUMNS)
+
+
+def train(config: Mapping, work: Path, folder: Path, name: str, percent: int, seed: int) -> SpatialVAE:
+    """The network of one training, its history written."""
+    values, model = config["train"], parse_model(name)
+    device = choose_device(values["device"])
+    modes = {key: values[key] for key in ("precision", "compile", "deterministic")}
+    computing = choose_computing(device, **modes)
+    prepare_process(computing)
+    files = [work / "healthy/volumes.npz"], work / "healthy.csv"
+    training = read_split(*files, split="training", fraction_percent=percent)
+    grid_voxels = training.scans.shape[1:]
+    network = make_network(model, grid_voxels, values=values["network"], seed=seed, device=device)
+    settings = training_settings(model, values=values, computing=computing, seed=seed)
+    trainer = make_trainer(network, training, read_split(*files, split="validation"), settings)
+    network.load_state_dict(trainer.run())
+    history = trainer.progress.history
+    write_rows(folder / "history.csv", history, columns=history[0])
+    return network.eval()
+
+
+def evaluate(
+    config: Mapping, work: Path, results: Path, names: Mapping[str, str], network: SpatialVAE | None
+) -> None:
+    """Threshold and numbers of one run on one cohort and sequence."""
+    cohort, sequence = names["cohort"], names["sequence"]
+    files = str(work / cohort / "volumes.npz"), str(work / f"{cohort}.csv"), str(work / "scores.npz")
+    post_processing = {key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")}
+    maps = {}
+    for split in ("validation", "test"):
+        scans = read_split(files[:1], files[1], split=split, sequence=sequence)
+        output = reconstructed(config, work, scans, names["model"], network)
+        subjects = [subject for _, subject in scans.subjects]
+        np.savez(files[2], subject=subjects, reconstruction=output)
+        maps[split] = read_score_maps(files, split=split, sequence=sequence, **post_processing)
+        if split == "validation":
+            searching = {key: config["threshold"][key] for key in ("iterations", "lower", "upper")}
+            record = threshold_record(maps[split][1], scans.lesion, **searching)
+    run = f"{names['model']}/fraction-{names['percent']}/seed-{names['seed']}"
+    found = evaluate_dataset(maps["test"][1], maps["test"][0], names=names, threshold=record)
+    threshold = results / f"threshold/{run}/{cohort}-{sequence}.json"
+    threshold.parent.mkdir(parents=True, exist_ok=True)
+    threshold.write_text(json.dumps(record, indent=1))
+    folder = results / f"evaluate/{run}/{cohort}-{sequence}"
+    write_rows(folder / "metrics.csv", found.metrics, columns=METRIC_COLUMNS)
+    write_rows(folder / "subjects.csv", found.subjects, columns=SUBJECT_COLUMNS)
+    save_counts(folder / "counts.npz", found.counts, threshold=record["threshold"])
+    np.savez(folder / "slices.npz", score=found.slices, abnormal=maps["test"][0].lesion_slices)
+
+
+def reconstructed(
+    config: Mapping, work: Path, scans: Split, model: str, network: SpatialVAE | None
+) -> np.ndarray:
+    """What a network or a baseline makes of scans."""
+    if network is not None:
+        return reconstruct(network, scans.scans, batch_size=config["score"]["batch_size"])
+    healthy = read_split([work / "healthy/volumes.npz"], work / "healthy.csv", split="training")
+    return BASELINES[model](healthy, scans)
+
+
+def run_piece(options: argparse.Namespace) -> None:
+    """Everything about the models that are named."""
+    torch.set_num_threads(options.threads)
+    config, results = read_config(options), options.output / "results"
+    work = options.work or Path(tempfile.mkdtemp(prefix="rehearsal-"))
+    study = config["study"]
+    print("| step | seconds |\n| :-- | --: |")
+    with timed("brains and splits"):
+        make_data(config, work, options.template)
+    for model in options.models:
+        shares = study["fractions_percent"] if model in study["models"] else [100]
+        for percent, seed in ((share, seed) for share in shares for seed in study["seeds"]):
+            network = None
+            if model in MODEL_NAMES:
+                folder = results / f"train/{model}/fraction-{percent}/seed-{seed}"
+                with timed(f"{model}, {percent} %, seed {seed}: training"):
+                    network = train(config, work, folder, model, percent, seed)
+            for cohort in study["lesion_cohorts"]:
+                is_in_table_2 = model in study["table_2_models"] and percent == 100
+                sequences = config["ingest"]["cohorts"][cohort]["sequences"]
+                for sequence in sequences if is_in_table_2 else ["t1"]:
+                    names = {"model": model, "percent": str(percent), "seed": str(seed)}
+                    names |= {"cohort": cohort, "sequence": sequence}
+                    with timed(f"{model}, {percent} %, seed {seed}: {cohort} {sequence}"):
+                        evaluate(config, work, results, names, network)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"\n{device_name(choose_device(config['train']['device']))}, peak {peak:.1f} GB of memory", end="")
+    print(
+        f", {torch.cuda.max_memory_allocated() / 1e9:.1f} GB of it on the GPU"
+        if torch.cuda.is_available()
+        else ""
+    )
+
+
+def main() -> None:
+    """Make the template or a piece."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True)
+    template = commands.add_parser("template", help="save the template for machines without nilearn")
+    template.add_argument("output", type=Path)
+    template.set_defaults(run=write_template)
+    piece = commands.add_parser("piece", help="train and evaluate some models")
+    piece.add_argument("output", type=Path)
+    piece.add_argument("--template", type=Path, required=True)
+    piece.add_argument("--models", nargs="+", required=True, choices=[*MODEL_NAMES, *BASELINES])
+    piece.add_argument("--config", nargs="+", type=Path, default=[ROOT / "config/rehearsal.yaml"])
+    piece.add_argument("--work", type=Path, help="where the brains are kept for the next piece")
+    piece.add_argument("--subjects", type=int, help="healthy ones")
+    piece.add_argument("--maximum-steps", type=int)
+    piece.add_argument("--threads", type=int, default=1, help="of the processor; 1 is what the rules use")
+    piece.set_defaults(run=run_piece)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    options.run(options)
+
+
+def write_template(options: argparse.Namespace) -> None:
+    """Save the template."""
+    maker = importlib.import_module("spatial_erasing.phantom.mni152")  # the one thing here that needs nilearn
+    save_template(maker.load_template(3.0), options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""Rule synthesise_cohort: phantoms straight on the grid of the networks, as if they had been preprocessed."""
+
+import numpy as np
+
+from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.cohorts import write_rows
+from spatial_erasing.ingest.scans import COLUMNS
+from spatial_erasing.logs import log_to
+from spatial_erasing.parallel import worker_count
+from spatial_erasing.phantom.mni152 import load_template
+from spatial_erasing.phantom.small import SmallSettings, make_small_cohort
+from spatial_erasing.preprocess.geometry import write_chains
+from spatial_erasing.preprocess.stack import MANIFEST_COLUMNS
+
+log_to(snakemake.log[0])
+
+cohort, params = snakemake.wildcards.cohort, snakemake.params
+arrays, rows = make_small_cohort(
+    params.cohort["kind"],
+    subjects=params.cohort["subjects"],
+    settings=SmallSettings(**params.settings),
+    template=load_template(3.0),
+    workers=worker_count(snakemake.threads, memory_mb_per_worker=600),
+)
+found = [
+    {"cohort": cohort, "sequence": sequence, **row, "status": "found"}
+    for row in rows
+    for sequence in params.sequences
+]
+write_rows(snakemake.output.scans, found, columns=COLUMNS)
+manifest = [{"cohort": cohort, **row} for row in rows]
+write_rows(snakemake.output.manifest, manifest, columns=MANIFEST_COLUMNS)
+write_chains(snakemake.output.geometry, {})  # there is no scan to go back to
+with replaced_when_complete(snakemake.output.volumes) as unfinished:
+    np.savez(unfinished, **arrays)
