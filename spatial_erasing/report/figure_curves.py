@@ -50,7 +50,7 @@ def figure_curves(history: pd.DataFrame, *, model: str) -> Figure:
     _draw(panels[2], history["step"], history["active_units"], color=BLUE)
     _draw(panels[3], history["step"], seconds_per_epoch(history), color=BLUE)
     for panel in panels[2:]:
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, 1.08 * panel.lines[-1].get_ydata().max())
     figure.legend(*panels[0].get_legend_handles_labels(), loc="upper right", ncols=3, borderaxespad=0.2)
     middle_mm = (_LEFT_MM + PAGE_WIDTH_MM - _RIGHT_MM) / 2
     bottom = {"ha": "center", "va": "bottom", "fontsize": SMALL_POINTS}
