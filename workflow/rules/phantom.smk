@@ -36,47 +36,41 @@ rule make_phantoms:
 
 if config["phantom"]["straight_to_grid"]:
 
+    rule synthesise_cohort:
+        """Make a cohort straight on the grid of the networks, in the place of ingest and preprocessing."""
+        output:
+            scans="results/ingest/{cohort}.csv",
+            volumes="results/preprocess/{cohort}/volumes.npz",
+            manifest="results/preprocess/{cohort}/manifest.csv",
+            geometry="results/preprocess/{cohort}/geometry.json",
+        log:
+            "results/logs/synthesise_cohort/{cohort}.log",
+        benchmark:
+            "results/benchmarks/synthesise_cohort/{cohort}.tsv"
+        conda:
+            "../../envs/imaging.yaml"
+        threads: 16
+        resources:
+            mem_mb=growing(synthesis_mb),
+            runtime=growing(60),
+        params:
+            cohort=lambda wildcards: config["phantom"]["cohorts"][wildcards.cohort],
+            sequences=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
+                "sequences"
+            ],
+            settings={
+                "seed": config["phantom"]["seed"],
+                "scanners": config["phantom"]["scanners"],
+                "minimum_lesion_ml": config["phantom"]["minimum_lesion_ml"],
+                "padded_grid_mm": config["preprocess"]["padded_grid_voxels"],
+                "grid_voxels": config["preprocess"]["grid_voxels"],
+            },
+            code=code_fingerprint("synthesise_cohort"),
+        script:
+            "../scripts/synthesise_cohort.py"
+
     ruleorder: synthesise_cohort > list_scans
     ruleorder: synthesise_cohort > stack_cohort
-
-else:
-
-    ruleorder: list_scans > synthesise_cohort
-    ruleorder: stack_cohort > synthesise_cohort
-
-
-rule synthesise_cohort:
-    """Make a cohort straight on the grid of the networks, in the place of ingest and preprocessing."""
-    output:
-        scans="results/ingest/{cohort}.csv",
-        volumes="results/preprocess/{cohort}/volumes.npz",
-        manifest="results/preprocess/{cohort}/manifest.csv",
-        geometry="results/preprocess/{cohort}/geometry.json",
-    log:
-        "results/logs/synthesise_cohort/{cohort}.log",
-    benchmark:
-        "results/benchmarks/synthesise_cohort/{cohort}.tsv"
-    conda:
-        "../../envs/imaging.yaml"
-    threads: 16
-    resources:
-        mem_mb=growing(synthesis_mb),
-        runtime=growing(60),
-    params:
-        cohort=lambda wildcards: config["phantom"]["cohorts"][wildcards.cohort],
-        sequences=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
-            "sequences"
-        ],
-        settings={
-            "seed": config["phantom"]["seed"],
-            "scanners": config["phantom"]["scanners"],
-            "minimum_lesion_ml": config["phantom"]["minimum_lesion_ml"],
-            "padded_grid_mm": config["preprocess"]["padded_grid_voxels"],
-            "grid_voxels": config["preprocess"]["grid_voxels"],
-        },
-        code=code_fingerprint("synthesise_cohort"),
-    script:
-        "../scripts/synthesise_cohort.py"
 
 
 rule plant_lesions:
