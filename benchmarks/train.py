@@ -17,6 +17,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from itertools import count, product
 from pathlib import Path
 
@@ -45,7 +46,10 @@ def make_volumes(count: int, grid: int) -> Split:
     axes = np.indices((grid,) * 3) - (grid - 1) / 2
     half_axes = np.array([26, 31, 27]) * grid / 64
     brain = sum((axis / half) ** 2 for axis, half in zip(axes, half_axes, strict=True)) <= 1
-    scans = np.stack([(rng.random(brain.shape, np.float32) * brain).astype(np.float16) for _ in range(count)])
+    different = [
+        (rng.random(brain.shape, np.float32) * brain).astype(np.float16) for _ in range(min(count, 64))
+    ]
+    scans = np.resize(np.stack(different), (count, *brain.shape))
     subjects = [("healthy", str(number)) for number in range(count)]
     return Split(subjects, scans, np.broadcast_to(brain, scans.shape), np.zeros(0), np.zeros(0))
 
@@ -94,6 +98,7 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+@cache
 def ceilings(device: torch.device, precision: str) -> tuple[float, float]:
     """Floating-point operations a second of a large matrix product, and bytes a second of a large copy."""
     size = 8192 if device.type == "cuda" else 2048
@@ -117,7 +122,7 @@ def least_bytes(trainer: Trainer) -> int:
     leaves = [layer for layer in trainer.network.modules() if not list(layer.children())]
     handles = [layer.register_forward_hook(add) for layer in leaves]
     with torch.no_grad():
-        trainer.network(trainer._inputs(0)[1])
+        trainer.network(trainer._inputs(*trainer._drawn(0))[1])
     for handle in handles:
         handle.remove()
     item_bytes = 2 if trainer.settings.computing.precision == "bfloat16" else 4
@@ -128,7 +133,7 @@ def least_bytes(trainer: Trainer) -> int:
 def operations_of_step(trainer: Trainer) -> int:
     """Floating-point operations of one step forward and backward."""
     with FlopCounterMode(display=False) as counter:
-        trainer._plain_losses(*trainer._inputs(0))[0].backward()
+        trainer._plain_losses(*trainer._inputs(*trainer._drawn(0)))[0].backward()
     trainer.optimiser.zero_grad(set_to_none=True)
     return counter.get_total_flops()
 
@@ -154,7 +159,9 @@ def measure(options: argparse.Namespace, dims: int, preset: str, computing: Comp
     print_row(
         f"{dims}-D",
         preset,
-        computing.precision + (", compiled" if computing.compile else ""),
+        computing.precision
+        + (", compiled" if computing.compile else "")
+        + ("" if computing.deterministic else ", not deterministic"),
         f"{rate:,.1f}",
         f"{operations / options.batch_size / 1e9:.2f}",
         f"{operations / seconds / operation_ceiling:.0%} of {operation_ceiling / 1e12:.3g} TFLOP/s",
@@ -165,11 +172,15 @@ def measure(options: argparse.Namespace, dims: int, preset: str, computing: Comp
     )
 
 
-def train_alone(options: argparse.Namespace, dims: int, computing: ComputeSettings, rates: object) -> None:
-    """One of several trainings at once: its rate goes to `rates`."""
+def train_alone(
+    options: argparse.Namespace, dims: int, computing: ComputeSettings, all_ready: object, rates: object
+) -> None:
+    """One of several trainings at once: its rate, once all have begun, goes to `rates`."""
     torch.set_num_threads(options.threads)
     prepare_process(computing)
     trainer, counted = make_training(options, dims, "a", computing), count()
+    trainer.train_step(next(counted))
+    all_ready.wait()
     seconds = seconds_of(lambda: trainer.train_step(next(counted)), trainer.device, at_least=options.seconds)
     rates.put(options.batch_size / seconds)
 
@@ -180,7 +191,7 @@ def measure_together(
     """Print the summed rate of several trainings at once."""
     context = multiprocessing.get_context("spawn")
     rates = context.Queue()
-    arguments = (options, dims, computing, rates)
+    arguments = (options, dims, computing, context.Barrier(together), rates)
     processes = [context.Process(target=train_alone, args=arguments) for _ in range(together)]
     for process in processes:
         process.start()
@@ -202,14 +213,14 @@ def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """What all benchmarks of training can be asked."""
     parser.add_argument("--device", default="auto", choices=["auto", "cpu"])
     parser.add_argument("--dims", nargs="+", type=int, default=[2, 3], choices=[2, 3])
-    parser.add_argument("--presets", nargs="+", default=["a"], choices=sorted(PRESETS))
+    parser.add_argument("--presets", nargs="*", default=["a"], choices=sorted(PRESETS))
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--grid", type=int, default=64)
     parser.add_argument("--volumes", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precisions", nargs="+", default=["float32"], choices=PRECISIONS)
-    parser.add_argument("--compile", action="store_true", help="every precision compiled as well")
+    parser.add_argument("--compile", action="store_true", help="and recorded, on a GPU")
     parser.add_argument("--not-deterministic", action="store_true")
     parser.add_argument("--trainings", nargs="+", type=int, default=[])
     options = parser.parse_args()
@@ -224,8 +235,8 @@ def main() -> None:
     """Print the tables that were asked for."""
     options = parse_options(argparse.ArgumentParser(description=__doc__))
     ways = [
-        ComputeSettings(precision, compiled, not options.not_deterministic)
-        for precision, compiled in product(options.precisions, {False, options.compile})
+        ComputeSettings(precision, options.compile, not options.not_deterministic)
+        for precision in options.precisions
     ]
     prepare_process(ways[0])
     titles = ["input", "preset", "computing", "items/s", "GFLOP an item", "of the arithmetic ceiling"]

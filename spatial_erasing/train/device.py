@@ -43,6 +43,8 @@ def prepare_process(settings: ComputeSettings) -> None:
     float32 is made to mean it: cuDNN would round to TF32, with ten bits.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
+    if settings.deterministic:
+        os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")  # no kernel chosen by a stopwatch
     torch.use_deterministic_algorithms(settings.deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False  # a pass over every new tensor, for nothing
     torch.backends.cudnn.allow_tf32 = False

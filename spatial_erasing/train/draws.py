@@ -28,6 +28,7 @@ class Draws:
         self.steps_per_epoch = items // batch_size
         self._epoch, self._order = -1, torch.empty(0)
         self._stretch, self._boxes = -1, torch.empty(0)
+        self._generator = Generator(device)
 
     def batch(self, step: int) -> Tensor:
         """Indices of a step's items: every epoch is a new order of all, its last part batch left out."""
@@ -53,7 +54,7 @@ class Draws:
 
     def generator(self, step: int) -> Generator:
         """What the noise of a step comes from, in erased pixels and in the latent code; on the device."""
-        return Generator(self.device).manual_seed(hash_seed(self.seed, "step", step))
+        return self._generator.manual_seed(hash_seed(self.seed, "step", step))
 
     def _on_cpu(self, *name: object) -> Generator:
         return Generator().manual_seed(hash_seed(self.seed, *name))

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor
 from torch.func import functional_call
 
 from spatial_erasing.train.checkpoint import load_checkpoint, save_atomically
 from spatial_erasing.train.draws import Draws
 from spatial_erasing.train.erasing import erase_boxes
 from spatial_erasing.train.loss import kl_divergence, kl_per_dimension, reconstruction_l1, vae_loss
-from spatial_erasing.train.network import SpatialVAE
+from spatial_erasing.train.network import SpatialVAE, weights_in_precision
+from spatial_erasing.train.record import copied, record_step
 from spatial_erasing.train.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
@@ -75,12 +76,18 @@ class Trainer:
             batch_size=min(self.optimisation.batch_size, len(training_items)),
             device=self.device,
         )
+        on_gpu = self.device.type == "cuda"
+        rate = self.optimisation.learning_rate
         self.optimiser = torch.optim.Adam(
-            network.parameters(), lr=self.optimisation.learning_rate, fused=True
+            network.parameters(),
+            lr=torch.tensor(rate, device=self.device) if on_gpu else rate,  # what is recorded reads it there
+            capturable=on_gpu,
+            fused=True,
         )
         self.progress = Progress()
-        self.best_weights = _copied(network.state_dict())
+        self.best_weights = copied(network.state_dict())
         self._losses = self._compiled() if settings.computing.compile else self._plain_losses
+        self._update = self._first_update if settings.computing.compile and on_gpu else self._plain_update
 
     def run(
         self, *, checkpoint: Path | None = None, observe: Callable[[dict[str, float]], None] | None = None
@@ -114,27 +121,50 @@ class Trainer:
         return self.best_weights
 
     def train_step(self, step: int) -> tuple[Tensor, Tensor]:
-        """One update of the weights; returns l1 per voxel and KL per sample, means over the batch."""
-        loss, l1, kl = self._losses(*self._inputs(step))
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate(step)
+        """One update of the weights; returns l1 per voxel and KL per sample, means over the batch.
+
+        The next step may overwrite what it returns.
+        """
+        self._set_learning_rate(step)
+        return self._update(*self._drawn(step))
+
+    def _drawn(self, step: int) -> tuple[Tensor, Tensor, Generator]:
+        """Indices of a step's items, the boxes to erase in them, and what its noise comes from."""
+        grid, erasing = tuple(self.training_items.shape[2:]), self.settings.erasing
+        boxes = self.draws.boxes(step, self.model.strategy, grid, settings=erasing)
+        return self.draws.batch(step), boxes, self.draws.generator(step)
+
+    def _inputs(self, indices: Tensor, boxes: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Whole scans, erased scans and latent noise of a step."""
+        scans, noise_from = self.training_items[indices], self.settings.erasing.noise_from
+        erased = erase_boxes(scans, boxes, self.model.fill, noise_from=noise_from, generator=generator)
+        shape = len(scans), self.network.settings.latent_size
+        return scans, erased, torch.randn(shape, generator=generator, device=self.device)
+
+    def _plain_update(self, indices: Tensor, boxes: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """What a step does, as a textbook has it."""
+        loss, l1, kl = self._losses(*self._inputs(indices, boxes, generator))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
         return l1, kl
 
-    def _inputs(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Whole scans, erased scans and latent noise of a step."""
-        scans, generator = self.training_items[self.draws.batch(step)], self.draws.generator(step)
-        model, erasing = self.model, self.settings.erasing
-        boxes = self.draws.boxes(step, model.strategy, tuple(scans.shape[2:]), settings=erasing)
-        erased = erase_boxes(scans, boxes, model.fill, noise_from=erasing.noise_from, generator=generator)
-        shape = len(scans), self.network.settings.latent_size
-        return scans, erased, torch.randn(shape, generator=generator, device=self.device)
+    def _first_update(self, *drawn: Tensor | Generator) -> tuple[Tensor, Tensor]:
+        """Record what a step does on the GPU, and replay that from now on."""
+        try:
+            self._update = record_step(
+                self._plain_update, *drawn, network=self.network, optimiser=self.optimiser
+            )
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            logger.warning("a step cannot be recorded, each is launched anew: %s", error)
+            self._update = self._plain_update
+        return self._update(*drawn)
 
     def _plain_losses(self, scans: Tensor, erased: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What is minimised, and for the history l1 per voxel and KL per sample, of these items."""
-        weights = _in_precision(self.network, self.settings.computing.precision)
+        weights = weights_in_precision(self.network, self.settings.computing.precision)
         reconstructions, mean, log_variance = functional_call(self.network, weights, (erased, noise))
         loss = vae_loss(scans, reconstructions, mean, log_variance, kl_weight=self.optimisation.kl_weight)
         with torch.no_grad():
@@ -143,10 +173,10 @@ class Trainer:
 
     def _compiled(self) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
         """The losses compiled and tried once; the plain ones where that fails, as without a C compiler."""
-        weights = _copied(self.network.state_dict())  # batch norm counts every batch that it sees
-        losses = torch.compile(self._plain_losses, mode="reduce-overhead", dynamic=False)
+        weights = copied(self.network.state_dict())  # batch norm counts every batch that it sees
+        losses = torch.compile(self._plain_losses, dynamic=False)
         try:
-            losses(*self._inputs(0))[0].backward()
+            losses(*self._inputs(*self._drawn(0)))[0].backward()
         except torch.OutOfMemoryError:
             raise MemoryError(self._advice_on_batch_size()) from None
         except Exception as error:  # compilers of several languages throw what they like
@@ -169,10 +199,15 @@ class Trainer:
         self.network.train()
         return {"l1": float(torch.cat(l1).mean()), "kl": torch.cat(kl).mean(dim=0).tolist()}
 
-    def _learning_rate(self, step: int) -> float:
+    def _set_learning_rate(self, step: int) -> None:
         """Rises linearly over the warm-up, then stays; a function of the step, so that nothing is kept."""
         settings = self.optimisation
-        return settings.learning_rate * min(1.0, (step + 1) / max(settings.warmup_steps, 1))
+        rate = settings.learning_rate * min(1.0, (step + 1) / max(settings.warmup_steps, 1))
+        for group in self.optimiser.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
     def _train_until(self, last_step: int) -> dict[str, float]:
         """Train to before `last_step`; mean losses of the way there."""
@@ -201,7 +236,8 @@ class Trainer:
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             try:
-                self._plain_losses(*(part[:size] for part in self._inputs(0)))[0].backward()
+                inputs = self._inputs(*self._drawn(0))
+                self._plain_losses(*(part[:size] for part in inputs))[0].backward()
             except torch.OutOfMemoryError:
                 continue
             return (
@@ -230,7 +266,7 @@ class Trainer:
         if validation["l1"] < progress.best_l1:
             progress.best_l1, progress.best_step = validation["l1"], progress.step
             progress.best_kl = validation["kl"]
-            self.best_weights = _copied(self.network.state_dict())
+            self.best_weights = copied(self.network.state_dict())
         left = self.optimisation.maximum_steps - progress.step
         logger.info(
             "step %d of %d  l1 train %.5f validation %.5f  KL %.1f  active units %d  at most %.0f s left",
@@ -257,27 +293,8 @@ class Trainer:
         if content is None:
             return
         self.network.load_state_dict(content["weights"])
-        self.optimiser.load_state_dict(content["optimiser"])
+        # rate and ways to compute are those of this start
+        own = self.optimiser.state_dict()
+        self.optimiser.load_state_dict(own | {"state": content["optimiser"]["state"]})
         self.best_weights, self.progress = content["best_weights"], Progress(**content["progress"])
         logger.info("going on at step %d", self.progress.step)
-
-
-def _copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights that later steps do not change."""
-    return {name: tensor.detach().clone() for name, tensor in weights.items()}
-
-
-def _in_precision(network: nn.Module, precision: str) -> dict[str, Tensor]:
-    """The weights of a network as its layers shall see them; gradients flow back to the float32 ones.
-
-    Batch norm keeps float32 beside its running means; group norm wants one type for all that it reads.
-    """
-    if precision == "float32":
-        return {}
-    kept = {module for module in network.modules() if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d)}
-    return {
-        f"{prefix}.{name}": parameter.to(getattr(torch, precision))
-        for prefix, module in network.named_modules()
-        if module not in kept
-        for name, parameter in module.named_parameters(recurse=False)
-    }

@@ -15,6 +15,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from spatial_erasing.train.layers import GroupNorm, OneMapConv2d, OneMapConv3d, PointwiseConvolution
+
+FIRST_CONVOLUTIONS = {2: OneMapConv2d, 3: OneMapConv3d}
 CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED_CONVOLUTIONS = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 # Channels last is what convolutions compute in anyway, on the CPU and on the GPU.
@@ -156,14 +159,6 @@ class SpatialVAE(nn.Module):
         return self.decode(latent), mean, log_variance
 
 
-class PointwiseConvolution(nn.Linear):
-    """A 1x1 convolution as the matrix product that it is: torch's own takes slow ways for it on the CPU."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Features of shape (batch, maps, *grid), as a convolution has them."""
-        return super().forward(features.movedim(1, -1)).movedim(-1, 1)
-
-
 def sample_latent(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
     """Turn standard normal noise into a draw from q(z|x) = N(mean, exp(log_variance)).
 
@@ -208,12 +203,29 @@ def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
+def weights_in_precision(network: nn.Module, precision: str) -> dict[str, Tensor]:
+    """The weights of a network as its layers shall see them; gradients flow back to the float32 ones.
+
+    Batch norm keeps float32 beside its running means; group norm wants one type for all that it reads.
+    """
+    if precision == "float32":
+        return {}
+    kept = {module for module in network.modules() if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d)}
+    return {
+        f"{prefix}.{name}": parameter.to(getattr(torch, precision))
+        for prefix, module in network.named_modules()
+        if module not in kept
+        for name, parameter in module.named_parameters(recurse=False)
+    }
+
+
 def _encoder_layers(settings: NetworkSettings) -> OrderedDict[str, nn.Module]:
     """Halving convolutions "down_1", "down_2", …, then the bottleneck, which stays linear."""
-    convolution, maps = CONVOLUTIONS[settings.spatial_dims], settings.feature_maps
+    dims, maps = settings.spatial_dims, settings.feature_maps
     padding = (settings.kernel_size - 1) // 2
     layers = OrderedDict()
     for level, (before, after) in enumerate(pairwise((1, *maps)), start=1):
+        convolution = FIRST_CONVOLUTIONS[dims] if before == 1 else CONVOLUTIONS[dims]
         halve = convolution(before, after, settings.kernel_size, stride=2, padding=padding)
         layers[f"down_{level}"] = nn.Sequential(halve, *_norm_and_activation(after, settings))
     if settings.bottleneck_channels is not None:
@@ -252,7 +264,7 @@ def _norm_and_activation(channels: int, settings: NetworkSettings) -> list[nn.Mo
         batch_norm = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}[settings.spatial_dims]
         return [batch_norm(channels), activation]
     if settings.norm == "group":
-        return [nn.GroupNorm(math.gcd(8, channels), channels), activation]
+        return [GroupNorm(math.gcd(8, channels), channels), activation]
     return [activation]
 
 

@@ -290,7 +290,7 @@ def test_samples_that_do_not_fit_on_the_device_are_refused_with_both_sizes():
 
 def gradients_of(trainer):
     """Gradients of the first step, as one vector."""
-    trainer._losses(*trainer._inputs(0))[0].backward()
+    trainer._losses(*trainer._inputs(*trainer._drawn(0)))[0].backward()
     return torch.cat([parameter.grad.flatten() for parameter in trainer.network.parameters()])
 
 

@@ -2,6 +2,7 @@ import ast
 import re
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import yaml
@@ -23,9 +24,9 @@ STAGES = [
     "report",
 ]
 RULES = [
-    (path.stem, match[1], match[0])
+    (path.stem, match[1], dedent(match[0]))
     for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
-    for match in re.finditer(r"^rule (\w+):.*?(?=^rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE)
+    for match in re.finditer(r"^ *rule (\w+):.*?(?=^ *rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE)
 ]
 # what a package is called when it is installed
 DISTRIBUTIONS = {

@@ -1,0 +1,64 @@
+"""Layers that torch has as well, written so that a compiler can fuse them with their neighbours.
+
+Compiled, torch's own group norm turns channels first, and every convolution beside it turns them back; a
+matrix product to one map, or a convolution of one, moves feature maps that need never be stored. What is
+written here gives the same numbers (a test compares) and runs where a network is compiled; launched one by
+one, torch's kernels are faster, and are called.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class PointwiseConvolution(nn.Linear):
+    """A 1x1 convolution as the matrix product that it is: torch's own takes slow ways for it on the CPU."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features of shape (batch, maps, *grid), as a convolution has them."""
+        if torch.compiler.is_compiling() and self.out_features == 1:
+            weights = self.weight.float().view(-1, *[1] * (features.ndim - 2))
+            return (features.float() * weights).sum(dim=1, keepdim=True) + self.bias.float()
+        return super().forward(features.movedim(1, -1)).movedim(-1, 1)
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group norm that leaves channels last."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features of shape (batch, maps, *grid)."""
+        if not torch.compiler.is_compiling():
+            return super().forward(features)
+        values, of_maps = features.float(), (*features.shape[:2], *[1] * (features.ndim - 2))
+        # of each map first, as these lie side by side, then of the maps of a group
+        variance, mean = torch.var_mean(values, dim=tuple(range(2, features.ndim)), correction=0)
+        mean, variance = (moment.unflatten(1, (self.num_groups, -1)) for moment in (mean, variance))
+        group_mean = mean.mean(dim=2, keepdim=True)
+        group_variance = (variance + (mean - group_mean).square()).mean(dim=2, keepdim=True)
+        weight, bias = (part.float().view(self.num_groups, -1) for part in (self.weight, self.bias))
+        scale = weight * torch.rsqrt(group_variance + self.eps)
+        shift = bias - group_mean * scale
+        scale, shift = (part.view(of_maps) for part in (scale, shift))
+        return (values * scale + shift).to(features.dtype)
+
+
+class _OfOneMap:
+    """A convolution of a single map as a matrix product with its patches."""
+
+    def forward(self, scans: Tensor) -> Tensor:
+        """Scans of shape (batch, 1, *grid)."""
+        if not torch.compiler.is_compiling():
+            return super().forward(scans)
+        dims = scans.ndim - 2
+        patches = functional.pad(scans.squeeze(1), [width for width in self.padding for _ in range(2)])
+        for axis, (size, step) in enumerate(zip(self.kernel_size, self.stride, strict=True), start=1):
+            patches = patches.unfold(axis, size, step)
+        return functional.linear(patches.flatten(1 + dims), self.weight.flatten(1), self.bias).movedim(-1, 1)
+
+
+class OneMapConv2d(_OfOneMap, nn.Conv2d):
+    """The first convolution of a network of slices."""
+
+
+class OneMapConv3d(_OfOneMap, nn.Conv3d):
+    """The first convolution of a network of volumes."""

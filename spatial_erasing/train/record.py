@@ -1,0 +1,85 @@
+"""A training step recorded once on the GPU and replayed: one launch in place of some hundred."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+WARM_UP_STEPS = 3  # kernels are chosen and workspaces made, which cannot be recorded
+
+Step = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]]
+
+
+class RecordedStep:
+    """Replays a step on other items, boxes and noise; weights change in place.
+
+    Args:
+        step: reads its arguments and nothing else that changes place, and never waits for the device.
+        indices: of the items, those of any step.
+        boxes: to erase.
+        generator: of the noise. Every replay draws what the step would draw from the generator's seed.
+    """
+
+    def __init__(self, step: Step, indices: Tensor, boxes: Tensor, generator: Generator) -> None:
+        self._slots = indices.clone(), boxes.clone()
+        self._graph = torch.cuda.CUDAGraph()
+        self._graph.register_generator_state(generator)
+        with torch.cuda.graph(self._graph):
+            self._outputs = step(*self._slots, generator)
+
+    def __call__(self, indices: Tensor, boxes: Tensor, _generator: Generator) -> tuple[Tensor, Tensor]:
+        """What the step returns; the next call overwrites it."""
+        for slot, drawn in zip(self._slots, (indices, boxes), strict=True):
+            slot.copy_(drawn)
+        self._graph.replay()
+        return self._outputs
+
+
+def record_step(
+    step: Step,
+    indices: Tensor,
+    boxes: Tensor,
+    generator: Generator,
+    *,
+    network: nn.Module,
+    optimiser: Optimizer,
+) -> RecordedStep:
+    """Warm a step up, put back what that has changed, and record it.
+
+    Args:
+        step: one update of the network's weights by the optimiser.
+        indices: see `RecordedStep`, as `boxes` and `generator`.
+        network: its weights and running means are put back.
+        optimiser: its moments are put back, to zero where it has done no step yet.
+
+    Raises:
+        RuntimeError: the step does what cannot be recorded.
+    """
+    weights, moments = copied(network.state_dict()), [tensor.clone() for tensor in _moments(optimiser)]
+    place = generator.get_state()
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(WARM_UP_STEPS):
+            step(indices, boxes, generator)
+    torch.cuda.current_stream().wait_stream(stream)
+    network.load_state_dict(weights)
+    for number, tensor in enumerate(_moments(optimiser)):
+        if moments:
+            tensor.copy_(moments[number])
+        else:
+            tensor.zero_()
+    optimiser.zero_grad(set_to_none=True)
+    generator.set_state(place)
+    return RecordedStep(step, indices, boxes, generator)
+
+
+def copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights that later steps do not change."""
+    return {name: tensor.detach().clone() for name, tensor in weights.items()}
+
+
+def _moments(optimiser: Optimizer) -> list[Tensor]:
+    """All that an optimiser keeps of each weight."""
+    return [tensor for state in optimiser.state.values() for tensor in state.values()]
