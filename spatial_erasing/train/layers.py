@@ -1,9 +1,8 @@
-"""Layers that torch has as well, written so that a compiler can fuse them with their neighbours.
+"""Layers that torch has as well, written for what runs them.
 
-Compiled, torch's own group norm turns channels first, and every convolution beside it turns them back; a
-matrix product to one map, or a convolution of one, moves feature maps that need never be stored. What is
-written here gives the same numbers (a test compares) and runs where a network is compiled; launched one by
-one, torch's kernels are faster, and are called.
+Compiled, torch's own group norm turns channels first, and every convolution beside it turns them back; and a
+convolution of one map takes slow ways on a GPU. What is written here gives the same numbers (a test compares)
+and runs where a network is compiled; launched one by one, torch's kernels are faster, and are called.
 """
 
 import torch
@@ -16,9 +15,6 @@ class PointwiseConvolution(nn.Linear):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features of shape (batch, maps, *grid), as a convolution has them."""
-        if torch.compiler.is_compiling() and self.out_features == 1:
-            weights = self.weight.float().view(-1, *[1] * (features.ndim - 2))
-            return (features.float() * weights).sum(dim=1, keepdim=True) + self.bias.float()
         return super().forward(features.movedim(1, -1)).movedim(-1, 1)
 
 

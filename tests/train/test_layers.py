@@ -1,0 +1,64 @@
+import pytest
+import torch
+from torch import nn
+
+from spatial_erasing.train.layers import GroupNorm, OneMapConv2d, OneMapConv3d, PointwiseConvolution
+
+MEMORY_FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}
+
+
+def random_maps(dims, maps, *, edge=6):
+    generator = torch.Generator().manual_seed(dims)
+    features = 3 * torch.randn(2, maps, *[edge] * dims, generator=generator) + 2
+    return features.contiguous(memory_format=MEMORY_FORMATS[dims])
+
+
+def outputs_and_gradients(layer, features):
+    """What a layer puts out, and the gradients of a loss that treats no two values alike."""
+    features = features.clone().requires_grad_()
+    output = layer(features)
+    weights = torch.arange(output.numel()).view(output.shape) / output.numel()
+    gradients = torch.autograd.grad((output * weights).sum(), [features, *layer.parameters()])
+    return [output, *gradients]
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda dims: (GroupNorm(4, 12), 12), id="group norm"),
+        pytest.param(
+            lambda dims: ({2: OneMapConv2d, 3: OneMapConv3d}[dims](1, 5, 4, stride=2, padding=1), 1)
+        ),
+        pytest.param(
+            lambda dims: ({2: OneMapConv2d, 3: OneMapConv3d}[dims](1, 5, 5, stride=2, padding=2), 1)
+        ),
+        pytest.param(
+            lambda dims: ({2: OneMapConv2d, 3: OneMapConv3d}[dims](1, 5, 3, stride=2, padding=1), 1)
+        ),
+    ],
+)
+def test_what_is_compiled_has_the_numbers_of_torch_and_leaves_channels_last(dims, make, monkeypatch):
+    layer, maps = make(dims)
+    features = random_maps(dims, maps)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    expected = outputs_and_gradients(layer, features)
+    called = []
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: called.append(True) or True)
+    found = outputs_and_gradients(layer, features)
+    assert called
+    for ours, torchs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, torchs, rtol=1e-4, atol=1e-4)
+    assert found[0].is_contiguous(memory_format=MEMORY_FORMATS[dims])
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_pointwise_convolution_is_a_convolution_of_one_pixel(dims):
+    layer, features = PointwiseConvolution(5, 3), random_maps(dims, 5)
+    reference = {2: nn.Conv2d, 3: nn.Conv3d}[dims](5, 3, 1)
+    with torch.no_grad():
+        reference.weight.copy_(layer.weight.view(reference.weight.shape))
+        reference.bias.copy_(layer.bias)
+    torch.testing.assert_close(layer(features), reference(features), rtol=1e-5, atol=1e-5)

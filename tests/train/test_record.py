@@ -1,0 +1,60 @@
+"""What leads up to a recorded step, on the CPU; that replays equal launches is shown on a GPU by
+benchmarks/check_gpu.py."""
+
+import contextlib
+from types import SimpleNamespace
+
+import pytest
+import torch
+from test_engine import same, trainer_of
+
+from spatial_erasing.train import record
+
+
+@pytest.fixture
+def without_gpu(monkeypatch):
+    """Streams that do nothing, and a recording that is the step itself."""
+    stream = SimpleNamespace(wait_stream=lambda _: None)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(record, "RecordedStep", lambda step, *_: step)
+
+
+def recording_trainer(**settings):
+    trainer = trainer_of(**settings)
+    trainer._update = trainer._first_update
+    return trainer
+
+
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_warming_up_leaves_no_trace_in_weights_moments_and_draws(without_gpu, norm):
+    network = {"norm": norm}
+    assert same(recording_trainer(network=network).run(), trainer_of(network=network).run())
+
+
+def test_warming_up_leaves_no_trace_in_a_training_that_goes_on(without_gpu, tmp_path):
+    checkpoint = tmp_path / "latest.pt"
+    trainer_of(optimisation={"maximum_steps": {"2d": 1, "3d": 8}}).run(checkpoint=checkpoint)
+    assert same(recording_trainer().run(checkpoint=checkpoint), trainer_of().run())
+
+
+def test_training_goes_on_where_a_step_cannot_be_recorded(without_gpu, monkeypatch, caplog):
+    def refuse(*_):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(record, "RecordedStep", refuse)
+    assert same(recording_trainer().run(), trainer_of().run())
+    assert "a step cannot be recorded, each is launched anew: operation not permitted" in caplog.text
+
+
+def test_a_step_that_does_not_fit_while_it_warms_up_ends_with_advice(without_gpu):
+    trainer = recording_trainer()
+
+    def refuse(_, inputs):
+        if len(inputs[0]) > 2:
+            raise torch.OutOfMemoryError("made up")
+
+    trainer.network.register_forward_pre_hook(refuse)
+    with pytest.raises(MemoryError, match="batch_size: 2"):
+        trainer.run()
