@@ -121,10 +121,7 @@ class Trainer:
         return self.best_weights
 
     def train_step(self, step: int) -> tuple[Tensor, Tensor]:
-        """One update of the weights; returns l1 per voxel and KL per sample, means over the batch.
-
-        The next step may overwrite what it returns.
-        """
+        """One update of the weights; l1 per voxel and KL per sample, until the next step overwrites them."""
         self._set_learning_rate(step)
         return self._update(*self._drawn(step))
 
@@ -174,6 +171,7 @@ class Trainer:
     def _compiled(self) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
         """The losses compiled and tried once; the plain ones where that fails, as without a C compiler."""
         weights = copied(self.network.state_dict())  # batch norm counts every batch that it sees
+        torch.compiler.reset()  # it gives up on what it has compiled some times, as for other trainings
         losses = torch.compile(self._plain_losses, dynamic=False)
         try:
             losses(*self._inputs(*self._drawn(0)))[0].backward()
