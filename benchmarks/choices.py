@@ -3,12 +3,13 @@
     python benchmarks/choices.py norm --template rehearsal/template.npz [--work FOLDER] [--seeds 1 2 3]
     python benchmarks/choices.py kl_weight --template rehearsal/template.npz --output choices.csv
 
-Each question is one command of some minutes on a GPU; rows are added to --output, so that questions may be
-asked on different machines. `norm` and `patience` are judged by the l1 of healthy validation subjects;
-`kl_weight`, `preset` and `noise_from` by the AUPRC of the *validation* subjects of the lesion cohorts, as
-healthy l1 alone always prefers no KL at all, which is a plain autoencoder. Beside both stand KL and active
-units: a posterior that has collapsed has none. Prints a row a value and model, mean and range over the seeds.
-On a CPU: --config config/rehearsal.yaml config/small_rehearsal.yaml, which is coarser and far smaller.
+Rows are added to --output, so that a question may be asked in pieces and on different machines: with one of
+--models, one of --seeds and some thousand --maximum-steps a piece takes minutes on a GPU. `norm` and
+`patience` are judged by the l1 of healthy validation subjects; `kl_weight`, `preset` and `noise_from` by the
+AUPRC of the *validation* subjects of the lesion cohorts, as healthy l1 alone always prefers no KL at all,
+which is a plain autoencoder. Beside both stand KL and active units: a posterior that has collapsed has none.
+Prints a row a value and model, mean and range over the seeds. On a CPU: --config config/rehearsal.yaml
+config/small_rehearsal.yaml, which is coarser and far smaller.
 """
 
 import argparse

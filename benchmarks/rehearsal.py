@@ -1,7 +1,8 @@
 r"""The paper's study at its full size on synthetic brains, in pieces that each fit ten minutes of a GPU.
 
     python benchmarks/rehearsal.py template rehearsal/template.npz
-    python benchmarks/rehearsal.py piece rehearsal/piece-1 --template rehearsal/template.npz --models 3d-none
+    python benchmarks/rehearsal.py piece rehearsal/piece-1 --template rehearsal/template.npz \\
+        --models 3d-none --shares 100
     cp -r rehearsal/piece-*/results rehearsal/
     snakemake --cores 8 --configfile config/rehearsal.yaml --directory rehearsal --allowed-rules \\
         synthesise_cohort assign_splits collect_splits collect_metrics collect_cohorts resample_metrics \\
@@ -12,9 +13,9 @@ The first command needs the packages of requirements.txt. A piece needs torch, n
 it makes the three cohorts of config/rehearsal.yaml (unless --work has them already), trains the models that
 are named on their shares of the healthy subjects with their seeds, searches thresholds, evaluates, and leaves
 what results/evaluate/, threshold/ and train/ hold of them but the weights: counts, tables and histories, some
-megabytes. Pieces may come from any machine. `--maximum-steps` shortens the trainings: for a try, not for a
-result. `--subjects N` takes another number of healthy subjects. Prints the seconds of every step and the peak
-memory.
+megabytes. Pieces may come from any machine; the smallest is one model and one share of the healthy subjects
+(--shares; without it, all shares). `--maximum-steps` shortens the trainings: for a try, not for a result.
+`--subjects N` takes another number of healthy subjects. Prints the seconds of every step and the peak memory.
 """
 
 import argparse
@@ -183,6 +184,7 @@ def run_piece(options: argparse.Namespace) -> None:
         make_data(config, work, options.template)
     for model in options.models:
         shares = study["fractions_percent"] if model in study["models"] else [100]
+        shares = [share for share in shares if share in (options.shares or shares)]
         for percent, seed in ((share, seed) for share in shares for seed in study["seeds"]):
             network = None
             if model in MODEL_NAMES:
@@ -220,6 +222,7 @@ def main() -> None:
     piece.add_argument("--template", type=Path, required=True)
     piece.add_argument("--models", nargs="+", required=True, choices=[*MODEL_NAMES, *BASELINES])
     piece.add_argument("--config", nargs="+", type=Path, default=[ROOT / "config/rehearsal.yaml"])
+    piece.add_argument("--shares", nargs="+", type=int, help="of the healthy subjects, in percent: not all")
     piece.add_argument("--work", type=Path, help="where the brains are kept for the next piece")
     piece.add_argument("--subjects", type=int, help="healthy ones")
     piece.add_argument("--maximum-steps", type=int)

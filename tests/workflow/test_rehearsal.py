@@ -23,6 +23,7 @@ def test_a_piece_has_the_numbers_of_the_rules_byte_by_byte(study, tmp_path):
     config = yaml.safe_load(overlay.read_text())
     for section, values in STRAIGHT.items():
         config[section] |= values
+    config["study"]["fractions_percent"] = [50, 100]
     overlay.write_text(yaml.safe_dump(config))
     rehearsal.run("--", f"results/{RUN}/brats-t1/metrics.csv", f"results/{RUN}/atlas-t1/metrics.csv")
 
@@ -30,13 +31,14 @@ def test_a_piece_has_the_numbers_of_the_rules_byte_by_byte(study, tmp_path):
     template, piece = tmp_path / "template.npz", tmp_path / "piece"
     subprocess.run([*script, "template", str(template)], check=True)
     command = [*script, "piece", str(piece), "--template", str(template), "--models", "3d-cube-noise"]
-    subprocess.run([*command, "--config", str(overlay)], check=True)
+    subprocess.run([*command, "--shares", "100", "--config", str(overlay)], check=True)
 
     for dataset in ("brats-t1", "atlas-t1"):
         for name in ("metrics.csv", "subjects.csv", "counts.npz", "slices.npz"):
             ours = rehearsal.results / RUN / dataset / name
             assert (piece / "results" / RUN / dataset / name).read_bytes() == ours.read_bytes(), ours
     assert (piece / "results" / RUN / "brats-t1ce/metrics.csv").exists()  # Table 2
+    assert len(list(piece.glob("results/train/*/*/*"))) == 1  # one share was asked for
     left = sum(path.stat().st_size for path in piece.rglob("*") if path.is_file())
     assert left < 1e6 and not list(piece.rglob("*.pt"))
 
