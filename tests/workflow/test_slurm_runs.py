@@ -79,7 +79,9 @@ def finished(slurm, study, tmp_path_factory):
     """
     copied = study.copy(tmp_path_factory.mktemp("cluster"), results=False)
     replace(
-        copied.workflow / "workflow/rules/train.smk", "mem_mb=growing(8000)", f"mem_mb=growing({FIRST_MB})"
+        copied.workflow / "workflow/rules/train.smk",
+        "mem_mb=growing(training_mb)",
+        f"mem_mb=growing({FIRST_MB})",
     )
     overlay = {"study": {"table_1_models": TRAININGS}, "train": {"device": "auto"}}
     run = submit(slurm, copied, overlay)
@@ -162,7 +164,7 @@ def test_a_second_run_has_nothing_to_do(slurm, finished):
 
 def test_a_training_over_its_time_comes_back_and_goes_on_where_it_was(slurm, study, tmp_path):
     copied = study.copy(tmp_path)
-    replace(copied.workflow / "workflow/rules/train.smk", "runtime=growing(600)", "runtime=growing(1)")
+    replace(copied.workflow / "workflow/rules/train.smk", "growing(training_minutes)", "growing(1)")
     # so that a minute is too short, and two are enough for what is left
     replace(
         copied.workflow / "spatial_erasing/train/checkpoint.py",
