@@ -18,7 +18,7 @@ test: $(DEV_STAMP)
 	$(VENV)/bin/python -m pytest -m "not long"
 
 test-all: $(DEV_STAMP) $(STRIP_STAMP) $(SLURM_STAMP)
-	$(VENV)/bin/python -m pytest -m long
+	$(VENV)/bin/python -m pytest -m long --numprocesses 2 --dist loadfile
 
 $(RUN_STAMP): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
