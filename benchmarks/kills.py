@@ -53,12 +53,12 @@ def disturb(folder: Path, kills: int, moments: random.Random) -> int:
     """Run the study from nothing to its end under at most so many kills; returns how many it took."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    done, run = 0, start(folder)
+    done, disturbed, run = 0, False, start(folder)
     while True:
         try:
             status = run.wait(moments.uniform(0.5, LONGEST_SECONDS) if done < kills else None)
         except subprocess.TimeoutExpired:
-            done += 1
+            done, disturbed = done + 1, True
             try:
                 victim = kill_one(run, moments)
             except psutil.NoSuchProcess:
@@ -67,7 +67,11 @@ def disturb(folder: Path, kills: int, moments: random.Random) -> int:
             continue
         if status == 0:
             return done
-        run = start(folder)
+        if not disturbed:
+            raise SystemExit(
+                (folder / "printed.txt").read_text()[-5000:] + "a run failed that nobody disturbed"
+            )
+        disturbed, run = False, start(folder)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -23,6 +23,7 @@ GROUP_FILES = {
     "": ("", "memory.max", "memory.current", "inactive_file"),
     "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 }
+ATTEMPTS_ALONE = 3
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -96,7 +97,8 @@ def map_in_processes(
     """Results of `function` over `items`, in the order in which they are ready.
 
     A worker that is killed (by the system when memory runs out, say) takes the items in work with it; they
-    are tried once more, each alone, so that a single bad item costs no other its result.
+    are tried again, each alone and up to `ATTEMPTS_ALONE` times, so that a single bad item costs no other its
+    result, and what killed a worker by chance costs nothing.
 
     Args:
         function: picklable; handles its own errors.
@@ -120,14 +122,18 @@ def map_in_processes(
         logger.warning("a worker was killed; %d items are tried again one at a time", len(left))
     lost = []
     for item in left.values():
-        with _processes(1) as pool:
-            try:
-                yield pool.submit(function, item).result()
-            except BrokenProcessPool:
-                if killed is None:
-                    lost.append(item)
-                else:
-                    yield killed(item)
+        for _ in range(ATTEMPTS_ALONE):
+            with _processes(1) as pool:
+                try:
+                    yield pool.submit(function, item).result()
+                    break
+                except BrokenProcessPool:
+                    continue
+        else:
+            if killed is None:
+                lost.append(item)
+            else:
+                yield killed(item)
     if lost:
         raise RuntimeError(
             f"a worker process was killed, though it worked alone, at each of these: "

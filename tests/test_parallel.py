@@ -33,11 +33,12 @@ def sleep_until(item, *, marker):
     return item
 
 
-def be_killed(number, *, fatal, folder=None):
-    """Work, but for the fatal items: killed at once, only once if a folder remembers."""
-    if number in fatal and not (folder and (folder / str(number)).exists()):
+def be_killed(number, *, fatal, folder=None, times=1):
+    """Work, but for the fatal items: killed at once, only some times if a folder remembers."""
+    if number in fatal and not (folder and (folder / f"{number}-{times}").exists()):
         if folder:
-            (folder / str(number)).touch()
+            done = len(list(folder.glob(f"{number}-*")))
+            (folder / f"{number}-{done + 1}").touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return number
 
@@ -73,8 +74,9 @@ def test_a_result_comes_as_soon_as_it_is_ready(tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("fatal", [{0}, {4}, {8}])
-def test_a_worker_that_is_killed_once_costs_no_result(tmp_path, workers, fatal):
-    work = partial(be_killed, fatal=fatal, folder=tmp_path)
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_worker_that_is_killed_by_chance_costs_no_result(tmp_path, workers, fatal, times):
+    work = partial(be_killed, fatal=fatal, folder=tmp_path, times=times)
     assert sorted(map_in_processes(work, range(9), workers=workers)) == list(range(9))
 
 

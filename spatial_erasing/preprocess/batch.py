@@ -73,6 +73,7 @@ def _killed_row(scans: list[Mapping[str, str]]) -> dict[str, object]:
     """The row of a subject that takes its process down with it."""
     return failed_row(
         scans[0],
-        f"{scans[0]['path']}: the process that prepared it was killed, though it worked alone. The system "
-        f"kills what takes too much memory: free some and run again, or leave out this subject.",
+        f"{scans[0]['path']}: the process that prepared it was killed each time, though it worked alone. The "
+        f"system kills what takes too much memory: free some and run again with --forcerun prepare_brains, "
+        f"which keeps what is done, or leave out this subject.",
     )

@@ -132,7 +132,7 @@ def test_a_subject_that_takes_its_process_down_fails_in_its_row_and_the_others_g
     rows = prepared(subjects, tmp_path / "out")
     assert [row["status"] for row in rows] == ["done", "done", "failed", "done"]
     assert "raw/c/t1.nii.gz: the process that prepared it was killed" in rows[2]["reason"]
-    assert "free some and run again" in rows[2]["reason"]
+    assert "free some and run again with --forcerun prepare_brains" in rows[2]["reason"]
     monkeypatch.setattr(batch_module, "prepare_subject", prepare)
     assert [row["status"] for row in prepared(subjects, tmp_path / "out")] == ["done"] * 4
 
