@@ -68,9 +68,7 @@ def disturb(folder: Path, kills: int, moments: random.Random) -> int:
         if status == 0:
             return done
         if not disturbed:
-            raise SystemExit(
-                (folder / "printed.txt").read_text()[-5000:] + "a run failed that nobody disturbed"
-            )
+            raise SystemExit((folder / "printed.txt").read_text()[-5000:] + "it failed undisturbed")
         disturbed, run = False, start(folder)
 
 
