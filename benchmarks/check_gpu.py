@@ -22,41 +22,26 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.train import NETWORK, make_volumes, print_row
+from benchmarks.train import make_training, print_row
 from spatial_erasing.models import parse_model
 from spatial_erasing.train.device import device_name, prepare_process
 from spatial_erasing.train.engine import Trainer
-from spatial_erasing.train.network import PRESETS
 from spatial_erasing.train.record import RecordedStep, copied
-from spatial_erasing.train.settings import ComputeSettings, ErasingSettings
-from spatial_erasing.train.start import make_network, make_trainer, training_settings
+from spatial_erasing.train.settings import ComputeSettings
 
-OPTIMISATION = {
-    "batch_size": 32,
-    "learning_rate": 1e-3,
-    "warmup_steps": 100,
-    "kl_weight": 1.0,
-    "maximum_steps": 60,
-    "validate_every_steps": 20,
-    "patience_steps": 1000,
-}
 STEPS = 20
 KILLED_AT_STEP = 45  # between two validations
 TOLERANCES = {"float32": 1e-3, "bfloat16": 0.1}
 GPU, CPU = torch.device("cuda"), torch.device("cpu")
 
 
-def trainer_of(name: str, device: torch.device, *, volumes: int = 64, **computing: object) -> Trainer:
-    """A training of preset a on synthetic volumes, always with the same seed."""
-    model, values = parse_model(name), NETWORK | PRESETS["a"]
-    settings = training_settings(
-        model,
-        values={"erasing": vars(ErasingSettings()), "optimisation": OPTIMISATION},
-        computing=ComputeSettings(**computing),
-        seed=1,
+def trainer_of(name: str, device: torch.device, **computing: object) -> Trainer:
+    """A training of 60 steps on synthetic volumes."""
+    options = argparse.Namespace(
+        device="cpu" if device == CPU else "auto", batch_size=32, grid=64, volumes=64
     )
-    network = make_network(model, (64,) * 3, values=values, seed=1, device=device)
-    return make_trainer(network, make_volumes(volumes, 64), make_volumes(2, 64), settings)
+    ends = {"maximum_steps": 60, "validate_every_steps": 20}
+    return make_training(options, name, "a", ComputeSettings(**computing), **ends)
 
 
 def gradient(trainer: Trainer, inputs: tuple[Tensor, ...]) -> Tensor:
@@ -122,7 +107,7 @@ def check_memory(name: str) -> Iterator[tuple[str, str, bool]]:
     """A batch of volumes that does not fit ends with the size that would."""
     if parse_model(name).spatial_dims == 2:
         return
-    trainer = trainer_of(name, GPU, volumes=64)
+    trainer = trainer_of(name, GPU)
     torch.cuda.empty_cache()
     share = (torch.cuda.memory_allocated() + 1e9) / torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(share)

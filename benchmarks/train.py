@@ -1,7 +1,8 @@
 """Time the training step beside the ceilings of its device, and several trainings at once.
 
     python benchmarks/train.py [--dims 2 3] [--presets a b] [--precisions float32 bfloat16] [--compile]
-                               [--trainings 1 2 4] [--device auto] [--batch-size 32] [--seconds 10]
+                               [--launched] [--kernels] [--trainings 1 2 4] [--device auto]
+                               [--batch-size 32] [--seconds 10]
 
 Needs torch and numpy alone; every default fits ten minutes on a GPU. Volumes are synthetic: noise in an
 ellipsoid, 64³, float16. Floating-point operations are those that torch's own counter finds in one step. Bytes
@@ -24,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -54,26 +56,33 @@ def make_volumes(count: int, grid: int) -> Split:
     return Split(subjects, scans, np.broadcast_to(brain, scans.shape), np.zeros(0), np.zeros(0))
 
 
-def make_training(options: argparse.Namespace, dims: int, preset: str, computing: ComputeSettings) -> Trainer:
-    """A trainer of the project on synthetic volumes."""
-    model, device = parse_model(MODELS[dims]), choose_device(options.device, trainings_per_gpu=64)
-    optimisation = {
+def on_device(options: argparse.Namespace) -> torch.device:
+    """Where everything computes that can choose."""
+    return torch.device("cuda" if options.device == "auto" and torch.cuda.is_available() else "cpu")
+
+
+def make_training(
+    options: argparse.Namespace, name: str, preset: str, computing: ComputeSettings, **optimisation: int
+) -> Trainer:
+    """A training of the project on synthetic volumes, with the same seed always; without end if not told."""
+    model, device = parse_model(name), choose_device(options.device, trainings_per_gpu=64)
+    settings = {
         "batch_size": options.batch_size,
         "learning_rate": 1e-3,
         "warmup_steps": 100,
         "kl_weight": 1.0,
-        "maximum_steps": 10**9,
-        "validate_every_steps": 250,
-        "patience_steps": 10**9,
     }
-    values = {"erasing": vars(ErasingSettings()), "optimisation": optimisation}
-    settings = training_settings(model, values=values, computing=computing, seed=1)
+    settings |= {"maximum_steps": 10**9, "validate_every_steps": 250, "patience_steps": 10**9}
+    values = {"erasing": vars(ErasingSettings()), "optimisation": settings | optimisation}
     network = make_network(
         model, (options.grid,) * 3, values=NETWORK | PRESETS[preset], seed=1, device=device
     )
-    subjects = max(options.volumes, options.batch_size if dims == 3 else 1)
+    subjects = max(options.volumes, options.batch_size if model.spatial_dims == 3 else 1)
     return make_trainer(
-        network, make_volumes(subjects, options.grid), make_volumes(2, options.grid), settings
+        network,
+        make_volumes(subjects, options.grid),
+        make_volumes(2, options.grid),
+        training_settings(model, values=values, computing=computing, seed=1),
     )
 
 
@@ -140,7 +149,9 @@ def operations_of_step(trainer: Trainer) -> int:
 
 def measure(options: argparse.Namespace, dims: int, preset: str, computing: ComputeSettings) -> None:
     """Print one row of the table."""
-    trainer = make_training(options, dims, preset, computing)
+    trainer = make_training(options, MODELS[dims], preset, computing)
+    if options.launched:
+        trainer._update = trainer._plain_update
     device, counted = trainer.device, count()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -161,6 +172,7 @@ def measure(options: argparse.Namespace, dims: int, preset: str, computing: Comp
         preset,
         computing.precision
         + (", compiled" if computing.compile else "")
+        + (", launched" if options.launched else "")
         + ("" if computing.deterministic else ", not deterministic"),
         f"{rate:,.1f}",
         f"{operations / options.batch_size / 1e9:.2f}",
@@ -170,6 +182,8 @@ def measure(options: argparse.Namespace, dims: int, preset: str, computing: Comp
         f"{epoch_items / rate:,.1f}",
         f"{peak / 1e9:.1f}",
     )
+    if options.kernels:
+        print_kernels(trainer, next(counted))
 
 
 def train_alone(
@@ -178,7 +192,7 @@ def train_alone(
     """One of several trainings at once: its rate, once all have begun, goes to `rates`."""
     torch.set_num_threads(options.threads)
     prepare_process(computing)
-    trainer, counted = make_training(options, dims, "a", computing), count()
+    trainer, counted = make_training(options, MODELS[dims], "a", computing), count()
     trainer.train_step(next(counted))
     all_ready.wait()
     seconds = seconds_of(lambda: trainer.train_step(next(counted)), trainer.device, at_least=options.seconds)
@@ -204,6 +218,16 @@ def measure_together(
     )
 
 
+def print_kernels(trainer: Trainer, first_step: int) -> None:
+    """Torch's table of what five steps run, the longest first."""
+    with profile() as profiled:
+        for step in range(first_step, first_step + 5):
+            trainer.train_step(step)
+        wait(trainer.device)
+    order = "self_cuda_time_total" if trainer.device.type == "cuda" else "self_cpu_time_total"
+    print(profiled.key_averages().table(sort_by=order, row_limit=20, max_name_column_width=90))
+
+
 def print_row(*cells: object) -> None:
     """One row of a Markdown table."""
     print("| " + " | ".join(map(str, cells)) + " |", flush=True)
@@ -222,11 +246,14 @@ def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     parser.add_argument("--precisions", nargs="+", default=["float32"], choices=PRECISIONS)
     parser.add_argument("--compile", action="store_true", help="and recorded, on a GPU")
     parser.add_argument("--not-deterministic", action="store_true")
+    parser.add_argument("--launched", action="store_true", help="compiled, but not recorded")
+    parser.add_argument("--kernels", action="store_true", help="what a step runs, the longest first")
     parser.add_argument("--trainings", nargs="+", type=int, default=[])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    device = torch.device("cuda" if options.device == "auto" and torch.cuda.is_available() else "cpu")
-    print(f"{device_name(device)}, {options.threads} threads, torch {torch.__version__}, ", end="")
+    print(
+        f"{device_name(on_device(options))}, {options.threads} threads, torch {torch.__version__}, ", end=""
+    )
     print(f"batch {options.batch_size}, edge {options.grid}\n")
     return options
 

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.train import MODELS, make_training, parse_options, print_row, seconds_of, wait
+from benchmarks.train import MODELS, make_training, on_device, parse_options, print_row, seconds_of, wait
 from spatial_erasing.models import parse_model
 from spatial_erasing.train.device import choose_computing, prepare_process
 from spatial_erasing.train.engine import Trainer
@@ -93,16 +93,11 @@ def endless(loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
         yield from loader
 
 
-def on_device(options: argparse.Namespace) -> torch.device:
-    """Where all compute."""
-    return torch.device("cuda" if options.device == "auto" and torch.cuda.is_available() else "cpu")
-
-
 def our_rate(options: argparse.Namespace, dims: int) -> float:
     """Items a second of this project, as config.yaml has it."""
     computing = choose_computing(on_device(options), precision="auto", compile="auto", deterministic=True)
     prepare_process(computing)
-    trainer, counted = make_training(options, dims, "a", computing), count()
+    trainer, counted = make_training(options, MODELS[dims], "a", computing), count()
     step_seconds = seconds_of(
         lambda: trainer.train_step(next(counted)), trainer.device, at_least=options.seconds
     )
@@ -225,7 +220,7 @@ def measure(options: argparse.Namespace, dims: int) -> None:
         computing = choose_computing(
             torch.device("cpu"), precision="float32", compile=False, deterministic=False
         )
-        trainer = make_training(options, dims, "a", computing)
+        trainer = make_training(options, MODELS[dims], "a", computing)
         trainer.network.to(memory_format=torch.contiguous_format)
         return trainer
 

@@ -1,10 +1,8 @@
 import pytest
 import torch
-from torch import nn
 
-from spatial_erasing.train.layers import GroupNorm, OneMapConv2d, OneMapConv3d, PointwiseConvolution
-
-MEMORY_FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}
+from spatial_erasing.train.layers import GroupNorm, PointwiseConvolution
+from spatial_erasing.train.network import CONVOLUTIONS, FIRST_CONVOLUTIONS, MEMORY_FORMATS
 
 
 def random_maps(dims, maps, *, edge=6):
@@ -23,23 +21,13 @@ def outputs_and_gradients(layer, features):
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-@pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(lambda dims: (GroupNorm(4, 12), 12), id="group norm"),
-        pytest.param(
-            lambda dims: ({2: OneMapConv2d, 3: OneMapConv3d}[dims](1, 5, 4, stride=2, padding=1), 1)
-        ),
-        pytest.param(
-            lambda dims: ({2: OneMapConv2d, 3: OneMapConv3d}[dims](1, 5, 5, stride=2, padding=2), 1)
-        ),
-        pytest.param(
-            lambda dims: ({2: OneMapConv2d, 3: OneMapConv3d}[dims](1, 5, 3, stride=2, padding=1), 1)
-        ),
-    ],
-)
-def test_what_is_compiled_has_the_numbers_of_torch_and_leaves_channels_last(dims, make, monkeypatch):
-    layer, maps = make(dims)
+@pytest.mark.parametrize("kernel_size", [None, 3, 4, 5])
+def test_what_is_compiled_has_the_numbers_of_torch_and_leaves_channels_last(dims, kernel_size, monkeypatch):
+    if kernel_size is None:
+        layer, maps = GroupNorm(4, 12), 12
+    else:
+        padding = (kernel_size - 1) // 2
+        layer, maps = FIRST_CONVOLUTIONS[dims](1, 5, kernel_size, stride=2, padding=padding), 1
     features = random_maps(dims, maps)
     with torch.no_grad():
         for parameter in layer.parameters():
@@ -57,7 +45,7 @@ def test_what_is_compiled_has_the_numbers_of_torch_and_leaves_channels_last(dims
 @pytest.mark.parametrize("dims", [2, 3])
 def test_a_pointwise_convolution_is_a_convolution_of_one_pixel(dims):
     layer, features = PointwiseConvolution(5, 3), random_maps(dims, 5)
-    reference = {2: nn.Conv2d, 3: nn.Conv3d}[dims](5, 3, 1)
+    reference = CONVOLUTIONS[dims](5, 3, 1)
     with torch.no_grad():
         reference.weight.copy_(layer.weight.view(reference.weight.shape))
         reference.bias.copy_(layer.bias)
