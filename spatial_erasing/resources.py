@@ -21,7 +21,7 @@ TRAINING_BYTES = 240
 CUDA_MB = 4000  # libraries and context on the host's side; not measured
 # Seconds of a step for each voxel and map of that kind, one thread: 1.4e-6 in 3-D at 64³, 2.7e-6 at 32³.
 TRAINING_SECONDS = 3e-6
-GPU_TRAINING_MINUTES = 600  # an H100 takes ten; there are far slower cards
+GPU_TRAINING_MINUTES = 600  # an H100 took ten; there are far slower cards
 STACKING_MB = 300  # a worker, at the paper's padded grid; 231 measured
 # Seconds of one scan, one thread: docs/benchmarks.md. What is not named takes next to nothing.
 SECONDS_OF_A_SCAN = 2.0
