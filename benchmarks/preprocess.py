@@ -32,6 +32,7 @@ from spatial_erasing.preprocess import chain, intensity, stack, strip, subject  
 from spatial_erasing.preprocess.batch import prepare_batch  # noqa: E402
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid  # noqa: E402
 from spatial_erasing.preprocess.settings import BrainSettings  # noqa: E402
+from spatial_erasing.preprocess.standardise.ways import Standard  # noqa: E402
 from spatial_erasing.volumes import read_volume  # noqa: E402
 
 PAPER_SCANS, PAPER_CORES = 2647, 8
@@ -42,9 +43,9 @@ STEPS = {
     "skull strip": (strip, "strip_skull"),
     "resample in the box (cubic)": (chain, "resample_to_grid"),
     "denoise": (intensity, "curvature_flow"),
-    "standardise, with denoising": (chain, "standardise"),
+    "scale, with denoising": (chain, "scale_brain"),
     "write": (subject, "write_brain"),
-    "crop, pad, downsample": (stack, "shrink_subject"),
+    "standardise, crop, pad, downsample": (stack, "shrink_subject"),
 }
 SWITCHES = {
     "with bias_field: n4": {"bias_field": "n4"},
@@ -112,7 +113,7 @@ def timed_steps() -> Iterator[dict[str, list[float]]]:
         setattr(module, function, originals[name])
 
 
-def time_steps(heads: list[Path], settings: BrainSettings, grids: stack.GridSettings, device: str) -> None:
+def time_steps(heads: list[Path], settings: BrainSettings, grids: stack.StackSettings, device: str) -> None:
     """Print the seconds of each step, one thread, the first scan left out since it loads the network."""
     with tempfile.TemporaryDirectory() as folder, timed_steps() as seconds:
         totals = []
@@ -257,7 +258,10 @@ def main() -> None:
         raise SystemExit(f"{chosen.data}/whole_head holds no .nii or .nii.gz; give a folder that does")
     values = configured()
     settings = BrainSettings(**{name: values[name] for name in BrainSettings.__dataclass_fields__})
-    grids = stack.GridSettings(tuple(values["padded_grid_voxels"]), tuple(values["grid_voxels"]), "nearest")
+    standard = Standard("median", values["standard"]["median"])
+    grids = stack.StackSettings(
+        standard, tuple(values["padded_grid_voxels"]), tuple(values["grid_voxels"]), "nearest"
+    )
     for variable in ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
         os.environ[variable] = "1"
     in_a_process(time_steps, heads, settings, grids, chosen.device)

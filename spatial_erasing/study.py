@@ -95,6 +95,7 @@ def check_study(config: Mapping) -> None:
     findings = [
         *_cohort_findings(config),
         *_grid_findings(config),
+        *_standard_findings(config),
         *_threshold_findings(config),
         *_size_findings(config),
     ]
@@ -171,6 +172,36 @@ def _grid_findings(config: Mapping) -> Iterator[str]:
         yield "preprocess.register: affine needs new voxels: set preprocess.resample to cubic or linear"
     if not config["preprocess"]["lower_percentile"] < config["preprocess"]["upper_percentile"]:
         yield "preprocess.lower_percentile must lie below upper_percentile"
+
+
+def _standard_findings(config: Mapping) -> Iterator[str]:
+    """A way to standardise that lacks the target of a sequence, or that has nothing to standardise."""
+    preprocess, study = config["preprocess"], config["study"]
+    way, standard = preprocess["standardise"], preprocess["standard"]
+    if config["phantom"]["straight_to_grid"] and way != "range":
+        yield (
+            f"phantom.straight_to_grid makes volumes without preprocessing: preprocess.standardise is {way}; "
+            "write range"
+        )
+    percentiles = standard["landmarks"]["percentiles"]
+    if percentiles != sorted(percentiles):
+        yield f"preprocess.standard.landmarks.percentiles are {percentiles}; they must rise"
+    for sequence, (median, quartile) in standard["two_quantiles"].items():
+        if not median < quartile:
+            place = f"preprocess.standard.two_quantiles.{sequence}"
+            yield f"{place} is [{median}, {quartile}]; the median must be lower"
+    if way in ("range", "landmarks"):
+        return
+    cohorts = [
+        config["ingest"]["cohorts"].get(name)
+        for name in (*study["healthy_cohorts"], *study["lesion_cohorts"])
+    ]
+    sequences = {sequence for cohort in cohorts if cohort for sequence in cohort["sequences"]}
+    for sequence in sorted(sequences - set(standard[way])):
+        yield (
+            f"preprocess.standardise is {way}, but preprocess.standard.{way} has no target for {sequence}; "
+            f"write {sequence}: {next(iter(standard[way].values()), 0.5)} there"
+        )
 
 
 def _threshold_findings(config: Mapping) -> Iterator[str]:

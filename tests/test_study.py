@@ -90,6 +90,8 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
 
     free = {("phantom", "cohorts"), ("ingest", "cohorts"), ("ingest", "downloads"), ("split", "sizes")}
     free |= {("threshold", "from_cohort"), ("report", "paper_cohorts")}
+    free |= {("preprocess", "standard", "median"), ("preprocess", "standard", "white_matter")}
+    free |= {("preprocess", "standard", "two_quantiles")}
     for path in leaves(paper):
         if any(path[: len(place)] == place and path != place for place in free):
             continue
@@ -120,6 +122,19 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
             r"atlas takes its threshold .* empty",
         ),
         ({"preprocess": {"lower_percentile": 99}}, r"lower_percentile must lie below"),
+        ({"phantom": {"straight_to_grid": True}}, r"standardise is median; write range"),
+        (
+            {"preprocess": {"standard": {"landmarks": {"percentiles": [50, 10]}}}},
+            r"landmarks\.percentiles are \[50, 10\]; they must rise",
+        ),
+        (
+            {"preprocess": {"standard": {"two_quantiles": {"t1": [0.7, 0.7]}}}},
+            r"two_quantiles\.t1 is \[0\.7, 0\.7\]; the median must be lower",
+        ),
+        (
+            {"ingest": {"cohorts": {"brats": {"sequences": ["t1", "flair"]}}}},
+            r"standard\.median has no target for flair; write flair: 0\.5 there",
+        ),
         ({"evaluate": {"lesion_size_percentiles": [60, 40]}}, r"are 60 and 40; the first must lie below"),
         (
             {

@@ -1,4 +1,4 @@
-"""A subject's scans to a standardised brain, in the paper's order: resample, strip, denoise, standardise."""
+"""A subject's scans to a brain in [0, 1], in the paper's order: resample, strip, denoise, scale."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import numpy as np
 
 from spatial_erasing.grids import Grid
 from spatial_erasing.preprocess.downsample import bounding_box
-from spatial_erasing.preprocess.intensity import standardise
+from spatial_erasing.preprocess.intensity import scale_brain
 from spatial_erasing.preprocess.register import register_to_template
 from spatial_erasing.preprocess.resample import (
     isotropic_grid,
@@ -58,11 +58,12 @@ def prepare_brain(
     settings: BrainSettings,
     device: str = "cpu",
 ) -> PreparedBrain:
-    """Resample, strip, denoise and standardise the scans of a subject (Bengs et al. 2021, section 2.1).
+    """Resample, strip, denoise and scale the scans of a subject (Bengs et al. 2021, section 2.1).
 
-    All sequences share the brain mask and the box that the T1 defines; each has percentiles of its own.
-    Intensities are computed in the box around brain and lesion alone: what lies outside is never used, so
-    inside the brain the result is that of the paper's order on the whole head.
+    Their contrast is standardised when the cohort is stacked, so that another way to do it strips no skull
+    again. All sequences share the brain mask and the box that the T1 defines; each has percentiles of its
+    own. Intensities are computed in the box around brain and lesion alone: what lies outside is never used,
+    so inside the brain the result is that of the paper's order on the whole head.
 
     Raises:
         ValueError: a scan, mask or lesion that cannot be used, with what was found and what to do.
@@ -85,7 +86,7 @@ def prepare_brain(
         interpolation = "nearest" if settings.resample == "none" else settings.resample
         intensities = resample_to_grid(scan, box_grid, interpolation=interpolation)
         with _about(scan.path):
-            sequences[name], ranges[name] = standardise(
+            sequences[name], ranges[name] = scale_brain(
                 intensities, box_brain, box_grid, volume_voxels=brain.size, settings=settings
             )
     centred = bounding_box(box_brain if settings.crop else np.ones_like(box_brain))

@@ -1,4 +1,4 @@
-"""Intensities of a brain: corrected, denoised, and on one scale for all scanners, from 0 to 1."""
+"""Intensities of a brain: corrected, denoised, and scaled so that they lie between 0 and 1."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from spatial_erasing.preprocess.denoise import curvature_flow, non_local_means
 from spatial_erasing.preprocess.settings import BrainSettings
 
 
-def standardise(
+def scale_brain(
     intensities: np.ndarray,
     brain: np.ndarray,
     grid: Grid,
@@ -32,10 +32,10 @@ def standardise(
     # denoising rounds off the rim even of a constant scan, which would then seem to have a range
     intensity_range(masked, brain, **settings.percentiles)
     masked = denoise(correct_bias(masked, brain, grid, settings=settings), brain, grid, settings=settings)
-    if settings.standardise == "none":
+    if settings.percentiles_of == "none":
         require_unit_range(masked, brain)
         low, high = 0.0, 1.0
-    elif settings.standardise == "volume":
+    elif settings.percentiles_of == "volume":
         low, high = volume_range(masked, brain, volume_voxels=volume_voxels, **settings.percentiles)
     else:
         low, high = intensity_range(masked, brain, **settings.percentiles)
@@ -139,6 +139,6 @@ def require_unit_range(scan: np.ndarray, brain: np.ndarray, *, tolerance: float 
     low, high = float(scan[brain].min()), float(scan[brain].max())
     if low < -tolerance or high > 1 + tolerance or high < 0.5:
         raise ValueError(
-            f"the brain's intensities reach from {low:.3g} to {high:.3g}, but preprocess.standardise "
-            f"is none, which expects them from 0 to 1 already. Set it to brain, or scale the scan."
+            f"the brain's intensities reach from {low:.3g} to {high:.3g}, but preprocess.percentiles_of is "
+            f"none, which expects them from 0 to 1 already. Set it to brain, or scale the scan."
         )

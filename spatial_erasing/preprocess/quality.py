@@ -1,4 +1,4 @@
-"""Which subjects of a cohort to look at: a table of measures and one plain rule for the brain's volume.
+"""Which subjects of a cohort to look at: a table of measures, a rule for volume and one for contrast.
 
 A flag excludes nobody. It comes with the line that does, for the user's own table of exclusions.
 """
@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spatial_erasing.preprocess.curves import HealthyBand
+
 COLUMNS = (
     *("cohort", "subject", "scanner", "status", "reason", "brain_ml", "brain_deviations"),
-    *("lower_intensity", "median_intensity", "upper_intensity", "box_voxels"),
+    *("lower_intensity", "median_intensity", "upper_intensity", "intensity_maps", "beyond_band"),
+    "box_voxels",
     *("lesion_ml", "lesion_downsampled_ml", "lesion_outside_brain_percent"),
     *("warning", "flag", "exclude_line"),
 )
@@ -26,15 +29,17 @@ _MINIMUM_SUBJECTS = 5
 
 @dataclass(frozen=True)
 class FlagRule:
-    """A brain is flagged outside these ml, or further than this from the median of its cohort.
+    """A brain is flagged outside these ml, or further than this from its cohort's median or the healthy band.
 
     Args:
         outside_ml: lowest and highest volume that is not flagged.
         beyond_deviations: largest distance that is not flagged, in robust standard deviations.
+        beyond_band: largest distance of a quantile curve from the healthy band that is not flagged.
     """
 
     outside_ml: tuple[float, float]
     beyond_deviations: float
+    beyond_band: float
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,13 @@ def brain_spread(volumes_ml: Iterable[float]) -> Spread:
     return Spread(median_ml, deviation_ml if is_defined else np.nan)
 
 
-def quality_rows(manifest: Iterable[Mapping[str, object]], *, rule: FlagRule) -> list[dict[str, object]]:
+def quality_rows(
+    manifest: Iterable[Mapping[str, object]],
+    *,
+    rule: FlagRule,
+    curves: Mapping[str, Mapping[str, np.ndarray]],
+    band: HealthyBand,
+) -> list[dict[str, object]]:
     """One row a subject with its measures, flag and the line that would exclude it; the worst first.
 
     Failed subjects come first, then flagged ones, then those with a warning; each group sorted by name.
@@ -72,14 +83,23 @@ def quality_rows(manifest: Iterable[Mapping[str, object]], *, rule: FlagRule) ->
     Args:
         manifest: all rows of one cohort's manifest, failed ones too.
         rule: when a brain is flagged.
+        curves: subject to sequence to quantile curve, of those that are done.
+        band: of the healthy training brains.
     """
     manifest = list(manifest)
     spread = brain_spread(float(row["brain_ml"]) for row in manifest if row["status"] == "done")
-    rows = [_quality_row(row, rule=rule, spread=spread) for row in manifest]
+    rows = []
+    for row in manifest:
+        distances = {
+            name: band.distance(curve) for name, curve in curves.get(str(row["subject"]), {}).items()
+        }
+        rows.append(_quality_row(row, rule=rule, spread=spread, distances=distances))
     return sorted(rows, key=_urgency)
 
 
-def _quality_row(row: Mapping[str, object], *, rule: FlagRule, spread: Spread) -> dict[str, object]:
+def _quality_row(
+    row: Mapping[str, object], *, rule: FlagRule, spread: Spread, distances: Mapping[str, tuple[float, int]]
+) -> dict[str, object]:
     """The row of one subject; what a failed one lacks is empty."""
     box = [str(row.get(f"box_{axis}_voxels", "")) for axis in "xyz"]
     kept = {name: row.get(name, "") for name in COLUMNS} | {"box_voxels": "×".join(box) if all(box) else ""}
@@ -87,15 +107,35 @@ def _quality_row(row: Mapping[str, object], *, rule: FlagRule, spread: Spread) -
         return kept | {"exclude_line": exclude_line(row, "preprocessing failed")}
     volume_ml = float(row["brain_ml"])
     deviations = spread.deviations(volume_ml)
-    flag = flag_sentence(volume_ml, rule=rule, spread=spread)
+    flags = {
+        f"brain of {volume_ml:.0f} ml": volume_sentence(volume_ml, rule=rule, spread=spread),
+        "contrast outside the healthy band": contrast_sentence(distances, rule=rule),
+    }
+    flags = {reason: sentence for reason, sentence in flags.items() if sentence}
     return kept | {
         "brain_deviations": "" if np.isnan(deviations) else deviations,
-        "flag": flag,
-        "exclude_line": exclude_line(row, f"brain of {volume_ml:.0f} ml") if flag else "",
+        "beyond_band": max((distance for distance, _ in distances.values()), key=abs, default=""),
+        "flag": " ".join(flags.values()),
+        "exclude_line": exclude_line(row, ", ".join(flags)) if flags else "",
     }
 
 
-def flag_sentence(volume_ml: float, *, rule: FlagRule, spread: Spread) -> str:
+def contrast_sentence(distances: Mapping[str, tuple[float, int]], *, rule: FlagRule) -> str:
+    """Which quantile curves leave the healthy band, how far and where; empty if none does.
+
+    Args:
+        distances: sequence to signed distance from the band and its percentile.
+        rule: the largest distance that is not flagged.
+    """
+    return " ".join(
+        f"Contrast of {name}: percentile {percentile} lies {abs(distance):.2f} "
+        f"{'above' if distance > 0 else 'below'} the healthy band, limit {rule.beyond_band:g}."
+        for name, (distance, percentile) in distances.items()
+        if abs(distance) > rule.beyond_band
+    )
+
+
+def volume_sentence(volume_ml: float, *, rule: FlagRule, spread: Spread) -> str:
     """What is unusual about a brain of this volume and by which rule; empty if nothing is."""
     lowest_ml, highest_ml = rule.outside_ml
     findings = []

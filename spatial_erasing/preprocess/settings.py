@@ -24,7 +24,7 @@ class BrainSettings:
     denoise_iterations: int
     denoise_patch_voxels: int
     denoise_search_voxels: int
-    standardise: str
+    percentiles_of: str
     lower_percentile: float
     upper_percentile: float
     crop: bool

@@ -17,16 +17,19 @@ from spatial_erasing.preprocess.downsample import (
     slices_with_label,
 )
 from spatial_erasing.preprocess.geometry import chain_of_grids, read_record
+from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap
+from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import COLUMNS
 from spatial_erasing.volumes import read_volume
 
-MANIFEST_COLUMNS = (*COLUMNS, "lesion_downsampled_ml")
+MANIFEST_COLUMNS = (*COLUMNS, "lesion_downsampled_ml", "intensity_maps")
 
 
 @dataclass(frozen=True)
-class GridSettings:
-    """The padded grid at the prepared spacing, the grid of the networks, and how labels get there."""
+class StackSettings:
+    """The contrast, the padded grid at the prepared spacing, the networks' grid, and how labels get there."""
 
+    standard: Standard
     padded_grid_voxels: tuple[int, int, int]
     grid_voxels: tuple[int, int, int]
     lesion_downsampling: str
@@ -44,15 +47,17 @@ def largest_box(rows: Iterable[Mapping[str, object]]) -> tuple[int, int, int]:
 
 
 def shrink_subject(
-    folder: Path, *, sequences: tuple[str, ...], settings: GridSettings
-) -> tuple[dict[str, np.ndarray], dict[str, Grid]]:
+    folder: Path, *, sequences: tuple[str, ...], settings: StackSettings
+) -> tuple[dict[str, np.ndarray], dict[str, Grid], dict[str, IntensityMap]]:
     """One prepared brain on the networks' grid, and the chain of grids that leads back to its scan.
 
-    The brain's box is centred in the padded grid; a voxel of the new grid is brain if at least half of it is;
-    intensities are averages over the new voxel, float16 in [0, 1], 0 outside the brain.
+    Each sequence is brought onto its standard contrast, then the brain's box is centred in the padded grid. A
+    voxel of the new grid is brain if at least half of it is; intensities are averages over the new voxel,
+    float16 in [0, 1], 0 outside the brain.
 
     Returns:
-        The sequences, "brain", "lesion" and "lesion_slices", which its lesion touches; and the grids.
+        The sequences, "brain", "lesion" and "lesion_slices", which its lesion touches; the grids; and the
+        intensity map of each sequence.
 
     Raises:
         ValueError: the brain is larger than the padded grid.
@@ -62,33 +67,33 @@ def shrink_subject(
     grids = chain_of_grids(record, padded_grid_voxels=window, grid_voxels=grid_voxels)
     start = centred_window(*record["centred"], window_voxels=window)
 
-    def padded(name: str) -> np.ndarray:
-        volume = read_volume(folder / f"{name}.nii.gz").intensities
+    def padded(volume: np.ndarray) -> np.ndarray:
         return extract_window(volume, start, window_voxels=window)
 
-    lesion = padded("lesion") > 0
-    brain = downsample(padded("brain"), grid_voxels=grid_voxels) >= 0.5
-    shrunk = {
-        name: np.where(brain, np.clip(downsample(padded(name), grid_voxels=grid_voxels), 0, 1), 0).astype(
-            np.float16
-        )
-        for name in sequences
-    }
+    whole_brain = read_volume(folder / "brain.nii.gz").intensities > 0
+    lesion = padded(read_volume(folder / "lesion.nii.gz").intensities) > 0
+    brain = downsample(padded(whole_brain), grid_voxels=grid_voxels) >= 0.5
+    shrunk, maps = {}, {}
+    for name in sequences:
+        scan = read_volume(folder / f"{name}.nii.gz").intensities
+        maps[name] = settings.standard.map_of(scan[whole_brain], sequence=name)
+        small = downsample(padded(maps[name](scan)), grid_voxels=grid_voxels)
+        shrunk[name] = np.where(brain, np.clip(small, 0, 1), 0).astype(np.float16)
     small_lesion = downsample_label(lesion, grid_voxels=grid_voxels, method=settings.lesion_downsampling)
     slices = slices_with_label(lesion, slices=grid_voxels[2])
-    return shrunk | {"brain": brain, "lesion": small_lesion, "lesion_slices": slices}, grids
+    return shrunk | {"brain": brain, "lesion": small_lesion, "lesion_slices": slices}, grids, maps
 
 
 def stack_cohort(
-    rows: list[dict[str, object]], *, sequences: tuple[str, ...], settings: GridSettings, cores: int
+    rows: list[dict[str, object]], *, sequences: tuple[str, ...], settings: StackSettings, cores: int
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Grid]]]:
     """Arrays of a cohort, first axis the subject, and each subject's chain of grids by its name.
 
     Args:
         rows: the cohort's manifest; a brain that does not fit fails in its row, the others receive what is
-            left of their lesion, `lesion_downsampled_ml`.
+            left of their lesion, `lesion_downsampled_ml`, and their `intensity_maps`.
         sequences: arrays to make, such as ("t1", "t1ce").
-        settings: the grids.
+        settings: contrast and grids.
         cores: worker processes.
     """
     shrink = partial(_shrink_row, sequences=sequences, settings=settings)
@@ -98,8 +103,9 @@ def stack_cohort(
         if isinstance(reason := shrunk[row["subject"]], str):
             row.update(status="failed", reason=reason)
         else:
-            arrays, grids = shrunk[row["subject"]]
+            arrays, grids, maps = shrunk[row["subject"]]
             row["lesion_downsampled_ml"] = float(arrays["lesion"].sum() * grids["network"].voxel_ml)
+            row["intensity_maps"] = "; ".join(f"{name}: {found}" for name, found in maps.items())
     kept = [row["subject"] for row in done if row["status"] == "done"]
     if not kept:
         reasons = [f"{row['cohort']} {row['subject']}: {row['reason']}" for row in rows[:10]]
@@ -115,8 +121,8 @@ def stack_cohort(
 
 
 def _shrink_row(
-    row: Mapping[str, object], *, sequences: tuple[str, ...], settings: GridSettings
-) -> tuple[str, tuple[dict[str, np.ndarray], dict[str, Grid]] | str]:
+    row: Mapping[str, object], *, sequences: tuple[str, ...], settings: StackSettings
+) -> tuple[str, tuple[dict[str, np.ndarray], dict[str, Grid], dict[str, IntensityMap]] | str]:
     """A subject's name with its arrays, or with the reason why there are none."""
     try:
         return row["subject"], shrink_subject(Path(row["folder"]), sequences=sequences, settings=settings)

@@ -2,9 +2,13 @@
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from spatial_erasing.atomic import write_text
+from spatial_erasing.preprocess.curves import HealthyBand
 from spatial_erasing.preprocess.quality import (
     EXCLUSION_HEADER,
     Counts,
@@ -12,8 +16,10 @@ from spatial_erasing.preprocess.quality import (
     brain_spread,
     count_quality,
 )
+from spatial_erasing.report.curve_chart import STYLE, chart, sparkline
 
-_STYLE = """
+_STYLE = (
+    """
 :root { color-scheme: light dark; --line: #c8c8c8; --soft: #5c5c5c; --back: #fff; --tile: #f3f3f3;
         --bad: #a33b00; --mild: #7a5600 }
 @media (prefers-color-scheme: dark) {
@@ -21,6 +27,7 @@ _STYLE = """
           --bad: #ff9a5c; --mild: #f0c24b } }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em; background: var(--back) }
 h1 { font-size: 1.5em; margin: 0 0 .6em } h2 { font-size: 1.15em; margin: 1.8em 0 .4em }
+h3 { font-size: 1em; margin: 1em 0 .3em }
 p { max-width: 46em; margin: .5em 0 }
 .tiles { display: flex; flex-wrap: wrap; gap: .6em; margin: 0 0 1em; padding: 0 }
 .tiles div { background: var(--tile); border-radius: 6px; padding: .5em 1em }
@@ -36,6 +43,8 @@ tbody tr { border-bottom: 1px solid color-mix(in srgb, var(--line) 45%, transpar
 code, pre { font: 13px/1.5 ui-monospace, monospace }
 pre { background: var(--tile); border-radius: 6px; padding: .7em 1em; overflow-x: auto; max-width: 60em }
 """
+    + STYLE
+)
 
 # Title of a column -> the quantity and its decimals; lesions only where the cohort has any.
 _NUMBERS = {
@@ -44,6 +53,7 @@ _NUMBERS = {
     "intensity, lower": ("lower_intensity", 0),
     "median": ("median_intensity", 0),
     "upper": ("upper_intensity", 0),
+    "beyond the healthy band": ("beyond_band", 2),
     "box, voxels": ("box_voxels", None),
 }
 _LESION_NUMBERS = {
@@ -54,8 +64,21 @@ _LESION_NUMBERS = {
 _STATE_CLASSES = {"failed": "bad", "flagged": "bad", "warning": "mild", "done": ""}
 
 
+@dataclass(frozen=True)
+class Contrast:
+    """What the quantile curves of a cohort are drawn from.
+
+    Args:
+        curves: subject to sequence to curve.
+        band: of the healthy training brains.
+    """
+
+    curves: Mapping[str, Mapping[str, np.ndarray]]
+    band: HealthyBand
+
+
 def write_quality_page(
-    rows: Sequence[Mapping[str, object]], path: str | Path, *, cohort: str, rule: FlagRule
+    rows: Sequence[Mapping[str, object]], path: str | Path, *, cohort: str, rule: FlagRule, contrast: Contrast
 ) -> None:
     """Write the rows of `quality_rows` as one HTML page that needs no network and no script."""
     counts = count_quality(rows)
@@ -65,8 +88,12 @@ def write_quality_page(
         _tiles(counts),
         _rule_in_words(rows, rule=rule),
         *_suspects(rows),
+        *_charts(rows, rule=rule, contrast=contrast),
         "<h2>Every subject</h2>",
-        _table(["subject", "scanner", "state", *numbers], (_cells(row, numbers) for row in rows)),
+        _table(
+            ["subject", "scanner", "state", "contrast", *numbers, "intensity map"],
+            (_cells(row, numbers, rule=rule, contrast=contrast) for row in rows),
+        ),
     ]
     head = f'<meta charset="utf-8"><title>{html.escape(cohort)}: quality</title><style>{_STYLE}</style>'
     page = f'<!doctype html>\n<html lang="en">{head}\n' + "\n".join(parts) + "\n</html>\n"
@@ -116,11 +143,34 @@ def _rule_in_words(rows: Iterable[Mapping[str, object]], *, rule: FlagRule) -> s
     return f"<p>{words} Flagged is not excluded: the study uses every subject that is done.</p>"
 
 
+def _charts(rows: Sequence[Mapping[str, object]], *, rule: FlagRule, contrast: Contrast) -> list[str]:
+    """The quantile curves of each sequence against the healthy band, and how to read them."""
+    sequences = dict.fromkeys(name for curves in contrast.curves.values() for name in curves)
+    if not sequences:
+        return []
+    band = contrast.band
+    words = (
+        "A curve is the intensity of one brain at each percentile of its voxels. Grey: where the curves of "
+        f"the {band.brains} healthy training brains lie ({band.sequence}; dashed: their median). The "
+        "networks take a brain far outside for one large anomaly; more than "
+        f"{rule.beyond_band:g} outside, it is flagged. A large lesion or another sequence does so, too."
+    )
+    parts = ["<h2>Contrast</h2>", f"<p>{words}</p>"]
+    for name in sequences:
+        drawn = [
+            (curves[name], abs(band.distance(curves[name])[0]) > rule.beyond_band)
+            for curves in contrast.curves.values()
+        ]
+        title = html.escape(f"{name}: {sum(odd for _, odd in drawn)} of {len(drawn)} outside the band")
+        parts.append(f"<h3>{title}</h3>{chart(drawn, band, label=title)}")
+    return parts
+
+
 def _suspects(rows: Sequence[Mapping[str, object]]) -> list[str]:
     """Whom to look at and why, and the lines that leave them out."""
     suspects = [row for row in rows if state_of(row) != "done"]
     if not suspects:
-        return ["<p>Nobody failed, nobody is flagged, nobody has a warning.</p>"]
+        return ["<p>All subjects passed: none failed, is flagged or has a warning.</p>"]
     parts = ["<h2>To look at</h2>", _table(["subject", "state", "what was found"], map(_finding, suspects))]
     lines = [str(row["exclude_line"]) for row in suspects if row["exclude_line"]]
     if lines:
@@ -151,12 +201,22 @@ def _finding(row: Mapping[str, object]) -> list[str]:
     ]
 
 
-def _cells(row: Mapping[str, object], numbers: Mapping[str, tuple[str, int | None]]) -> list[str]:
-    """A subject in numbers."""
+def _cells(
+    row: Mapping[str, object],
+    numbers: Mapping[str, tuple[str, int | None]],
+    *,
+    rule: FlagRule,
+    contrast: Contrast,
+) -> list[str]:
+    """A subject in numbers, with the picture of its quantile curves."""
     state = state_of(row)
     words = [_cell(row["subject"], "text"), _cell(row["scanner"], "text")]
     words.append(_cell(state, f"text {_STATE_CLASSES[state]}"))
-    return words + [_cell(_printed(row[quantity], decimals)) for quantity, decimals in numbers.values()]
+    curves = contrast.curves.get(str(row["subject"]), {})
+    is_odd = abs(float(row["beyond_band"] or 0)) > rule.beyond_band
+    words.append(f"<td>{sparkline(curves, contrast.band, is_odd=is_odd) if curves else ''}</td>")
+    cells = [_cell(_printed(row[quantity], decimals)) for quantity, decimals in numbers.values()]
+    return [*words, *cells, _cell(row["intensity_maps"], "text")]
 
 
 def _printed(value: object, decimals: int | None) -> str:
@@ -173,7 +233,7 @@ def _cell(text: object, kind: str = "") -> str:
 
 def _table(titles: Sequence[str], rows: Iterable[list[str]]) -> str:
     """A table that scrolls sideways on a narrow screen; titles of words stand left like their cells."""
-    words = ("subject", "scanner", "state", "what was found")
+    words = ("subject", "scanner", "state", "what was found", "intensity map")
     head = "".join(f'<th class="text">{t}</th>' if t in words else f"<th>{t}</th>" for t in titles)
     body = "\n".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'

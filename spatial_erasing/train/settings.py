@@ -47,6 +47,25 @@ class ErasingSettings:
 
 
 @dataclass(frozen=True)
+class AugmentationSettings:
+    """What is changed in a sample and in its target alike.
+
+    Args:
+        contrast: logarithm of the largest power of the intensity; 0 switches it off.
+    """
+
+    contrast: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.contrast <= 2:
+            raise ValueError(
+                f"train.augmentation.contrast is {self.contrast}; expected 0 (off) to 2, the logarithm of "
+                "the largest power of the intensity: 0.35 is a power from 0.70 to 1.42. Correct it in "
+                "config.yaml."
+            )
+
+
+@dataclass(frozen=True)
 class OptimisationSettings:
     """How long and how fast to train; the `train.optimisation` section of config.yaml explains each value."""
 
@@ -85,6 +104,7 @@ class TrainingSettings:
     Args:
         model: which erasing the network trains with.
         erasing: how much is erased.
+        augmentation: what is changed in input and target alike.
         optimisation: batch, rate, weight and length.
         computing: precision, and whether the layers are compiled.
         seed: of all that is drawn.
@@ -92,6 +112,7 @@ class TrainingSettings:
 
     model: ModelSpec
     erasing: ErasingSettings
+    augmentation: AugmentationSettings
     optimisation: OptimisationSettings
     computing: ComputeSettings
     seed: int

@@ -17,6 +17,7 @@ from spatial_erasing.train.engine import Trainer
 from spatial_erasing.train.items import training_items
 from spatial_erasing.train.network import MEMORY_FORMATS, NetworkSettings, SpatialVAE
 from spatial_erasing.train.settings import (
+    AugmentationSettings,
     ComputeSettings,
     ErasingSettings,
     OptimisationSettings,
@@ -58,13 +59,15 @@ def training_settings(
 
     Args:
         model: dimensions and erasing.
-        values: those of `train` in config.yaml: `erasing` and `optimisation`, some of them by dimensions.
+        values: those of `train` in config.yaml: `erasing`, `augmentation` and `optimisation`, some of them by
+            dimensions.
         computing: how its device computes.
         seed: of all that is drawn while training.
     """
     return TrainingSettings(
         model,
         ErasingSettings(**values["erasing"]),
+        AugmentationSettings(**values["augmentation"]),
         OptimisationSettings(**_of_dimensions(values["optimisation"], model.spatial_dims)),
         computing,
         seed,

@@ -10,10 +10,11 @@ from analytic_head import SETTINGS, VARIANTS, intensities_at, sample, variant, w
 
 from spatial_erasing.preprocess.downsample import downsample, extract_window
 from spatial_erasing.preprocess.geometry import chain_of_grids, read_chains, return_to_scan, write_chains
-from spatial_erasing.preprocess.stack import GridSettings, shrink_subject
+from spatial_erasing.preprocess.stack import StackSettings, shrink_subject
+from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
 
-SETTINGS_OF_GRIDS = GridSettings((100, 116, 104), (64, 64, 64), "nearest")
+SETTINGS_OF_GRIDS = StackSettings(Standard("range", {}), (100, 116, 104), (64, 64, 64), "nearest")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def chains(tmp_path_factory):
             [write_subject(folder / "raw", variant(name))], folder=folder / "done", settings=SETTINGS, code=""
         )
         assert row["status"] == "done", row["reason"]
-        _, found[name] = shrink_subject(folder / "done", sequences=("t1",), settings=SETTINGS_OF_GRIDS)
+        _, found[name], _ = shrink_subject(folder / "done", sequences=("t1",), settings=SETTINGS_OF_GRIDS)
     return found
 
 

@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 from analytic_head import LESION_CENTRE_MM, LESION_ML, SETTINGS, VARIANTS, lesion_at, variant, write_subject
 
-from spatial_erasing.preprocess.stack import GridSettings, shrink_subject
+from spatial_erasing.preprocess.stack import StackSettings, shrink_subject
+from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
 from spatial_erasing.volumes import read_volume
 
-GRIDS = GridSettings(
-    padded_grid_voxels=(100, 116, 104), grid_voxels=(64, 64, 64), lesion_downsampling="nearest"
-)
+GRIDS = StackSettings(Standard("range", {}), (100, 116, 104), (64, 64, 64), "nearest")
 
 
 @pytest.fixture(scope="module")

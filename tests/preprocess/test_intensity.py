@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from spatial_erasing.grids import Grid
 from spatial_erasing.preprocess import denoise
 from spatial_erasing.preprocess.downsample import bounding_box
-from spatial_erasing.preprocess.intensity import intensity_range, rescale, standardise
+from spatial_erasing.preprocess.intensity import intensity_range, rescale, scale_brain
 
 PERCENTILES = {"lower_percentile": 1, "upper_percentile": 99}
 
@@ -22,7 +22,7 @@ def rescale_to_percentiles(scan, brain, **percentiles):
 
 
 def standardised(box, brain, settings=SETTINGS, volume_voxels=10**7):
-    return standardise(box, brain, Grid(box.shape, np.eye(4)), volume_voxels=volume_voxels, settings=settings)
+    return scale_brain(box, brain, Grid(box.shape, np.eye(4)), volume_voxels=volume_voxels, settings=settings)
 
 
 def noisy_head():

@@ -4,18 +4,28 @@ import numpy as np
 import pytest
 from scipy.stats import median_abs_deviation
 
+from spatial_erasing.preprocess import quality
+from spatial_erasing.preprocess.curves import PERCENTILES, HealthyBand
 from spatial_erasing.preprocess.quality import (
     COLUMNS,
     EXCLUSION_HEADER,
     FlagRule,
     brain_spread,
     count_quality,
-    quality_rows,
     quality_summary,
 )
 
-RULE = FlagRule(outside_ml=(900, 2200), beyond_deviations=4)
-ANY_VOLUME = FlagRule(outside_ml=(0, np.inf), beyond_deviations=4)
+RULE = FlagRule(outside_ml=(900, 2200), beyond_deviations=4, beyond_band=0.1)
+ANY_VOLUME = FlagRule(outside_ml=(0, np.inf), beyond_deviations=4, beyond_band=0.1)
+MIDDLE = np.linspace(0.1, 0.9, len(PERCENTILES))
+BAND = HealthyBand("t1", 9, *(tuple(MIDDLE + shift) for shift in (-0.05, 0, 0.05)))
+
+
+def quality_rows(manifest, *, rule, curves=None):
+    """The rows of subjects whose contrast is that of the training brains, unless a test says otherwise."""
+    manifest = list(manifest)
+    usual = {row["subject"]: {"t1": MIDDLE} for row in manifest if row["status"] == "done"}
+    return quality.quality_rows(manifest, rule=rule, curves=usual | (curves or {}), band=BAND)
 
 
 def manifest_row(subject, brain_ml, **changes):
@@ -136,6 +146,29 @@ def test_a_cohort_of_which_nobody_is_left_is_still_a_table():
     (row,) = quality_rows([failed_row("a")], rule=RULE)
     assert row["reason"] == "too dark" and row["box_voxels"] == "" and row["flag"] == ""
     assert quality_rows([], rule=RULE) == []
+
+
+@pytest.mark.parametrize(("shift", "is_flagged"), [(0.04, False), (0.14, False), (0.16, True), (-0.16, True)])
+def test_a_contrast_outside_the_healthy_band_is_flagged(shift, is_flagged):
+    curve = MIDDLE + shift * (np.array(PERCENTILES) == 40)
+    curves = {"a": {"t1": MIDDLE, "t1ce": curve}}
+    row, other = sorted(
+        quality_rows([manifest_row("a", 1400), manifest_row("b", 1400)], rule=RULE, curves=curves),
+        key=lambda row: row["subject"],
+    )
+    assert other["flag"] == "" and other["beyond_band"] == 0
+    assert bool(row["flag"]) == is_flagged
+    assert row["beyond_band"] == pytest.approx(np.sign(shift) * max(abs(shift) - 0.05, 0))
+    if is_flagged:
+        side = "above" if shift > 0 else "below"
+        assert row["flag"] == f"Contrast of t1ce: percentile 40 lies 0.11 {side} the healthy band, limit 0.1."
+        assert row["exclude_line"] == "brats,a,contrast outside the healthy band"
+
+
+def test_volume_and_contrast_are_flagged_together():
+    (row,) = quality_rows([manifest_row("a", 500)], rule=RULE, curves={"a": {"t1": np.full(21, 0.5)}})
+    assert row["flag"].startswith("Brain of 500.0 ml") and "Contrast of t1: percentile" in row["flag"]
+    assert row["exclude_line"] == 'brats,a,"brain of 500 ml, contrast outside the healthy band"'
 
 
 def test_what_needs_a_look_comes_first():

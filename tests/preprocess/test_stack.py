@@ -6,16 +6,18 @@ from analytic_head import TINY_SETTINGS, tiny_subject
 from skimage.transform import resize_local_mean
 
 from spatial_erasing.preprocess.stack import (
-    GridSettings,
+    StackSettings,
     largest_box,
     require_few_failures,
     shrink_subject,
     stack_cohort,
 )
+from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
 from spatial_erasing.volumes import read_volume, write_volume
 
-GRIDS = GridSettings(padded_grid_voxels=(24, 22, 20), grid_voxels=(12, 11, 10), lesion_downsampling="nearest")
+AS_IT_IS = Standard("range", {})
+GRIDS = StackSettings(AS_IT_IS, (24, 22, 20), (12, 11, 10), lesion_downsampling="nearest")
 
 
 def done(folder, name, **options):
@@ -29,7 +31,7 @@ def stacked(rows, settings=GRIDS, cores=1):
 
 def test_a_small_brain_is_the_local_mean_of_the_padded_one(tmp_path):
     row = done(tmp_path, "one")
-    small, _ = shrink_subject(tmp_path / "done" / "one", sequences=("t1",), settings=GRIDS)
+    small, *_ = shrink_subject(tmp_path / "done" / "one", sequences=("t1",), settings=GRIDS)
     scan, brain = (
         read_volume(tmp_path / "done" / "one" / f"{n}.nii.gz").intensities for n in ("t1", "brain")
     )
@@ -44,11 +46,29 @@ def test_a_small_brain_is_the_local_mean_of_the_padded_one(tmp_path):
     assert (small["lesion_slices"] | ~small["lesion"].any(axis=(0, 1))).all()
 
 
+def test_each_sequence_is_standardised_at_the_prepared_spacing_and_its_map_recorded(tmp_path):
+    row = done(tmp_path, "one")
+    folder = tmp_path / "done" / "one"
+    first, brain = (read_volume(folder / f"{name}.nii.gz") for name in ("t1", "brain"))
+    write_volume(folder / "t1ce.nii.gz", first.intensities**2, first.affine)
+    standard = Standard("median", {"t1": 0.5, "t1ce": 0.3})
+    settings = StackSettings(standard, GRIDS.padded_grid_voxels, GRIDS.grid_voxels, "nearest")
+    arrays, _ = stack_cohort([row], sequences=("t1", "t1ce"), settings=settings, cores=1)
+
+    values = first.intensities[brain.intensities > 0]
+    exponent = np.log(0.5) / np.log(np.median(values))
+    assert row["intensity_maps"].startswith(f"t1: power {exponent:.4g}; t1ce: power ")
+    write_volume(folder / "t1.nii.gz", first.intensities**exponent, first.affine)
+    by_hand, *_ = shrink_subject(folder, sequences=("t1",), settings=GRIDS)
+    assert np.abs(arrays["t1"][0].astype(float) - by_hand["t1"].astype(float)).max() < 1e-3
+    assert not arrays["t1ce"][0][~arrays["brain"][0]].any()
+
+
 def test_a_second_sequence_lies_beside_the_first(tmp_path):
     done(tmp_path, "one")
     first = read_volume(tmp_path / "done" / "one" / "t1.nii.gz")
     write_volume(tmp_path / "done" / "one" / "t1ce.nii.gz", first.intensities / 2, first.affine)
-    small, _ = shrink_subject(tmp_path / "done" / "one", sequences=("t1", "t1ce"), settings=GRIDS)
+    small, *_ = shrink_subject(tmp_path / "done" / "one", sequences=("t1", "t1ce"), settings=GRIDS)
     assert np.abs(small["t1ce"] - small["t1"].astype(float) / 2).max() < 1e-3
 
 
@@ -58,7 +78,7 @@ def test_the_rows_of_all_arrays_follow_the_subjects(tmp_path):
     assert arrays["subject"].tolist() == ["healthy", "ill"]
     assert arrays["lesion"].any(axis=(1, 2, 3)).tolist() == [False, True]
     for name in ("healthy", "ill"):
-        alone, _ = shrink_subject(tmp_path / "done" / name, sequences=("t1",), settings=GRIDS)
+        alone, *_ = shrink_subject(tmp_path / "done" / name, sequences=("t1",), settings=GRIDS)
         place = arrays["subject"].tolist().index(name)
         assert all(np.array_equal(arrays[key][place], value) for key, value in alone.items())
 
@@ -122,7 +142,7 @@ def test_the_automatic_grid_holds_the_largest_brain_along_each_axis(tmp_path):
     ]
     assert largest_box(iter(rows)) == (140, 171, 130)
     row = done(tmp_path, "one")
-    settings = GridSettings(largest_box([row]), (9, 9, 9), "nearest")
+    settings = StackSettings(AS_IT_IS, largest_box([row]), (9, 9, 9), "nearest")
     assert stacked([row], settings=settings)["brain"].any()
     with pytest.raises(ValueError, match="none can set padded_grid_voxels: auto"):
         largest_box(rows[2:])

@@ -14,7 +14,7 @@ from spatial_erasing.grids import Grid
 from spatial_erasing.preprocess.bias_field import bias_field
 from spatial_erasing.preprocess.chain import prepare_brain
 from spatial_erasing.preprocess.denoise import curvature_flow, non_local_means
-from spatial_erasing.preprocess.intensity import standardise
+from spatial_erasing.preprocess.intensity import scale_brain
 from spatial_erasing.preprocess.register import register_to_template
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid, turned_grid
 from spatial_erasing.volumes import Volume
@@ -39,7 +39,7 @@ def test_without_resampling_the_scan_s_own_values_are_kept_in_the_order_of_nibab
     grid = turned_grid(scan)
     np.testing.assert_allclose(grid.affine, turned.affine, atol=1e-12)
     assert grid.shape == turned.shape
-    found = prepared(name, resample="none", crop=False, denoise="none", standardise="brain")
+    found = prepared(name, resample="none", crop=False, denoise="none", percentiles_of="brain")
     values = np.asarray(turned.dataobj)
     low, high = (found.measures[f"{end}_intensity"] for end in ("lower", "upper"))
     expected = ((values - low) / (high - low)).clip(0, 1) * found.brain
@@ -117,7 +117,7 @@ def brain_box():
 
 def scaled(values, brain, grid, *, volume_voxels=0, **changes):
     settings = replace(SETTINGS, **({"denoise": "none"} | changes))
-    return standardise(values, brain, grid, volume_voxels=volume_voxels, settings=settings)
+    return scale_brain(values, brain, grid, volume_voxels=volume_voxels, settings=settings)
 
 
 def test_percentiles_of_the_volume_are_those_of_numpy_with_all_its_background():
@@ -125,7 +125,7 @@ def test_percentiles_of_the_volume_are_those_of_numpy_with_all_its_background():
     whole = np.zeros(500_000, dtype=np.float32)
     whole[: brain.sum()] = values[brain]
     low, high = np.percentile(whole, [40, 99.8])
-    changes = {"standardise": "volume", "lower_percentile": 40, "upper_percentile": 99.8}
+    changes = {"percentiles_of": "volume", "lower_percentile": 40, "upper_percentile": 99.8}
     found, measures = scaled(values, brain, grid, volume_voxels=whole.size, **changes)
     assert (measures["lower_intensity"], measures["upper_intensity"]) == pytest.approx((low, high))
     assert low == 0 and high > 500
@@ -135,7 +135,7 @@ def test_percentiles_of_the_volume_are_those_of_numpy_with_all_its_background():
 def test_intensities_that_are_scaled_already_are_left_alone():
     values, brain, grid = brain_box()
     unit = values / values.max()
-    found, measures = scaled(unit, brain, grid, standardise="none")
+    found, measures = scaled(unit, brain, grid, percentiles_of="none")
     assert np.abs(found - unit).max() < 1e-6
     assert (measures["lower_intensity"], measures["upper_intensity"]) == (0, 1)
     assert measures["median_intensity"] == pytest.approx(np.median(unit[brain]))
@@ -144,8 +144,8 @@ def test_intensities_that_are_scaled_already_are_left_alone():
 @pytest.mark.parametrize("factor", [700.0, 0.1])
 def test_intensities_that_were_said_to_be_scaled_and_are_not_are_refused(factor):
     values, brain, grid = brain_box()
-    with pytest.raises(ValueError, match=r"reach from .* preprocess\.standardise is none.*from 0 to 1"):
-        scaled(factor * values / values.max(), brain, grid, standardise="none")
+    with pytest.raises(ValueError, match=r"reach from .* preprocess\.percentiles_of is none.*from 0 to 1"):
+        scaled(factor * values / values.max(), brain, grid, percentiles_of="none")
 
 
 def test_each_denoising_leaves_a_scan_without_noise_nearly_as_it_is_and_none_leaves_it_alone():

@@ -10,7 +10,7 @@ from spatial_erasing.report.quality_strip import draw_strip
 from spatial_erasing.report.style import MM_PER_INCH, ORANGE, SKY, VERMILION
 
 GRID, VOXEL_SIZE_MM = (8, 9, 10), (2.0, 3.0, 2.5)
-RULE = FlagRule(outside_ml=(900, 2200), beyond_deviations=4)
+RULE = FlagRule(outside_ml=(900, 2200), beyond_deviations=4, beyond_band=0.1)
 SMALL = "Brain of 512.0 ml: below 900 ml; 9.1 robust SD below the median 1450 ml, limit 4."
 
 

@@ -1,11 +1,15 @@
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+from spatial_erasing.preprocess.curves import PERCENTILES, HealthyBand
 from spatial_erasing.preprocess.quality import COLUMNS, FlagRule
-from spatial_erasing.report.quality_page import write_quality_page
+from spatial_erasing.report.quality_page import Contrast, write_quality_page
 
-RULE = FlagRule(outside_ml=(900, 2200), beyond_deviations=4)
+RULE = FlagRule(outside_ml=(900, 2200), beyond_deviations=4, beyond_band=0.1)
+MIDDLE = np.linspace(0.1, 0.9, len(PERCENTILES))
+BAND = HealthyBand("t1", 31, *(tuple(MIDDLE + shift) for shift in (-0.05, 0, 0.05)))
 HOSTILE = "<script>alert('x')</script>&\"</td>"
 
 
@@ -60,8 +64,10 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def page_of(tmp_path):
-    def write(rows, cohort="brats"):
-        write_quality_page(rows, tmp_path / "quality.html", cohort=cohort, rule=RULE)
+    def write(rows, cohort="brats", curves=None):
+        usual = {row["subject"]: {"t1": MIDDLE} for row in rows if row["status"] == "done"}
+        contrast = Contrast(usual | (curves or {}), BAND)
+        write_quality_page(rows, tmp_path / "quality.html", cohort=cohort, rule=RULE, contrast=contrast)
         return (tmp_path / "quality.html").read_text(encoding="utf-8")
 
     return write
@@ -109,11 +115,12 @@ def test_every_subject_has_a_row_with_a_cell_for_every_title(page_of):
 
 def test_a_cohort_in_order_says_so_and_offers_nothing_to_exclude(page_of):
     text = page_of([quality_row("whole", 1450.0)])
-    assert "Nobody failed" in text and "<pre>" not in text
+    assert "All subjects passed" in text and "<pre>" not in text
 
 
 @pytest.mark.parametrize(
-    "field", ["subject", "scanner", "reason", "warning", "flag", "exclude_line", "box_voxels"]
+    "field",
+    ["subject", "scanner", "reason", "warning", "flag", "exclude_line", "box_voxels", "intensity_maps"],
 )
 def test_nothing_that_a_data_set_says_becomes_markup(page_of, field):
     row = quality_row("a", 1450.0, warning="so that it is looked at")
@@ -125,6 +132,23 @@ def test_nothing_that_a_data_set_says_becomes_markup(page_of, field):
 
 def test_the_name_of_a_cohort_is_text_too(page_of):
     assert Page(page_of([WARNED], cohort=HOSTILE)).tags == Page(page_of([WARNED])).tags
+
+
+def test_each_curve_is_drawn_against_the_band_and_odd_ones_stand_out(page_of):
+    odd = quality_row("odd", 1450.0, beyond_band="0.2", intensity_maps="t1: power 1.52")
+    rows = [odd, quality_row("usual", 1450.0, beyond_band="0.0", intensity_maps="t1: power 0.9")]
+    text = page_of(rows, curves={"odd": {"t1": MIDDLE + 0.25}})
+    assert text.count('class="curve odd"') == 2 and text.count('class="curve"') == 2  # chart and table
+    assert text.count('class="band"') == 3
+    assert "t1: 1 of 2 outside the band" in text and "31 healthy training brains" in text
+    assert "t1: power 1.52" in text
+
+
+def test_a_curve_stands_where_its_numbers_say(page_of):
+    """The chart's plot is 366 wide from 44 on and 186 high down to 196."""
+    text = page_of([quality_row("a", 1450.0)], curves={"a": {"t1": np.full(len(PERCENTILES), 0.5)}})
+    points = text.split('class="curve odd" points="')[1].split('"')[0].split()
+    assert points[0] == "44.0,103.0" and points[-1] == "410.0,103.0"
 
 
 def test_the_page_needs_nothing_from_elsewhere(page_of):

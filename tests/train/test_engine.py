@@ -14,7 +14,7 @@ from spatial_erasing.cohorts import Split
 from spatial_erasing.models import parse_model
 from spatial_erasing.seeds import hash_seed
 from spatial_erasing.train.boxes import draw_erased_boxes
-from spatial_erasing.train.draws import STEPS_AHEAD
+from spatial_erasing.train.draws import STEPS_AHEAD, Draws
 from spatial_erasing.train.erasing import erase_boxes
 from spatial_erasing.train.settings import ComputeSettings
 from spatial_erasing.train.start import (
@@ -65,14 +65,25 @@ def healthy(count, *, seed=0):
 
 
 def trainer_of(
-    model="3d-cube-noise", *, optimisation=None, validation=None, network=None, seed=3, **computing
+    model="3d-cube-noise",
+    *,
+    optimisation=None,
+    validation=None,
+    network=None,
+    contrast=0.0,
+    seed=3,
+    **computing,
 ):
     torch.set_num_threads(1)
     spec = parse_model(model)
     values = NETWORK | (network or {})
     settings = training_settings(
         spec,
-        values={"erasing": ERASING, "optimisation": OPTIMISATION | (optimisation or {})},
+        values={
+            "erasing": ERASING,
+            "augmentation": {"contrast": contrast},
+            "optimisation": OPTIMISATION | (optimisation or {}),
+        },
         computing=ComputeSettings(**computing),
         seed=seed,
     )
@@ -350,3 +361,35 @@ def test_every_row_of_the_history_is_observed():
     trainer.run(observe=seen.append)
     assert seen == trainer.progress.history
     assert [row["epoch"] for row in seen] == [2.0, 4.0, 6.0]
+
+
+@pytest.mark.parametrize("model", ["2d-none", "3d-cube-noise"])
+def test_contrast_changes_input_and_target_alike(model):
+    trainer = trainer_of(model, contrast=0.5)
+    plain = trainer_of(model)
+    scans, erased, _ = trainer._inputs(*trainer._drawn(0))
+    whole, _, _ = plain._inputs(*plain._drawn(0))
+    kept = erased == scans
+    assert kept.float().mean() > 0.5 and not torch.equal(scans, whole)
+    for changed, before in zip(scans.float(), whole.float(), strict=True):
+        inner = (before > 0.05) & (before < 0.95)
+        exponents = changed[inner].log() / before[inner].log()
+        assert exponents.std() < 0.02 and math.exp(-0.52) < exponents.mean() < math.exp(0.52)
+        assert not changed[before == 0].any()
+
+
+def test_without_contrast_nothing_is_drawn_for_it():
+    """So that the weights of a study without augmentation stay the same bit for bit."""
+    trainer = trainer_of()
+    indices, boxes, generator = trainer._drawn(0)
+    _, erased, _ = trainer._inputs(indices, boxes, generator)
+    again = Draws(seed=3, items=len(trainer.training_items), batch_size=4, device=torch.device("cpu"))
+    expected = erase_boxes(
+        trainer.training_items[indices], boxes, "noise", noise_from="image", generator=again.generator(0)
+    )
+    assert torch.equal(erased, expected)
+
+
+def test_a_training_with_contrast_has_a_checkpoint_of_its_own(tmp_path):
+    folders = [checkpoint_folder(trainer_of(contrast=c), tmp_path, code="") for c in (0.0, 0.2, 0.2)]
+    assert folders[0] != folders[1] == folders[2]

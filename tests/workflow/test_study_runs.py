@@ -90,6 +90,41 @@ def test_another_grid_reuses_the_prepared_brains(changed):
     assert planned["stack_cohort"] == 3 and "prepare_brains" not in planned
 
 
+def test_another_way_to_standardise_strips_no_skull_again(changed):
+    replace(changed.workflow / "tiny.yaml", "padded_grid", "standardise: landmarks\n  padded_grid")
+    planned = changed.planned()
+    assert planned["learn_landmarks"] == 1 and planned["stack_cohort"] == 3
+    assert "prepare_brains" not in planned
+    replace(changed.workflow / "tiny.yaml", "landmarks\n", "median\n  standard: {white_matter: {t1: 0.7}}\n")
+    assert set(changed.planned()) == {"record_provenance", "write_report", "all"}  # the config is a result
+
+
+def test_landmarks_change_with_the_training_subjects_and_with_nobody_else(changed):
+    """Prepared brains are replaced by noise: first those of all other subjects, then one that trains."""
+    replace(changed.workflow / "tiny.yaml", "padded_grid", "standardise: landmarks\n  padded_grid")
+    target = "results/preprocess/landmarks.json"
+    changed.run("--", target)
+    before = (changed.folder / target).read_bytes()
+    splits = {row["subject"]: row["split"] for row in read_rows(changed.results / "split/healthy.csv")}
+    brains = {path.name: path for path in changed.results.glob("preprocess/*/subjects/*")}
+    training = [name for name, split in splits.items() if split == "training"]
+    for name in sorted(set(brains) - set(training)):
+        spoil(brains[name] / "t1.nii.gz")
+    again = "--rerun-triggers", "mtime", "--forcerun", "learn_landmarks", "--", target
+    changed.run(*again)
+    assert (changed.folder / target).read_bytes() == before
+    spoil(brains[training[0]] / "t1.nii.gz")
+    changed.run(*again)
+    assert (changed.folder / target).read_bytes() != before
+
+
+def spoil(path):
+    """Put noise in the place of a prepared brain."""
+    image = nib.load(path)
+    noise = np.random.default_rng(1).integers(0, 60_000, image.shape, dtype=np.uint16)
+    nib.save(nib.Nifti1Image(noise, image.affine, dtype=np.uint16), path)
+
+
 def test_a_comment_in_the_library_reruns_nothing(changed):
     for module in (changed.workflow / "spatial_erasing").rglob("*.py"):
         module.write_text(module.read_text() + "\n# a remark\n")
@@ -210,7 +245,7 @@ def test_a_relative_data_folder_counts_from_where_the_command_was_typed(study, t
     printed = elsewhere.run("--configfile", overlay, "--dry-run", check=False)
     assert "no such file or folder" in printed and str(tmp_path / "data of mine") not in printed
     (study.workflow / "data of mine").mkdir()
-    for name in ("lesion_masks", "templates"):
+    for name in ("lesion_masks", "templates", "brats"):
         (study.workflow / "data of mine" / name).mkdir()
     (study.workflow / "data of mine/templates/ch2bet.nii.gz").touch()
     printed = elsewhere.run("--configfile", overlay, "--dry-run", check=False)

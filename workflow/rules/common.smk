@@ -358,6 +358,33 @@ def brains_that_set_the_grid(wildcards):
     ]
 
 
+def learned_landmarks(wildcards):
+    """The learned standard scale, where the config asks for it."""
+    is_learned = config["preprocess"]["standardise"] == "landmarks"
+    return ["results/preprocess/landmarks.json"] if is_learned else []
+
+
+def targets_of_standard(wildcards):
+    """Where the config brings each sequence; the targets of another way must rerun nothing."""
+    way = config["preprocess"]["standardise"]
+    return (
+        config["preprocess"]["standard"][way]
+        if way not in ("range", "landmarks")
+        else {}
+    )
+
+
+def sequences_of_study():
+    """Every sequence of any cohort of the study."""
+    return sorted(
+        {
+            sequence
+            for cohort in COHORTS
+            for sequence in config["ingest"]["cohorts"][cohort]["sequences"]
+        }
+    )
+
+
 def begin_run():
     """Keep other runs out of this folder."""
     try:

@@ -5,6 +5,8 @@ writes  results/preprocess/{cohort}/subjects/{subject}/   brain at the isotropic
         results/preprocess/{cohort}/manifest.csv   one row a subject: done or failed, with measures
         results/preprocess/{cohort}/volumes.npz    all of the cohort on the networks' grid
         results/preprocess/{cohort}/geometry.json  the grids that lead from there back to each scan
+        results/preprocess/landmarks.json          the standard scale, where preprocess.standardise asks for it
+        results/preprocess/healthy_band.json       where the quantile curves of healthy training brains lie
         results/preprocess/{cohort}/quality.csv, .html   whom to look at: failed, flagged, with a warning
         results/preprocess/{cohort}/quality.pdf    every subject in three planes
 """
@@ -70,8 +72,38 @@ rule prepare_brains:
         "../scripts/prepare_brains.py"
 
 
+rule learn_landmarks:
+    """Learn the standard intensity scale on the healthy training subjects, and on nobody else."""
+    input:
+        splits="results/split/healthy.csv",
+        batches=[
+            f"results/preprocess/{cohort}/batch-{batch}.csv"
+            for cohort in HEALTHY
+            for batch in batches_of(cohort)
+        ],
+    output:
+        "results/preprocess/landmarks.json",
+    log:
+        "results/logs/learn_landmarks.log",
+    benchmark:
+        "results/benchmarks/learn_landmarks.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 8
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        learned_from=config["ingest"]["cohorts"][HEALTHY[0]]["sequences"],
+        sequences=sequences_of_study(),
+        percentiles=config["preprocess"]["standard"]["landmarks"]["percentiles"],
+        code=code_fingerprint("learn_landmarks"),
+    script:
+        "../scripts/learn_landmarks.py"
+
+
 rule stack_cohort:
-    """Crop, pad and downsample every brain of a cohort into one file of arrays."""
+    """Standardise, crop, pad and downsample every brain of a cohort into one file of arrays."""
     input:
         batches=lambda wildcards: expand(
             "results/preprocess/{cohort}/batch-{batch}.csv",
@@ -79,6 +111,7 @@ rule stack_cohort:
             batch=batches_of(wildcards.cohort),
         ),
         study=brains_that_set_the_grid,
+        landmarks=learned_landmarks,
     output:
         volumes="results/preprocess/{cohort}/volumes.npz",
         manifest="results/preprocess/{cohort}/manifest.csv",
@@ -97,6 +130,8 @@ rule stack_cohort:
         sequences=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
             "sequences"
         ],
+        standardise=config["preprocess"]["standardise"],
+        targets=targets_of_standard,
         padded_grid_voxels=config["preprocess"]["padded_grid_voxels"],
         grid_voxels=config["preprocess"]["grid_voxels"],
         lesion_downsampling=config["preprocess"]["lesion_downsampling"],
@@ -106,10 +141,34 @@ rule stack_cohort:
         "../scripts/stack_cohort.py"
 
 
+rule measure_healthy_band:
+    """Measure where the quantile curves of the healthy training brains lie."""
+    input:
+        volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
+        splits="results/split/healthy.csv",
+    output:
+        "results/preprocess/healthy_band.json",
+    log:
+        "results/logs/measure_healthy_band.log",
+    benchmark:
+        "results/benchmarks/measure_healthy_band.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=growing(arrays_mb(*HEALTHY)),
+        runtime=growing(30),
+    params:
+        code=code_fingerprint("measure_healthy_band"),
+    script:
+        "../scripts/measure_healthy_band.py"
+
+
 rule assess_quality:
-    """List whom to look at: failed subjects, brains of unusual volume, warnings; nobody is excluded."""
+    """List whom to look at: failed subjects, unusual volume or contrast, warnings; nobody is excluded."""
     input:
         manifest="results/preprocess/{cohort}/manifest.csv",
+        volumes="results/preprocess/{cohort}/volumes.npz",
+        band="results/preprocess/healthy_band.json",
     output:
         csv="results/preprocess/{cohort}/quality.csv",
         html=report(
@@ -125,11 +184,15 @@ rule assess_quality:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(5),
+        mem_mb=growing(arrays_mb()),
+        runtime=growing(30),
     params:
+        sequences=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
+            "sequences"
+        ],
         flag_outside_ml=config["preprocess"]["flag_outside_ml"],
         flag_beyond_deviations=config["preprocess"]["flag_beyond_deviations"],
+        flag_beyond_band=config["preprocess"]["flag_beyond_band"],
         code=code_fingerprint("assess_quality"),
     script:
         "../scripts/assess_quality.py"
@@ -159,6 +222,7 @@ rule plot_quality:
     params:
         flag_outside_ml=config["preprocess"]["flag_outside_ml"],
         flag_beyond_deviations=config["preprocess"]["flag_beyond_deviations"],
+        flag_beyond_band=config["preprocess"]["flag_beyond_band"],
         code=code_fingerprint("plot_quality"),
     script:
         "../scripts/plot_quality.py"

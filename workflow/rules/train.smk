@@ -32,7 +32,10 @@ rule train_vae:
     params:
         device=config["train"]["device"],
         network=config["train"]["network"],
-        training={key: config["train"][key] for key in ("erasing", "optimisation")},
+        training={
+            key: config["train"][key]
+            for key in ("erasing", "augmentation", "optimisation")
+        },
         computing={
             key: config["train"][key]
             for key in ("precision", "compile", "deterministic")

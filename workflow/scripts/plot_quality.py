@@ -19,6 +19,7 @@ with np.load(snakemake.input.volumes) as arrays:
         rule=FlagRule(
             outside_ml=tuple(snakemake.params.flag_outside_ml),
             beyond_deviations=snakemake.params.flag_beyond_deviations,
+            beyond_band=snakemake.params.flag_beyond_band,
         ),
     )
     save_pages(pages, snakemake.output[0])

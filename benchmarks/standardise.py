@@ -1,0 +1,372 @@
+"""Which way to standardise, decided without a test subject.
+
+    SPATIAL_ERASING_DATA=DATA python benchmarks/standardise.py --work FOLDER [--ways median] [--seeds 1 2 3]
+
+On the brains of config/real.yaml, every way prints three answers:
+
+    scale      largest distance between the quantile curves of two healthy brains, and of any two brains
+    left out   mean |scan - reconstruction| in the eroded brain, on a data set that the training did not see,
+               divided by the same on healthy validation subjects of the scanners that it saw
+    lesions    AUPRC in percent on the *validation* subjects of gliomas (T1 and T1ce) and of planted strokes
+
+and, for each way, how far the rest of a healthy brain moves when a dark lesion of 200 ml is planted. Test
+subjects are neither scored nor looked at. Each training adds its rows to FOLDER/rows.csv, and the same
+command goes on from there.
+"""
+
+import argparse
+import logging
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import combinations
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.rehearsal import ROOT, merged, reconstructed, train
+from spatial_erasing.cohorts import Split, members, read_rows, read_split, write_rows
+from spatial_erasing.evaluate.counts import count_dataset
+from spatial_erasing.evaluate.curves import average_precision
+from spatial_erasing.models import BASELINE_NAMES, paper_name
+from spatial_erasing.preprocess.stack import StackSettings, stack_cohort
+from spatial_erasing.preprocess.standardise.landmarks import learn_landmarks
+from spatial_erasing.preprocess.standardise.ways import Standard
+from spatial_erasing.score.maps import score_maps
+from spatial_erasing.score.postprocess import erode_in_plane
+from spatial_erasing.volumes import read_volume
+
+logger = logging.getLogger(__name__)
+
+PERCENTS = np.arange(1, 100)
+MODELS = ("2d-none", "3d-none", "3d-cube-noise")
+LEFT_OUT_MODELS = ("2d-none", "3d-none")
+COHORTS = {"healthy": ("t1",), "planted": ("t1",), "gliomas": ("t1", "t1ce")}
+LESION = ("planted", "gliomas")
+# The data sets that a training does without, by their scanners.
+LEFT_OUT = {
+    "ds000011": ("ds000011",),
+    "three single scans": ("aomic-piop2", "fnndsc", "studyforrest"),
+    "ds002748": ("ds002748",),
+}
+# Name to the way and to the contrast of the augmentation.
+WAYS = {
+    "range": ("range", 0.0),
+    "median": ("median", 0.0),
+    "two_quantiles": ("two_quantiles", 0.0),
+    "landmarks": ("landmarks", 0.0),
+    "white_matter": ("white_matter", 0.0),
+    "range, contrast 1.1": ("range", 1.1),
+    "median, contrast 0.35": ("median", 0.35),
+}
+COLUMNS = ("way", "without", "model", "seed", "data", "number", "value")
+LESION_ML = 200.0
+LESION_INTENSITY = 0.2  # of the range of the brain: dark, as oedema or an old stroke on T1
+
+
+def read_study() -> dict:
+    """config.yaml with config/real.yaml."""
+    config: dict = {}
+    for path in (ROOT / "config.yaml", ROOT / "config/real.yaml"):
+        config = merged(config, yaml.safe_load(path.read_text()))
+    return config
+
+
+def prepare(run: Path, config: Mapping, cores: int) -> None:
+    """Brains and splits, by the workflow; what is finished is kept."""
+    wanted = [f"results/split/{group}.csv" for group in COHORTS]
+    for cohort in COHORTS:
+        batches = config["ingest"]["cohorts"][cohort]["batches"]
+        wanted += [f"results/preprocess/{cohort}/batch-{batch:03d}.csv" for batch in range(batches)]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        str(cores),
+        "--quiet",
+        "rules",
+        "--directory",
+        str(run),
+    ]
+    subprocess.run(
+        [*command, "--configfile", str(ROOT / "config/real.yaml"), "--", *wanted], cwd=ROOT, check=True
+    )
+
+
+def prepared_rows(run: Path, cohort: str) -> list[dict[str, str]]:
+    """Manifest rows of the brains that may be looked at: nobody of a test split."""
+    splits = read_rows(run / f"results/split/{cohort}.csv")
+    seen = {
+        subject
+        for name in ("training", "validation")
+        for _, subject in members(splits, split=name, fraction_percent=100)
+    }
+    paths = sorted((run / f"results/preprocess/{cohort}").glob("batch-*.csv"))
+    rows = [
+        row for path in paths for row in read_rows(path) if row["status"] == "done" and row["subject"] in seen
+    ]
+    return [row | {"folder": str(run / row["folder"])} for row in rows]
+
+
+def standard_of(way: str, run: Path, config: Mapping, *, without: tuple[str, ...]) -> Standard:
+    """The standard of a way; landmarks are learned on the training subjects of the other scanners."""
+    targets = config["preprocess"]["standard"]
+    if way != "landmarks":
+        return Standard(way, targets.get(way, {}))
+    training = members(read_rows(run / "results/split/healthy.csv"), split="training", fraction_percent=100)
+    folders = [
+        Path(row["folder"])
+        for row in prepared_rows(run, "healthy")
+        if ("healthy", row["subject"]) in training and row["scanner"] not in without
+    ]
+    scale = learn_landmarks(folders, sequence="t1", **targets["landmarks"])
+    return Standard(way, {"t1": scale, "t1ce": scale})
+
+
+def stack(work: Path, run: Path, config: Mapping, way: str, without: tuple[str, ...]) -> None:
+    """Volumes and splits of all cohorts in one way, in the files that training reads."""
+    if (work / "done").exists():
+        return
+    settings = StackSettings(
+        standard=standard_of(way, run, config, without=without),
+        padded_grid_voxels=tuple(config["preprocess"]["padded_grid_voxels"]),
+        grid_voxels=tuple(config["preprocess"]["grid_voxels"]),
+        lesion_downsampling=config["preprocess"]["lesion_downsampling"],
+    )
+    for cohort, sequences in COHORTS.items():
+        arrays, _ = stack_cohort(prepared_rows(run, cohort), sequences=sequences, settings=settings, cores=1)
+        (work / cohort).mkdir(parents=True, exist_ok=True)
+        np.savez(work / cohort / "volumes.npz", **arrays)
+        splits = read_rows(run / f"results/split/{cohort}.csv")
+        if cohort == "healthy":
+            write_rows(
+                work / "left_out.csv",
+                [row | {"split": "validation"} for row in splits if row["scanner"] in without],
+                columns=splits[0],
+            )
+            splits = [row for row in splits if row["scanner"] not in without]
+        write_rows(work / f"{cohort}.csv", splits, columns=splits[0])
+    (work / "done").touch()
+
+
+def residual(config: Mapping, work: Path, scans: Split, model: str, network: object) -> float:
+    """Mean |scan - reconstruction| over the eroded brains of healthy subjects."""
+    output = reconstructed(config, work, scans, model, network)
+    brain = erode_in_plane(scans.brain, config["score"]["erosion_iterations"])
+    return float(np.abs(scans.scans.astype(np.float32) - output.astype(np.float32))[brain].mean())
+
+
+def auprc(config: Mapping, work: Path, model: str, network: object, cohort: str, sequence: str) -> float:
+    """AUPRC in percent over the validation subjects of a cohort."""
+    scans = read_split(
+        [work / cohort / "volumes.npz"], work / f"{cohort}.csv", split="validation", sequence=sequence
+    )
+    output = reconstructed(config, work, scans, model, network)
+    scores = work / f"scores-{os.getpid()}.npz"
+    np.savez(scores, subject=[subject for _, subject in scans.subjects], reconstruction=output)
+    post_processing = {key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")}
+    counts = count_dataset(score_maps(scans, scores, **post_processing), scans.lesion)
+    scores.unlink()
+    return 100 * average_precision(counts)
+
+
+def answer(folder: Path, config: Mapping, key: tuple[str, str, str, int]) -> list[dict[str, object]]:
+    """The rows of one training."""
+    name, without, model, seed = key
+    torch.set_num_threads(1)
+    way, contrast = WAYS[name]
+    work = folder / "volumes" / way / (without or "all")
+    config = merged(config, {"train": {"augmentation": {"contrast": contrast}}})
+    network = None
+    if model not in BASELINE_NAMES:
+        network = train(config, work, folder / "histories" / "-".join(map(str, key)), model, 100, seed)
+    healthy = [work / "healthy/volumes.npz"]
+    found = {
+        ("healthy", "residual"): residual(
+            config, work, read_split(healthy, work / "healthy.csv", split="validation"), model, network
+        )
+    }
+    if without:
+        left_out = read_split(healthy, work / "left_out.csv", split="validation")
+        found["left out", "residual"] = residual(config, work, left_out, model, network)
+    else:
+        for cohort in LESION:
+            for sequence in COHORTS[cohort]:
+                found[f"{cohort}-{sequence}", "auprc"] = auprc(config, work, model, network, cohort, sequence)
+    names = dict(zip(COLUMNS, key, strict=False))
+    return [
+        names | {"data": data, "number": number, "value": value} for (data, number), value in found.items()
+    ]
+
+
+def ask(folder: Path, config: Mapping, keys: Iterable[tuple], cores: int) -> list[dict[str, str]]:
+    """All rows, those of finished trainings read and the others made, several at a time."""
+    table = folder / "rows.csv"
+    rows = read_rows(table) if table.exists() else []
+    done = {(row["way"], row["without"], row["model"], int(row["seed"])) for row in rows}
+    waiting = [key for key in keys if key not in done]
+    for name, without in sorted({key[:2] for key in waiting}):
+        way = WAYS[name][0]
+        stack(
+            folder / "volumes" / way / (without or "all"),
+            folder / "run",
+            config,
+            way,
+            LEFT_OUT.get(without, ()),
+        )
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(answer, folder, config, key): key for key in waiting}
+        for number, future in enumerate(as_completed(futures), start=1):
+            rows += [{name: str(cell) for name, cell in row.items()} for row in future.result()]
+            write_rows(table, rows, columns=COLUMNS)
+            logger.info("%d of %d: %s", number, len(waiting), futures[future])
+    return rows
+
+
+def questions(names: list[str], seeds: list[int]) -> Iterator[tuple[str, str, str, int]]:
+    """Every training, what is asked of all ways first: way, data set left out, model, seed."""
+    yield from ((name, "", BASELINE_NAMES[0], 1) for name in names)
+    yield from ((name, "", model, seed) for seed in seeds for model in MODELS for name in names)
+    yield from (
+        (name, without, model, seeds[0])
+        for model in LEFT_OUT_MODELS
+        for without in LEFT_OUT
+        for name in names
+    )
+
+
+def curves(folder: Path, way: str) -> dict[str, np.ndarray]:
+    """Quantile curves of the brains of each cohort on the networks' grid, T1."""
+    found = {}
+    for cohort in COHORTS:
+        with np.load(folder / "volumes" / way / "all" / cohort / "volumes.npz") as arrays:
+            pairs = zip(arrays["t1"], arrays["brain"], strict=True)
+            found[cohort] = np.array([np.percentile(scan[brain], PERCENTS) for scan, brain in pairs])
+    return found
+
+
+def largest_distance(lines: np.ndarray) -> float:
+    """Between any two curves, at any percentile."""
+    return max(float(np.abs(first - second).max()) for first, second in combinations(lines, 2))
+
+
+def plant(values: np.ndarray, brain: np.ndarray, voxel_ml: float) -> np.ndarray:
+    """Which voxels a ball of 200 ml about the middle of the left half of a brain takes, bool."""
+    places = np.argwhere(brain)
+    centre = np.median(places[places[:, 0] < np.median(places[:, 0])], axis=0)
+    distance = np.linalg.norm(places - centre, axis=1)
+    inside = np.zeros(brain.shape, dtype=bool)
+    inside[tuple(places[np.argsort(distance)[: int(LESION_ML / voxel_ml)]].T)] = True
+    return inside & (values > 0)
+
+
+def dragged(folder: Path, config: Mapping, way: str) -> list[float]:
+    """Mean |change| in intensity of the rest of each healthy validation brain when 200 ml of it turn dark."""
+    run = folder / "run"
+    standard = standard_of(way, run, config, without=())
+    validation = members(
+        read_rows(run / "results/split/healthy.csv"), split="validation", fraction_percent=100
+    )
+    moved = []
+    for row in prepared_rows(run, "healthy"):
+        if ("healthy", row["subject"]) not in validation:
+            continue
+        scan, mask = (read_volume(Path(row["folder"], f"{name}.nii.gz")) for name in ("t1", "brain"))
+        brain, voxel_ml = mask.intensities > 0, float(abs(np.linalg.det(mask.affine[:3, :3])) / 1000)
+        lesion = plant(scan.intensities, brain, voxel_ml)
+        ill = np.where(lesion, LESION_INTENSITY * scan.intensities, scan.intensities)
+        low, high = np.percentile(ill[brain], [1, 99])  # the lesion moves the percentiles as well
+        ill = np.where(brain, np.clip((ill - low) / (high - low), 0, 1), 0).astype(np.float32)
+        maps = (
+            standard.map_of(scan.intensities[brain], sequence="t1"),
+            standard.map_of(ill[brain], sequence="t1"),
+        )
+        rest = brain & ~lesion
+        moved.append(float(np.abs(maps[0](scan.intensities[rest]) - maps[1](ill[rest])).mean()))
+    return moved
+
+
+def mean_and_range(values: list[float], digits: int) -> str:
+    """Such as 25.1 (24.5 to 26.0); one number without its range."""
+    if not values:
+        return "–"
+    text = f"{np.mean(values):.{digits}f}"
+    return text + (f" ({min(values):.{digits}f} to {max(values):.{digits}f})" if len(values) > 1 else "")
+
+
+def table(titles: list[str], rows: Iterable[list[str]], *, words: int) -> None:
+    """Print a table, its first columns as words and the others as numbers."""
+    print(f"\n| {' | '.join(titles)} |")
+    print(f"| {' | '.join([':--'] * words + ['--:'] * (len(titles) - words))} |")
+    for row in rows:
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+def scale_row(folder: Path, config: Mapping, way: str) -> list[str]:
+    """How far two brains lie apart, and how far a lesion drags the rest of its brain."""
+    found = curves(folder, way)
+    distances = largest_distance(found["healthy"]), largest_distance(np.concatenate(list(found.values())))
+    moved = mean_and_range(dragged(folder, config, way), 3)
+    return [way, *(f"{distance:.2f}" for distance in distances), moved]
+
+
+def print_tables(folder: Path, config: Mapping, rows: list[dict[str, str]], names: list[str]) -> None:
+    """The three answers as Markdown."""
+    values = defaultdict(list)
+    for row in rows:
+        values[row["way"], row["without"], row["model"], row["data"]].append(float(row["value"]))
+
+    def ratios(name: str, without: str, model: str) -> str:
+        pairs = zip(
+            values[name, without, model, "left out"], values[name, without, model, "healthy"], strict=True
+        )
+        return mean_and_range([left_out / seen for left_out, seen in pairs], 2)
+
+    ways = dict.fromkeys(WAYS[name][0] for name in names)
+    titles = ["way", "quantile curves, healthy", "all", "200 ml of lesion move the rest by"]
+    table(titles, (scale_row(folder, config, way) for way in ways), words=1)
+    rows_of_ratios = [
+        [name, paper_name(model), *(ratios(name, without, model) for without in LEFT_OUT)]
+        for name in names
+        for model in LEFT_OUT_MODELS
+    ]
+    table(["way", "model", *(f"without {name}" for name in LEFT_OUT)], rows_of_ratios, words=2)
+    data = [f"{cohort}-{sequence}" for cohort in LESION for sequence in COHORTS[cohort]]
+    rows_of_auprc = [
+        [name, paper_name(model), *(mean_and_range(values[name, "", model, place], 1) for place in data)]
+        for name in names
+        for model in (*MODELS, BASELINE_NAMES[0])
+    ]
+    table(["way", "model", *data], rows_of_auprc, words=2)
+
+
+def main() -> None:
+    """Ask all that is asked for, and print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, required=True, help="brains, volumes and rows; kept")
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--tables", action="store_true", help="print what is finished and train nothing")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    config, folder = read_study(), options.work.resolve()
+    prepare(folder / "run", config, options.cores)
+    keys = [] if options.tables else list(questions(options.ways, options.seeds))
+    rows = ask(folder, config, keys, options.cores)
+    print_tables(folder, config, rows, options.ways)
+
+
+if __name__ == "__main__":
+    main()

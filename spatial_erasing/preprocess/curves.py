@@ -1,0 +1,110 @@
+"""Quantile curves: how the intensities of a brain are distributed, beside those of the training brains.
+
+The curve of a brain is its intensity at each percentile, on the networks' grid. At each percentile most
+healthy training brains lie in a narrow band. A scan outside it looks abnormal everywhere, whatever its
+anatomy.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spatial_erasing.atomic import write_text
+
+PERCENTILES = (1, *range(5, 100, 5), 99)
+BAND_PERCENTILES = (1, 99)  # of the training brains at each percentile: one odd scan does not widen the band
+
+
+@dataclass(frozen=True)
+class HealthyBand:
+    """Where the quantile curves of the healthy training brains lie.
+
+    Args:
+        sequence: that the networks are trained on, such as "t1".
+        brains: how many.
+        lowest: intensity at each of `PERCENTILES`, in [0, 1].
+        middle: the same, median of the brains.
+        highest: the same.
+    """
+
+    sequence: str
+    brains: int
+    lowest: tuple[float, ...]
+    middle: tuple[float, ...]
+    highest: tuple[float, ...]
+
+    def distance(self, curve: np.ndarray) -> tuple[float, int]:
+        """How far a curve lies outside the band where it is farthest, and at which percentile.
+
+        Args:
+            curve: of `quantile_curves`.
+
+        Returns:
+            Signed distance in intensity, above 0 over the band, 0 within; and the percentile.
+        """
+        beyond = np.maximum(curve - self.highest, 0) - np.maximum(np.subtract(self.lowest, curve), 0)
+        place = int(np.abs(beyond).argmax())
+        return float(beyond[place]), PERCENTILES[place]
+
+
+def quantile_curves(scans: np.ndarray, brains: np.ndarray) -> np.ndarray:
+    """The intensity of each brain at each of `PERCENTILES`, float64, shape (subjects, percentiles).
+
+    Args:
+        scans: intensities in [0, 1], shape (subjects, X, Y, Z).
+        brains: bool, same shape, none of them empty.
+    """
+    pairs = zip(scans, brains, strict=True)
+    return np.array([np.percentile(scan[brain].astype(np.float32), PERCENTILES) for scan, brain in pairs])
+
+
+def healthy_band(scans: np.ndarray, brains: np.ndarray, *, sequence: str) -> HealthyBand:
+    """The band of these brains.
+
+    Args:
+        scans: of the healthy training subjects, shape (subjects, X, Y, Z).
+        brains: bool, same shape.
+        sequence: of the scans.
+
+    Raises:
+        ValueError: no subject.
+    """
+    if not len(scans):
+        raise ValueError(
+            "no healthy training subject has been preprocessed. See results/split/healthy.csv and the "
+            "reasons in results/preprocess/*/batch-*.csv."
+        )
+    curves = quantile_curves(scans, brains)
+    lowest, highest = np.percentile(curves, BAND_PERCENTILES, axis=0)
+    middle = np.median(curves, axis=0)
+    return HealthyBand(sequence, len(curves), *(tuple(line.tolist()) for line in (lowest, middle, highest)))
+
+
+def write_band(path: str | Path, band: HealthyBand) -> None:
+    """Write a band as JSON."""
+    write_text(path, json.dumps(asdict(band) | {"percentiles": PERCENTILES}, indent=1) + "\n")
+
+
+def read_band(path: str | Path) -> HealthyBand:
+    """The band that `write_band` wrote."""
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    lines = {name: tuple(content[name]) for name in ("lowest", "middle", "highest")}
+    return HealthyBand(content["sequence"], content["brains"], **lines)
+
+
+def curves_of_cohort(volumes: str | Path, sequences: tuple[str, ...]) -> Mapping[str, dict[str, np.ndarray]]:
+    """The curves of a cohort: subject to sequence to curve.
+
+    Args:
+        volumes: `volumes.npz` of the cohort.
+        sequences: that it has.
+    """
+    with np.load(volumes) as arrays:
+        curves = {name: quantile_curves(arrays[name], arrays["brain"]) for name in sequences}
+        subjects = arrays["subject"].tolist()
+    return {
+        subject: {name: curves[name][place] for name in sequences} for place, subject in enumerate(subjects)
+    }

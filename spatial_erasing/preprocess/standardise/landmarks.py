@@ -1,0 +1,121 @@
+"""Standardise by landmarks: percentiles of a brain go to the mean percentiles of the training brains.
+
+Nyúl, Udupa and Zhang (2000), "New variants of a method of MRI scale standardization", IEEE Transactions on
+Medical Imaging 19(2), 143-150: the standard scale is learned once, and every scan is mapped onto it piecewise
+linearly. As the outer percentiles of a brain are 0 and 1 already, only the inner landmarks are learned.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from spatial_erasing.atomic import write_text
+from spatial_erasing.parallel import map_in_processes
+from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap, through_knots
+from spatial_erasing.volumes import read_volume
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """A standard scale.
+
+    Args:
+        percentiles: of a brain's intensities, rising, between 0 and 100.
+        values: where they go, in [0, 1].
+        learned_from: sequence of the training scans.
+        brains: how many of them.
+    """
+
+    percentiles: tuple[float, ...]
+    values: tuple[float, ...]
+    learned_from: str
+    brains: int
+
+
+def learn_landmarks(
+    folders: Iterable[Path], *, sequence: str, percentiles: Sequence[float], cores: int = 1
+) -> Landmarks:
+    """The mean of each percentile over the training brains (Nyúl et al. 2000, section II, training).
+
+    Args:
+        folders: prepared brains of training subjects and of nobody else.
+        sequence: to learn from, such as "t1".
+        percentiles: the landmarks, between 0 and 100.
+        cores: worker processes.
+
+    Raises:
+        ValueError: no brain.
+    """
+    measure = partial(_percentiles_of, sequence=sequence, percentiles=tuple(percentiles))
+    # in the order of names: a sum of floats depends on its order
+    found = dict(map_in_processes(measure, sorted(folders), workers=cores))
+    if not found:
+        raise ValueError(
+            "no training brain to learn landmarks from. See results/split/healthy.csv and the reasons in "
+            "results/preprocess/*/batch-*.csv."
+        )
+    mean = np.mean([found[folder] for folder in sorted(found)], axis=0)
+    return Landmarks(tuple(percentiles), tuple(mean.tolist()), sequence, len(found))
+
+
+def learn_scales(
+    folders: Sequence[Path],
+    *,
+    sequences: Iterable[str],
+    learned_from: Sequence[str],
+    percentiles: Sequence[float],
+    cores: int = 1,
+) -> dict[str, Landmarks]:
+    """The standard scale of every sequence of a study.
+
+    A sequence that the training subjects lack, such as T1 with contrast agent, goes onto the scale of the
+    sequence that the networks are trained on: what they know of healthy tissue has no other contrast.
+
+    Args:
+        folders: prepared brains of training subjects.
+        sequences: of any cohort of the study.
+        learned_from: sequences of the training subjects, the one that networks are trained on first.
+        percentiles: the landmarks.
+        cores: worker processes.
+    """
+    learned = {
+        name: learn_landmarks(folders, sequence=name, percentiles=percentiles, cores=cores)
+        for name in learned_from
+    }
+    return {name: learned.get(name, learned[learned_from[0]]) for name in sequences}
+
+
+def _percentiles_of(
+    folder: Path, *, sequence: str, percentiles: tuple[float, ...]
+) -> tuple[Path, np.ndarray]:
+    brain = read_volume(folder / "brain.nii.gz").intensities > 0
+    return folder, np.percentile(read_volume(folder / f"{sequence}.nii.gz").intensities[brain], percentiles)
+
+
+def to_landmarks(values: np.ndarray, target: Landmarks) -> IntensityMap:
+    """The piecewise linear map of a brain's percentiles onto the standard scale.
+
+    Args:
+        values: the brain's intensities in [0, 1].
+        target: the standard scale.
+    """
+    return through_knots(np.percentile(values, target.percentiles), target.values)
+
+
+def write_landmarks(path: str | Path, landmarks: Mapping[str, Landmarks]) -> None:
+    """Write the standard scale of each sequence as JSON."""
+    scales = {sequence: asdict(scale) for sequence, scale in landmarks.items()}
+    write_text(path, json.dumps(scales, indent=1) + "\n")
+
+
+def read_landmarks(path: str | Path) -> dict[str, Landmarks]:
+    """The standard scales that `write_landmarks` wrote."""
+    scales = json.loads(Path(path).read_text(encoding="utf-8"))
+    return {
+        sequence: Landmarks(**{name: tuple(v) if isinstance(v, list) else v for name, v in scale.items()})
+        for sequence, scale in scales.items()
+    }

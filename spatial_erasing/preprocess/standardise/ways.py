@@ -1,0 +1,56 @@
+"""The ways to bring the brains of all scanners onto one contrast: a word of config.yaml to its function."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap
+from spatial_erasing.preprocess.standardise.landmarks import read_landmarks, to_landmarks
+from spatial_erasing.preprocess.standardise.median import to_median
+from spatial_erasing.preprocess.standardise.two_quantiles import to_two_quantiles
+from spatial_erasing.preprocess.standardise.value_range import keep_range
+from spatial_erasing.preprocess.standardise.white_matter import to_white_matter
+
+# Each finds the map of a scan from the intensities of its brain in [0, 1] and the target of its sequence.
+WAYS: dict[str, Callable[[np.ndarray, object], IntensityMap]] = {
+    "range": keep_range,
+    "median": to_median,
+    "landmarks": to_landmarks,
+    "two_quantiles": to_two_quantiles,
+    "white_matter": to_white_matter,
+}
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Which way, and where it brings each sequence.
+
+    Args:
+        way: one of `WAYS`.
+        targets: sequence to the way's target; empty for "range".
+    """
+
+    way: str
+    targets: Mapping[str, object]
+
+    def map_of(self, values: np.ndarray, *, sequence: str) -> IntensityMap:
+        """The map of one scan.
+
+        Args:
+            values: the intensities of its brain, in [0, 1].
+            sequence: such as "t1".
+        """
+        return WAYS[self.way](values, self.targets.get(sequence))
+
+
+def read_standard(way: str, targets: Mapping[str, object], learned: Iterable[str]) -> Standard:
+    """The standard of a study.
+
+    Args:
+        way: one of `WAYS`.
+        targets: those that the config states.
+        learned: files of landmarks; empty for a way that learns nothing.
+    """
+    scales = {sequence: scale for path in learned for sequence, scale in read_landmarks(path).items()}
+    return Standard(way, {**targets, **scales})
