@@ -11,6 +11,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from spatial_erasing import (
     models,
+    packages,
     parallel,
     paths,
     provenance,
@@ -45,6 +46,10 @@ try:
     if workflow.is_main_process and "--lint" not in sys.argv:
         run_lock.require_writable(Path.cwd())
         study.check_paths(config, root=Path.cwd())
+        if (
+            not workflow.deployment_settings.deployment_method
+        ):  # an environment brings its own
+            packages.require_packages(config, root=Path.cwd())
         excluded_subjects()
 except ValueError as error:
     raise WorkflowError(str(error)) from None
