@@ -46,9 +46,8 @@ try:
     if workflow.is_main_process and "--lint" not in sys.argv:
         run_lock.require_writable(Path.cwd())
         study.check_paths(config, root=Path.cwd())
-        if (
-            not workflow.deployment_settings.deployment_method
-        ):  # an environment brings its own
+        # an environment of a job brings its own packages
+        if not workflow.deployment_settings.deployment_method:
             packages.require_packages(config, root=Path.cwd())
         excluded_subjects()
 except ValueError as error:
