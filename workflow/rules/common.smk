@@ -14,6 +14,7 @@ from spatial_erasing import (
     packages,
     parallel,
     paths,
+    preflight,
     provenance,
     resources,
     run_lock,
@@ -65,6 +66,10 @@ if (
 
 POST_PROCESSING = {
     key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")
+}
+PREPARATION = {
+    name: config["preprocess"][name]
+    for name in preparation.BrainSettings.__dataclass_fields__
 }
 HEALTHY = config["study"]["healthy_cohorts"]
 LESION = config["study"]["lesion_cohorts"]
@@ -363,9 +368,19 @@ def brains_that_set_the_grid(wildcards):
 
 
 def begin_run():
-    """Keep other runs out of this folder."""
+    """Keep other runs out of this folder, and refuse jobs that would destroy what they cannot make again."""
+    planned = {}
+    for job in workflow.dag.needrun_jobs():
+        planned.setdefault(job.rule.name, []).append(dict(job.wildcards.items()))
     try:
         run_lock.hold_folder(Path.cwd())
+        preflight.require_material(
+            planned,
+            sources=config["ingest"]["cohorts"],
+            settings=PREPARATION,
+            exclude=excluded_subjects(),
+            root=Path.cwd(),
+        )
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 
