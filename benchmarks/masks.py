@@ -63,7 +63,8 @@ def make_heads(
     for kind, maps in {"template": None, "label maps": str(label_maps)}.items():
         place = folder / kind
         settings = PhantomSettings(label_maps=maps)
-        rows = make_cohort("healthy", place, subjects=heads, seed=1, settings=settings, cores=cores)
+        cohort = {"kind": "healthy", "subjects": heads}
+        rows = make_cohort(cohort, place, seed=1, settings=settings, code="", cores=cores)
         made[f"synthetic, {kind}"] = [(place / row["t1"], place / row["truth_brain"]) for row in rows]
     return made
 

@@ -1,5 +1,6 @@
 """Image files as bytes: there, permitted, unpacked to their end, and as long as their header promises."""
 
+import errno
 import gzip
 import os
 import shlex
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 CHUNK_BYTES = 1 << 20
+ABOUT_THE_PATH = {errno.ELOOP, errno.ENAMETOOLONG}  # errors of the system that no other disk would mend
 MOST_UNPACKED = 1032  # bytes that deflate can pack into one (zlib.net, "Maximum Compression Factor")
 
 
@@ -19,7 +21,8 @@ def require_file(path: Path) -> None:
 
     Raises:
         FileNotFoundError: there is no such file, or a link to nothing.
-        ValueError: it is a folder or a device, it is empty, or its user may not read it.
+        PermissionError: its user may not read it; with the command.
+        ValueError: it is a folder or a device, or it is empty.
     """
     try:
         status = path.stat()
@@ -28,8 +31,10 @@ def require_file(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(_absence(path)) from error
     except PermissionError as error:
-        raise ValueError(_prohibition(path, error)) from error
+        raise PermissionError(_prohibition(path, error)) from error
     except OSError as error:
+        if error.errno not in ABOUT_THE_PATH:
+            raise
         raise unreadable(path, str(error.strerror)) from error
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or a pipe"
@@ -54,6 +59,7 @@ def understood(path: Path) -> Iterator[None]:
 
     Raises:
         ValueError: with what they found.
+        OSError: of the disk or its mount, which says nothing about the file.
     """
     try:
         yield
@@ -64,6 +70,8 @@ def understood(path: Path) -> Iterator[None]:
     except (gzip.BadGzipFile, zlib.error) as error:
         raise unreadable(path, f"its gzip content is damaged: {error}") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise unreadable(path, f"{type(error).__name__}: {error}") from error
 
 

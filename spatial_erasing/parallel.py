@@ -10,9 +10,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
+
+from spatial_erasing.faults import fault_message, lacks_memory
 
 logger = logging.getLogger(__name__)
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
@@ -92,54 +95,78 @@ def map_in_processes(
     items: Sequence[Item],
     *,
     workers: int,
-    killed: Callable[[Item], Result] | None = None,
+    name: Callable[[Item], str] = repr,
+    failed: Callable[[Item, Exception], None] | None = None,
 ) -> Iterator[Result]:
     """Results of `function` over `items`, in the order in which they are ready.
 
-    A worker that is killed (by the system when memory runs out, say) takes the items in work with it; they
-    are tried again, each alone and up to `ATTEMPTS_ALONE` times, so that a single bad item costs no other its
-    result, and what killed a worker by chance costs nothing.
+    An item that fails costs no other its result. A worker that is killed (by the system when memory runs
+    out, say) takes the items in work with it; they are tried again, each alone and up to `ATTEMPTS_ALONE`
+    times, and so is once an item that ran out of memory beside others.
 
     Args:
-        function: picklable; handles its own errors.
+        function: picklable.
         items: one call each.
         workers: processes; each computes with one thread.
-        killed: the result of an item whose worker was killed though it worked alone; without it that is an
-            error.
+        name: what an item is called in the error.
+        failed: told of each item that failed, with its error (BrokenProcessPool if its worker was killed each
+            time); without it, that is an error.
 
     Raises:
-        RuntimeError: naming the items whose worker was killed though it worked alone, after all others.
+        RuntimeError: naming every item that failed, with its reason, after all others are done.
     """
-    left = dict(enumerate(items))
-    try:
-        with _processes(min(workers, max(len(left), 1))) as pool:
-            futures = {pool.submit(function, item): place for place, item in left.items()}
-            for future in as_completed(futures):
-                result = future.result()
-                del left[futures[future]]
-                yield result
-    except BrokenProcessPool:
-        logger.warning("a worker was killed; %d items are tried again one at a time", len(left))
-    lost = []
-    for item in left.values():
-        for _ in range(ATTEMPTS_ALONE):
-            with _processes(1) as pool:
-                try:
-                    yield pool.submit(function, item).result()
-                    break
-                except BrokenProcessPool:
-                    continue
-        else:
-            if killed is None:
-                lost.append(item)
+    left, faults = dict(enumerate(items)), []
+    with _processes(min(workers, max(len(left), 1))) as pool:
+        futures = {}
+        with suppress(BrokenProcessPool):  # a worker may be killed before all items are handed out
+            for place, item in left.items():
+                futures[pool.submit(function, item)] = place
+        for future in as_completed(futures):
+            error = future.exception()
+            if isinstance(error, BrokenProcessPool) or (error and lacks_memory(error)):
+                continue
+            item = left.pop(futures[future])
+            if error is None:
+                yield future.result()
             else:
-                yield killed(item)
-    if lost:
-        raise RuntimeError(
-            f"a worker process was killed, though it worked alone, at each of these: "
-            f"{', '.join(map(repr, lost))}. The system kills processes that take too much memory: free "
-            f"some, or leave these out."
-        )
+                faults.append((item, error))
+    if left:
+        logger.warning("memory ran out or a worker was killed; %d items are tried again alone", len(left))
+    for item in left.values():
+        result, error = _try_alone(function, item)
+        if error is None:
+            yield result
+        else:
+            faults.append((item, error))
+    _report(faults, of=len(items), name=name, failed=failed)
+
+
+def _try_alone(function: Callable[[Item], Result], item: Item) -> tuple[Result | None, Exception | None]:
+    """The result of an item in a process of its own, or its error."""
+    for _ in range(ATTEMPTS_ALONE):
+        with _processes(1) as pool:
+            future = pool.submit(function, item)
+            error = future.exception()
+        if not isinstance(error, BrokenProcessPool):
+            break
+    return (None, error) if error else (future.result(), None)
+
+
+def _report(
+    faults: list[tuple[Item, Exception]],
+    *,
+    of: int,
+    name: Callable[[Item], str],
+    failed: Callable[[Item, Exception], None] | None,
+) -> None:
+    """Log the traceback of each fault and pass it on, or raise all together."""
+    for item, error in faults:
+        logger.error("%s failed", name(item), exc_info=error)
+        if failed is not None:
+            failed(item, error)
+    if faults and failed is None:
+        message = fault_message([(name(item), error) for item, error in faults], of=of)
+        raise RuntimeError(message) from faults[0][1]
 
 
 def name_snakemake() -> None:

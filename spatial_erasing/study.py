@@ -8,6 +8,7 @@ from pathlib import Path
 from jsonschema import Draft202012Validator, ValidationError
 
 from spatial_erasing.ingest.cells import did_you_mean
+from spatial_erasing.ingest.kept import kept_list
 from spatial_erasing.ingest.source import download_of
 from spatial_erasing.models import BASELINE_NAMES
 from spatial_erasing.paths import expand_path
@@ -262,7 +263,8 @@ def _raw_data(config: Mapping, *, root: Path) -> dict[str, str]:
     wanted = {}
     for cohort in (*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]):
         path = config["ingest"]["cohorts"][cohort]["path"]
-        is_listed = (root / "results/ingest" / f"{cohort}.csv").exists()
+        listed = root / "results/ingest" / f"{cohort}.csv"
+        is_listed = listed.exists() or kept_list(listed).exists()
         if not (path.startswith("results/") or is_listed):
             wanted[f"ingest.cohorts.{cohort}.path"] = path
     planted = config["phantom"]["planted"]

@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -62,8 +63,9 @@ def test_a_full_disk_is_an_error_and_keeps_the_old_file(tmp_path):
             unfinished.symlink_to("/dev/full")
             unfinished.write_text("new")
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as error:
         fill()
+    assert f"{path} could not be written; its disk, /" in str(error.value)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
@@ -74,3 +76,28 @@ def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path):
         write_text(path, "new \ud800")
     assert path.read_text(encoding="utf-8") == "old ±"
     assert [file.name for file in tmp_path.iterdir()] == ["notes.md"]
+
+
+def test_a_full_disk_is_named_in_whatever_words_the_writer_fails(tmp_path, monkeypatch):
+    """Pillow raises an AttributeError after the system's error, torch a RuntimeError without any."""
+    path = tmp_path / "figure.png"
+
+    def like_pillow():
+        with replaced_when_complete(path):
+            try:
+                raise OSError(122, "Disk quota exceeded")
+            finally:
+                raise AttributeError("'_idat' object has no attribute 'fileno'")
+
+    def like_torch():
+        with replaced_when_complete(path):
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
+
+    with pytest.raises(OSError, match=rf"Disk quota exceeded: {path} could not be written"):
+        like_pillow()
+    with pytest.raises(RuntimeError, match="unexpected pos"):
+        like_torch()
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    with pytest.raises(OSError, match=rf"No space left on device: {path} could not be written.*0 MB free"):
+        like_torch()
+    assert list(tmp_path.iterdir()) == []

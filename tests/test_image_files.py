@@ -166,7 +166,9 @@ def test_a_file_without_permission_comes_with_the_command_that_gives_it(read):
     with folder_for_everyone() as folder:
         path = save(folder / "scan of 'A'.nii.gz")
         path.chmod(0)
-        with pytest.raises(ValueError, match=r"may not be read \(Permission denied, user \d+\)") as error:
+        with pytest.raises(
+            PermissionError, match=r"may not be read \(Permission denied, user \d+\)"
+        ) as error:
             as_nobody(read, path)
         assert str(error.value).startswith(f"{path} ")
         assert str(error.value).endswith(f"chmod a+r {shlex.quote(str(path))}")
@@ -181,7 +183,7 @@ def test_a_closed_folder_is_named_by_the_command(read):
         path.parent.mkdir(parents=True)
         save(path)
         (folder / "closed").chmod(0o600)
-        with pytest.raises(ValueError, match=rf"{path} may not be read .*chmod a\+rx {folder}/closed$"):
+        with pytest.raises(PermissionError, match=rf"{path} may not be read .*chmod a\+rx {folder}/closed$"):
             as_nobody(read, path)
         (folder / "closed").chmod(0o700)
 

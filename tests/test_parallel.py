@@ -89,16 +89,64 @@ def test_items_that_always_kill_are_named_after_all_others_are_done(fatal, worke
         for result in results:
             found.append(result)  # a list() would lose them with the error
 
-    with pytest.raises(RuntimeError, match="killed, though it worked alone") as error:
+    with pytest.raises(RuntimeError, match="killed each time, though it worked alone") as error:
         collect()
     assert sorted(found) == sorted(set(range(9)) - fatal)
-    named = str(error.value).partition("these: ")[2].partition(". The")[0]
-    assert named == ", ".join(map(str, sorted(fatal)))
+    named = [
+        line.partition(":")[0].strip() for line in str(error.value).splitlines() if "killed each" in line
+    ]
+    assert named == [str(number) for number in sorted(fatal)]
 
 
-def test_an_error_of_the_function_itself_is_raised():
-    with pytest.raises(ZeroDivisionError, match="item"):
+def fail_at(number, *, wrong):
+    """Work, but for the wrong items."""
+    if number in wrong:
+        raise OSError(28, "No space left on device", f"file-{number}")
+    return number
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_errors_are_named_after_all_others_are_done(workers):
+    found, told = [], []
+    results = map_in_processes(
+        partial(fail_at, wrong={0, 4}), range(9), workers=workers, name="item {}".format
+    )
+
+    def collect():
+        for result in results:
+            found.append(result)
+
+    with pytest.raises(RuntimeError, match="2 of 9 failed") as error:
+        collect()
+    assert sorted(found) == [1, 2, 3, 5, 6, 7, 8]
+    for number in (0, 4):
+        assert f"item {number}: OSError: [Errno 28] No space left on device: 'file-{number}'" in str(
+            error.value
+        )
+    results = map_in_processes(
+        partial(fail_at, wrong={5}), range(9), workers=workers, failed=lambda *fault: told.append(fault)
+    )
+    assert sorted(results) == [0, 1, 2, 3, 4, 6, 7, 8]
+    assert [(item, error.errno) for item, error in told] == [(5, 28)]
+
+
+def lack_memory(number, *, folder):
+    """Run out of memory once, in the words of torch."""
+    if number == 3 and not (folder / "tried").exists():
+        (folder / "tried").touch()
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")
+    return number
+
+
+def test_what_runs_out_of_memory_beside_others_is_tried_again_alone(tmp_path):
+    found = list(map_in_processes(partial(lack_memory, folder=tmp_path), range(6), workers=3))
+    assert sorted(found) == list(range(6))
+
+
+def test_an_error_of_the_function_itself_is_the_cause_of_the_one_that_is_raised():
+    with pytest.raises(RuntimeError, match="1: ZeroDivisionError: item 1") as error:
         list(map_in_processes(raise_error, range(3), workers=2))
+    assert isinstance(error.value.__cause__, ZeroDivisionError)
 
 
 def test_a_worker_computes_with_one_thread():

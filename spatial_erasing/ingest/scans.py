@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from spatial_erasing.faults import one_line, remedy
 from spatial_erasing.ingest import atlas, bids, brats, ixi, table
 from spatial_erasing.ingest.exclusion import Row, skip_unfit
 from spatial_erasing.ingest.files import describe_grid, sha256_of
@@ -151,5 +152,7 @@ def _checked_files(scan: Scan) -> tuple[str, str, str]:
         return grid, sha256_of(scan.path), ""
     except FileNotFoundError as error:
         return "", "", f"missing file: {error}"
-    except (ValueError, OSError) as error:
+    except (ValueError, PermissionError) as error:
         return "", "", f"unreadable: {error}"
+    except OSError as error:  # of the disk: it says nothing about the scan
+        raise OSError(f"{scan.path} cannot be checked: {one_line(error)}. {remedy(error)}") from error

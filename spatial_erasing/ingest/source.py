@@ -55,6 +55,17 @@ def source_signature(
     return signature, _warning(files[newest], listed) if is_newer else None
 
 
+def is_gone(reader: str, path: str, *, sequences: Sequence[str]) -> bool:
+    """Whether nothing of a cohort's data is left: removed, unmounted, or an empty mount point."""
+    try:
+        files = dict(_named_files(reader, expand_path(path, base=Path.cwd()), sequences))
+        return all(_state(file)[0] is ABSENT for file in files.values())
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):  # something is there, and list_scans says what is wrong with it
+        return False
+
+
 def _recorded(listed: Path) -> str:
     """The hash of when the cohort was listed, "" if it never was."""
     record = listed.with_suffix(".source")

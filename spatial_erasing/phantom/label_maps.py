@@ -64,6 +64,21 @@ class Contrast:
     deviation: np.ndarray
 
 
+def path_of_label_map(folder: str, index: int) -> Path:
+    """The file of subject `index`; with fewer maps than subjects they are used in turn.
+
+    Raises:
+        FileNotFoundError: the folder holds no map.
+    """
+    paths = sorted(Path(folder).glob(MAP_NAMES))
+    if not paths:
+        raise FileNotFoundError(
+            f"phantom.label_maps is {folder}, where no file is called {MAP_NAMES}. Name the folder of "
+            f"SynthSeg's training label maps, or null for heads from the template."
+        )
+    return paths[index % len(paths)]
+
+
 @lru_cache(maxsize=2)
 def load_label_map(folder: str, index: int) -> LabelMap:
     """The map of subject `index`; with fewer maps than subjects they are used in turn.
@@ -75,13 +90,7 @@ def load_label_map(folder: str, index: int) -> LabelMap:
         FileNotFoundError: the folder holds no map, or labels or priors are not beside them.
         ValueError: a label has no prior.
     """
-    paths = sorted(Path(folder).glob(MAP_NAMES))
-    if not paths:
-        raise FileNotFoundError(
-            f"phantom.label_maps is {folder}, where no file is called {MAP_NAMES}. Name the folder of "
-            f"SynthSeg's training label maps, or null for heads from the template."
-        )
-    path = paths[index % len(paths)]
+    path = path_of_label_map(folder, index)
     image = nib.load(path)
     labels = np.asarray(image.dataobj).astype(np.int32)
     box = tuple(

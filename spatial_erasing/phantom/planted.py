@@ -8,6 +8,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
+from spatial_erasing.atomic import write_text
 from spatial_erasing.ingest.names import find_images, image_name
 from spatial_erasing.parallel import map_in_processes, worker_count
 from spatial_erasing.phantom.planted_subject import plant_subject, planted_files
@@ -103,7 +104,7 @@ def make_planted(
     items = [(found[subject], [shapes[name] for name in dealt[subject]]) for subject in chosen]
     truth = []
     workers = worker_count(cores, memory_mb_per_worker=MEMORY_MB_PER_WORKER)
-    for row in map_in_processes(plant, items, workers=workers):
+    for row in map_in_processes(plant, items, workers=workers, name=lambda item: item[0]["subject"]):
         truth.append(row)
         logger.info("%(subject)s: %(shape)s, %(lesion_ml)s ml", row)
     healthy = [
@@ -123,11 +124,10 @@ def _plant_once(
     digests = [sha256(path.read_bytes()).hexdigest() for path in beside]
     parts = [code, settings.seed, settings.minimum_lesion_ml, scan["sha256"], scan["skull_strip"], digests]
     made_from = sha256(json.dumps(parts).encode()).hexdigest()
-    if record.exists():
-        finished = json.loads(record.read_text())
-        if finished["made_from"] == made_from:
-            return finished["row"] | {"scanner": scan["scanner"], "source": scan["path"]}
-    record.parent.mkdir(parents=True, exist_ok=True)
+    files = [folder / name for name in planted_files(scan["subject"]).values()]
+    finished = _read_record(record)
+    if finished.get("made_from") == made_from and all(file.exists() for file in files):
+        return finished["row"] | {"scanner": scan["scanner"], "source": scan["path"]}
     record.unlink(missing_ok=True)
     row = plant_subject(
         scan,
@@ -137,7 +137,13 @@ def _plant_once(
         seed=settings.seed,
         minimum_lesion_ml=settings.minimum_lesion_ml,
     )
-    unfinished = record.with_name(f".{record.name}")
-    unfinished.write_text(json.dumps({"made_from": made_from, "row": row}))
-    unfinished.replace(record)
+    write_text(record, json.dumps({"made_from": made_from, "row": row}))
     return row
+
+
+def _read_record(record: Path) -> dict:
+    """What was written when a subject was planted; a damaged record, or none, is empty."""
+    try:
+        return json.loads(record.read_text())
+    except (FileNotFoundError, ValueError):  # a power cut may leave it empty
+        return {}

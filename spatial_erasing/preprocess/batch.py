@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
+from spatial_erasing.faults import fault_message
 from spatial_erasing.gpus import reserve_one_gpu
 from spatial_erasing.parallel import map_in_processes, worker_count
 from spatial_erasing.preprocess.settings import MEMORY_MB_PER_WORKER, NETWORKS, BrainSettings
-from spatial_erasing.preprocess.subject import failed_row, prepare_subject
+from spatial_erasing.preprocess.subject import prepare_subject
 from spatial_erasing.seeds import hash_fraction
 
 logger = logging.getLogger(__name__)
@@ -47,18 +48,26 @@ def prepare_batch(
         code: fingerprint of the code that prepares them.
         cores: as many workers, fewer where memory is short.
         device: where networks strip skulls; "auto" reserves a GPU, if there is one, for all workers together.
+
+    Raises:
+        RuntimeError: a fault of the machine kept subjects from being prepared; all others are, in `folder`.
     """
     if device == "auto":
         reserve_one_gpu()
     prepare = partial(_prepare_in, folder=folder, settings=settings, code=code, device=device)
     stripped_mb = [NETWORKS.get(scans[0]["skull_strip"], 0) for scans in subjects]
     workers = worker_count(cores, memory_mb_per_worker=max(stripped_mb, default=0) or MEMORY_MB_PER_WORKER)
-    rows = []
-    for row in map_in_processes(prepare, subjects, workers=workers, killed=_killed_row):
+    rows, faults = [], []
+    for row in map_in_processes(
+        prepare, subjects, workers=workers, name=_name, failed=lambda *fault: faults.append(fault)
+    ):
         rows.append(row)
         logger.info(
             "%s: %s %s (%d of %d)", row["subject"], row["status"], row["reason"], len(rows), len(subjects)
         )
+    if faults:
+        named = sorted(((_name(scans), error) for scans, error in faults), key=lambda fault: fault[0])
+        raise RuntimeError(f"{fault_message(named, of=len(subjects))}\n{_how_to_leave_out(faults)}")
     return sorted(rows, key=lambda row: row["subject"])
 
 
@@ -69,11 +78,21 @@ def _prepare_in(
     return prepare_subject(scans, folder=folder, settings=settings, code=code, device=device)
 
 
-def _killed_row(scans: list[Mapping[str, str]]) -> dict[str, object]:
-    """The row of a subject that takes its process down with it."""
-    return failed_row(
-        scans[0],
-        f"{scans[0]['path']}: the process that prepared it was killed each time, though it worked alone. The "
-        f"system kills what takes too much memory: free some and run again with --forcerun prepare_brains, "
-        f"which keeps what is done, or leave out this subject.",
+def _name(scans: list[Mapping[str, str]]) -> str:
+    """What a subject is called in an error."""
+    return f"{scans[0]['subject']} ({scans[0]['path']})"
+
+
+def _how_to_leave_out(faults: list[tuple[list[Mapping[str, str]], Exception]]) -> str:
+    """The lines that let a study go on without subjects that no machine at hand can prepare."""
+    lines = sorted(
+        f"    {scans[0]['cohort']},{scans[0]['subject']},cannot be prepared" for scans, _ in faults
+    )
+    return "\n".join(
+        [
+            "To go on without one of them for good, write its line into the table that ingest.exclude in "
+            "config.yaml names (docs/data.md, 'Leave subjects out'):",
+            "    cohort,subject,reason",
+            *lines,
+        ]
     )

@@ -1,12 +1,15 @@
 """A cohort of prepared brains as arrays on the small grid: what training and scoring read."""
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from spatial_erasing.faults import is_finding, one_line
 from spatial_erasing.grids import Grid
 from spatial_erasing.parallel import map_in_processes
 from spatial_erasing.preprocess.downsample import (
@@ -62,7 +65,8 @@ def shrink_subject(
     Raises:
         ValueError: the brain is larger than the padded grid.
     """
-    record = read_record(folder)
+    with _prepared_here(folder):
+        record = read_record(folder)
     window, grid_voxels = settings.padded_grid_voxels, settings.grid_voxels
     grids = chain_of_grids(record, padded_grid_voxels=window, grid_voxels=grid_voxels)
     start = centred_window(*record["centred"], window_voxels=window)
@@ -70,18 +74,36 @@ def shrink_subject(
     def padded(volume: np.ndarray) -> np.ndarray:
         return extract_window(volume, start, window_voxels=window)
 
-    whole_brain = read_volume(folder / "brain.nii.gz").intensities > 0
-    lesion = padded(read_volume(folder / "lesion.nii.gz").intensities) > 0
+    whole_brain = _prepared(folder, "brain") > 0
+    lesion = padded(_prepared(folder, "lesion")) > 0
     brain = downsample(padded(whole_brain), grid_voxels=grid_voxels) >= 0.5
     shrunk, maps = {}, {}
     for name in sequences:
-        scan = read_volume(folder / f"{name}.nii.gz").intensities
+        scan = _prepared(folder, name)
         maps[name] = settings.standard.map_of(scan[whole_brain], sequence=name)
         small = downsample(padded(maps[name](scan)), grid_voxels=grid_voxels)
         shrunk[name] = np.where(brain, np.clip(small, 0, 1), 0).astype(np.float16)
     small_lesion = downsample_label(lesion, grid_voxels=grid_voxels, method=settings.lesion_downsampling)
     slices = slices_with_label(lesion, slices=grid_voxels[2])
     return shrunk | {"brain": brain, "lesion": small_lesion, "lesion_slices": slices}, grids, maps
+
+
+def _prepared(folder: Path, name: str) -> np.ndarray:
+    """A prepared volume."""
+    with _prepared_here(folder):
+        return read_volume(folder / f"{name}.nii.gz").intensities
+
+
+@contextmanager
+def _prepared_here(folder: Path) -> Iterator[None]:
+    """Damage to a brain that was prepared before is no finding about its scan."""
+    try:
+        yield
+    except (FileNotFoundError, ValueError) as error:
+        raise OSError(
+            f"{folder} does not hold the whole brain that was prepared ({one_line(error)}). To prepare it "
+            f"again, rm -r {shlex.quote(str(folder))} and add --forcerun prepare_brains to your command."
+        ) from error
 
 
 def stack_cohort(
@@ -98,7 +120,7 @@ def stack_cohort(
     """
     shrink = partial(_shrink_row, sequences=sequences, settings=settings)
     done = [row for row in rows if row["status"] == "done"]
-    shrunk = dict(map_in_processes(shrink, done, workers=cores))
+    shrunk = dict(map_in_processes(shrink, done, workers=cores, name=lambda row: row["subject"]))
     for row in done:
         if isinstance(reason := shrunk[row["subject"]], str):
             row.update(status="failed", reason=reason)
@@ -126,7 +148,9 @@ def _shrink_row(
     """A subject's name with its arrays, or with the reason why there are none."""
     try:
         return row["subject"], shrink_subject(Path(row["folder"]), sequences=sequences, settings=settings)
-    except (ValueError, FileNotFoundError) as error:
+    except ValueError as error:
+        if not is_finding(error):
+            raise
         return row["subject"], str(error)
 
 

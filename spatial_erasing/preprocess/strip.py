@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from spatial_erasing.grids import Grid
+from spatial_erasing.packages import STRIPPERS, install_command
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.settings import NETWORKS
 from spatial_erasing.volumes import Volume
@@ -67,13 +68,12 @@ def strip_skull(
     try:
         return strip[method](head.astype(np.float32, copy=False), affine)
     except ModuleNotFoundError as error:
+        _, requirements = STRIPPERS[method]
         raise ModuleNotFoundError(
-            f"skull_strip: {method} needs the package {error.name}, which is not installed. Install it (pip "
-            f"install -r requirements-strip.txt), or set skull_strip: deepbet."
+            f"skull_strip: {method} needs the package {error.name}, which is not installed. Install it "
+            f"({install_command(requirements)}), or set another skull_strip, such as deepbet."
         ) from error
-    except (AssertionError, ValueError, IndexError, RuntimeError) as error:
-        if "out of memory" in str(error):
-            raise
+    except (AssertionError, ValueError, IndexError) as error:  # what they raise where they find nothing
         raise ValueError(
             f"the skull strip found no brain ({error}). Look at the scan; give a mask of your own "
             f"(skull_strip: given) or leave out this subject."

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from spatial_erasing.faults import is_finding, one_line
+from spatial_erasing.image_files import require_file
 from spatial_erasing.preprocess.chain import PreparedBrain, prepare_brain
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.volumes import read_volume, write_volume
@@ -27,16 +29,18 @@ MEASURES = (
     "median_intensity",
     "upper_intensity",
 )
+ASKED = ("settings", "skull_strip", "scans", "beside")
+KEPT = "Its scans are not there any more: this brain was prepared by an earlier version of the software."
 COLUMNS = ("cohort", "subject", "scanner", "status", "reason", "warning", "folder", *MEASURES)
 
 
 def prepare_subject(
     scans: list[Mapping[str, str]], *, folder: Path, settings: BrainSettings, code: str, device: str = "cpu"
 ) -> dict[str, object]:
-    """The manifest row of one subject: done with its measures, or failed with the reason.
+    """The manifest row of one subject: done with its measures, or failed with what was found in its data.
 
-    A finished folder made from the same files with the same settings and code is kept as it is. Whatever goes
-    wrong with this subject ends in its row; the cohort goes on.
+    A finished folder made from the same files with the same settings and code is kept as it is. Where the
+    files are not there any more, one made by other code is kept too, with a warning.
 
     Args:
         scans: the subject's rows of `results/ingest/{cohort}.csv`, one a sequence.
@@ -44,17 +48,25 @@ def prepare_subject(
         settings: how the brain is prepared.
         code: fingerprint of the code that prepares it.
         device: where a network strips the skull: "cpu" or "auto".
+
+    Raises:
+        Exception: of the machine or the software (no memory, a full disk, a file that is gone), which says
+            nothing about the scan.
     """
     first = scans[0]
     try:
-        made_from = identity(scans, settings=settings, code=code)
-        record = read_finished(folder, made_from=made_from)
+        asked = inputs(scans, settings=settings)
+        record = read_finished(folder, made_from=identity(asked, code=code))
+        if record is None and not all(map(_is_there, files_of(scans))):
+            record = read_kept(folder, asked=asked, code=code)
         if record is None:
             brain = _prepare(scans, settings=settings, device=device)
-            record = write_brain(folder, brain, made_from=made_from)
-    except Exception as error:  # one bad scan, whatever is wrong with it, must not cost the others
+            record = write_brain(folder, brain, asked=asked, code=code)
+    except ValueError as error:
+        if not is_finding(error):
+            raise
         logger.exception("%s failed", first["subject"])
-        return failed_row(first, _reason(error))
+        return failed_row(first, one_line(error))
     warning = " ".join(record["warnings"])
     done = {"status": "done", "reason": "", "warning": warning, "folder": str(folder)}
     return _names(first) | done | record["measures"]
@@ -69,26 +81,48 @@ def _names(scan: Mapping[str, str]) -> dict[str, object]:
     return {name: scan[name] for name in ("cohort", "subject", "scanner")}
 
 
-def identity(scans: list[Mapping[str, str]], *, settings: BrainSettings, code: str) -> str:
-    """Hash of all that a prepared brain depends on; contents count, paths do not."""
+def inputs(scans: list[Mapping[str, str]], *, settings: BrainSettings) -> dict:
+    """All that a prepared brain depends on but the code; contents count, paths do not.
+
+    Hashes of files are "" where the file is not there; those of scans stand in the list.
+    """
+    masks = files_of(scans)[len(scans) :]
+    return {
+        "settings": json.loads(json.dumps(asdict(settings))),
+        "skull_strip": scans[0]["skull_strip"],
+        "scans": [[scan["sequence"], scan["sha256"]] for scan in scans],
+        "beside": [_content_hash(path) for path in masks],
+    }
+
+
+def files_of(scans: list[Mapping[str, str]]) -> list[Path]:
+    """The subject's files: its scans, then lesions and brain mask."""
     first = scans[0]
-    beside = json.loads(first["lesion"] or "[]") + ([first["brain_mask"]] if first["brain_mask"] else [])
-    parts = [
-        asdict(settings),
-        code,
-        first["skull_strip"],
-        [(scan["sequence"], scan["sha256"]) for scan in scans],
-        [_content_hash(Path(path)) for path in beside],
-    ]
-    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    masks = [*json.loads(first["lesion"] or "[]"), *([first["brain_mask"]] if first["brain_mask"] else [])]
+    return [Path(path) for path in (*(scan["path"] for scan in scans), *masks)]
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a file exists; one in a closed folder does: reading it says what to do."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
+def identity(asked: Mapping[str, object], *, code: str) -> str:
+    """Hash of all that a prepared brain depends on."""
+    parts = [asked[name] for name in ASKED]
+    return sha256(json.dumps([code, *parts], sort_keys=True).encode()).hexdigest()
 
 
 def _content_hash(path: Path) -> str:
-    """SHA-256 of a mask; one that cannot be had is no finished brain's, and reading it says what to do."""
+    """SHA-256 of a mask, "" for one that is not there; others that cannot be read say what to do."""
     try:
-        return sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        return type(error).__name__
+        require_file(path)
+    except FileNotFoundError:
+        return ""
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def _prepare(scans: list[Mapping[str, str]], *, settings: BrainSettings, device: str) -> PreparedBrain:
@@ -104,8 +138,15 @@ def _prepare(scans: list[Mapping[str, str]], *, settings: BrainSettings, device:
     )
 
 
-def write_brain(folder: Path, brain: PreparedBrain, *, made_from: str) -> dict:
-    """Write a prepared brain as NIfTI files and a record, all at once or not at all; return the record."""
+def write_brain(folder: Path, brain: PreparedBrain, *, asked: Mapping[str, object], code: str) -> dict:
+    """Write a prepared brain as NIfTI files and a record, all at once or not at all; return the record.
+
+    Args:
+        folder: of the subject; replaced as a whole.
+        brain: prepared.
+        asked: what it was made from, see `inputs`.
+        code: fingerprint of the code that made it.
+    """
     affine = brain.grids["brain"].affine
     unfinished = folder.with_name(f".unfinished-{folder.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -116,7 +157,9 @@ def write_brain(folder: Path, brain: PreparedBrain, *, made_from: str) -> dict:
     write_volume(unfinished / "brain.nii.gz", brain.brain, affine)
     write_volume(unfinished / "lesion.nii.gz", brain.lesion, affine)
     record = {
-        "made_from": made_from,
+        "made_from": identity(asked, code=code),
+        "asked": {name: asked[name] for name in ASKED},
+        "code": code,
         "grids": {name: grid.as_json() for name, grid in brain.grids.items()},
         "centred": brain.centred,
         "measures": brain.measures,
@@ -132,14 +175,30 @@ def write_brain(folder: Path, brain: PreparedBrain, *, made_from: str) -> dict:
 
 def read_finished(folder: Path, *, made_from: str) -> dict | None:
     """The record of a brain that was made from exactly this, or None; a damaged one is no record."""
+    record = _read_record(folder)
+    return record if record and record.get("made_from") == made_from else None
+
+
+def read_kept(folder: Path, *, asked: Mapping[str, object], code: str) -> dict | None:
+    """The record of a brain whose scans are gone, if it was made from what the list says of them.
+
+    A finished study needs its raw data no more, whatever has changed in the code since. Changed settings are
+    another matter: they cannot be followed without the scans.
+    """
+    record = _read_record(folder) or {}
+    made = record.get("asked", {})
+    if any(made.get(name) != asked[name] for name in ("settings", "skull_strip", "scans")):
+        return None
+    if len(made["beside"]) != len(asked["beside"]):
+        return None
+    if any(now not in ("", then) for then, now in zip(made["beside"], asked["beside"], strict=True)):
+        return None
+    return record if record["code"] == code else record | {"warnings": [*record["warnings"], KEPT]}
+
+
+def _read_record(folder: Path) -> dict | None:
+    """What was written beside a finished brain, or None; a damaged record is none."""
     try:
-        record = json.loads((folder / "record.json").read_text())
+        return json.loads((folder / "record.json").read_text())
     except (FileNotFoundError, ValueError):  # a power cut may leave it empty
         return None
-    return record if record.get("made_from") == made_from else None
-
-
-def _reason(error: Exception) -> str:
-    """One line for a table cell; foreign errors keep their type, ours speak for themselves."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, (ValueError, FileNotFoundError)) else f"{type(error).__name__}: {text}"

@@ -1,12 +1,13 @@
 """Checkpoints that a kill cannot break, and weights that carry their network's settings."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.atomic import not_written, replaced_when_complete
 from spatial_erasing.train.device import device_name
 from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
@@ -16,9 +17,18 @@ _TRAIN_AGAIN = "Delete it and give the same snakemake command again: the network
 
 
 def save_atomically(content: dict, path: Path) -> None:
-    """Write tensors and plain values under a temporary name, then rename: never half there."""
-    with replaced_when_complete(path) as unfinished:
-        torch.save(content, unfinished)
+    """Write tensors and plain values under a temporary name, then rename: never half there.
+
+    Raises:
+        OSError: the file could not be written; torch itself names neither file nor disk.
+    """
+    try:
+        with replaced_when_complete(path) as unfinished:
+            torch.save(content, unfinished)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise OSError(f"{not_written(path)} ({_first_line(error)}). Make room there.") from error
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict | None:
@@ -63,9 +73,35 @@ def load_network(path: Path, device: torch.device) -> SpatialVAE:
         ValueError: the file is damaged or holds something else.
     """
     content = _read_weights(path, device)
-    network = SpatialVAE(NetworkSettings(**content["network"]))
-    network.load_state_dict(content["weights"])
+    try:
+        settings = NetworkSettings(**content["network"])
+        _require_weights(content["weights"], settings)
+        network = SpatialVAE(settings)
+        network.load_state_dict(content["weights"])
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # foreign content fails in as many ways as there is foreign content
+        raise ValueError(
+            f"{path} does not hold the weights of a network of this version: {_first_line(error)}. "
+            f"{_TRAIN_AGAIN}"
+        ) from None
     return network.to(device).eval()
+
+
+def _require_weights(weights: Mapping[str, torch.Tensor], settings: NetworkSettings) -> None:
+    """Refuse weights that do not belong to a network of these settings, before memory is taken for it."""
+    with torch.device("meta"):
+        expected = SpatialVAE(settings).state_dict()
+    if names := sorted(expected.keys() ^ weights.keys()):
+        kind = "missing" if names[0] in expected else "unknown"
+        raise ValueError(f"{names[0]} is {kind} ({len(names)} names differ)")
+    for name, tensor in weights.items():
+        if tensor.shape != expected[name].shape:
+            raise ValueError(
+                f"{name} has the shape {tuple(tensor.shape)}, its settings say {tuple(expected[name].shape)}"
+            )
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} holds values that are NaN or infinite")
 
 
 def _read_weights(path: str | Path, device: torch.device, *, mmap: bool = False) -> dict:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spatial_erasing.ingest.scans import list_scans
+from spatial_erasing.phantom import planted as planted_module
 from spatial_erasing.phantom.planted import PlantedSettings, deal_shapes, hold_out, make_planted
 
 SHAPES = [f"shape_{k:02d}" for k in range(40)]
@@ -42,6 +43,72 @@ def test_no_shape_is_dealt_twice_and_all_are_dealt():
 def test_fewer_shapes_than_subjects_are_refused():
     with pytest.raises(ValueError, match="1 lesion shapes for 2 subjects"):
         deal_shapes(["only"], ["x", "y"], seed=1)
+
+
+@pytest.fixture
+def quickly(tmp_path, monkeypatch):
+    """A function that plants six subjects of which no image is read; it notes who was planted."""
+    for number in range(8):
+        (tmp_path / f"shapes/shape_{number}.nii.gz").parent.mkdir(exist_ok=True)
+        (tmp_path / f"shapes/shape_{number}.nii.gz").write_text(str(number))
+    (tmp_path / "template.nii.gz").touch()
+    (tmp_path / "out").mkdir()
+    row = {"status": "found", "skull_strip": "none", "brain_mask": "", "path": "scan.nii.gz", "reason": ""}
+    scans = [row | {"subject": f"s{k}", "scanner": "ab"[k % 2], "sha256": str(k)} for k in range(6)]
+
+    def plant(scan, shapes, *, folder, seed, **_):
+        with (tmp_path / "planted.txt").open("a") as stream:
+            stream.write(f"{scan['subject']} ")
+        if scan["subject"] == BROKEN[0]:
+            raise ValueError(f"none of the shapes of {scan['subject']} fits")
+        for name in planted_module.planted_files(scan["subject"]).values():
+            (folder / name).write_text(f"{seed} {shapes[0].name}")
+        names = {"subject": scan["subject"], "scanner": scan["scanner"], "source": scan["path"]}
+        return names | {"shape": f"{seed} {shapes[0].name}", "lesion_ml": 1.0}
+
+    monkeypatch.setattr(planted_module, "plant_subject", plant)
+    monkeypatch.setitem(globals(), "BROKEN", [None])
+
+    def run(*, seed=1, code="code", share=0.5):
+        settings = PlantedSettings(tmp_path / "shapes", tmp_path / "template.nii.gz", share, seed, 1.0)
+        (tmp_path / "planted.txt").write_text("")
+        rows = make_planted(scans, tmp_path / "out", settings=settings, code=code, cores=2)
+        return rows, (tmp_path / "planted.txt").read_text().split()
+
+    return run
+
+
+BROKEN = [None]  # the subject that no shape fits
+
+
+def test_the_table_is_that_of_the_files_after_another_seed_and_back(quickly, tmp_path):
+    first, planted = quickly()
+    assert len(planted) == 3
+    assert quickly() == (first, [])
+    quickly(seed=2)
+    assert quickly()[0] == first
+    for row in first[2]:
+        assert (tmp_path / f"out/{row['subject']}_T1w.nii.gz").read_text() == row["shape"]
+    assert len(quickly(code="code 2")[1]) == 3
+
+
+@pytest.mark.parametrize("left", ["", '{"made_fr', None])
+def test_a_damaged_record_or_a_planted_scan_that_is_gone_is_planted_again(quickly, tmp_path, left):
+    first, (someone, *_) = quickly()
+    if left is None:
+        (tmp_path / f"out/{someone}_lesion.nii.gz").unlink()
+    else:
+        (tmp_path / f"out/records/{someone}.json").write_text(left)
+    assert quickly() == (first, [someone])
+
+
+def test_whom_no_shape_fits_is_named_after_the_others_are_planted(quickly, tmp_path):
+    _, planted = quickly()
+    BROKEN[0] = planted[0]
+    with pytest.raises(RuntimeError, match=f"1 of 3 failed(.|\n)*{planted[0]}: none of the shapes of"):
+        quickly(code="code 2")
+    assert (tmp_path / "planted.txt").read_text().split().count(planted[1]) == 1
+    assert not (tmp_path / f"out/records/{planted[0]}.json").exists()
 
 
 @pytest.fixture(scope="module")

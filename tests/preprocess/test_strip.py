@@ -85,7 +85,7 @@ def test_a_mask_that_is_nothing_or_nearly_everything_is_refused(voxel_ml, found)
         require_plausible_brain(np.ones((10, 10, 10), bool), voxel_ml=voxel_ml, range_ml=(400, 2500))
 
 
-@pytest.mark.parametrize("error", [AssertionError("no brain"), IndexError("empty"), RuntimeError("crop")])
+@pytest.mark.parametrize("error", [AssertionError("no brain"), IndexError("empty"), ValueError("argmax")])
 def test_a_network_that_finds_nothing_becomes_a_finding_with_a_remedy(monkeypatch, error):
     class Nothing:
         def run(self, image):
@@ -94,6 +94,26 @@ def test_a_network_that_finds_nothing_becomes_a_finding_with_a_remedy(monkeypatc
     monkeypatch.setattr(strip, "_deepbet", lambda device: Nothing())
     with pytest.raises(ValueError, match=rf"skull strip found no brain \({error}\).*skull_strip: given"):
         strip_skull(np.zeros((8, 8, 8), np.float32), affine=np.eye(4))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        MemoryError(),
+        OSError(5, "Input/output error"),
+    ],
+)
+def test_a_fault_of_the_machine_is_not_blamed_on_the_head(monkeypatch, error):
+    class Broken:
+        def run(self, image):
+            raise error
+
+    monkeypatch.setattr(strip, "_deepbet", lambda device: Broken())
+    with pytest.raises(type(error)) as raised:
+        strip_skull(np.zeros((8, 8, 8), np.float32), affine=np.eye(4))
+    assert raised.value is error
 
 
 def test_an_extra_that_is_not_installed_is_named_with_the_command(monkeypatch):

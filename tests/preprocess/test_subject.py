@@ -1,3 +1,4 @@
+import json
 import shutil
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -9,7 +10,7 @@ import pytest
 from analytic_head import TINY_SETTINGS, corner, damage, move_lesion, new_values, tiny_subject
 
 from spatial_erasing.preprocess import subject as subject_module
-from spatial_erasing.preprocess.subject import COLUMNS, identity, prepare_subject
+from spatial_erasing.preprocess.subject import COLUMNS, KEPT, identity, inputs, prepare_subject
 from spatial_erasing.volumes import read_volume
 
 
@@ -88,6 +89,36 @@ def test_a_moved_data_set_is_not_done_again(tmp_path, monkeypatch):
     assert prepare(moved | {"subject": row["subject"]}, folder=tmp_path / "done") == first
 
 
+@pytest.mark.parametrize("code", ["code", "code of the next version"])
+@pytest.mark.parametrize("gone", [["scan"], ["lesion"], ["scan", "lesion", "mask"]])
+def test_without_its_files_a_finished_brain_is_kept_and_says_so_where_the_code_has_changed(
+    tmp_path, code, gone
+):
+    row = tiny_subject(tmp_path / "one") | {"skull_strip": "given"}
+    first = prepare(row, folder=tmp_path / "done")
+    (lesion,) = json.loads(row["lesion"])
+    for name in gone:
+        Path({"scan": row["path"], "lesion": lesion, "mask": row["brain_mask"]}[name]).unlink()
+    again = prepare(row, folder=tmp_path / "done", code=code)
+    assert again == first | ({} if code == "code" else {"warning": KEPT})
+
+
+@pytest.mark.parametrize(
+    "change", [{"skull_strip": "none"}, {"sha256": "0" * 64}, {"lesion": "[]"}, {"settings": 80}]
+)
+def test_without_its_files_a_brain_that_was_made_of_something_else_is_not_taken_and_not_touched(
+    tmp_path, change
+):
+    row = tiny_subject(tmp_path / "one") | {"skull_strip": "given"}
+    prepare(row, folder=tmp_path / "done")
+    before = {path: path.read_bytes() for path in (tmp_path / "done").iterdir()}
+    shutil.rmtree(tmp_path / "one")
+    settings = replace(TINY_SETTINGS, upper_percentile=change.pop("settings", 99))
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        prepare(row | change, folder=tmp_path / "done", settings=settings)
+    assert {path: path.read_bytes() for path in (tmp_path / "done").iterdir()} == before
+
+
 def changed(value):
     """Another value of the same kind."""
     if isinstance(value, tuple):
@@ -100,7 +131,7 @@ def test_every_change_that_matters_changes_the_identity(tmp_path):
     second = row | {"sequence": "t1ce", "sha256": "0" * 64}
 
     def name_of(*scans, settings=TINY_SETTINGS, code="code"):
-        return identity(list(scans), settings=settings, code=code)
+        return identity(inputs(list(scans), settings=settings), code=code)
 
     names = [
         name_of(row),
@@ -165,8 +196,10 @@ def kill(*_, **__):
 )
 def test_a_kill_at_any_moment_leaves_nothing_that_looks_finished(tmp_path, monkeypatch, moment):
     row = tiny_subject(tmp_path / "one")
-    made_from = identity([row], settings=TINY_SETTINGS, code="code")
+    asked = inputs([row], settings=TINY_SETTINGS)
+    made_from = identity(asked, code="code")
     with monkeypatch.context() as patch:
+        patch.setattr(subject_module, "inputs", lambda *_, **__: asked)
         patch.setattr(subject_module, "identity", lambda *_, **__: made_from)
         patch.setattr(moment, kill)
         with pytest.raises(Killed):

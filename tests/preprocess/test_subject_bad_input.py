@@ -1,7 +1,9 @@
-"""Every way a subject's files can be wrong ends in its manifest row."""
+"""Every way a subject's files can be wrong ends in its manifest row; a fault of the machine never does."""
 
+import errno
 import gzip
 import json
+import os
 from pathlib import Path
 
 import nibabel as nib
@@ -11,6 +13,7 @@ from analytic_head import TINY_SETTINGS, corner, damage, move_lesion, new_values
 from raw_files import flip, set_fields
 from unprivileged import as_nobody, folder_for_everyone
 
+from spatial_erasing import image_files
 from spatial_erasing.preprocess import subject as subject_module
 from spatial_erasing.preprocess.subject import prepare_subject
 
@@ -104,7 +107,6 @@ BAD_INPUT = {
         "stores complex64",
         "Write it as grey values",
     ),
-    "missing": (lambda row: Path(row["path"]).unlink(), SCAN, "does not exist", "Correct its row"),
     "not finite": (
         lambda row: damage(row, new_values(with_nan)),
         SCAN,
@@ -143,12 +145,6 @@ BAD_INPUT = {
         "no brain_mask stands in its row",
         "Add its",
     ),
-    "mask missing": (
-        lambda row: (row.update(skull_strip="given"), Path(row["brain_mask"]).unlink()),
-        MASK,
-        "does not exist",
-        "Correct its row",
-    ),
     "mask of nothing": (
         lambda row: (
             row.update(skull_strip="given"),
@@ -160,12 +156,6 @@ BAD_INPUT = {
         SCAN,
         "the brain mask holds 0 ml",
         "widen preprocess.brain_range_ml",
-    ),
-    "lesion missing": (
-        lambda row: Path(json.loads(row["lesion"])[0]).unlink(),
-        LESION,
-        "does not exist",
-        "Correct its row",
     ),
     "lesion shifted": (lambda row: move_lesion(row, shift_mm=4), LESION, "differs by up to 4", "Resample it"),
     "lesion on another grid": (
@@ -203,31 +193,68 @@ def test_bad_input_ends_in_a_row_that_names_file_finding_and_remedy(tmp_path, ca
     assert not (tmp_path / "done").exists()
 
 
-def test_an_error_that_nobody_foresaw_ends_in_the_row_too(tmp_path, monkeypatch):
+FAULTS = [
+    MemoryError("of 9 TB"),
+    OSError(errno.ENOSPC, "No space left on device", "t1.nii.gz"),
+    OSError(errno.EDQUOT, "Disk quota exceeded", "t1.nii.gz"),
+    OSError(errno.EIO, "Input/output error", "t1.nii.gz"),
+    OSError(errno.ESTALE, "Stale file handle", "t1.nii.gz"),
+    FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
+    ModuleNotFoundError("No module named 'ants'", name="ants"),
+    np.linalg.LinAlgError("Singular matrix"),
+    KeyError("t1"),
+]
+
+
+@pytest.mark.parametrize("error", FAULTS, ids=lambda error: f"{type(error).__name__} {error}"[:30])
+@pytest.mark.parametrize("place", ["prepare_brain", "write_brain"])
+def test_what_is_not_in_the_data_is_raised_and_nothing_looks_finished(tmp_path, monkeypatch, error, place):
     def explode(*_, **__):
-        raise MemoryError("of 9 TB")
+        raise error
 
-    monkeypatch.setattr(subject_module, "prepare_brain", explode)
-    result = prepare(tiny_subject(tmp_path / "one"), folder=tmp_path / "done")
-    assert (result["status"], result["reason"]) == ("failed", "MemoryError: of 9 TB")
+    monkeypatch.setattr(subject_module, place, explode)
+    with pytest.raises(type(error)) as raised:
+        prepare(tiny_subject(tmp_path / "one"), folder=tmp_path / "done")
+    assert raised.value is error and not (tmp_path / "done").exists()
 
 
-def test_a_scan_without_permission_ends_in_the_row():
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_a_disk_that_fails_while_a_scan_is_read_is_no_damage_to_the_scan(tmp_path, monkeypatch, number):
+    def fail(path):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(image_files, "_opened", fail)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        prepare(tiny_subject(tmp_path / "one"), folder=tmp_path / "done")
+
+
+@pytest.mark.parametrize("file", ["scan", "lesion", "mask"])
+def test_a_file_that_has_gone_since_it_was_listed_is_no_finding(tmp_path, file):
+    row = tiny_subject(tmp_path / "one") | {"skull_strip": "given"}
+    (lesion,) = json.loads(row["lesion"])
+    path = Path({"scan": row["path"], "lesion": lesion, "mask": row["brain_mask"]}[file])
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=f"{path} does not exist"):
+        prepare(row, folder=tmp_path / "done")
+
+
+def test_a_scan_without_permission_comes_with_the_command_and_stays_to_be_done():
     with folder_for_everyone() as folder:
         row = tiny_subject(folder / "one")
         Path(row["path"]).chmod(0)
-        result = as_nobody(prepare, row, folder=folder / "done")
-        assert result["status"] == "failed" and "chmod" in result["reason"]
-        assert f"{row['path']} may not be read (Permission denied, user " in result["reason"]
+        with pytest.raises(
+            PermissionError, match=rf"{row['path']} may not be read .*chmod a\+r {row['path']}"
+        ):
+            as_nobody(prepare, row, folder=folder / "done")
 
 
-def test_a_closed_folder_of_results_ends_in_the_row_with_nothing_half_written():
+def test_a_closed_folder_of_results_is_named_with_nothing_half_written():
     with folder_for_everyone() as folder:
         row = tiny_subject(folder / "one")
         (folder / "results").mkdir(mode=0o555)
-        result = as_nobody(prepare, row, folder=folder / "results" / "done")
-        assert result["status"] == "failed" and result["folder"] == ""
-        assert str(folder / "results") in result["reason"] and "Permission denied" in result["reason"]
+        with pytest.raises(PermissionError, match=str(folder / "results")):
+            as_nobody(prepare, row, folder=folder / "results" / "done")
         assert list((folder / "results").iterdir()) == []
 
 

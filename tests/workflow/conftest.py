@@ -53,15 +53,25 @@ class Study:
 
 
 @pytest.fixture(scope="session")
-def study(tmp_path_factory):
+def begin_study(tmp_path_factory):
+    """A function that copies the workflow with the tiny study's config, to be run in an empty folder."""
+
+    def begin():
+        workflow = tmp_path_factory.mktemp("workflow of a study")
+        for name in ("Snakefile", "tables_and_figures.smk", "config.yaml", "pyproject.toml"):
+            shutil.copy(ROOT / name, workflow / name)
+        for name in ("workflow", "spatial_erasing", "envs", "profiles", "config"):
+            shutil.copytree(ROOT / name, workflow / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "tests/workflow/tiny.yaml", workflow / "tiny.yaml")
+        return Study(workflow, tmp_path_factory.mktemp("run"))
+
+    return begin
+
+
+@pytest.fixture(scope="session")
+def study(begin_study):
     """The tiny study, finished: raw synthetic heads to report, by the rules that everyone runs."""
-    workflow = tmp_path_factory.mktemp("workflow of a study")
-    for name in ("Snakefile", "tables_and_figures.smk", "config.yaml", "pyproject.toml"):
-        shutil.copy(ROOT / name, workflow / name)
-    for name in ("workflow", "spatial_erasing", "envs", "profiles", "config"):
-        shutil.copytree(ROOT / name, workflow / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "tests/workflow/tiny.yaml", workflow / "tiny.yaml")
-    study = Study(workflow, tmp_path_factory.mktemp("run"))
+    study = begin_study()
     study.run()
     return study
 

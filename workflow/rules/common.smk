@@ -11,8 +11,10 @@ sys.path.insert(0, str(workflow.basedir))
 
 from spatial_erasing import (
     models,
+    packages,
     parallel,
     paths,
+    preflight,
     provenance,
     resources,
     run_lock,
@@ -45,6 +47,9 @@ try:
     if workflow.is_main_process and "--lint" not in sys.argv:
         run_lock.require_writable(Path.cwd())
         study.check_paths(config, root=Path.cwd())
+        # an environment of a job brings its own packages
+        if not workflow.deployment_settings.deployment_method:
+            packages.require_packages(config, root=Path.cwd())
         excluded_subjects()
 except ValueError as error:
     raise WorkflowError(str(error)) from None
@@ -61,6 +66,10 @@ if (
 
 POST_PROCESSING = {
     key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")
+}
+PREPARATION = {
+    name: config["preprocess"][name]
+    for name in preparation.BrainSettings.__dataclass_fields__
 }
 HEALTHY = config["study"]["healthy_cohorts"]
 LESION = config["study"]["lesion_cohorts"]
@@ -386,9 +395,19 @@ def sequences_of_study():
 
 
 def begin_run():
-    """Keep other runs out of this folder."""
+    """Keep other runs out of this folder, and refuse jobs that would destroy what they cannot make again."""
+    planned = {}
+    for job in workflow.dag.needrun_jobs():
+        planned.setdefault(job.rule.name, []).append(dict(job.wildcards.items()))
     try:
         run_lock.hold_folder(Path.cwd())
+        preflight.require_material(
+            planned,
+            sources=config["ingest"]["cohorts"],
+            settings=PREPARATION,
+            exclude=excluded_subjects(),
+            root=Path.cwd(),
+        )
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 

@@ -62,10 +62,7 @@ rule prepare_brains:
         runtime=growing(preparation_minutes),
     params:
         batches=lambda wildcards: len(batches_of(wildcards.cohort)),
-        settings={
-            name: config["preprocess"][name]
-            for name in preparation.BrainSettings.__dataclass_fields__
-        },
+        settings=PREPARATION,
         device=config["preprocess"]["device"],
         code=code_fingerprint("prepare_brains"),
     script:

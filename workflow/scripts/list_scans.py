@@ -3,21 +3,22 @@
 import logging
 from pathlib import Path
 
+from spatial_erasing.atomic import write_text
 from spatial_erasing.cohorts import write_rows
-from spatial_erasing.ingest.scans import COLUMNS, list_scans
+from spatial_erasing.ingest.kept import SOURCE
+from spatial_erasing.ingest.listing import list_or_keep
+from spatial_erasing.ingest.scans import COLUMNS
 from spatial_erasing.ingest.summary import count_summary
 from spatial_erasing.logs import log_to
 
 log_to(snakemake.log[0])
 
-rows = list_scans(
-    snakemake.params.reader,
-    snakemake.params.path,
-    sequences=snakemake.params.sequences,
-    skull_strip=snakemake.params.skull_strip,
+rows = list_or_keep(
+    Path(snakemake.output.scans),
+    source={name: getattr(snakemake.params, name) for name in SOURCE},
     cohort=snakemake.wildcards.cohort,
     exclude=snakemake.params.exclude,
 )
 logging.info(count_summary(rows, excluded=snakemake.params.exclude))
 write_rows(snakemake.output.scans, rows, columns=COLUMNS)
-Path(snakemake.output.source).write_text(snakemake.params.source, encoding="utf-8")
+write_text(snakemake.output.source, snakemake.params.source)

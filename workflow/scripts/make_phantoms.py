@@ -12,9 +12,8 @@ log_to(snakemake.log[0])
 
 label_maps = snakemake.params.label_maps
 rows = make_cohort(
-    snakemake.params.cohort["kind"],
+    snakemake.params.cohort,
     Path(snakemake.output[0]).with_suffix(""),
-    subjects=snakemake.params.cohort["subjects"],
     seed=snakemake.params.seed,
     settings=PhantomSettings(
         spacing_mm=snakemake.params.spacing_mm,
@@ -22,6 +21,7 @@ rows = make_cohort(
         minimum_lesion_ml=snakemake.params.minimum_lesion_ml,
         label_maps=label_maps and str(expand_path(label_maps, base=Path.cwd())),
     ),
+    code=snakemake.params.code,
     cores=snakemake.threads,
 )
 write_rows(snakemake.output[0], rows, columns=rows[0])

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import read_split
 from spatial_erasing.logs import log_to
 from spatial_erasing.score.baselines import BASELINES
@@ -16,8 +17,9 @@ for split, path in snakemake.output.items():
         split=split,
         sequence=snakemake.wildcards.sequence,
     )
-    np.savez(
-        path,
-        subject=[subject for _, subject in scans.subjects],
-        reconstruction=BASELINES[snakemake.wildcards.model](healthy, scans),
-    )
+    with replaced_when_complete(path) as unfinished:
+        np.savez(
+            unfinished,
+            subject=[subject for _, subject in scans.subjects],
+            reconstruction=BASELINES[snakemake.wildcards.model](healthy, scans),
+        )

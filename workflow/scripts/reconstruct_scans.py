@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import read_split
 from spatial_erasing.logs import log_to
 from spatial_erasing.score.reconstruct import reconstruct
@@ -21,8 +22,9 @@ for split, path in snakemake.output.items():
         split=split,
         sequence=snakemake.wildcards.sequence,
     )
-    np.savez(
-        path,
-        subject=[subject for _, subject in scans.subjects],
-        reconstruction=reconstruct(network, scans.scans, batch_size=snakemake.params.batch_size),
-    )
+    with replaced_when_complete(path) as unfinished:
+        np.savez(
+            unfinished,
+            subject=[subject for _, subject in scans.subjects],
+            reconstruction=reconstruct(network, scans.scans, batch_size=snakemake.params.batch_size),
+        )

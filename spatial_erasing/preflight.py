@@ -1,0 +1,146 @@
+"""Planned jobs that would destroy what they cannot make again.
+
+Snakemake removes the outputs of a job before it starts. Where raw data or prepared brains are not there any
+more, such a job must not start.
+"""
+
+import csv
+import json
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from spatial_erasing.ingest.kept import kept_rows
+from spatial_erasing.ingest.source import is_gone
+
+Planned = Mapping[str, Sequence[Mapping[str, str]]]
+MAKERS = ("make_phantoms", "plant_lesions", "fetch_archive")  # rules that make raw data below results/
+
+
+def require_material(
+    planned: Planned,
+    *,
+    sources: Mapping[str, Mapping[str, object]],
+    settings: Mapping[str, object],
+    exclude: Mapping[str, Mapping[str, str]],
+    root: Path,
+) -> None:
+    """Refuse a run that would remove lists, tables of brains or arrays and could not make them again.
+
+    Args:
+        planned: rule to the wildcards of each of its planned jobs.
+        sources: `ingest.cohorts` of the config.
+        settings: how brains are prepared.
+        exclude: cohort to the subjects that the user leaves out.
+        root: the run's directory.
+
+    Raises:
+        ValueError: what would be lost, why, and what to do.
+    """
+    made_again = any(rule in planned for rule in MAKERS)
+    known = [name for name, source in sources.items() if not (made_again and _is_below_results(source))]
+    found = []
+    for cohort in _cohorts(planned, "list_scans", known):
+        found += _list_finding(cohort, sources[cohort], exclude.get(cohort, {}), root=root)
+    batches = {(job["cohort"], job["batch"]) for job in planned.get("prepare_brains", ())}
+    for cohort, batch in sorted(batches):
+        if cohort in known:
+            table = root / f"results/preprocess/{cohort}/batch-{batch}.csv"
+            found += _batch_finding(table, settings, exclude.get(cohort, {}), root=root)
+    for cohort in _cohorts(planned, "stack_cohort", sources):
+        found += _stack_finding(root / f"results/preprocess/{cohort}", batches)
+    if found:
+        raise ValueError(
+            "this run would remove results and could not make them again:\n"
+            + "\n".join(f"  {finding}" for finding in found)
+            + "\nNothing was removed. Add -n to your command to see what is planned and why. Tables and "
+            "figures need results/evaluate/ alone: add --snakefile tables_and_figures.smk."
+        )
+
+
+def _cohorts(planned: Planned, rule: str, known: Collection[str]) -> list[str]:
+    """The cohorts of which a rule has a planned job."""
+    return sorted(job["cohort"] for job in planned.get(rule, ()) if job["cohort"] in known)
+
+
+def _is_below_results(source: Mapping[str, object]) -> bool:
+    """Whether a cohort's raw data are made or fetched by the workflow."""
+    return str(source["path"]).startswith("results/")
+
+
+def _list_finding(cohort: str, source: Mapping, exclude: Mapping[str, str], *, root: Path) -> Iterator[str]:
+    """A list that exists, of data that do not, and without a copy for these settings."""
+    listed = root / f"results/ingest/{cohort}.csv"
+    if not listed.exists() or not is_gone(source["reader"], source["path"], sequences=source["sequences"]):
+        return
+    if kept_rows(listed, source=source, exclude=exclude) is None:
+        yield (
+            f"{listed.relative_to(root)}: nothing is left at {source['path']}, and the list was made with "
+            f"other settings of ingest.cohorts.{cohort} or ingest.exclude, or by an earlier version. Put the "
+            f"data back, or the settings"
+        )
+
+
+def _batch_finding(
+    table: Path, settings: Mapping[str, object], exclude: Collection[str], *, root: Path
+) -> Iterator[str]:
+    """Subjects that are done, whose scans are gone, and whose brains are not those of these settings."""
+    listed = root / f"results/ingest/{table.parent.name}.csv"
+    if not table.exists() or not listed.exists():
+        return
+    scans = {row["subject"]: Path(row["path"]) for row in _rows(listed) if row["status"] == "found"}
+    wanted = json.loads(json.dumps(settings))
+
+    def is_lost(subject: str) -> bool:
+        if subject in exclude or _exists(scans.get(subject)):
+            return False
+        return _record(table.parent / "subjects" / subject).get("asked", {}).get("settings") != wanted
+
+    yield from _lost(
+        table,
+        is_lost,
+        "their scans are gone, and their brains are gone too, or were made with other settings or by an "
+        "earlier version. Put the data back, or the settings of preprocess",
+    )
+
+
+def _stack_finding(folder: Path, batches: Collection[tuple[str, str]]) -> Iterator[str]:
+    """Brains that are to be stacked again and are not there, in batches that are not prepared again."""
+    for table in sorted(folder.glob("batch-*.csv")):
+        if (folder.name, table.stem.removeprefix("batch-")) not in batches:
+            yield from _lost(
+                table,
+                lambda subject: not _record(folder / "subjects" / subject),
+                f"their brains are not in {shlex.quote(str(folder / 'subjects'))} any more, and volumes.npz "
+                f"is to be made of them. Put them back, or prepare them again: add --forcerun prepare_brains",
+            )
+
+
+def _lost(table: Path, is_lost: Callable[[str], bool], why: str) -> Iterator[str]:
+    """A line for a batch that has lost subjects."""
+    done = [row["subject"] for row in _rows(table) if row["status"] == "done"]
+    if lost := [subject for subject in done if is_lost(subject)]:
+        count = f"{len(lost)} of {len(done)} subjects, such as {lost[0]}"
+        yield f"{table.parent.name}, {table.name}, {count}: {why}"
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file as texts, without numpy."""
+    with table.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _record(folder: Path) -> dict:
+    """What was written beside a prepared brain; {} where there is none."""
+    try:
+        return json.loads((folder / "record.json").read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _exists(path: Path | None) -> bool:
+    """Whether a scan is there; one in a closed folder is, and its job says what to do."""
+    try:
+        return path is not None and path.exists()
+    except OSError:
+        return True
