@@ -1,0 +1,188 @@
+"""What a data set, an archive or a table from a stranger may try, and the line that answers it."""
+
+import io
+import os
+import tarfile
+import threading
+import zipfile
+from collections import namedtuple
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from spatial_erasing.ingest import download as download_module
+from spatial_erasing.ingest.archive import fetch_archive
+from spatial_erasing.ingest.download import download
+from spatial_erasing.ingest.unpack import RECORD, unpack
+
+
+def add(tar, name, content=b"", **settings):
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    for key, value in settings.items():
+        setattr(member, key, value)
+    tar.addfile(member, io.BytesIO(content))
+
+
+def chain_of_links(tar, outside):
+    """CVE-2025-4517: links to folders, so long together that a resolved path is longer than PATH_MAX."""
+    long, steps, path = "d" * 247, "abcdefghijklmnop", ""
+    for step in steps:
+        add(tar, os.path.join(path, long), type=tarfile.DIRTYPE)  # noqa: PTH118 - pathlib would tidy it
+        add(tar, os.path.join(path, step), type=tarfile.SYMTYPE, linkname=long)  # noqa: PTH118
+        path = os.path.join(path, long)  # noqa: PTH118
+    last = "/".join(steps) + "/" + "l" * 254
+    add(tar, last, type=tarfile.SYMTYPE, linkname="../" * len(steps))
+    add(tar, "escape", type=tarfile.SYMTYPE, linkname=f"{last}/../../{outside.name}")
+    add(tar, "pwned", type=tarfile.LNKTYPE, linkname="escape/pwned.py")
+    add(tar, "pwned", b"overwritten")
+
+
+def link_then_file(tar, outside):
+    add(tar, "folder", type=tarfile.SYMTYPE, linkname=str(outside))
+    add(tar, "folder/pwned.py", b"overwritten")
+
+
+def link_to_itself_as_folder(tar, outside):
+    add(tar, "here", type=tarfile.SYMTYPE, linkname=".")
+    add(tar, f"here/../../{outside.name}/pwned.py", b"overwritten")
+
+
+def hard_link_to_our_record(tar, _):
+    add(tar, "IXI001-HH-1-T1.nii.gz", b"a scan")
+    add(tar, RECORD, type=tarfile.LNKTYPE, linkname="IXI001-HH-1-T1.nii.gz")
+
+
+def absolute_link(tar, outside):
+    add(tar, "pwned", type=tarfile.SYMTYPE, linkname=str(outside / "pwned.py"))
+    add(tar, "pwned", b"overwritten")
+
+
+def parent_in_the_middle(tar, outside):
+    add(tar, f"a/b/../../../../{outside.name}/pwned.py", b"overwritten")
+
+
+ARCHIVES = {
+    "S1 chain of links longer than PATH_MAX": (chain_of_links, "'a', which is a link"),
+    "S1 file below a link": (link_then_file, "'folder', which is a link"),
+    "S1 link to its own folder": (link_to_itself_as_folder, "'here', which is a link"),
+    "S1 absolute link": (absolute_link, "'pwned', which is a link"),
+    "S1 name with parents": (parent_in_the_middle, "a name outside its folder"),
+    "S3 link in place of our record": (hard_link_to_our_record, "'.fetched.json', which is a hard link"),
+}
+
+
+@pytest.mark.parametrize("kind", ["w", "w:gz", "w:xz"])
+@pytest.mark.parametrize("case", ARCHIVES)
+def test_an_archive_writes_nothing_outside_its_folder(tmp_path, case, kind):
+    write, expected = ARCHIVES[case]
+    inner, outside = tmp_path / "downloads/ixi", tmp_path / "downloads/library"
+    inner.mkdir(parents=True)
+    outside.mkdir()
+    (outside / "pwned.py").write_text("ours")
+    with tarfile.open(tmp_path / "x.tar", kind) as tar:
+        write(tar, outside)
+    with pytest.raises(ValueError, match="Do not trust it") as error:
+        unpack(tmp_path / "x.tar", inner)
+    assert expected in str(error.value) and f"rm {tmp_path}/x.tar" in str(error.value)
+    assert (outside / "pwned.py").read_text() == "ours"
+    assert not [path for path in tmp_path.rglob("*") if path.is_symlink()]
+
+
+RECORDS = {
+    "S3 our record as a file": {RECORD: b'{"url": "evil", "sha256": ""}'},
+    "S3 our record as a folder": {f"{RECORD}/x": b"1"},
+    "S3 our record under another spelling": {f"./{RECORD.upper()}": b"1"},
+}
+
+
+@pytest.mark.parametrize("write", ["tar", "zip"])
+@pytest.mark.parametrize("case", RECORDS)
+def test_a_record_inside_an_archive_never_meets_ours(tmp_path, case, write, monkeypatch):
+    files = RECORDS[case] | {"scan.nii": b"a scan"}
+
+    def fetched(_, target, **__):
+        target.parent.mkdir(parents=True)
+        if write == "zip":
+            with zipfile.ZipFile(target, "w") as packed:
+                for name, content in files.items():
+                    packed.writestr(name, content)
+            return
+        with tarfile.open(target, "w") as tar:
+            for name, content in files.items():
+                add(tar, name, content)
+
+    monkeypatch.setattr("spatial_erasing.ingest.archive.download", fetched)
+    record = fetch_archive("http://x/x.tar", tmp_path / "downloads/ixi", sha256=None)
+    assert record["url"] == "http://x/x.tar"
+    assert {path.name for path in (tmp_path / "downloads/ixi").iterdir()} == {RECORD, "scan.nii"}
+    assert fetch_archive("http://x/x.tar", tmp_path / "downloads/ixi", sha256=None) == record
+
+
+BOMBS = {
+    "S6 one large file": [10_000_000],
+    "S6 many files": [100_000] * 100,
+    "S6 many empty files": [0] * 2_000,
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_a_bomb_is_counted_while_it_is_unpacked(tmp_path, case, monkeypatch):
+    with tarfile.open(tmp_path / "bomb.tar.xz", "w:xz", preset=0) as tar:
+        for number, size in enumerate(BOMBS[case]):
+            add(tar, str(number), bytes(size))
+    (tmp_path / "folder").mkdir()
+    free = namedtuple("usage", "free")(5_000_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: free)
+    with pytest.raises(ValueError, match=r"Expected at most 4\.5 MB, 90 % of what is free.*Make room"):
+        unpack(tmp_path / "bomb.tar.xz", tmp_path / "folder")
+    assert sum(path.stat().st_size for path in (tmp_path / "folder").iterdir()) < free.free
+
+
+class Server(BaseHTTPRequestHandler):
+    """Answers as the attribute of its server says; counts the questions."""
+
+    def do_GET(self):
+        self.server.questions += 1
+        status, headers, body = self.server.answer
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    server.questions = 0
+    threading.Thread(target=partial(server.serve_forever, poll_interval=0.01)).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+ANSWERS = {
+    "N1 200 without a body": (200, {}, b"", "answered 200 OK without a single byte"),
+    "N1 200 with length 0": (200, {"Content-Length": "0"}, b"", "answered 200 OK without a single byte"),
+    "N1 206 without a body": (206, {"Content-Range": "bytes 0-0/*"}, b"", "without a single byte"),
+    "S4 redirect to ftp": (302, {"Location": "ftp://127.0.0.1/x"}, b"", "leads on to ftp://127.0.0.1/x"),
+    "S4 redirect to FTP": (302, {"Location": "FTP://127.0.0.1/x"}, b"", "leads on to ftp://127.0.0.1/x"),
+    "S4 redirect to a file": (302, {"Location": "file:///etc/passwd"}, b"", "answered 302"),
+    "S4 redirect to itself": (302, {"Location": "/"}, b"", "answered 302"),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_a_server_costs_an_error_and_no_loop(tmp_path, server, case):
+    *server.answer, expected = ANSWERS[case]
+    with pytest.raises(ValueError, match="Expected") as error:
+        download(f"http://127.0.0.1:{server.server_port}/x.tar", tmp_path / "x.part", pause_seconds=0.001)
+    assert expected in str(error.value)
+    assert server.questions <= 2 * download_module.TRIES
+    assert not Path(tmp_path, "x.part").exists() or not Path(tmp_path, "x.part").stat().st_size
