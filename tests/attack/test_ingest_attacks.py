@@ -11,10 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from raw_files import save
 
+from spatial_erasing.cohorts import write_rows
 from spatial_erasing.ingest import download as download_module
 from spatial_erasing.ingest.archive import fetch_archive
 from spatial_erasing.ingest.download import download
+from spatial_erasing.ingest.scans import COLUMNS, list_scans
 from spatial_erasing.ingest.unpack import RECORD, unpack
 
 
@@ -186,3 +189,53 @@ def test_a_server_costs_an_error_and_no_loop(tmp_path, server, case):
     assert expected in str(error.value)
     assert server.questions <= 2 * download_module.TRIES
     assert not Path(tmp_path, "x.part").exists() or not Path(tmp_path, "x.part").stat().st_size
+
+
+def list_table(folder, cells):
+    """What a study would list of a table with one line, and what it would write."""
+    save(folder / "a.nii")
+    header = "subject,scanner,t1,lesion,brain_mask\n"
+    line = {"subject": "p1", "scanner": "A", "t1": "a.nii", "lesion": "", "brain_mask": ""} | cells
+    (folder / "scans.csv").write_text(header + ",".join(line.values()) + "\n")
+    rows = list_scans("table", folder / "scans.csv", sequences=["t1"], skull_strip="none", cohort="healthy")
+    write_rows(folder / "listed.csv", rows, columns=COLUMNS)
+    return (folder / "listed.csv").read_text()
+
+
+CELLS = {
+    "D7 a secret in the scan's path": ({"t1": "${SECRET_TOKEN}/x.nii"}, "names the variable SECRET_TOKEN"),
+    "D7 a secret in a lesion": ({"lesion": "x.nii;${SECRET_TOKEN}"}, "names the variable SECRET_TOKEN"),
+    "D7 a secret in a brain mask": ({"brain_mask": "a${HOME}b"}, "names the variable HOME"),
+    "D7 a variable that is not set": ({"t1": "${NO_SUCH}"}, "names the variable NO_SUCH"),
+    "D5 the home of nobody": (
+        {"t1": "~nosuchuser/x.nii"},
+        "~nosuchuser/x.nii begins with the home of a user",
+    ),
+    "D6 NUL in the scan's path": ({"t1": "a\0.nii"}, "'a\\x00.nii' contains a NUL character"),
+    "D6 NUL in a lesion": ({"lesion": "a\0.nii"}, "'a\\x00.nii' contains a NUL character"),
+}
+
+
+@pytest.mark.parametrize("case", CELLS)
+def test_a_cell_of_a_foreign_table_is_refused_with_its_line(tmp_path, case, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    cells, expected = CELLS[case]
+    with pytest.raises(ValueError, match=r"scans\.csv line 2: .*Expected .*Write ") as error:
+        list_table(tmp_path, cells)
+    assert expected in str(error.value) and "hunter2" not in str(error.value)
+
+
+SCANNERS = {
+    "D8 a command": ("=cmd|'/C calc'!A0", ",'=cmd|'/C calc'!A0,"),
+    "D8 a sum": ("@SUM(A1)", ",'@SUM(A1),"),
+    "D8 plus": ("+A1", ",'+A1,"),
+    "D8 minus": ("-A1", ",'-A1,"),
+    "D8 a dash is no formula": ("-", ",-,"),
+    "D8 a number is no formula": ("-1.5", ",-1.5,"),
+}
+
+
+@pytest.mark.parametrize("case", SCANNERS)
+def test_a_scanner_runs_in_no_spreadsheet(tmp_path, case):
+    scanner, expected = SCANNERS[case]
+    assert expected in list_table(tmp_path, {"scanner": scanner})
