@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spatial_erasing.ingest import atlas, bids, brats, ixi, table
 from spatial_erasing.ingest.exclusion import Row, skip_unfit
-from spatial_erasing.ingest.files import describe_grid, sha256_of
+from spatial_erasing.ingest.files import describe_grid, sha256_of, voxels_hash
 from spatial_erasing.ingest.records import PUNCTUATION, Scan, name_problem, normalised_name
 from spatial_erasing.paths import expand_path
 
@@ -17,7 +17,7 @@ SEQUENCES = ("t1", "t1ce")
 SKULL_STRIPS = ("deepbet", "robex", "hd-bet", "given", "none")
 COLUMNS = (
     *("cohort", "subject", "scanner", "sequence", "path", "lesion", "brain_mask", "skull_strip"),
-    *("sha256", "grid", "status", "reason"),
+    *("sha256", "voxels", "grid", "status", "reason"),
 )
 
 
@@ -32,8 +32,9 @@ def list_scans(
 ) -> list[Row]:
     """One row a scan of the cohort, sorted by subject and sequence: found, or skipped with the reason.
 
-    A pure function of the folder. Every file is opened (header) and hashed; no voxel is loaded. The found
-    rows hold each subject once per sequence, with all sequences or none, and no two with the same content.
+    A pure function of the folder. Every header is read, every scan is hashed as a file and by its voxels.
+    The found rows hold each subject once per sequence, with all sequences or none, and no two with the same
+    content.
 
     Args:
         reader: how the data set is laid out: "atlas", "bids", "brats", "ixi" or "table".
@@ -101,9 +102,9 @@ def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str
     """The scan's row, with its content hashed if nothing speaks against using it."""
     strip, subject = scan.skull_strip or skull_strip, normalised_name(scan.subject)
     excluded = f"excluded: {exclude[subject]}" if subject in exclude else ""
-    grid, sha256, reason = "", "", excluded or scan.problem or _setting_problem(scan, strip)
+    grid, sha256, voxels, reason = "", "", "", excluded or scan.problem or _setting_problem(scan, strip)
     if not reason:
-        grid, sha256, reason = _checked_files(scan)
+        grid, sha256, voxels, reason = _checked_files(scan)
     return {
         "cohort": cohort,
         "subject": subject,
@@ -114,6 +115,7 @@ def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str
         "brain_mask": str(scan.brain_mask or ""),
         "skull_strip": strip,
         "sha256": sha256,
+        "voxels": voxels,
         "grid": grid,
         "status": "skipped" if reason else "found",
         "reason": reason,
@@ -140,16 +142,20 @@ def _setting_problem(scan: Scan, skull_strip: str) -> str:
     return ""
 
 
-def _checked_files(scan: Scan) -> tuple[str, str, str]:
-    """Grid and SHA-256 of the scan, and what is wrong with its files.
+def _checked_files(scan: Scan) -> tuple[str, str, str, str]:
+    """Grid, SHA-256 and hash of the voxels of the scan, and what is wrong with its files.
 
-    A lesion on another grid than its scan is left to preprocessing.
+    A lesion on another grid than its scan is left to preprocessing, and so are damaged voxels.
     """
     masks = [*scan.lesion, *([scan.brain_mask] if scan.brain_mask else [])]
     try:
         grid, *_ = [describe_grid(path) for path in (scan.path, *masks)]
-        return grid, sha256_of(scan.path), ""
+        sha256 = sha256_of(scan.path)
     except FileNotFoundError as error:
-        return "", "", f"missing file: {error}"
+        return "", "", "", f"missing file: {error}"
     except (ValueError, OSError) as error:
-        return "", "", f"unreadable: {error}"
+        return "", "", "", f"unreadable: {error}"
+    try:
+        return grid, sha256, voxels_hash(scan.path), ""
+    except ValueError:
+        return grid, sha256, "", ""
