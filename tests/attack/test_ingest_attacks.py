@@ -1,7 +1,9 @@
 """What a data set, an archive or a table from a stranger may try, and the line that answers it."""
 
+import gzip
 import io
 import os
+import shutil
 import tarfile
 import threading
 import zipfile
@@ -10,13 +12,16 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
-from raw_files import save
+from raw_files import VALUES, save
 
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.ingest import download as download_module
 from spatial_erasing.ingest.archive import fetch_archive
 from spatial_erasing.ingest.download import download
+from spatial_erasing.ingest.exclusion import require_own_brains
 from spatial_erasing.ingest.scans import COLUMNS, list_scans
 from spatial_erasing.ingest.unpack import RECORD, unpack
 
@@ -239,3 +244,148 @@ SCANNERS = {
 def test_a_scanner_runs_in_no_spreadsheet(tmp_path, case):
     scanner, expected = SCANNERS[case]
     assert expected in list_table(tmp_path, {"scanner": scanner})
+
+
+def packed_anew(source, target):
+    target.write_bytes(gzip.compress(gzip.decompress(source.read_bytes()), 1))
+
+
+def converted(source, target, **kind):
+    image = nib.load(source)
+    nib.save(nib.Nifti1Image(image.get_fdata().astype(kind.get("stored_as", np.int16)), image.affine), target)
+
+
+def turned(source, target):
+    nib.save(nib.as_closest_canonical(nib.load(source)), target)
+
+
+TWINS = {
+    "Q3 listed again": ("twin.nii.gz", shutil.copy),
+    "Q3 packed anew": ("twin.nii.gz", packed_anew),
+    "Q3 unpacked": ("twin.nii", converted),
+    "Q3 saved as float64": ("twin.nii.gz", partial(converted, stored_as=np.float64)),
+    "Q3 saved as .mgz": ("twin.mgz", lambda source, target: nib.save(nib.load(source), target)),
+    "Q3 turned to RAS": ("twin.nii.gz", turned),
+}
+
+
+@pytest.mark.parametrize("case", TWINS)
+def test_one_brain_is_in_one_cohort_and_there_once(tmp_path, case):
+    name, copy = TWINS[case]
+    save(tmp_path / "a.nii.gz")
+    save(tmp_path / "b.nii.gz", VALUES + 1)
+    copy(tmp_path / "a.nii.gz", tmp_path / name)
+    header = "subject,scanner,t1\n"
+    (tmp_path / "one.csv").write_text(f"{header}a,S,a.nii.gz\nb,S,b.nii.gz\n")
+    (tmp_path / "other.csv").write_text(f"{header}x,S,{name}\n")
+    (tmp_path / "both.csv").write_text(f"{header}a,S,a.nii.gz\nb,S,b.nii.gz\nx,S,{name}\n")
+    one, other, both = (
+        list_scans("table", tmp_path / f"{table}.csv", sequences=["t1"], skull_strip="none", cohort=table)
+        for table in ("one", "other", "both")
+    )
+    require_own_brains(one)
+    assert [row["status"] for row in both] == ["found", "found", "skipped"]
+    assert both[2]["reason"].startswith("same content: ")
+    with pytest.raises(ValueError, match="1 of the scans lie in two cohorts") as error:
+        require_own_brains([*one, *other])
+    assert f"{tmp_path}/a.nii.gz (one a t1) and {tmp_path}/{name} (other x t1)" in str(error.value)
+    assert "  other,x,the same scan as one a" in str(error.value)
+
+
+IXI, BRATS, ATLAS = "IXI001-HH-1211-T1.nii.gz", "BraTS19_A_1_1/BraTS19_A_1_1", "Site1/031768/t01/031768"
+BRATS_2019 = [f"{BRATS}_t1.nii.gz", f"{BRATS}_seg.nii.gz"]
+ATLAS_1 = [f"{ATLAS}_t1w_deface_stx.nii.gz", f"{ATLAS}_LesionSmooth_stx.nii.gz"]
+BIDS = "sub-01/anat/sub-01_T1w.nii.gz"
+NEARLY = "is not named like a "
+NAMES = {
+    "D4 ixi in small letters": ("ixi", [IXI, "ixi003-HH-1-T1.nii.gz"], NEARLY),
+    "D4 a copy of a browser": ("ixi", [IXI, "IXI005-HH-1-T1 (1).nii.gz"], NEARLY),
+    "D4 a short copy of a browser": ("ixi", [IXI, "IXI005 (1).nii.gz"], NEARLY),
+    "D4 a number behind": ("ixi", [IXI, "IXI005-HH-1-T1_1.nii.gz"], NEARLY),
+    "D4 another sequence is no near miss": ("ixi", [IXI, "IXI001-HH-1211-T2.nii.gz"], None),
+    "D4 what a program made is no near miss": ("ixi", [IXI, "IXI001-HH-1211-T1_brain.nii.gz"], None),
+    "D4 BraTS with a line feed": ("brats", [*BRATS_2019, "BraTS19_A\n_2_1/BraTS19_A\n_2_1_t1.nii"], NEARLY),
+    "D4 BraTS copied": ("brats", [*BRATS_2019, f"{BRATS}_t1 (1).nii.gz"], NEARLY),
+    "D4 BraTS of two years": ("brats", [*BRATS_2019, "BraTS-GLI-00000-000-t1.nii.gz"], NEARLY),
+    "D4 BraTS in T2": ("brats", [*BRATS_2019, f"{BRATS}_t2.nii.gz", f"{BRATS}_flair.nii.gz"], None),
+    "D4 BraTS stripped again": ("brats", [*BRATS_2019, f"{BRATS}_t1_brain.nii.gz"], None),
+    "D4 ATLAS copied": ("atlas", [*ATLAS_1, f"{ATLAS}_t1w_deface_stx (1).nii.gz"], NEARLY),
+    "D4 ATLAS with a digit less": ("atlas", [*ATLAS_1, "Site1/31768/31768_t1w_deface_stx.nii.gz"], NEARLY),
+    "D4 ATLAS stripped again": ("atlas", [*ATLAS_1, f"{ATLAS}_t1w_brain.nii.gz"], None),
+    "D3 BIDS of another subject": ("bids", [BIDS, "sub-01/anat/sub-02_T1w.nii.gz"], "its name says sub-02"),
+    "D3 BIDS of another session": (
+        "bids",
+        ["sub-01/ses-1/anat/sub-01_ses-1_T1w.nii", "sub-01/ses-1/anat/sub-01_ses-2_T1w.nii"],
+        "lies in the folder of ses-1, but its name says ses-2",
+    ),
+    "D4 BIDS copied": ("bids", [BIDS, "sub-01/anat/sub-01_T1w (1).nii.gz"], NEARLY),
+    "D4 BIDS with a hyphen": ("bids", [BIDS, "sub-01/anat/sub-01-T1w.nii.gz"], NEARLY),
+    "D4 BIDS without w": ("bids", [BIDS, "sub-01/anat/sub-01_T1.nii.gz"], NEARLY),
+    "D4 BIDS with a large letter": (
+        "bids",
+        [BIDS, "Sub-02/anat/Sub-02_T1w.nii.gz"],
+        "is not named like the fold",
+    ),
+    "D4 BIDS with other images": (
+        "bids",
+        [BIDS, "sub-01/anat/sub-01_UNIT1.nii.gz", "sub-01/anat/x.nii"],
+        None,
+    ),
+    "D4 BIDS stripped again": ("bids", [BIDS, "sub-01/anat/sub-01_T1w_brain.nii.gz"], None),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_every_scan_is_found_or_skipped_with_the_reason(tmp_path, case):
+    reader, names, expected = NAMES[case]
+    for number, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        save(tmp_path / name, VALUES + number)
+    rows = list_scans(reader, tmp_path, sequences=["t1"], skull_strip="none", cohort="healthy")
+    assert [row["path"] for row in rows if row["status"] == "found"] == [str(tmp_path / names[0])]
+    skipped = [row["reason"] for row in rows if row["status"] == "skipped"]
+    if expected is None:
+        assert not skipped
+    else:
+        assert len(skipped) == 1 and skipped[0].startswith("file name: ") and expected in skipped[0]
+        assert "Expected a name like" in skipped[0] and "Rename it" in skipped[0] and "\n" not in skipped[0]
+
+
+def test_another_subjects_scan_is_not_taken_for_the_missing_one(tmp_path):
+    (tmp_path / "sub-01/anat").mkdir(parents=True)
+    save(tmp_path / "sub-01/anat/sub-02_T1w.nii.gz")
+    rows = list_scans("bids", tmp_path, sequences=["t1"], skull_strip="none", cohort="healthy")
+    assert sorted(row["reason"].partition(":")[0] for row in rows) == ["file name", "missing file"]
+    assert all(row["subject"] == "sub-01" for row in rows)
+
+
+def test_a_head_of_960_mm_is_refused_by_its_header(tmp_path):
+    save(tmp_path / "a.nii.gz", np.ones((400, 20, 20), np.int16), affine=np.diag([2.4, 2.4, 2.4, 1]))
+    (tmp_path / "t.csv").write_text("subject,scanner,t1\na,S,a.nii.gz\n")
+    (row,) = list_scans("table", tmp_path / "t.csv", sequences=["t1"], skull_strip="none", cohort="healthy")
+    assert "spans 960 x 48 x 48 mm. Expected 15 to 500 mm" in row["reason"]
+
+
+SIDECARS = {
+    "D2 sidecar is a dangling link": ("sub-01/anat/sub-01_T1w.json", None),
+    "D2 sidecar is nested too deep": ("sub-01/anat/sub-01_T1w.json", b"[" * 200_000),
+    "D2 sidecar at the top is no text": ("T1w.json", bytes(range(256))),
+    "D2 participants.tsv in Latin-1": ("participants.tsv", b"participant_id\tsite\nsub-01\tZ\xfcrich\n"),
+    "D2 participants.tsv with an endless cell": (
+        "participants.tsv",
+        b"participant_id\tsite\n" + b"x" * 200_000,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SIDECARS)
+def test_a_broken_sidecar_costs_no_scan(tmp_path, case):
+    name, content = SIDECARS[case]
+    (tmp_path / "sub-01/anat").mkdir(parents=True)
+    save(tmp_path / BIDS)
+    if content is None:
+        (tmp_path / name).symlink_to("../../.git/annex/objects/x")
+    else:
+        (tmp_path / name).write_bytes(content)
+    (row,) = list_scans("bids", tmp_path, sequences=["t1"], skull_strip="none", cohort="healthy")
+    assert (row["status"], row["scanner"]) == ("found", "unknown")
