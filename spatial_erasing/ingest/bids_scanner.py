@@ -25,7 +25,7 @@ def read_participants(root: Path) -> dict[str, str]:
         return {}
     try:
         lines = list(csv.DictReader(_read_text(path).splitlines(), delimiter="\t"))
-    except (OSError, ValueError, csv.Error) as error:
+    except (PermissionError, ValueError, csv.Error) as error:  # an error of the disk is none of the file
         _warn(path, error, expected="tab-separated text in UTF-8")
         return {}
     scanners = {}
@@ -66,7 +66,7 @@ def _read_json(path: Path) -> dict:
     """The content of a sidecar; nothing if it is broken, because a scan is worth more than its scanner."""
     try:
         content = json.loads(_read_text(path))
-    except (OSError, ValueError, RecursionError) as error:
+    except (PermissionError, ValueError, RecursionError) as error:
         _warn(path, error, expected="an object in JSON")
         return {}
     return content if isinstance(content, dict) else {}
@@ -76,11 +76,11 @@ def _read_text(path: Path) -> str:
     """A text file; a pipe or a device would be read for ever.
 
     Raises:
-        OSError: it is no file, a link to nothing, or may not be read.
-        ValueError: it is not UTF-8.
+        PermissionError: it may not be read.
+        ValueError: it is no file, a link to nothing, or not UTF-8.
     """
-    if path.exists() and not path.is_file():
-        raise OSError("it is no file")
+    if not path.is_file():
+        raise ValueError("it is no file, or a link to nothing")
     return path.read_text(encoding="utf-8-sig")
 
 

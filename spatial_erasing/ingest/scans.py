@@ -150,12 +150,16 @@ def _checked_files(scan: Scan) -> tuple[str, str, str, str]:
     masks = [*scan.lesion, *([scan.brain_mask] if scan.brain_mask else [])]
     try:
         grid, *_ = [describe_grid(path) for path in (scan.path, *masks)]
-        sha256 = sha256_of(scan.path)
+        return grid, sha256_of(scan.path), _voxels_hash(scan.path), ""
     except FileNotFoundError as error:
         return "", "", "", f"missing file: {error}"
     except (ValueError, OSError) as error:
         return "", "", "", f"unreadable: {error}"
+
+
+def _voxels_hash(path: Path) -> str:
+    """A hash of the scan's voxels, or "" if they are damaged."""
     try:
-        return grid, sha256, voxels_hash(scan.path), ""
+        return voxels_hash(path)
     except ValueError:
-        return grid, sha256, "", ""
+        return ""
