@@ -105,7 +105,7 @@ def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str
     grid, sha256, voxels, reason = "", "", "", excluded or scan.problem or _setting_problem(scan, strip)
     if not reason:
         grid, sha256, voxels, reason = _checked_files(scan)
-    return {
+    row = {
         "cohort": cohort,
         "subject": subject,
         "scanner": " ".join(scan.scanner.split()),
@@ -120,10 +120,19 @@ def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str
         "status": "skipped" if reason else "found",
         "reason": reason,
     }
+    return {name: _as_utf8(cell) for name, cell in row.items()}
+
+
+def _as_utf8(text: str) -> str:
+    r"""The text with bytes of a file name that are not UTF-8 as \xff, since a table could not hold them."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _setting_problem(scan: Scan, skull_strip: str) -> str:
     """What is wrong before any file is opened; "" if nothing."""
+    for path in (scan.path, *_masks_of(scan)):
+        if _as_utf8(str(path)) != str(path):
+            return f"file name: {path} is not UTF-8. Expected a name that a table can hold. Rename it"
     if found := name_problem(normalised_name(scan.subject)):
         return (
             f"subject name: {scan.path} belongs to {scan.subject!r}, a name that {found}. Names become "
@@ -142,14 +151,18 @@ def _setting_problem(scan: Scan, skull_strip: str) -> str:
     return ""
 
 
+def _masks_of(scan: Scan) -> list[Path]:
+    """Lesion and brain masks of a scan."""
+    return [*scan.lesion, *([scan.brain_mask] if scan.brain_mask else [])]
+
+
 def _checked_files(scan: Scan) -> tuple[str, str, str, str]:
     """Grid, SHA-256 and hash of the voxels of the scan, and what is wrong with its files.
 
     A lesion on another grid than its scan is left to preprocessing, and so are damaged voxels.
     """
-    masks = [*scan.lesion, *([scan.brain_mask] if scan.brain_mask else [])]
     try:
-        grid, *_ = [describe_grid(path) for path in (scan.path, *masks)]
+        grid, *_ = [describe_grid(path) for path in (scan.path, *_masks_of(scan))]
         return grid, sha256_of(scan.path), _voxels_hash(scan.path), ""
     except FileNotFoundError as error:
         return "", "", "", f"missing file: {error}"

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 RECORD = ".fetched.json"  # in the unpacked folder: where its content came from
 MOST_OF_FREE_SPACE = 0.9  # the rest stays for other jobs: a bomb is refused before the disk is full
 LEAST_FILE_BYTES = 4096  # what an empty file takes from the disk
+DEEPEST_FOLDER = 64  # programs that walk through folders fail where a thousand lie in each other
 CHUNK_BYTES = 1 << 20
 DAMAGED = (OSError, EOFError, RuntimeError, LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 TAR_KINDS = {tarfile.SYMTYPE: "a link", tarfile.LNKTYPE: "a hard link", tarfile.FIFOTYPE: "a pipe"}
@@ -113,7 +114,7 @@ def _target(member: Member, archive: Path, folder: Path) -> Path:
     """Where a member is written.
 
     Raises:
-        ValueError: outside the folder, or the member is neither file nor folder.
+        ValueError: outside the folder or too deep in it, or the member is neither file nor folder.
     """
     if member.kind not in ("file", "folder"):
         raise ValueError(_unsafe(archive, f"{member.name!r}, which is {member.kind}"))
@@ -121,6 +122,10 @@ def _target(member: Member, archive: Path, folder: Path) -> Path:
     target = (folder / member.name).resolve()
     if name.is_absolute() or ".." in name.parts or not target.is_relative_to(folder.resolve()):
         raise ValueError(_unsafe(archive, f"{member.name!r}, a name outside its folder"))
+    if len(name.parts) > DEEPEST_FOLDER:
+        raise ValueError(
+            _unsafe(archive, f"a file below {len(name.parts) - 1} folders, {name.parts[0]!r} first")
+        )
     return target
 
 
@@ -128,11 +133,11 @@ def _write_file(member: Member, target: Path) -> None:
     """Write the content, of which no more is read than its archive has said."""
     left_bytes = member.size_bytes
     with member.opened() as source, target.open("wb") as stream:
-        while chunk := source.read(min(CHUNK_BYTES, left_bytes)):
+        while left_bytes > 0 and (chunk := source.read(min(CHUNK_BYTES, left_bytes))):
             stream.write(chunk)
             left_bytes -= len(chunk)
     if left_bytes:
-        raise EOFError(f"{member.name} ends {left_bytes} bytes early")
+        raise EOFError(f"{member.name!r} has {left_bytes} bytes less than its archive says")
 
 
 def _unsafe(archive: Path, found: str) -> str:

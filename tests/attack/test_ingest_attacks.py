@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from raw_files import VALUES, save
 
-from spatial_erasing.cohorts import write_rows
+from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.ingest import download as download_module
 from spatial_erasing.ingest.archive import fetch_archive
 from spatial_erasing.ingest.download import download
@@ -72,12 +72,18 @@ def parent_in_the_middle(tar, outside):
     add(tar, f"a/b/../../../../{outside.name}/pwned.py", b"overwritten")
 
 
+def deep_folders(tar, _):
+    for depth in range(1, 1500):
+        add(tar, "a/" * depth, type=tarfile.DIRTYPE)
+
+
 ARCHIVES = {
     "S1 chain of links longer than PATH_MAX": (chain_of_links, "'a', which is a link"),
     "S1 file below a link": (link_then_file, "'folder', which is a link"),
     "S1 link to its own folder": (link_to_itself_as_folder, "'here', which is a link"),
     "S1 absolute link": (absolute_link, "'pwned', which is a link"),
     "S1 name with parents": (parent_in_the_middle, "a name outside its folder"),
+    "S1 folders in folders": (deep_folders, "a file below 64 folders"),
     "S3 link in place of our record": (hard_link_to_our_record, "'.fetched.json', which is a hard link"),
 }
 
@@ -302,6 +308,8 @@ NAMES = {
     "D4 a copy of a browser": ("ixi", [IXI, "IXI005-HH-1-T1 (1).nii.gz"], NEARLY),
     "D4 a short copy of a browser": ("ixi", [IXI, "IXI005 (1).nii.gz"], NEARLY),
     "D4 a number behind": ("ixi", [IXI, "IXI005-HH-1-T1_1.nii.gz"], NEARLY),
+    "D4 a name that is not UTF-8": ("ixi", [IXI, "IXI002-HH-1211-T1\udcff.nii.gz"], NEARLY),
+    "D4 a folder that is not UTF-8": ("ixi", [IXI, "\udcff/IXI002-HH-1211-T1.nii"], "is not UTF-8"),
     "D4 another sequence is no near miss": ("ixi", [IXI, "IXI001-HH-1211-T2.nii.gz"], None),
     "D4 what a program made is no near miss": ("ixi", [IXI, "IXI001-HH-1211-T1_brain.nii.gz"], None),
     "D4 BraTS with a line feed": ("brats", [*BRATS_2019, "BraTS19_A\n_2_1/BraTS19_A\n_2_1_t1.nii"], NEARLY),
@@ -343,12 +351,13 @@ def test_every_scan_is_found_or_skipped_with_the_reason(tmp_path, case):
         save(tmp_path / name, VALUES + number)
     rows = list_scans(reader, tmp_path, sequences=["t1"], skull_strip="none", cohort="healthy")
     assert [row["path"] for row in rows if row["status"] == "found"] == [str(tmp_path / names[0])]
-    skipped = [row["reason"] for row in rows if row["status"] == "skipped"]
+    write_rows(tmp_path / "listed.csv", rows, columns=COLUMNS)
+    skipped = [row["reason"] for row in read_rows(tmp_path / "listed.csv") if row["status"] == "skipped"]
     if expected is None:
         assert not skipped
     else:
         assert len(skipped) == 1 and skipped[0].startswith("file name: ") and expected in skipped[0]
-        assert "Expected a name like" in skipped[0] and "Rename it" in skipped[0] and "\n" not in skipped[0]
+        assert "Expected a name " in skipped[0] and "Rename it" in skipped[0] and "\n" not in skipped[0]
 
 
 def test_another_subjects_scan_is_not_taken_for_the_missing_one(tmp_path):
