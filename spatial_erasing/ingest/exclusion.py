@@ -60,7 +60,7 @@ def shared_brains(rows: Iterable[Row]) -> str:
     lines = dict.fromkeys(_line_to_leave_out(*pair) for pair in pairs)
     return "\n".join(
         [
-            f"{len(pairs)} of the scans lie in two cohorts (they have the same voxels):",
+            f"{len(pairs)} scan{'s lie' if len(pairs) > 1 else ' lies'} in two cohorts, by the same voxels:",
             *files,
             "Expected each brain in one cohort: else it could train a network and test it. Write these lines",
             "into a table, and its path under ingest.exclude in config.yaml, and run the same command again:",

@@ -292,7 +292,7 @@ def test_one_brain_is_in_one_cohort_and_there_once(tmp_path, case):
     require_own_brains(one)
     assert [row["status"] for row in both] == ["found", "found", "skipped"]
     assert both[2]["reason"].startswith("same content: ")
-    with pytest.raises(ValueError, match="1 of the scans lie in two cohorts") as error:
+    with pytest.raises(ValueError, match="1 scan lies in two cohorts") as error:
         require_own_brains([*one, *other])
     assert f"{tmp_path}/a.nii.gz (one a t1) and {tmp_path}/{name} (other x t1)" in str(error.value)
     assert "  other,x,the same scan as one a" in str(error.value)

@@ -144,7 +144,7 @@ def test_one_brain_in_a_healthy_and_a_lesion_cohort_is_split_only_after_one_of_t
     case.write_bytes(gzip.compress(gzip.decompress(healthy.read_bytes()), 1))
     for target in (("--", "results/split/brats.csv"), ("--", "ingest")):
         printed = own.run(*target, check=False)
-        assert f"{healthy} (healthy phantom-0001 t1) and {case} (brats " in printed
+        assert f"{healthy.name} (healthy phantom-0001 t1) and {case} (brats " in printed
     line = "healthy,phantom-0001,the same scan as brats BraTS19_PHANTOM_001_1"
     assert f"cohort,subject,reason\n  {line}" in printed
     (own.folder / "exclude.csv").write_text(f"cohort,subject,reason\n{line}\n")
