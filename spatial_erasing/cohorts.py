@@ -1,6 +1,7 @@
 """The arrays of a cohort between the stages: who is in a split, and their volumes."""
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.split.assign import in_fraction
 
 Subject = tuple[str, str]  # cohort, subject
+# A spreadsheet runs a cell that begins with one of these (or its wide form) as a formula; a quote in front
+# makes it text. A dash alone, as people write it for "none", is no formula.
+FORMULA = re.compile(r"'*[=+\-@\t\n\uff1d\uff0b\uff0d\uff20].*[^=+\-@ ]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -33,20 +37,45 @@ class Split:
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a CSV file as texts."""
+    """The rows of a CSV file as the texts that `write_rows` was given."""
     with Path(path).open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+        return [{name: _as_given(cell) for name, cell in row.items()} for row in csv.DictReader(stream)]
 
 
 def write_rows(path: str | Path, rows: Sequence[Mapping[str, object]], *, columns: Iterable[str]) -> None:
-    """Write a CSV file with these columns; other keys of a row are left out."""
+    """Write a CSV file with these columns; other keys of a row are left out.
+
+    A text that a spreadsheet would run, such as `=cmd|...` in the name of a scanner, gets a quote in front.
+    """
     with (
         replaced_when_complete(path) as unfinished,
         unfinished.open("w", newline="", encoding="utf-8") as stream,
     ):
         writer = csv.DictWriter(stream, list(columns), extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: _harmless(cell) for name, cell in row.items()} for row in rows)
+
+
+def _harmless(cell: object) -> object:
+    """What is written for a cell: numbers as they are, also those that were read as text."""
+    if not isinstance(cell, str):
+        return cell
+    cell = cell.replace("\r", "\n")  # csv quotes a line feed alone, and a bare return would begin a new row
+    return "'" + cell if FORMULA.match(cell) and not _is_number(cell) else cell
+
+
+def _as_given(cell: object) -> object:
+    """What a cell was before it was written."""
+    is_quoted = isinstance(cell, str) and cell.startswith("'") and FORMULA.match(cell)
+    return cell[1:] if is_quoted and not _is_number(cell[1:]) else cell
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def rows_by_cohort(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Mapping[str, str]]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from spatial_erasing.image_files import first_bytes, require_file, require_possible, understood, unreadable
 
-EXTENT_MM = (15, 1000)  # from tiny brains of tests to far beyond a head; a wrong unit is further off
+EXTENT_MM = (15, 500)  # from tiny brains of tests to beyond head and neck; more would take many GB to refuse
 LEAST_VOLUME = 0.1  # of a voxel, as a share of the box with its edges: 1 if its axes are at right angles
 UNITS = {1: "meter", 3: "micron"}  # of NIfTI's xyzt_units; 2 is mm, and 0, unknown, is read as mm by everyone
 NIFTI_KINDS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}  # by their length, which is their first number

@@ -2,11 +2,13 @@
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from spatial_erasing.provenance import ROOT
 
-DATA_VARIABLE = "SPATIAL_ERASING_DATA"
+DATA_VARIABLE, WORKFLOW_VARIABLE = "SPATIAL_ERASING_DATA", "WORKFLOW"
+TABLE_VARIABLES = (DATA_VARIABLE, WORKFLOW_VARIABLE)  # the only ones that cells of a table may name
 
 
 def anchor_data_folder() -> None:
@@ -20,7 +22,7 @@ def anchor_data_folder() -> None:
         os.environ[DATA_VARIABLE] = str(Path(typed_in, value))
 
 
-def expand_path(text: str, *, base: Path) -> Path:
+def expand_path(text: str, *, base: Path, allowed: Collection[str] | None = None) -> Path:
     """The absolute path that `text` means, with `~` and `${VARIABLE}` replaced.
 
     Args:
@@ -28,20 +30,43 @@ def expand_path(text: str, *, base: Path) -> Path:
             value counts from the current directory. `${WORKFLOW}` is the folder of the Snakefile, whatever
             the directory of the run.
         base: the folder that relative paths start from.
+        allowed: the variables that may be replaced; None for all, as in config.yaml.
 
     Raises:
-        ValueError: the variable is not set.
+        ValueError: a variable is not allowed or not set, there is no such user, or it can be no path.
     """
-    variables = os.environ | {"WORKFLOW": str(ROOT)}
-
-    def value(match: re.Match) -> str:
-        """What the variable holds."""
-        if not variables.get(match[1]):
-            raise ValueError(
-                f"{text} needs the environment variable {match[1]}, which is not set. "
-                f"Set it (export {match[1]}=/path/to/data), or write the whole path."
-            )
-        return variables[match[1]]
-
     start = Path.cwd() if text.startswith("${") else base
-    return start.absolute() / Path(re.sub(r"\$\{(\w+)\}", value, text)).expanduser()
+    if "\0" in text:
+        raise ValueError(
+            f"{text!r} contains a NUL character. Expected the path of a file. Write it in a text editor."
+        )
+    path = Path(re.sub(r"\$\{(\w+)\}", lambda match: _value_of(match[1], text, allowed), text))
+    try:
+        return start.absolute() / path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f"{text} begins with the home of a user who is not known here. Expected ~/ for your own. "
+            "Write the whole path."
+        ) from error
+
+
+def _value_of(variable: str, text: str, allowed: Collection[str] | None) -> str:
+    """What a variable holds.
+
+    Raises:
+        ValueError: it is not allowed or not set.
+    """
+    if allowed is not None and variable not in allowed:
+        raise ValueError(
+            f"{text} names the variable {variable}. Expected a path without it: a table may come from "
+            "someone else, and what a variable holds would be written into the results, so there only "
+            f"{' and '.join(f'${{{name}}}' for name in allowed)} are replaced. Write the whole path, or "
+            f"export {DATA_VARIABLE}=/path/to/data and write ${{{DATA_VARIABLE}}}/..."
+        )
+    value = str(ROOT) if variable == WORKFLOW_VARIABLE else os.environ.get(variable)
+    if not value:
+        raise ValueError(
+            f"{text} needs the environment variable {variable}, which is not set. "
+            f"Set it (export {variable}=/path/to/data), or write the whole path."
+        )
+    return value

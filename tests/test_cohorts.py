@@ -118,6 +118,32 @@ def test_rows_are_read_as_pandas_reads_them(tmp_path):
     assert [row["subject"] for row in read_rows(tmp_path / "table.csv")] == ["031768", "Zoë"]
 
 
+FORMULAS = ["=1+1", "=cmd|'/C calc'!A0", "+x", "-x", "@SUM(A1)", "\t=x", "\n=x", "\uff1dx", "'=x", "''+x"]
+HARMLESS = ["", "-", "--", "Prisma=3T", "'quoted'", "O'Neill", "'", "-0.5", "+3e2", "-inf", " =x", "1-2"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_text_that_a_spreadsheet_would_run_is_written_as_text_and_read_as_it_was(tmp_path, text):
+    write_rows(tmp_path / "table.csv", [{"scanner": text}], columns=["scanner"])
+    assert pd.read_csv(tmp_path / "table.csv", dtype=str)["scanner"].tolist() == ["'" + text]
+    assert read_rows(tmp_path / "table.csv") == [{"scanner": text}]
+    write_rows(tmp_path / "again.csv", read_rows(tmp_path / "table.csv"), columns=["scanner"])
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
+
+
+def test_a_carriage_return_begins_no_row_of_its_own(tmp_path):
+    write_rows(tmp_path / "table.csv", [{"path": "a\r=x", "b": 1}], columns=["path", "b"])
+    assert read_rows(tmp_path / "table.csv") == [{"path": "a\n=x", "b": "1"}]
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_other_texts_and_numbers_are_written_as_they_are(tmp_path, text):
+    write_rows(tmp_path / "table.csv", [{"a": text, "b": -0.25, "c": -3}], columns=["a", "b", "c"])
+    read = pd.read_csv(tmp_path / "table.csv", dtype={"a": str}, keep_default_na=False)
+    assert read.to_dict("records") == [{"a": text, "b": -0.25, "c": -3}]
+    assert read_rows(tmp_path / "table.csv") == [{"a": text, "b": "-0.25", "c": "-3"}]
+
+
 def test_a_column_that_a_row_lacks_is_empty(tmp_path):
     write_rows(tmp_path / "table.csv", [{"subject": "a"}], columns=["subject", "brain_ml"])
     assert read_rows(tmp_path / "table.csv") == [{"subject": "a", "brain_ml": ""}]

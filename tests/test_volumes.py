@@ -124,7 +124,7 @@ def test_numbers_beyond_float32_are_counted_like_infinite_ones(tmp_path):
 def test_memory_is_that_of_the_file_and_of_float32_alone(tmp_path, kind, factor):
     """In units of the stored voxels: themselves, and 4 bytes each unless they are float32 already."""
     values = np.random.default_rng(2).integers(0, 999, (128, 128, 128)).astype(kind)
-    path = save(tmp_path / "scan.nii.gz", values)
+    path = save(tmp_path / "scan.nii.gz", values, affine=np.diag([1.5, 1.5, 1.5, 1]))
     if kind is np.int16:
         set_fields(path, scl_slope=0.37, scl_inter=2)
     read_volume(path)

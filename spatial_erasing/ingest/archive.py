@@ -3,19 +3,14 @@
 import hashlib
 import json
 import logging
+import shlex
 import shutil
-import sys
-import tarfile
-import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from spatial_erasing.ingest.download import PAUSE_SECONDS, download, require_space, version_file
+from spatial_erasing.ingest.download import PAUSE_SECONDS, download, version_file
+from spatial_erasing.ingest.unpack import RECORD, unpack
 
 logger = logging.getLogger(__name__)
-
-RECORD = ".fetched.json"
-DAMAGED = (OSError, EOFError, RuntimeError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 
 
 def fetch_archive(
@@ -50,8 +45,11 @@ def fetch_archive(
 
 def _record_of(folder: Path) -> dict[str, str] | None:
     """Where the content of a folder came from, or None if it was not unpacked here."""
-    path = folder / RECORD
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return {key: str(record[key]) for key in ("url", "sha256")}
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _require_own_folder(folder: Path, *, has_record: bool) -> None:
@@ -78,7 +76,8 @@ def _checked_sum(archive: Path, *, sha256: str | None, name: str) -> str:
         raise ValueError(
             f"{archive} has the SHA-256 {found}. Expected {sha256}, which ingest.downloads.{name} says. Its "
             "owner may have changed it, or it was damaged on its way. If you trust it, write the new sum "
-            f"into config.yaml and run the same command again; to fetch it anew first: rm '{archive}'"
+            f"into config.yaml and run the same command again; to fetch it anew first: rm "
+            f"{shlex.quote(str(archive))}"
         )
     return found
 
@@ -97,61 +96,3 @@ def _unpack_whole(archive: Path, folder: Path, *, record: dict[str, str]) -> Non
     finally:
         for leftover in (unfinished, replaced):
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a .tar (packed by gzip, bzip2 or xz, or not) or .zip; nothing lands outside the folder.
-
-    Raises:
-        ValueError: it is no archive, is damaged, has no room or names a file outside its folder.
-    """
-    if not hasattr(tarfile, "data_filter"):
-        raise ValueError(f"Python {sys.version} cannot unpack safely. Expected 3.11.4 or newer. Install it.")
-    try:
-        if tarfile.is_tarfile(archive):
-            with tarfile.open(archive) as tar:
-                tar.extractall(folder, filter="data")
-        elif zipfile.is_zipfile(archive):
-            _unpack_zip(archive, folder)
-        else:
-            _refuse(archive)
-    except tarfile.FilterError as error:
-        raise ValueError(_unsafe(archive, str(error))) from error
-    except DAMAGED as error:
-        raise ValueError(
-            f"{archive} cannot be unpacked ({type(error).__name__}: {error}). Expected a whole .tar, .tar.gz "
-            "or .zip without a password, and room for its content. Make room, or delete that file to fetch "
-            "it anew, and run the same command again."
-        ) from error
-
-
-def _unpack_zip(archive: Path, folder: Path) -> None:
-    """Unpack a .zip, whose directory says beforehand how much is in it and under which names."""
-    with zipfile.ZipFile(archive) as packed:
-        for member in packed.infolist():
-            name = PurePosixPath(member.filename.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts:
-                raise ValueError(_unsafe(archive, repr(member.filename)))
-        needed_bytes = sum(member.file_size for member in packed.infolist())
-        require_space(folder, needed_bytes, what=f"the content of {archive}")
-        packed.extractall(folder)
-
-
-def _unsafe(archive: Path, found: str) -> str:
-    """What is said of an archive that reaches out of its folder."""
-    return (
-        f"{archive} names a file outside its folder ({found}). Expected ordinary files below one folder. "
-        "Nothing of it was kept. Do not trust it; get the archive from its owner."
-    )
-
-
-def _refuse(archive: Path) -> None:
-    """Say what came instead of an archive; it is removed, since another try may bring the right one."""
-    with archive.open("rb") as stream:
-        start = stream.read(40)
-    archive.unlink()
-    raise ValueError(
-        f"{archive} is no archive, it starts with {start!r}. Expected a .tar, .tar.gz or .zip; a page "
-        "(<html>) means that the owner wants a login or has moved the file. Open the address in a browser, "
-        "correct ingest.downloads in config.yaml, and run the same command again."
-    )

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from spatial_erasing.ingest.bids_names import masks_for, parse_name
 from spatial_erasing.ingest.names import case_folder, find_images, image_name, natural_order
-from spatial_erasing.ingest.records import Scan, keep_first_session, require_t1_only, without_lesion
+from spatial_erasing.ingest.records import (
+    Scan,
+    keep_first_session,
+    misnamed_scan,
+    require_t1_only,
+    without_lesion,
+)
 
 LAYOUT = (
     "ATLAS_R1.1/Site1/031768/t01/031768_t1w_deface_stx.nii.gz with 031768_LesionSmooth_stx.nii.gz (and "
@@ -19,6 +25,11 @@ LAYOUT = (
 FIRST_RELEASE = re.compile(
     r"(?P<person>\d{6}|c\d{4}s\d{4})(?P<time>t\d\d)?(_t1w)?(_deface)?(_stx)?", re.IGNORECASE
 )
+# a T1 scan by the look of it; with _ and letters behind it, what a program made of one (..._t1w_brain)
+SEEMING = re.compile(
+    r"(\d{6}|c\d{4}s\d{4}|sub-r\d+s\d+|\d+(?=_t1w))(?!.*lesion).*?(t1w|stx|\d)(?![a-z\d]|_[a-z]).*",
+    re.IGNORECASE,
+)
 SECOND_RELEASE = re.compile(r"sub-r\d+s\d+_.*T1w", re.IGNORECASE)
 
 
@@ -26,18 +37,29 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     """The T1 scans of an ATLAS folder, each with all lesion files of that scan, to be united.
 
     Of several time points or sessions of one person the first complete one is kept. A scan without lesion
-    file, as in the testing set of release 2.0, is listed with that problem.
+    file, as in the testing set of release 2.0, is listed with that problem, and so is a name that is nearly
+    right.
     """
     require_t1_only("ATLAS", sequences)
     folders = defaultdict(list)
     for path in find_images(folder):
         folders[case_folder(path)].append(path)
-    sessions = defaultdict(lambda: defaultdict(list))
+    sessions, misnamed = defaultdict(lambda: defaultdict(list)), []
     for paths in folders.values():
         for path in paths:
             if scan := _scan(path, paths):
                 sessions[scan.subject][_session(path)].append(scan)
-    return [scan for person in sessions.values() for scan in keep_first_session(_in_order(person))]
+            elif seeming := SEEMING.fullmatch(image_name(path)):
+                misnamed.append(_misnamed(path, seeming))
+    named = [scan for person in sessions.values() for scan in keep_first_session(_in_order(person))]
+    return named + misnamed
+
+
+def _misnamed(path: Path, seeming: re.Match) -> Scan:
+    """The entry of a file that is nearly named like a scan."""
+    expected = "031768_t1w_deface_stx.nii.gz or sub-r001s001_ses-1_space-MNI152NLin2009aSym_T1w.nii.gz"
+    found = "is not named like a T1 scan of ATLAS"
+    return misnamed_scan(path, seeming[1], "t1", found=found, expected=expected)
 
 
 def _scan(path: Path, neighbours: Sequence[Path]) -> Scan | None:

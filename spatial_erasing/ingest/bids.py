@@ -4,6 +4,7 @@ Read without pybids: that indexes every file of the data set into a database and
 (SQLAlchemy, formulaic, ...), where three patterns of names are asked for.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,7 +13,13 @@ from pathlib import Path
 from spatial_erasing.ingest.bids_names import masks_for, parse_name
 from spatial_erasing.ingest.bids_scanner import read_participants, scanner_of
 from spatial_erasing.ingest.names import folder_entries, is_image_name, natural_order
-from spatial_erasing.ingest.records import Scan, keep_first_session, missing_scan
+from spatial_erasing.ingest.records import (
+    Scan,
+    keep_first_session,
+    misnamed_scan,
+    missing_scan,
+    normalised_name,
+)
 
 LAYOUT = (
     "sub-01/anat/sub-01_T1w.nii.gz or sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz (with contrast agent: "
@@ -25,18 +32,23 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     """The T1-weighted scans of a BIDS data set, with lesion and brain masks where they are.
 
     Of several sessions of one subject the first complete one is kept, of several runs or acquisitions the
-    first by name. The scanner is a column of participants.tsv or, failing that, what the sidecar JSON says.
+    first by name. A name that is nearly right, or of another subject than its folder, is a problem. The
+    scanner is a column of participants.tsv or, failing that, what the sidecar JSON says.
     """
     masks = _masks_by_subject(folder)
     participants = read_participants(folder)
     scans = []
     for place in _folders(folder, "sub-"):
+        places = _folders(place, "ses-") or [place]
         sessions = [
             _scans_of_session(place.name, session, masks=masks[place.name], sequences=sequences)
-            for session in _folders(place, "ses-") or [place]
+            for session in places
         ]
         with_t1 = [session for session in sessions if any(scan.path.name != "anat" for scan in session)]
         scans += keep_first_session(with_t1 or sessions[:1])
+        misnamed = [scan for session in places for scan in _misnamed_scans(place.name, session)]
+        scans += [scan for scan in misnamed if scan.sequence in sequences]
+    scans += _misnamed_folders(folder)
     return [replace(scan, scanner=scanner_of(scan, folder, participants)) for scan in scans]
 
 
@@ -45,6 +57,7 @@ def _scans_of_session(
 ) -> list[Scan]:
     """One entry a sequence and one more for each further run of it."""
     images = [path for path in _images(session / "anat") if parse_name(path).is_t1]
+    images = [path for path in images if not _misplacement(path, subject, session)]
     scans = []
     for sequence in sequences:
         enhanced = sequence == "t1ce"
@@ -53,6 +66,42 @@ def _scans_of_session(
         missing = missing_scan(subject, sequence, folder=session / "anat", expected=expected)
         scans += [_with_masks(Scan(subject, sequence, path), masks) for path in found] or [missing]
     return scans
+
+
+def _misnamed_scans(subject: str, session: Path) -> list[Scan]:
+    """An entry for each T1-weighted image of a session whose name is nearly right, or of someone else."""
+    scans = []
+    for path in _images(session / "anat"):
+        name = parse_name(path)
+        found = _misplacement(path, subject, session) if name.is_t1 else ""
+        if found or name.seems_t1:
+            sequence = "t1ce" if "ce" in name.entities else "t1"
+            found = found or "is not named like a T1-weighted scan of BIDS"
+            scans.append(
+                misnamed_scan(path, subject, sequence, found=found, expected=f"{subject}_T1w.nii.gz")
+            )
+    return scans
+
+
+def _misplacement(path: Path, subject: str, session: Path) -> str:
+    """What is wrong with the place of an image whose name is of another subject or session; "" if nothing."""
+    entities = parse_name(path).entities
+    folders = {"sub": subject} | ({"ses": session.name} if session.name.startswith("ses-") else {})
+    for key, folder in folders.items():
+        named = f"{key}-{entities[key]}" if key in entities else folder
+        if normalised_name(named) != normalised_name(folder):
+            return f"lies in the folder of {folder}, but its name says {named}"
+    return ""
+
+
+def _misnamed_folders(root: Path) -> list[Scan]:
+    """An entry for each folder that is nearly named like a subject's."""
+    found = "is not named like the folder of a subject"
+    return [
+        misnamed_scan(place, place.name, "t1", found=found, expected="sub-01, with a small sub and a hyphen")
+        for place in _folders(root, "")
+        if re.match(r"sub[-_ ]", place.name, re.IGNORECASE) and not place.name.startswith("sub-")
+    ]
 
 
 def _with_masks(scan: Scan, masks: list[Path]) -> Scan:
@@ -108,7 +157,8 @@ def _counts(name: str, *, is_derived: bool) -> bool:
     if not is_image_name(name):
         return not is_derived and (name == "participants.tsv" or name.endswith("T1w.json"))
     parsed = parse_name(Path(name))
-    return parsed.is_lesion or parsed.is_brain_mask or (parsed.is_t1 and not is_derived)
+    is_scan = not is_derived and (parsed.is_t1 or parsed.seems_t1)
+    return parsed.is_lesion or parsed.is_brain_mask or is_scan
 
 
 def _places(root: Path) -> Iterator[Path]:

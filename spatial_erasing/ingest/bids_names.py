@@ -1,11 +1,14 @@
 """File names of the Brain Imaging Data Structure, taken apart."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_erasing.ingest.names import image_name
 
+# with _ and letters behind it, it is what a program made of a scan (..._T1w_brain) or a space (space-T1w_...)
+SEEMING = re.compile(r"(?<![a-z\d])t1w?(?![a-z\d]|_[a-z])", re.IGNORECASE)
 MASK_SUFFIXES = {"mask", "roi", "dseg", "seg"}
 NATIVE_SPACES = {"", "T1w", "orig", "individual", "scanner"}  # the scan's own grid or one on top of it
 OTHER_CONTRASTS = {"t2w", "flair", "dwi", "adc", "pdw", "t2star", "t2starw", "swi", "bold", "trace"}
@@ -18,10 +21,12 @@ class BidsName:
     Args:
         entities: what stands as `key-value`, here {"sub": "01", "ses": "1", "space": "orig", ...}.
         words: what stands without a key, in lower case, here ["mask"]; the last one is the suffix.
+        text: all of it.
     """
 
     entities: dict[str, str]
     words: list[str]
+    text: str
 
     @property
     def space(self) -> str:
@@ -33,6 +38,11 @@ class BidsName:
     def is_t1(self) -> bool:
         """Whether it is a T1-weighted image, with or without contrast agent."""
         return self.words[-1:] == ["t1w"]
+
+    @property
+    def seems_t1(self) -> bool:
+        """Whether it is almost named like a T1-weighted scan: `sub-01_T1w (1)`, `sub-01-T1w`, `sub-01_T1`."""
+        return bool(SEEMING.search(self.text)) and not (self.is_t1 or self.is_lesion or self.is_brain_mask)
 
     @property
     def is_lesion(self) -> bool:
@@ -50,9 +60,10 @@ class BidsName:
 
 def parse_name(path: Path) -> BidsName:
     """The name of an image, taken apart."""
-    parts = [part.partition("-") for part in image_name(path).split("_") if part]
+    text = image_name(path)
+    parts = [part.partition("-") for part in text.split("_") if part]
     entities = {key: value for key, dash, value in parts if dash}
-    return BidsName(entities, [key.lower() for key, dash, _ in parts if not dash])
+    return BidsName(entities, [key.lower() for key, dash, _ in parts if not dash], text)
 
 
 def fits(mask: BidsName, scan: BidsName) -> bool:

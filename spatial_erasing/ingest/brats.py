@@ -7,7 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from spatial_erasing.ingest.names import case_folder, find_images, image_name
-from spatial_erasing.ingest.records import Scan, keep_first_session, missing_scan, without_lesion
+from spatial_erasing.ingest.records import (
+    Scan,
+    keep_first_session,
+    misnamed_scan,
+    missing_scan,
+    without_lesion,
+)
 
 LAYOUT = (
     "MICCAI_BraTS2020_TrainingData/BraTS20_Training_001/BraTS20_Training_001_t1.nii.gz with ..._t1ce and "
@@ -15,25 +21,37 @@ LAYOUT = (
     "BraTS-GLI-00000-000/BraTS-GLI-00000-000-t1n.nii.gz with ...-t1c and ...-seg (2023 and after)"
 )
 KINDS = {"t1": "t1", "t1n": "t1", "t1ce": "t1ce", "t1c": "t1ce", "seg": "seg"}
+# a T1 scan by the look of it; with _ and letters behind it, what a program made of one (..._t1_brain)
+SEEMING = re.compile(r"(.+)[^a-z\d]+(t1|t1n|t1ce|t1c)(?![a-z\d]|_[a-z]).*", re.IGNORECASE | re.DOTALL)
 MISNAMED = {"W39_1998.09.19_Segm": ("BraTS20_Training_355", "seg")}  # so it is in the 2020 training set
 
 
 def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     """The scans of a BraTS folder, each with its tumour segmentation.
 
-    A case without segmentation is listed with that problem. Since 2023 a name ends in the time point
-    (BraTS-GLI-00005-100, -101): of one patient the first complete one is kept.
+    A case without segmentation is listed with that problem, and so is a name that is nearly right. Since 2023
+    a name ends in the time point (BraTS-GLI-00005-100, -101): of one patient the first complete one is kept.
     """
-    cases = defaultdict(lambda: defaultdict(list))
+    cases, misnamed = defaultdict(lambda: defaultdict(list)), []
     for path in find_images(folder):
         if named := _subject_and_kind(image_name(path)):
             subject, kind = named
             cases[case_folder(path), subject][kind].append(path)
+        elif seeming := SEEMING.fullmatch(image_name(path)):
+            misnamed.append(_misnamed(path, seeming))
     patients = defaultdict(list)
     for (place, subject), files in cases.items():
         scans = _scans_of_case(subject, files, folder=place, sequences=sequences)
         patients[_patient(subject)].append(scans)
-    return [scan for sessions in patients.values() for scan in keep_first_session(sessions)]
+    named = [scan for sessions in patients.values() for scan in keep_first_session(sessions)]
+    return named + [scan for scan in misnamed if scan.sequence in sequences]
+
+
+def _misnamed(path: Path, seeming: re.Match) -> Scan:
+    """The entry of a file that is nearly named like a scan."""
+    found = f"is not named like a {KINDS[seeming[2].lower()]} of BraTS"
+    expected = "BraTS20_Training_001_t1.nii.gz or BraTS-GLI-00000-000-t1n.nii.gz"
+    return misnamed_scan(path, seeming[1], KINDS[seeming[2].lower()], found=found, expected=expected)
 
 
 def institution(subject: str) -> str:

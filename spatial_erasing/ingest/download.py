@@ -52,6 +52,26 @@ class Interrupted(Exception):  # noqa: N818
     """The connection ended before the file did."""
 
 
+class WebRedirects(urllib.request.HTTPRedirectHandler):
+    """Follow a redirect to another web address alone; urllib would go on to ftp."""
+
+    def redirect_request(self, req: urllib.request.Request, *answer: object) -> urllib.request.Request | None:
+        """The next request; the last part of the answer is its address.
+
+        Raises:
+            ValueError: it would not be http or https.
+        """
+        address = str(answer[-1])
+        if not address.lower().startswith(("http://", "https://")):
+            raise ValueError(
+                f"{req.full_url} leads on to {address}. Expected a web address (http or https). {BY_HAND}"
+            )
+        return super().redirect_request(req, *answer)
+
+
+WEB = urllib.request.build_opener(WebRedirects)
+
+
 def download(url: str, target: Path, *, pause_seconds: float = PAUSE_SECONDS) -> None:
     """Fetch a file, or what is missing of it; nothing if `target` is whole already.
 
@@ -126,7 +146,7 @@ def _fetch_rest(url: str, target: Path) -> None:
         request.add_header("Range", f"bytes={held_bytes}-")
         if known.validator:
             request.add_header("If-Range", known.validator)
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+    with WEB.open(request, timeout=TIMEOUT_SECONDS) as response:
         version = _version_of(response.headers, url)
         start = _start_of(response)
         if start == 0:
@@ -173,6 +193,8 @@ def _receive(response: http.client.HTTPResponse, target: Path, version: Version)
                 told = time.monotonic()
                 logger.info("%s%s", _megabytes(_size(target)), whole)
     held_bytes = _size(target)
+    if not held_bytes:
+        raise Interrupted(f"{version.url} answered {response.status} {response.reason} without a single byte")
     if version.size_bytes is None:
         _remember(replace(version, size_bytes=held_bytes), target)
     elif held_bytes > version.size_bytes:

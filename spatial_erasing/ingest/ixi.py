@@ -5,16 +5,30 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from spatial_erasing.ingest.names import find_images, image_name
-from spatial_erasing.ingest.records import Scan, require_t1_only
+from spatial_erasing.ingest.records import Scan, misnamed_scan, require_t1_only
 
 LAYOUT = "IXI-T1/IXI012-HH-1211-T1.nii.gz"
+NAME = re.compile(r"(IXI\d+)-(\w+)-\d+-T1")
+# another sequence of the data set, or what a program made of a scan, such as ..._brain
+OTHER = re.compile(r"IXI\d+-\w+-\d+-((T2|PD|MRA|DTI)\b.*|\w+_[a-z].*)", re.IGNORECASE)
 
 
 def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     """The T1 scans of an IXI folder; the hospital names the scanner.
 
+    A name that is nearly right is listed with that problem.
     HH: Philips 3 T, Guys: Philips 1.5 T, IOP: GE 1.5 T.
     """
     require_t1_only("IXI", sequences)
-    named = [(re.fullmatch(r"(IXI\d+)-(\w+)-\d+-T1", image_name(path)), path) for path in find_images(folder)]
-    return [Scan(match[1], "t1", path, scanner=match[2]) for match, path in named if match]
+    return [scan for path in find_images(folder) if (scan := _scan(path))]
+
+
+def _scan(path: Path) -> Scan | None:
+    """The scan that this file is or seems to be; None for what is no T1 scan of IXI."""
+    name = image_name(path)
+    if match := NAME.fullmatch(name):
+        return Scan(match[1], "t1", path, scanner=match[2])
+    seeming = re.match(r"ixi\d+", name, re.IGNORECASE)
+    if seeming is None or OTHER.fullmatch(name):
+        return None
+    return misnamed_scan(path, seeming[0], "t1", found="is not named like a T1 scan of IXI", expected=LAYOUT)

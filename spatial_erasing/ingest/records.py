@@ -78,6 +78,26 @@ def keep_first_session(sessions: Sequence[Sequence[Scan]]) -> list[Scan]:
     ]
 
 
+def misnamed_scan(path: Path, subject: str, sequence: str, *, found: str, expected: str) -> Scan:
+    """The entry of a file that is nearly named like a scan of the data set, so that nobody misses it.
+
+    Args:
+        path: the file.
+        subject: whose it seems to be.
+        sequence: which it seems to be.
+        found: what is wrong with its name.
+        expected: a name that its reader would know.
+    """
+    shown = str(path) if str(path).isprintable() else repr(str(path))
+    return Scan(
+        " ".join(subject.split()),
+        sequence,
+        path,
+        problem=f"file name: {shown} {found}. Expected a name like {expected}. Rename it, or list it in a "
+        "table",
+    )
+
+
 def require_t1_only(name: str, sequences: Iterable[str]) -> None:
     """Refuse to look for a sequence that the data set never had."""
     if unknown := sorted(set(sequences) - {"t1"}):

@@ -9,7 +9,7 @@ from pathlib import Path
 from spatial_erasing.faults import one_line, remedy
 from spatial_erasing.ingest import atlas, bids, brats, ixi, table
 from spatial_erasing.ingest.exclusion import Row, skip_unfit
-from spatial_erasing.ingest.files import describe_grid, sha256_of
+from spatial_erasing.ingest.files import describe_grid, sha256_of, voxels_hash
 from spatial_erasing.ingest.records import PUNCTUATION, Scan, name_problem, normalised_name
 from spatial_erasing.paths import expand_path
 
@@ -18,7 +18,7 @@ SEQUENCES = ("t1", "t1ce")
 SKULL_STRIPS = ("deepbet", "robex", "hd-bet", "given", "none")
 COLUMNS = (
     *("cohort", "subject", "scanner", "sequence", "path", "lesion", "brain_mask", "skull_strip"),
-    *("sha256", "grid", "status", "reason"),
+    *("sha256", "voxels", "grid", "status", "reason"),
 )
 
 
@@ -33,8 +33,9 @@ def list_scans(
 ) -> list[Row]:
     """One row a scan of the cohort, sorted by subject and sequence: found, or skipped with the reason.
 
-    A pure function of the folder. Every file is opened (header) and hashed; no voxel is loaded. The found
-    rows hold each subject once per sequence, with all sequences or none, and no two with the same content.
+    A pure function of the folder. Every header is read, every scan is hashed as a file and by its voxels.
+    The found rows hold each subject once per sequence, with all sequences or none, and no two with the same
+    content.
 
     Args:
         reader: how the data set is laid out: "atlas", "bids", "brats", "ixi" or "table".
@@ -102,10 +103,10 @@ def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str
     """The scan's row, with its content hashed if nothing speaks against using it."""
     strip, subject = scan.skull_strip or skull_strip, normalised_name(scan.subject)
     excluded = f"excluded: {exclude[subject]}" if subject in exclude else ""
-    grid, sha256, reason = "", "", excluded or scan.problem or _setting_problem(scan, strip)
+    grid, sha256, voxels, reason = "", "", "", excluded or scan.problem or _setting_problem(scan, strip)
     if not reason:
-        grid, sha256, reason = _checked_files(scan)
-    return {
+        grid, sha256, voxels, reason = _checked_files(scan)
+    row = {
         "cohort": cohort,
         "subject": subject,
         "scanner": " ".join(scan.scanner.split()),
@@ -115,14 +116,24 @@ def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str
         "brain_mask": str(scan.brain_mask or ""),
         "skull_strip": strip,
         "sha256": sha256,
+        "voxels": voxels,
         "grid": grid,
         "status": "skipped" if reason else "found",
         "reason": reason,
     }
+    return {name: _as_utf8(cell) for name, cell in row.items()}
+
+
+def _as_utf8(text: str) -> str:
+    r"""The text with bytes of a file name that are not UTF-8 as \xff, since a table could not hold them."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _setting_problem(scan: Scan, skull_strip: str) -> str:
     """What is wrong before any file is opened; "" if nothing."""
+    for path in (scan.path, *_masks_of(scan)):
+        if _as_utf8(str(path)) != str(path):
+            return f"file name: {path} is not UTF-8. Expected a name that a table can hold. Rename it"
     if found := name_problem(normalised_name(scan.subject)):
         return (
             f"subject name: {scan.path} belongs to {scan.subject!r}, a name that {found}. Names become "
@@ -141,18 +152,30 @@ def _setting_problem(scan: Scan, skull_strip: str) -> str:
     return ""
 
 
-def _checked_files(scan: Scan) -> tuple[str, str, str]:
-    """Grid and SHA-256 of the scan, and what is wrong with its files.
+def _masks_of(scan: Scan) -> list[Path]:
+    """Lesion and brain masks of a scan."""
+    return [*scan.lesion, *([scan.brain_mask] if scan.brain_mask else [])]
 
-    A lesion on another grid than its scan is left to preprocessing.
+
+def _checked_files(scan: Scan) -> tuple[str, str, str, str]:
+    """Grid, SHA-256 and hash of the voxels of the scan, and what is wrong with its files.
+
+    A lesion on another grid than its scan is left to preprocessing, and so are damaged voxels.
     """
-    masks = [*scan.lesion, *([scan.brain_mask] if scan.brain_mask else [])]
     try:
-        grid, *_ = [describe_grid(path) for path in (scan.path, *masks)]
-        return grid, sha256_of(scan.path), ""
+        grid, *_ = [describe_grid(path) for path in (scan.path, *_masks_of(scan))]
+        return grid, sha256_of(scan.path), _voxels_hash(scan.path), ""
     except FileNotFoundError as error:
-        return "", "", f"missing file: {error}"
+        return "", "", "", f"missing file: {error}"
     except (ValueError, PermissionError) as error:
-        return "", "", f"unreadable: {error}"
+        return "", "", "", f"unreadable: {error}"
     except OSError as error:  # of the disk: it says nothing about the scan
         raise OSError(f"{scan.path} cannot be checked: {one_line(error)}. {remedy(error)}") from error
+
+
+def _voxels_hash(path: Path) -> str:
+    """A hash of the scan's voxels, or "" if they are damaged."""
+    try:
+        return voxels_hash(path)
+    except ValueError:
+        return ""

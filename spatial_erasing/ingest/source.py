@@ -5,7 +5,7 @@ Needs no other package: a head node that plans the study may have Snakemake alon
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from spatial_erasing.ingest import bids, table
@@ -28,7 +28,8 @@ def source_signature(
 ) -> tuple[str, str | None]:
     """A hash of names and sizes of a cohort's files, and a warning if a file is newer though both agree.
 
-    Times do not count, so that a study copied to another machine does not train again. Where nothing can be
+    A file that could not be read when it was listed counts as another once its owner has opened it. Times do
+    not count, so that a study copied to another machine does not train again. Where nothing can be
     seen, because data were removed, unmounted or closed, it is the hash of when they were listed: a finished
     study needs its raw data no more.
 
@@ -48,8 +49,11 @@ def source_signature(
         return recorded or UNSEEN, None
     if all(size is ABSENT for size, _ in states.values()):
         return recorded or UNSEEN, None
-    text = "\n".join(f"{name}\t{size}" for name, (size, _) in sorted(states.items()))
-    signature = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+    signature = _hash_of(states)
+    there = (name for name, (size, _) in states.items() if size is not ABSENT)
+    closed = {name for name in there if not os.access(files[name], os.R_OK)}
+    if closed and signature != recorded:  # else they were closed after they were listed, and nothing is lost
+        signature = _hash_of(states, closed)
     newest = max(states, key=lambda name: states[name][1])
     is_newer = signature == recorded and states[newest][1] > listed.stat().st_mtime
     return signature, _warning(files[newest], listed) if is_newer else None
@@ -64,6 +68,15 @@ def is_gone(reader: str, path: str, *, sequences: Sequence[str]) -> bool:
         return True
     except (OSError, ValueError):  # something is there, and list_scans says what is wrong with it
         return False
+
+
+def _hash_of(states: Mapping[str, tuple[int | None, float]], closed: Collection[str] = ()) -> str:
+    """A hash of names and sizes, and of which files may not be read."""
+    lines = [
+        f"{name}\t{size}" + ("\tclosed" if name in closed else "")
+        for name, (size, _) in sorted(states.items())
+    ]
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def _recorded(listed: Path) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spatial_erasing.ingest.cells import checked_columns, read_lines, surplus_problem
 from spatial_erasing.ingest.records import Scan, normalised_name
-from spatial_erasing.paths import expand_path
+from spatial_erasing.paths import TABLE_VARIABLES, expand_path
 
 REQUIRED = ("subject", "scanner", "t1")
 COLUMNS = (*REQUIRED, "t1ce", "lesion", "brain_mask", "skull_strip")
@@ -20,12 +20,13 @@ LAYOUT = (
 def find_scans(table: Path, *, sequences: Iterable[str]) -> list[Scan]:
     """The scans that a CSV lists, in its order; a line that cannot be used carries its problem.
 
-    Cells may be separated by commas, semicolons or tabs. Paths are relative to the table's folder; `~` and
-    `${VARIABLE}` are expanded. Several lesion files are separated by ";" within their cell.
+    Cells may be separated by commas, semicolons or tabs. Paths are relative to the table's folder; `~`,
+    `${SPATIAL_ERASING_DATA}` and `${WORKFLOW}` are expanded. Several lesion files are separated by ";"
+    within their cell.
 
     Raises:
-        ValueError: the table as a whole cannot be read, a column is missing, unknown or twice, or a variable
-            is not set.
+        ValueError: the table as a whole cannot be read, a column is missing, unknown or twice, or a path
+            cannot be expanded.
     """
     lines = read_lines(table, expected=LAYOUT)
     columns = checked_columns(
@@ -56,8 +57,11 @@ def find_scans(table: Path, *, sequences: Iterable[str]) -> list[Scan]:
 def _scan(row: dict[str, str], sequence: str, *, table: Path, problem: str) -> Scan:
     """One sequence of one line."""
 
+    def path(cell: str) -> Path:
+        return expand_path(cell, base=table.parent, allowed=TABLE_VARIABLES)
+
     def paths(cell: str) -> tuple[Path, ...]:
-        return tuple(expand_path(part.strip(), base=table.parent) for part in cell.split(";") if part.strip())
+        return tuple(path(part.strip()) for part in cell.split(";") if part.strip())
 
     if not row[sequence]:
         problem = problem or (
@@ -67,7 +71,7 @@ def _scan(row: dict[str, str], sequence: str, *, table: Path, problem: str) -> S
     return Scan(
         normalised_name(row["subject"]),
         sequence,
-        expand_path(row[sequence], base=table.parent),
+        path(row[sequence]),
         scanner=row["scanner"] or "unknown",
         lesion=paths(row["lesion"]),
         brain_mask=next(iter(paths(row["brain_mask"])), None),

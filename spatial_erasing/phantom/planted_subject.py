@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from spatial_erasing.ingest.files import require_listed_content
 from spatial_erasing.ingest.names import image_name
 from spatial_erasing.phantom.planting import (
     Box,
@@ -50,6 +51,7 @@ def plant_subject(
         ValueError: the template does not fit this brain, or none of the shapes does.
     """
     volume, template_brain = read_volume(scan["path"]), read_volume(template)
+    require_listed_content(scan["path"], scan["sha256"])
     brain = _find_brain(volume, scan)
     to_template = affine_to_template(
         Volume(np.where(brain, volume.intensities, 0), volume.affine, volume.path), template_brain

@@ -12,9 +12,10 @@ import numpy as np
 
 from spatial_erasing.faults import is_finding, one_line
 from spatial_erasing.image_files import require_file
+from spatial_erasing.ingest.files import require_listed_content
 from spatial_erasing.preprocess.chain import PreparedBrain, prepare_brain
 from spatial_erasing.preprocess.settings import BrainSettings
-from spatial_erasing.volumes import read_volume, write_volume
+from spatial_erasing.volumes import Volume, read_volume, write_volume
 
 logger = logging.getLogger(__name__)
 
@@ -129,13 +130,20 @@ def _prepare(scans: list[Mapping[str, str]], *, settings: BrainSettings, device:
     """Read what the rows name and run the chain."""
     first = scans[0]
     return prepare_brain(
-        {scan["sequence"]: read_volume(scan["path"]) for scan in scans},
+        {scan["sequence"]: _read_listed(scan) for scan in scans},
         lesions=[read_volume(path) for path in json.loads(first["lesion"] or "[]")],
         brain_mask=read_volume(first["brain_mask"]) if first["brain_mask"] else None,
         skull_strip=first["skull_strip"],
         settings=settings,
         device=device,
     )
+
+
+def _read_listed(scan: Mapping[str, str]) -> Volume:
+    """The scan that was listed, and no other that took its place since."""
+    volume = read_volume(scan["path"])
+    require_listed_content(scan["path"], scan["sha256"])
+    return volume
 
 
 def write_brain(folder: Path, brain: PreparedBrain, *, asked: Mapping[str, object], code: str) -> dict:

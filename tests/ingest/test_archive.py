@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from spatial_erasing.ingest import archive as module
+from spatial_erasing.ingest import unpack as unpack_module
 from spatial_erasing.ingest.archive import fetch_archive, unpack
 
 FILES = {"IXI-T1/IXI012-HH-1211-T1.nii.gz": b"one" * 1000, "IXI-T1/sub/ö é.txt": b"two", "empty": b""}
@@ -126,7 +127,7 @@ def test_another_checksum_is_an_error_that_keeps_what_was_there_before(shop, tar
     fetch(f"{url}/ixi.tar", target)
     wrong = "0" * 64
     for _ in range(2):
-        with pytest.raises(ValueError, match=rf"has the SHA-256 {sha256(archive)}\. Expected {wrong}.*rm '"):
+        with pytest.raises(ValueError, match=rf"has the SHA-256 {sha256(archive)}\. Expected {wrong}.*rm /"):
             fetch(f"{url}/ixi.tar", target, wrong)
     assert content_of(target) == FILES and len(asked) == 2, "what came with the wrong sum is kept for a look"
     assert fetch(f"{url}/ixi.tar", target, sha256(archive))["sha256"] == sha256(archive)
@@ -201,6 +202,13 @@ UNSAFE = {
     "a link to a file of the system": member("x", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
     "a hard link out of it": member("x", type=tarfile.LNKTYPE, linkname="../escaped"),
     "a device": member("x", type=tarfile.CHRTYPE),
+    "a link to a file beside it": member("x", type=tarfile.SYMTYPE, linkname="good"),
+    "a pipe": member("x", type=tarfile.FIFOTYPE),
+    "an unknown kind": member("x", type=b"Z"),
+}
+UNSAFE_KINDS = {
+    name: "which is a (link|hard link|device|pipe)" if one.type != tarfile.REGTYPE else "name outside"
+    for name, one in UNSAFE.items()
 }
 
 
@@ -209,7 +217,7 @@ def test_a_tar_that_reaches_out_of_its_folder_is_refused(tmp_path, name):
     with tarfile.open(tmp_path / "x.tar", "w") as tar:
         tar.addfile(UNSAFE[name])
     (tmp_path / "folder/inner").mkdir(parents=True)
-    with pytest.raises(ValueError, match=r"names a file outside its folder \(.*Do not trust it"):
+    with pytest.raises(ValueError, match=rf"(?s){UNSAFE_KINDS[name]}.*Do not trust it.*rm {tmp_path}/x\.tar"):
         unpack(tmp_path / "x.tar", tmp_path / "folder/inner")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "inner", "x.tar"]
 
@@ -218,9 +226,9 @@ def test_a_tar_that_reaches_out_of_its_folder_is_refused(tmp_path, name):
 def test_a_zip_that_reaches_out_of_its_folder_is_refused(tmp_path, name):
     write_zip(tmp_path / "x.zip", {"good": b"1", name: b"2"})
     (tmp_path / "folder").mkdir()
-    with pytest.raises(ValueError, match=r"names a file outside its folder \(.*Do not trust it"):
+    with pytest.raises(ValueError, match=r"a name outside its folder.*Do not trust it"):
         unpack(tmp_path / "x.zip", tmp_path / "folder")
-    assert not list((tmp_path / "folder").iterdir())
+    assert {path.name for path in tmp_path.rglob("*")} == {"folder", "good", "x.zip"}
 
 
 def test_an_absolute_name_in_a_tar_lands_in_the_folder(tmp_path):
@@ -230,14 +238,26 @@ def test_an_absolute_name_in_a_tar_lands_in_the_folder(tmp_path):
     assert content_of(tmp_path / "folder") == {"absolute/name": b"1"}
 
 
-def test_a_link_in_a_zip_becomes_a_plain_file(tmp_path):
+def test_a_link_in_a_zip_is_refused(tmp_path):
     link = zipfile.ZipInfo("x")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as packed:
         packed.writestr(link, "/etc/passwd")
     (tmp_path / "folder").mkdir()
-    unpack(tmp_path / "x.zip", tmp_path / "folder")
-    assert not (tmp_path / "folder/x").is_symlink()
+    with pytest.raises(ValueError, match=r"holds 'x', which is a link\. Expected nothing but plain files"):
+        unpack(tmp_path / "x.zip", tmp_path / "folder")
+    assert not list((tmp_path / "folder").iterdir())
+
+
+def test_what_is_unpacked_may_be_read_and_not_run(tmp_path):
+    script = member("run.sh", mode=0o6777)
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        tar.addfile(script)
+        tar.addfile(member("secret", mode=0))
+    (tmp_path / "folder").mkdir()
+    unpack(tmp_path / "x.tar", tmp_path / "folder")
+    modes = {path.name: path.stat().st_mode & 0o6711 for path in (tmp_path / "folder").iterdir()}
+    assert modes == {"run.sh": 0o600, "secret": 0o600}
 
 
 def damaged_tar(path):
@@ -261,7 +281,7 @@ def damaged_zip(path):
 def test_a_damaged_archive_is_an_error_that_says_how_to_fetch_it_anew(tmp_path, write):
     write(tmp_path / "x")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(ValueError, match=r"x cannot be unpacked \(.*Expected a whole.*delete that file"):
+    with pytest.raises(ValueError, match=r"(?s)x cannot be unpacked \(.*Expected a whole.*rm /"):
         unpack(tmp_path / "x", tmp_path / "folder")
 
 
@@ -287,6 +307,6 @@ def test_a_full_disk_is_an_error_that_speaks_of_room(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tarfile.TarFile, "extractall", full)
+    monkeypatch.setattr(unpack_module, "_write_file", full)
     with pytest.raises(ValueError, match=r"No space left on device.*Make room"):
         unpack(tmp_path / "x.tar", tmp_path)

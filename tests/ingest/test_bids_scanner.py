@@ -1,4 +1,6 @@
 import json
+import logging
+import os
 
 import pytest
 
@@ -48,13 +50,51 @@ def test_a_nearer_sidecar_overrides_and_a_foreign_one_is_ignored(tmp_path):
     assert scanner(tmp_path) == "Aera 1.5T"
 
 
-@pytest.mark.parametrize("content", ["not json", "[]"])
-def test_without_a_usable_source_the_scanner_is_unknown(tmp_path, content):
-    write(tmp_path / "sub-01/anat/sub-01_T1w.json", content)
+def as_folder(path):
+    path.mkdir(parents=True)
+
+
+def as_dangling_link(path):
+    path.symlink_to("../.git/annex/objects/x")
+
+
+def as_pipe(path):
+    os.mkfifo(path)
+
+
+BROKEN = {
+    "no JSON": lambda path: path.write_text("not json"),
+    "a list": lambda path: path.write_text("[]"),
+    "a number for a name": lambda path: path.write_text("3"),
+    "nested too deep": lambda path: path.write_text("[" * 200_000),
+    "Latin-1": lambda path: path.write_bytes('{"ManufacturersModelName": "Zürich"}'.encode("latin-1")),
+    "binary": lambda path: path.write_bytes(bytes(range(256))),
+    "empty": lambda path: path.write_bytes(b""),
+    "a folder": as_folder,
+    "a dangling link": as_dangling_link,
+    "a pipe": as_pipe,
+}
+
+
+@pytest.mark.parametrize("name", ["sub-01/anat/sub-01_T1w.json", "T1w.json", "participants.tsv"])
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_sidecar_or_table_costs_the_name_of_the_scanner_alone(tmp_path, kind, name):
+    (tmp_path / "sub-01/anat").mkdir(parents=True)
+    BROKEN[kind](tmp_path / name)
     assert scanner(tmp_path) == "unknown"
 
 
-def test_participants_that_are_no_text_are_refused(tmp_path):
+def test_a_sidecar_or_table_that_may_not_be_read_costs_the_name_of_the_scanner_alone(open_folder, as_nobody):
+    for name in ("participants.tsv", "sub-01/anat/sub-01_T1w.json"):
+        write(open_folder / name, "{}")
+        (open_folder / name).chmod(0)
+    assert as_nobody(lambda: scanner(open_folder)) == "unknown"
+
+
+def test_what_is_broken_is_in_the_log_with_what_to_do(tmp_path, caplog):
     (tmp_path / "participants.tsv").write_bytes("participant_id\tsite\nsub-01\tZürich\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"participants\.tsv cannot be read.*UTF-8"):
-        read_participants(tmp_path)
+    write(tmp_path / "T1w.json", {"ManufacturersModelName": "Prisma"})
+    with caplog.at_level(logging.WARNING):
+        assert scanner(tmp_path) == "Prisma"
+    assert "participants.tsv cannot be read (UnicodeDecodeError" in caplog.text
+    assert "--forcerun list_scans" in caplog.text

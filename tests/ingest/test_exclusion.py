@@ -3,18 +3,21 @@ import itertools
 import numpy as np
 import pytest
 
-from spatial_erasing.ingest.exclusion import found_rows, skip_unfit
+from spatial_erasing.ingest.exclusion import found_rows, require_own_brains, skip_unfit
 
 
-def row(subject, sequence="t1", sha256="", status="found", path=""):
+def row(subject, sequence="t1", sha256="", status="found", path="", **others):
     return {
+        "cohort": "healthy",
+        "lesion": "[]",
+        "voxels": "",
         "subject": subject,
         "sequence": sequence,
         "sha256": sha256 or f"{subject}{sequence}",
         "status": status,
         "path": path or f"{subject}/{sequence}",
         "reason": "",
-    }
+    } | others
 
 
 def kept(rows, sequences=("t1",)):
@@ -25,7 +28,33 @@ def kept(rows, sequences=("t1",)):
 def test_of_two_subjects_with_the_same_content_the_later_is_skipped():
     rows = [row("a", sha256="same"), row("b", sha256="other"), row("c", sha256="same")]
     assert kept(rows) == [("a", "t1"), ("b", "t1")]
-    assert rows[2]["reason"].startswith("same content: c/t1 has the same content as a/t1 (a t1)")
+    assert rows[2]["reason"].startswith("same content: c/t1 has the same voxels as a/t1 (a t1)")
+
+
+def test_of_two_subjects_with_the_same_voxels_in_other_files_the_later_is_skipped():
+    rows = [row("a", voxels="same"), row("b", voxels="other"), row("c", voxels="same")]
+    assert kept(rows) == [("a", "t1"), ("b", "t1")]
+
+
+def test_one_brain_in_two_cohorts_is_refused_with_the_line_that_leaves_one_out():
+    rows = [
+        *(row("a"), row("b", voxels="1"), row("c", voxels="2"), row("d", voxels="3", status="skipped")),
+        *(row("x", voxels="2", cohort="brats", lesion='["l"]'), row("y", voxels="1", cohort="atlas")),
+        row("z", voxels="3", cohort="atlas"),
+    ]
+    with pytest.raises(ValueError, match="2 scans lie in two cohorts") as error:
+        require_own_brains(rows)
+    said = str(error.value).splitlines()
+    assert said[1:3] == [
+        "  c/t1 (healthy c t1) and x/t1 (brats x t1)",
+        "  b/t1 (healthy b t1) and y/t1 (atlas y t1)",
+    ]
+    assert said[-3:] == [
+        "  cohort,subject,reason",
+        "  healthy,c,the same scan as brats x",
+        "  atlas,y,the same scan as healthy b",
+    ]
+    require_own_brains([one for one in rows if one["subject"] not in "xy"])
 
 
 def test_a_second_file_of_a_sequence_is_skipped():

@@ -1,3 +1,4 @@
+import gzip
 import subprocess
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spatial_erasing.ingest.files import describe_grid, sha256_of
+from spatial_erasing.ingest.files import describe_grid, require_listed_content, sha256_of, voxels_hash
 from spatial_erasing.paths import expand_path
 
 
@@ -99,3 +100,99 @@ def test_an_unset_variable_is_named(tmp_path, monkeypatch, value):
         monkeypatch.setenv("NO_SUCH_DATA", value)
     with pytest.raises(ValueError, match=r"variable NO_SUCH_DATA.*export NO_SUCH_DATA="):
         expand_path("${NO_SUCH_DATA}/x.nii", base=tmp_path)
+
+
+VOXELS = np.random.default_rng(5).integers(0, 900, (21, 22, 23)).astype(np.int16)
+GRID = np.diag([4.0, 4, 4, 1])
+
+
+def voxels_of(path, values, image=nib.Nifti1Image):
+    nib.save(image(values, GRID), path)
+    return voxels_hash(path)
+
+
+def scaled(path):
+    image = nib.Nifti1Image(VOXELS, GRID)
+    image.header.set_slope_inter(2, -7)
+    nib.save(image, path)
+    return voxels_hash(path)
+
+
+def packed_anew(path):
+    nib.save(nib.Nifti1Image(VOXELS, GRID), path)
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1))
+    return voxels_hash(path)
+
+
+def big_endian(path):
+    image = nib.Nifti1Image(VOXELS.astype(">i2"), GRID, nib.Nifti1Header(endianness=">"))
+    nib.save(image, path)
+    assert path.read_bytes()[:4] == (348).to_bytes(4, "big")
+    return voxels_hash(path)
+
+
+SAME = {
+    "packed anew": ("scan.nii.gz", packed_anew),
+    "unpacked": ("scan.nii", lambda path: voxels_of(path, VOXELS)),
+    "float64": ("scan.nii", lambda path: voxels_of(path, VOXELS.astype(np.float64))),
+    "float32": ("scan.nii.gz", lambda path: voxels_of(path, VOXELS.astype(np.float32))),
+    "big-endian": ("scan.nii", big_endian),
+    "NIfTI-2": ("scan.nii", lambda path: voxels_of(path, VOXELS, nib.Nifti2Image)),
+    "MGH": ("scan.mgz", lambda path: voxels_of(path, VOXELS, nib.MGHImage)),
+    "reoriented": ("scan.nii", lambda path: voxels_of(path, VOXELS.transpose(2, 0, 1)[:, ::-1])),
+    "padded": ("scan.nii.gz", lambda path: voxels_of(path, np.pad(VOXELS, ((3, 0), (0, 5), (1, 1))))),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_the_same_voxels_have_one_hash_however_they_are_stored(tmp_path, name):
+    file, hashed = SAME[name]
+    (tmp_path / "other").mkdir()
+    assert hashed(tmp_path / file) == voxels_of(tmp_path / "other/scan.nii.gz", VOXELS)
+
+
+def test_another_intensity_of_one_voxel_is_another_hash(tmp_path):
+    hashes = {scaled(tmp_path / "scaled.nii"), voxels_of(tmp_path / "scan.nii", VOXELS)}
+    for place, change in (((0, 0, 0), 1), ((20, 21, 22), 1), ((10, 3, 7), -1000)):
+        values = VOXELS.copy()
+        values[place] += change
+        hashes.add(voxels_of(tmp_path / "scan.nii", values))
+    assert len(hashes) == 5
+
+
+def test_the_hash_is_the_sum_of_mixed_float32_intensities(tmp_path):
+    """splitmix64 in Python's own integers."""
+
+    def mixed(value):
+        bits = int(np.float32(value).view(np.uint32)) * 0x9E3779B97F4A7C15 % 2**64
+        bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        bits = (bits ^ bits >> 27) * 0x94D049BB133111EB % 2**64
+        return bits ^ bits >> 31
+
+    values = np.float32([[[0, -0.0, 1.5], [-2, 3e-5, 700]], [[0, 0, 1], [1, 1, 2**24]]])
+    values = np.tile(values, (3, 3, 3))
+    found = voxels_of(tmp_path / "scan.nii.gz", values)
+    assert found == f"{sum(mixed(value) for value in values.ravel() if value) % 2**64:016x}"
+
+
+def test_pieces_that_cut_a_number_make_no_difference(tmp_path, monkeypatch):
+    expected = voxels_of(tmp_path / "scan.nii.gz", VOXELS.astype(np.float32))
+    for count in (1001, 352, 7):
+        monkeypatch.setattr("spatial_erasing.image_files.CHUNK_BYTES", count)
+        assert voxels_hash(tmp_path / "scan.nii.gz") == expected
+
+
+def test_a_damaged_scan_has_no_hash(tmp_path):
+    path = write_image(tmp_path / "scan.nii.gz")
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(ValueError, match=r"scan\.nii\.gz cannot be read as an image"):
+        voxels_hash(path)
+
+
+def test_a_file_that_is_not_the_listed_one_is_refused(tmp_path):
+    path = write_image(tmp_path / "scan.nii.gz")
+    listed = sha256_of(path)
+    require_listed_content(path, listed)
+    write_image(path, shape=(25, 25, 26))
+    with pytest.raises(ValueError, match=rf"{sha256_of(path)}\. Expected {listed}.*--forcerun list_scans"):
+        require_listed_content(path, listed)

@@ -222,7 +222,7 @@ def test_same_bytes_under_two_subjects_keep_the_first(tmp_path):
     shutil.copy(tmp_path / "IXI001-HH-1211-T1.nii.gz", tmp_path / "IXI002-Guys-1212-T1.nii.gz")
     rows = scans(tmp_path, "ixi")
     assert list(status(rows).values()) == ["found", "skipped", "found"]
-    assert "has the same content as" in reason(rows, "IXI002") and "(IXI001 t1)" in reason(rows, "IXI002")
+    assert "has the same voxels as" in reason(rows, "IXI002") and "(IXI001 t1)" in reason(rows, "IXI002")
 
 
 def test_packed_and_unpacked_copies_of_a_scan_are_one_scan(tmp_path):

@@ -277,3 +277,26 @@ def test_13_000_files_take_less_than_a_second(tmp_path, listed):
         signature, _ = look(tmp_path / "bids", listed, reader)
         assert time.process_time() - before < 1 and len(signature) == 64
     assert len(bids_module.counting_files(tmp_path / "bids")) == 13_000
+
+
+@pytest.mark.parametrize("closed", ["a scan", "a folder of a scan"])
+@pytest.mark.parametrize("reader", ["table", "bids"])
+def test_a_scan_that_its_owner_opens_after_it_was_listed_is_seen(
+    open_folder, touch, as_nobody, reader, closed
+):
+    names = [f"sub-0{number}/anat/sub-0{number}_T1w.nii" for number in (1, 2)]
+    touch(open_folder, *names)
+    lines = ["subject,scanner,t1", *(f"{name[:6]},S,{name}" for name in names)]
+    (open_folder / "t.csv").write_text("\n".join(lines))
+    place = open_folder / ("t.csv" if reader == "table" else "")
+    target = (open_folder / names[0]).parent if "folder" in closed else open_folder / names[0]
+    listed = open_folder / "study.csv"
+    opened = as_nobody(lambda: look(place, listed, reader))
+    mode = target.stat().st_mode
+    target.chmod(0)
+    before = as_nobody(lambda: look(place, listed, reader))
+    target.chmod(mode)
+    assert before != opened == as_nobody(lambda: look(place, listed, reader))
+    recorded = list_now(place, listed, reader)
+    (open_folder / names[0]).chmod(0)  # after it was listed: what is known stays
+    assert as_nobody(lambda: look(place, listed, reader)) == f"('{recorded}', None)"

@@ -56,13 +56,15 @@ def test_byte_order_mark_blank_lines_white_space_and_capitals_do_not_matter(tabl
 def test_variables_and_home_are_expanded_and_an_unset_one_is_named_with_its_line(
     table, monkeypatch, tmp_path
 ):
-    monkeypatch.setenv("SCANS", "/disk")
+    monkeypatch.setenv("SPATIAL_ERASING_DATA", "/disk")
     monkeypatch.setenv("HOME", "/home/me")
-    text = "subject,scanner,t1,lesion\np1,A,${SCANS}/x.nii,~/l.nii\n"
+    text = "subject,scanner,t1,lesion\np1,A,${SPATIAL_ERASING_DATA}/x.nii,~/l.nii\n"
     (scan,) = table(text)
     assert str(scan.path) == "/disk/x.nii" and str(scan.lesion[0]) == "/home/me/l.nii"
-    monkeypatch.delenv("SCANS")
-    with pytest.raises(ValueError, match=r"scans\.csv line 2: .*variable SCANS, which is not set"):
+    monkeypatch.delenv("SPATIAL_ERASING_DATA")
+    with pytest.raises(
+        ValueError, match=r"scans\.csv line 2: .*variable SPATIAL_ERASING_DATA, which is not set"
+    ):
         table(text)
 
 

@@ -4,6 +4,7 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
+from spatial_erasing.ingest.files import sha256_of
 from spatial_erasing.phantom import planted_subject
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.volumes import write_volume
@@ -43,7 +44,9 @@ def person(tmp_path, monkeypatch):
     monkeypatch.setattr(planted_subject, "affine_to_template", lambda brain, template: TO_TEMPLATE)
 
     def plant(*shapes, strip="none", **changes):
-        row = {"subject": "one", "scanner": "a", "path": str(tmp_path / "scan.nii.gz"), "skull_strip": strip}
+        path = tmp_path / "scan.nii.gz"
+        row = {"subject": "one", "scanner": "a", "path": str(path), "skull_strip": strip}
+        row["sha256"] = sha256_of(path)
         return planted_subject.plant_subject(
             row | changes,
             [tmp_path / f"{shape}.nii.gz" for shape in shapes],
@@ -65,6 +68,13 @@ def test_shapes_that_are_too_small_or_outside_the_brain_are_passed_over(person):
     row = plant("outside", "small", "left")
     assert row["shape"] == "left"
     assert row["lesion_ml"] == pytest.approx(4 / 3 * np.pi * 15**3 / 1000, rel=0.1)
+
+
+def test_a_scan_that_was_exchanged_since_it_was_listed_receives_no_lesion(person):
+    plant, folder = person
+    with pytest.raises(ValueError, match=r"scan\.nii\.gz has the SHA-256 .*Expected 0000"):
+        plant("left", sha256="0000")
+    assert not (folder / "out").exists()
 
 
 def test_a_person_whom_no_shape_fits_is_named(person):

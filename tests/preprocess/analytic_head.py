@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -149,9 +150,10 @@ def tiny_subject(folder, *, shift_mm=0.0, with_lesion=True, **options):
 
 
 def damage(row, change):
-    """Replace the scan's data or header; `change` gets the image and returns another."""
+    """Replace the scan's data or header, and list it so; `change` gets the image and returns another."""
     image = nib.load(row["path"])
     nib.save(change(image), row["path"])
+    row["sha256"] = sha256(Path(row["path"]).read_bytes()).hexdigest()
 
 
 def new_values(function):

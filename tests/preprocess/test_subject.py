@@ -1,7 +1,6 @@
 import json
 import shutil
 from dataclasses import asdict, replace
-from hashlib import sha256
 from pathlib import Path
 
 import nibabel as nib
@@ -165,9 +164,20 @@ def test_a_changed_setting_or_scan_is_done_again_and_replaces_the_old(tmp_path):
     assert not (tmp_path / "done" / "left over.txt").exists()
 
     damage(row, new_values(lambda values: 2 * values))
-    row["sha256"] = sha256(Path(row["path"]).read_bytes()).hexdigest()
     brighter = prepare(row, folder=tmp_path / "done")
     assert brighter["upper_intensity"] == pytest.approx(2 * first["upper_intensity"], rel=1e-4)
+
+
+def test_a_scan_that_was_exchanged_since_it_was_listed_is_refused_in_its_row(tmp_path):
+    row = tiny_subject(tmp_path / "one")
+    damage(
+        listed := dict(row), new_values(lambda values: 2 * values)
+    )  # listed, and back again: an older file
+    result = prepare(row, folder=tmp_path / "done")
+    assert result["status"] == "failed" and not (tmp_path / "done").exists()
+    assert f"t1.nii.gz has the SHA-256 {listed['sha256']}. Expected {row['sha256']}" in result["reason"]
+    assert "--forcerun list_scans" in result["reason"]
+    assert prepare(listed, folder=tmp_path / "done")["status"] == "done"
 
 
 def test_done_again_gives_the_same_bytes(tmp_path, monkeypatch):

@@ -57,8 +57,8 @@ def make_a_folder_of_it(row):
 
 
 def promise_terabytes(row):
-    sizes = [1, 0.03, 0.03, 0.03, 0, 0, 0, 0]
-    rows = {f"srow_{axis}": np.eye(4)[line] * 0.03 for line, axis in enumerate("xyz")}
+    sizes = [1, 0.015, 0.015, 0.015, 0, 0, 0, 0]
+    rows = {f"srow_{axis}": np.eye(4)[line] * 0.015 for line, axis in enumerate("xyz")}
     set_fields(Path(row["path"]), dim=[3, 30000, 30000, 30000, 1, 1, 1, 1], pixdim=sizes, **rows)
 
 

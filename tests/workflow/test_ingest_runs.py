@@ -1,6 +1,7 @@
 """What a study does when its raw data change, on a copy of the tiny one whose data lie outside results/."""
 
 import csv
+import gzip
 import hashlib
 import os
 import shutil
@@ -135,6 +136,21 @@ def test_ingest_shows_what_was_found_each_time_and_not_what_comes_at_the_end_of_
     assert own.planned("--", "ingest") == {"ingest": 1}
     summary = (own.results / "ingest/summary.txt").read_text()
     assert summary.strip() in printed
+
+
+def test_one_brain_in_a_healthy_and_a_lesion_cohort_is_split_only_after_one_of_them_is_left_out(own):
+    healthy = min((own.folder / "raw/healthy").glob("*.nii.gz"))
+    case = min((own.folder / "raw/brats").rglob("*_t1.nii.gz"))
+    case.write_bytes(gzip.compress(gzip.decompress(healthy.read_bytes()), 1))
+    for target in (("--", "results/split/brats.csv"), ("--", "ingest")):
+        printed = own.run(*target, check=False)
+        assert f"{healthy.name} (healthy phantom-0001 t1) and {case} (brats " in printed
+    line = "healthy,phantom-0001,the same scan as brats BraTS19_PHANTOM_001_1"
+    assert f"cohort,subject,reason\n  {line}" in printed
+    (own.folder / "exclude.csv").write_text(f"cohort,subject,reason\n{line}\n")
+    replace(own.workflow / "tiny.yaml", "ingest:\n", "ingest:\n  exclude: exclude.csv\n")
+    own.run("--", "results/split/splits.csv")
+    assert "phantom-0001" not in (own.results / "split/healthy.csv").read_text()
 
 
 def test_sizes_that_do_not_fit_are_told_before_anything_is_computed(own):

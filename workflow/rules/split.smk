@@ -9,9 +9,11 @@ writes  results/split/{group}.csv   healthy, or a lesion cohort by itself
 rule assign_splits:
     """Assign every subject to a split by a hash of its name, stratified by scanner."""
     input:
-        lambda wildcards: expand(
+        scans=lambda wildcards: expand(
             "results/ingest/{cohort}.csv", cohort=cohorts_of(wildcards)
         ),
+        # no scan may lie in two cohorts, but one more in another cohort changes nothing here
+        all_scans=ancient("results/ingest/scans.csv"),
     output:
         "results/split/{group}.csv",
     log:

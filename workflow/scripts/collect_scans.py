@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from spatial_erasing.cohorts import concatenate_tables, read_rows
+from spatial_erasing.ingest.exclusion import shared_brains
 from spatial_erasing.ingest.summary import cohorts_summary
 from spatial_erasing.logs import log_to
 from spatial_erasing.split.fit import fit_summary
@@ -15,9 +16,11 @@ found = cohorts_summary(rows, excluded=snakemake.params.exclude)
 fit = fit_summary(
     rows, groups=snakemake.params.groups, sizes=snakemake.params.sizes, seed=snakemake.params.seed
 )
+shared = shared_brains(rows)
 summary = (
     f"\nFound\n\n{found}\n\nsplit.sizes\n\n{fit}\n\n"
-    f"Every scan, with the reason if it is skipped: {snakemake.output.scans}\n"
+    + (f"NO SPLIT IS POSSIBLE: {shared}\n\n" if shared else "")
+    + f"Every scan, with the reason if it is skipped: {snakemake.output.scans}\n"
     "Next: the same command without the word ingest runs the whole study.\n"
 )
 print(summary)

@@ -4,19 +4,19 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_diagnostics import figure_diagnostics
+from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
 
 log_to(snakemake.log[0])
 
 searches = json.loads(Path(snakemake.input.thresholds).read_text())
-metrics = pd.read_csv(snakemake.input.metrics).query("metric == 'prevalence' and sequence == 't1'")
+metrics = read_table(snakemake.input.metrics).query("metric == 'prevalence' and sequence == 't1'")
 figure = figure_diagnostics(
-    pd.read_csv(snakemake.input.diagnostics),
-    pd.read_csv(snakemake.input.detection),
+    read_table(snakemake.input.diagnostics),
+    read_table(snakemake.input.detection),
     dice_curves={
         (model, cohort): search for model, of_model in searches.items() for cohort, search in of_model.items()
     },

@@ -4,17 +4,17 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_lesion_size import figure_lesion_size
+from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
 
 log_to(snakemake.log[0])
 
 sizes_mm = json.loads(Path(snakemake.input.voxel_sizes).read_text())
 figure = figure_lesion_size(
-    pd.read_csv(snakemake.input.subjects, dtype={"subject": str}),
+    read_table(snakemake.input.subjects),
     models=snakemake.params.models,
     voxel_ml={cohort: float(np.prod(size_mm)) / 1000 for cohort, size_mm in sizes_mm.items()},
 )

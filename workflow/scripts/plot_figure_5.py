@@ -1,23 +1,22 @@
 """Rule plot_figure_5: AUPRC over the share of training data."""
 
-import pandas as pd
-
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_data_size import figure_data_size
+from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
 from spatial_erasing.report.write import count_training_subjects
 
 log_to(snakemake.log[0])
 
 figure = figure_data_size(
-    pd.read_csv(snakemake.input.metrics),
+    read_table(snakemake.input.metrics),
     models=snakemake.params.models,
     cohorts=snakemake.params.cohorts,
     training_subjects=count_training_subjects(
         read_rows(snakemake.input.cohort_subjects), percents=snakemake.params.percents
     ),
-    intervals=pd.read_csv(snakemake.input.intervals),
+    intervals=read_table(snakemake.input.intervals),
 )
 for path in snakemake.output:
     save_figure(figure, path)

@@ -1,10 +1,9 @@
 """Rule plot_figure_6: slice-wise AUPRC on all test sets together."""
 
-import pandas as pd
-
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_slices import figure_slices, read_slices
 from spatial_erasing.report.paper import paper_slice_auprc
+from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
 
 log_to(snakemake.log[0])
@@ -12,7 +11,7 @@ log_to(snakemake.log[0])
 figure = figure_slices(
     read_slices(snakemake.input.slices),
     paper_percent=paper_slice_auprc(snakemake.params.paper_cohorts),
-    intervals=pd.read_csv(snakemake.input.intervals),
+    intervals=read_table(snakemake.input.intervals),
 )
 for path in snakemake.output:
     save_figure(figure, path)

@@ -1,14 +1,13 @@
 """Rule plot_history: training and validation loss of every model."""
 
-import pandas as pd
-
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.figure_history import figure_history
+from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
 
 log_to(snakemake.log[0])
 
-histories = dict(iter(pd.read_csv(snakemake.input[0]).groupby("model", sort=False)))
+histories = dict(iter(read_table(snakemake.input[0]).groupby("model", sort=False)))
 figure = figure_history(histories)
 for path in snakemake.output:
     save_figure(figure, path)

@@ -1,17 +1,16 @@
 """Rule write_diagnostics: what lies beside the protocol, in tables."""
 
-import pandas as pd
-
 from spatial_erasing.cohorts import read_rows, rows_by_cohort
 from spatial_erasing.logs import log_to
 from spatial_erasing.report import diagnostics as beside
 from spatial_erasing.report.diagnostics_page import write_sections
 from spatial_erasing.report.front_page import count_subjects
+from spatial_erasing.report.read import read_table
 
 log_to(snakemake.log[0])
 
-diagnostics = pd.read_csv(snakemake.input.diagnostics)
-components = pd.read_csv(snakemake.input.components, dtype={"subject": str})
+diagnostics = read_table(snakemake.input.diagnostics)
+components = read_table(snakemake.input.components)
 subjects = read_rows(snakemake.input.cohort_subjects)
 subjects = [row for row in subjects if row["cohort"] in snakemake.params.cohorts]
 counts = count_subjects(subjects)

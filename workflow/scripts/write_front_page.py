@@ -3,23 +3,22 @@
 from datetime import date
 from pathlib import Path
 
-import pandas as pd
-
 from spatial_erasing.atomic import write_text
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.logs import log_to
 from spatial_erasing.report.claims_table import printed_claims
 from spatial_erasing.report.code_version import code_version
 from spatial_erasing.report.front_page import count_subjects, front_page
+from spatial_erasing.report.read import read_table
 from spatial_erasing.report.tables import table_1
 
 log_to(snakemake.log[0])
 
 table = table_1(
-    pd.read_csv(snakemake.input.metrics),
+    read_table(snakemake.input.metrics),
     models=snakemake.params.models,
     cohorts=snakemake.params.cohorts,
-    intervals=pd.read_csv(snakemake.input.intervals),
+    intervals=read_table(snakemake.input.intervals),
 )
 claims = printed_claims(
     read_rows(snakemake.input.claims),

@@ -1,18 +1,17 @@
 """Rule write_table_2: Table 2 as CSV, Markdown and LaTeX."""
 
-import pandas as pd
-
 from spatial_erasing.logs import log_to
+from spatial_erasing.report.read import read_table
 from spatial_erasing.report.tables import table_2
 from spatial_erasing.report.write import write_table
 
 log_to(snakemake.log[0])
 
 table = table_2(
-    pd.read_csv(snakemake.input.metrics),
+    read_table(snakemake.input.metrics),
     models=snakemake.params.models,
     cohorts=snakemake.params.cohorts,
-    intervals=pd.read_csv(snakemake.input.intervals),
+    intervals=read_table(snakemake.input.intervals),
 )
 write_table(
     table,
