@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 
 from spatial_erasing.parallel import end_with_snakemake
 
@@ -10,10 +11,12 @@ def log_to(path: str) -> None:
     """Send log messages, standard output and tracebacks of this process to the file at `path`.
 
     A rule's `script:` does not write to its `log:` by itself; with this at its head, a failed job shows its
-    traceback and a long one its progress. The job ends with the Snakemake that started it.
+    traceback and a long one its progress. What an earlier start of the job has written stays: each start begins
+    with a line that holds its date. The job ends with the Snakemake that started it.
     """
     end_with_snakemake()
-    stream = open(path, "w", buffering=1)  # noqa: PTH123
+    stream = open(path, "a", buffering=1, encoding="utf-8")  # noqa: PTH123
+    stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} the job starts\n")
     sys.stdout = sys.stderr = stream
     logging.basicConfig(
         stream=stream, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True
