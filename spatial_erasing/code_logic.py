@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "warn"})
 # Calls that a line of a log may lose: they give a text or a number and leave everything as it is.
 _HARMLESS = frozenset(
-    (name,) for name in ("abs", "format", "len", "list", "max", "min", "repr", "round", "sorted", "str", "sum")
+    (name,)
+    for name in ("abs", "format", "len", "list", "max", "min", "repr", "round", "sorted", "str", "sum")
 )
 # Fields that say nothing (`ctx` follows from the place) or are not in every Python.
 _UNSAID = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
@@ -16,8 +17,8 @@ _UNSAID = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 class Statement:
     """What one statement does and which names it uses.
 
-    Messages do not count: the arguments of an exception and whole lines of a log. The type of an exception and
-    what leads to it do, and so does every other text.
+    Messages do not count: the arguments of an exception and whole lines of a log. The type of an exception
+    and what leads to it do, and so does every other text.
 
     Args:
         node: the statement.
@@ -139,9 +140,7 @@ def _may_change_something(node: ast.expr) -> bool:
 
 
 def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.JoinedStr) or (
-        isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def _joined(values: Iterable[ast.expr]) -> Iterator[ast.expr]:

@@ -1,4 +1,4 @@
-"""Modules as their fingerprint sees them: what they import, what they define, and what an import of them does."""
+"""Modules as a fingerprint sees them: what they import, what they define, and what importing them does."""
 
 import ast
 import functools
@@ -62,7 +62,9 @@ class Module:
             and dotted_name(value.func) == ("logging", "getLogger")
             for name in names
         }
-        return made | {name for name in ("logging", "warnings") if Imported(name) in self.imports.get(name, ())}
+        return made | {
+            name for name in ("logging", "warnings") if Imported(name) in self.imports.get(name, ())
+        }
 
     def statement(self, place: int) -> Statement:
         """What the statement at a place does."""
@@ -136,7 +138,7 @@ def _bound_names(node: ast.stmt) -> list[str]:
 
 
 def _does_more(node: ast.stmt, module: Module) -> bool:
-    """Whether a definition may do more than bind its name: it calls a function of this library when it is read."""
+    """Whether a definition may do more than bind its name: it calls a function of this library."""
     called = list(getattr(node, "decorator_list", ()))
     if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
         called += [call.func for call in ast.walk(node.value) if isinstance(call, ast.Call)]

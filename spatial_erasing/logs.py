@@ -11,8 +11,8 @@ def log_to(path: str) -> None:
     """Send log messages, standard output and tracebacks of this process to the file at `path`.
 
     A rule's `script:` does not write to its `log:` by itself; with this at its head, a failed job shows its
-    traceback and a long one its progress. What an earlier start of the job has written stays: each start begins
-    with a line that holds its date. The job ends with the Snakemake that started it.
+    traceback and a long one its progress. What an earlier start of the job has written stays: each start
+    begins with a line that holds its date. The job ends with the Snakemake that started it.
     """
     end_with_snakemake()
     stream = open(path, "a", buffering=1, encoding="utf-8")  # noqa: PTH123

@@ -1,4 +1,4 @@
-"""Which code a result depends on: a fingerprint of all logic that a script reaches, comments and messages left out."""
+"""Which code a result depends on: a fingerprint of all logic that a script reaches, without its messages."""
 
 import functools
 from hashlib import sha256
@@ -7,20 +7,20 @@ from pathlib import Path
 from spatial_erasing.code_reach import Library
 
 ROOT = Path(__file__).parents[1]
-# What cannot move a number: how a job is logged, where it runs, who waits for whom, how a file gets to its place.
-# A change in these reruns nothing.
+# Modules that cannot move a number: how a job is logged, where it runs, who waits for whom, how a file gets
+# to its place. A change in these reruns nothing.
 INFRASTRUCTURE = frozenset(
     f"spatial_erasing.{name}"
-    for name in ("atomic", "gpus", "logs", "parallel", "provenance", "run_lock", "tensorboard")
+    for name in ("atomic", "gpus", "logs", "maker", "parallel", "provenance", "run_lock", "tensorboard")
 )
 
 
 def code_fingerprint(script: Path, *templates: Path) -> str:
-    """Hash of the logic of a script and of every function, class and constant of this library that it reaches.
+    """Hash of the logic of a script and of all functions, classes and constants of this library it reaches.
 
     Docstrings, comments, formatting, the texts of exceptions and the lines of logs do not count, nor does the
-    version of Python: Snakemake reruns a rule when the logic that it reaches changes, which it does not see by
-    itself, and a better comment or message never retrains a model.
+    version of Python: Snakemake reruns a rule when the logic that it reaches changes, which it does not see
+    by itself, and a better comment or message never retrains a model.
 
     Args:
         script: of a rule.

@@ -111,7 +111,7 @@ PYTHONS = sorted(Path("/").glob("usr/bin/python3.1[1-9]")) + sorted(
 
 @pytest.mark.parametrize("python", PYTHONS, ids=lambda path: path.parts[-3] + "/" + path.name)
 def test_every_python_finds_the_same_fingerprints(python):
-    """With the Pythons of this machine, whichever they are: syntax trees differ between 3.11, 3.12 and 3.13."""
+    """Every Python that is installed here: syntax trees differ between 3.11, 3.12 and 3.13."""
     code = (
         "from pathlib import Path\n"
         "from spatial_erasing.provenance import code_fingerprint\n"

@@ -41,7 +41,8 @@ REACHED = {
     "item that is set": ("f", "ALL = dict()\nALL['a'] = {}\ndef f(): pass\n"),
     "function that registers": (
         "f",
-        "ALL = []\ndef add(g):\n    ALL.append(g)\n    return g\n@add\ndef other(): return {}\ndef f(): return ALL\n",
+        "ALL = []\ndef add(g):\n    ALL.append(g)\n    return g\n"
+        "@add\ndef other(): return {}\ndef f(): return ALL\n",
     ),
     "value that a function of ours is called for": ("f", "def g(x): pass\n_ = g({})\ndef f(): pass\n"),
     "all names of a module": ("f", "X = {}\ndef f(n): return globals()[n]\n"),
@@ -56,7 +57,11 @@ def test_what_a_name_needs_counts(digests, used, text):
 
 @pytest.mark.parametrize(
     "text",
-    ["def g(): return {}\ndef f(): pass\n", "X = {}\ndef f(): pass\n", "class A:\n    x = {}\ndef f(): pass\n"],
+    [
+        "def g(): return {}\ndef f(): pass\n",
+        "X = {}\ndef f(): pass\n",
+        "class A:\n    x = {}\ndef f(): pass\n",
+    ],
 )
 def test_what_no_name_needs_does_not_count(digests, text):
     assert not moves(digests, SCRIPT.format(used="f"), {"a": text.format(1)}, {"a": text.format(2)})
@@ -71,7 +76,9 @@ THROUGH = {
     "relative name": "from .b import X\ndef f(): return X\n",
     "relative module": "from . import b\ndef f(): return b.X\n",
     "import in a function": "def f():\n    from spatial_erasing.b import X\n    return X\n",
-    "import in a block": "try:\n    from spatial_erasing.b import X\nexcept ImportError:\n    X = 0\ndef f(): return X\n",
+    "import in a block": (
+        "try:\n    from spatial_erasing.b import X\nexcept ImportError:\n    X = 0\ndef f(): return X\n"
+    ),
     "name that is imported once more": "from spatial_erasing.c import X\ndef f(): return X\n",
     "all of a module": "from spatial_erasing.b import *\ndef f(): return X\n",
     "module as a value": "from spatial_erasing import b\ndef f(n): return getattr(b, n)\n",
@@ -87,12 +94,16 @@ def test_imports_of_every_form_are_followed(digests, text):
     script = SCRIPT.format(used="f")
     assert moves(digests, script, {**others, "b": "X = 1\n"}, {**others, "b": "X = 2\n"})
     is_precise = "getattr" not in text and "*" not in text and "(n)" not in text
-    assert is_precise != moves(digests, script, {**others, "b": "X = 1\nY = 1"}, {**others, "b": "X = 1\nY = 2"})
+    assert is_precise != moves(
+        digests, script, {**others, "b": "X = 1\nY = 1"}, {**others, "b": "X = 1\nY = 2"}
+    )
 
 
 def test_a_function_of_the_same_name_from_elsewhere_counts(digests):
     both = {"b": "def g(): return 1\n", "c": "def g(): return 2\n"}
-    text = "from spatial_erasing.{} import g\nfrom spatial_erasing import b, c\ndef f(): return g(), b.g, c.g\n"
+    text = (
+        "from spatial_erasing.{} import g\nfrom spatial_erasing import b, c\ndef f(): return g(), b.g, c.g\n"
+    )
     script = SCRIPT.format(used="f")
     assert moves(digests, script, {"a": text.format("b"), **both}, {"a": text.format("c"), **both})
     outside = "from {} import sqrt\ndef f(x): return sqrt(x)\n"

@@ -9,7 +9,9 @@ ROOT = Path(__file__).parents[1]
 def start(path, code):
     """A job that writes its log."""
     lines = f"import logging\nfrom spatial_erasing.logs import log_to\nlog_to({str(path)!r})\n{code}"
-    return subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_second_start_of_a_job_leaves_what_the_first_has_written(tmp_path):

@@ -16,7 +16,8 @@ FILES = {
     "spatial_erasing/near.py": (
         '"""Near."""\n\nimport spatial_erasing.far.below\nfrom spatial_erasing import beside\n\n\n'
         'def near(x):\n    """Doubles."""\n'
-        "    return 2 * x + spatial_erasing.far.below.SHIFT + beside.VALUE + spatial_erasing.far.below.late()\n"
+        "    return 2 * x + spatial_erasing.far.below.SHIFT + beside.VALUE"
+        " + spatial_erasing.far.below.late()\n"
     ),
     "spatial_erasing/beside.py": "import math\nVALUE = 1\nUNUSED = 1\n",
     "spatial_erasing/far/__init__.py": "",

@@ -1,4 +1,4 @@
-"""Attacks on "nothing is planned again without a reason": edits of this software, and what each runs again."""
+"""Attacks on "nothing runs again without a reason": edits of this software, and what each runs again."""
 
 import os
 import shutil
@@ -17,7 +17,12 @@ SCRIPTS = sorted(path.stem for path in ROOT.glob("workflow/scripts/*.py"))
 # case: file below the repository, text in it, text in its place, scripts whose fingerprint moves
 EDITS = {
     "a line of a log": ("spatial_erasing/gpus.py", "all of %d GPUs are held", "every one of %d is held", []),
-    "how long a GPU is waited for": ("spatial_erasing/gpus.py", "poll_seconds: float = 1.0", "poll_seconds=2.0", []),
+    "how long a GPU is waited for": (
+        "spatial_erasing/gpus.py",
+        "poll_seconds: float = 1.0",
+        "poll_seconds=2.0",
+        [],
+    ),
     "how often a file is flushed": ("spatial_erasing/tensorboard.py", "flush_secs=1", "flush_secs=2", []),
     "how often a killed worker is tried": (
         "spatial_erasing/parallel.py",

@@ -1,4 +1,4 @@
-"""A finished study of which nothing runs again: no time of a file counts where its content can be compared."""
+"""A finished study of which nothing runs again: times do not count where contents can be compared."""
 
 import os
 import shutil

@@ -98,7 +98,7 @@ def fingerprint_of(script, *templates):
 
 
 def code_fingerprint(script, *templates):
-    """The fingerprint of a rule's code, found when a job of the rule asks: a job reads the code of one rule alone."""
+    """The fingerprint of a script's code, not found before a job needs it: no job reads the code of all others."""
     return lambda wildcards: fingerprint_of(script, *templates)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.logs import log_to
+from spatial_erasing.maker import describe_maker
 from spatial_erasing.preprocess.geometry import write_chains
 from spatial_erasing.preprocess.stack import (
     MANIFEST_COLUMNS,
@@ -36,4 +37,4 @@ require_few_failures(
 write_rows(snakemake.output.manifest, rows, columns=MANIFEST_COLUMNS)
 write_chains(snakemake.output.geometry, chains)
 with replaced_when_complete(snakemake.output.volumes) as unfinished:
-    np.savez(unfinished, **arrays)
+    np.savez(unfinished, **arrays, made_by=describe_maker(snakemake.params.code))

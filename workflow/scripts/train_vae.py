@@ -35,5 +35,5 @@ progress = trainer.progress
 write_rows(snakemake.output.history, progress.history, columns=progress.history[0])
 latent = [{"dimension": place, "kl": kl} for place, kl in enumerate(progress.best_kl)]
 write_rows(snakemake.output.latent, latent, columns=["dimension", "kl"])
-save_weights(Path(snakemake.output.weights), network, best_weights)
+save_weights(Path(snakemake.output.weights), network, best_weights, code=params.code)
 rmtree(checkpoint)
