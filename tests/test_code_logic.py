@@ -1,5 +1,6 @@
 import ast
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,9 +105,8 @@ def test_names_are_found_with_their_parts_and_not_in_messages():
     assert statement.uses == {("ValueError",), ("numpy", "random", "rand"), ("a", "b")}
 
 
-PYTHONS = sorted(Path("/").glob("usr/bin/python3.1[1-9]")) + sorted(
-    Path.home().glob(".pyenv/versions/3.1[1-9]*/bin/python")
-)
+PYTHONS = [Path(sys.executable), *Path("/usr").glob("bin/python3.1[1-9]")]
+PYTHONS += Path.home().glob(".pyenv/versions/3.1[1-9]*/bin/python")
 
 
 @pytest.mark.parametrize("python", PYTHONS, ids=lambda path: path.parts[-3] + "/" + path.name)

@@ -75,6 +75,12 @@ def test_nothing_runs_again_without_a_profile_either(changed, tmp_path, change):
     assert change(changed, tmp_path).planned("--workflow-profile", "none") == {}
 
 
+def test_another_caption_writes_the_report_again_and_nothing_else(changed):
+    caption = changed.workflow / "workflow/report/figure_2.rst"
+    caption.write_text(caption.read_text() + "More.\n")
+    assert changed.planned() == {"write_report": 1, "all": 1}
+
+
 def test_the_content_of_a_file_counts_whenever_it_was_written(changed):
     """The control: another weight of a network is no copy of it."""
     path = next((changed.results / "train").rglob("weights.pt"))

@@ -102,6 +102,12 @@ def code_fingerprint(script, *templates):
     return lambda wildcards: fingerprint_of(script, *templates)
 
 
+# Texts of the report beside its figures and tables.
+CAPTIONS = sorted(
+    path.name for path in Path(workflow.basedir, "workflow/report").glob("*.rst")
+)
+
+
 def growing(amount):
     """Memory or minutes of a rule: as much again for each attempt, where a profile has retries."""
     return lambda wildcards, threads, attempt: attempt * (
