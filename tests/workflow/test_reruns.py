@@ -88,3 +88,10 @@ def test_the_content_of_a_file_counts_whenever_it_was_written(changed):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     assert "reconstruct_scans" in changed.planned()
+
+
+def test_the_log_of_a_job_that_runs_again_goes_on(changed):
+    log = changed.results / "logs/assign_splits/healthy.log"
+    first = log.read_text()
+    changed.run("--forcerun", "assign_splits", "--", "results/split/healthy.csv")
+    assert log.read_text().startswith(first) and log.read_text().count("the job starts") == 2
