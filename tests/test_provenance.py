@@ -168,3 +168,11 @@ def test_preprocessing_reaches_what_python_itself_imports():
     loaded = {REPOSITORY / (name.replace(".", "/") + ".py") for name in printed.split()}
     reached = set(reached_files(REPOSITORY / SCRIPT))
     assert {path for path in loaded if path.exists()} <= reached
+
+
+def test_what_is_declared_to_move_no_number_is_there():
+    names = {
+        ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+        for path in REPOSITORY.glob("spatial_erasing/*.py")
+    }
+    assert names >= provenance.INFRASTRUCTURE
