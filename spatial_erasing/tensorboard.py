@@ -11,13 +11,27 @@ from tensorboardX import SummaryWriter
 
 
 class CurveWriter:
-    """Writes rows of a training's history as scalars over its steps; call it with each new row."""
+    """Writes rows of a training's history as scalars over its steps; call it with each new row.
+
+    Args:
+        folder: of this training alone, or its curves and another's lie over each other. A training that goes
+            on from its checkpoint gets the same folder again.
+    """
 
     def __init__(self, folder: str | Path) -> None:
-        self.writer = SummaryWriter(str(folder), flush_secs=1)
+        self.folder = folder
+        self.writer: SummaryWriter | None = None
 
     def __call__(self, row: Mapping[str, float]) -> None:
-        """Add a row; "training_l1" and "validation_l1" become l1/training and l1/validation, one chart."""
+        """Add a row; "training_l1" and "validation_l1" become l1/training and l1/validation, one chart.
+
+        With the first row, TensorBoard forgets what an earlier start has written from its step on.
+        """
+        if self.writer is None:
+            step = row["step"]
+            self.writer = SummaryWriter(
+                str(self.folder), flush_secs=1, purge_step=step, filename_suffix=f".from-{step}"
+            )
         for name, value in row.items():
             if name != "step":
                 split, _, quantity = name.partition("_")

@@ -15,9 +15,11 @@ FILES = {
     "spatial_erasing/__init__.py": "",
     "spatial_erasing/near.py": (
         '"""Near."""\n\nimport spatial_erasing.far.below\nfrom spatial_erasing import beside\n\n\n'
-        'def near(x):\n    """Doubles."""\n    return 2 * x + spatial_erasing.far.below.SHIFT\n'
+        'def near(x):\n    """Doubles."""\n'
+        "    return 2 * x + spatial_erasing.far.below.SHIFT + beside.VALUE"
+        " + spatial_erasing.far.below.late()\n"
     ),
-    "spatial_erasing/beside.py": "import math\nVALUE = 1\n",
+    "spatial_erasing/beside.py": "import math\nVALUE = 1\nUNUSED = 1\n",
     "spatial_erasing/far/__init__.py": "",
     "spatial_erasing/far/below.py": (
         "SHIFT = 5\n\n\ndef late():\n    from spatial_erasing.far import lazy\n    return lazy.VALUE\n"
@@ -69,7 +71,10 @@ def test_the_same_code_elsewhere_has_the_same_fingerprint(fingerprint):
         ),
         FILES["spatial_erasing/near.py"].replace('"""Near."""\n', ""),
         FILES["spatial_erasing/near.py"].replace('    """Doubles."""\n', ""),
-        near_with("def near(x):\n  return (\n    2*x   # twice\n    + spatial_erasing.far.below.SHIFT)\n"),
+        near_with(
+            "def near(x):\n  return (\n    2*x   # twice\n    + spatial_erasing.far.below.SHIFT\n"
+            "    + beside.VALUE + spatial_erasing.far.below.late())\n"
+        ),
     ],
     ids=["comment", "docstring", "module docstring gone", "docstring gone", "formatting"],
 )
@@ -83,9 +88,9 @@ def test_comments_docstrings_and_formatting_do_not_count(fingerprint, near):
         {"make": FILES["workflow/scripts/make.py"].replace("3", "4")},
         {"near": FILES["spatial_erasing/near.py"].replace("2 * x", "3 * x")},
         {"near": FILES["spatial_erasing/near.py"].replace("2 * x +", "2 * x -")},
-        {"beside": "import math\nVALUE = 2\n"},
+        {"beside": "import math\nVALUE = 2\nUNUSED = 1\n"},
         {"below": FILES["spatial_erasing/far/below.py"].replace("5", "6")},
-        {"lazy": "from spatial_erasing.near import near\nVALUE = near(1)\n"},
+        {"lazy": "from spatial_erasing.near import near\nVALUE = near, 1\n"},
     ],
     ids=["script", "number", "operator", "imported as name", "imported by an import", "imported late"],
 )
@@ -93,14 +98,24 @@ def test_logic_that_the_script_reaches_counts(fingerprint, replaced):
     assert fingerprint(**replaced) != fingerprint()
 
 
-def test_code_that_the_script_does_not_reach_does_not_count(fingerprint):
-    assert fingerprint(unused="VALUE = 2\n") == fingerprint()
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        {"unused": "VALUE = 2\n"},
+        {"beside": "import math\nVALUE = 1\nUNUSED = 2\n"},
+        {"beside": "VALUE = 1\nUNUSED = 1\n"},
+        {"beside": "UNUSED = 1\n\n\ndef more():\n    return 3\n\n\nVALUE = 1\n"},
+    ],
+    ids=["module", "constant", "import without use", "new function, another order"],
+)
+def test_code_that_the_script_does_not_reach_does_not_count(fingerprint, replaced):
+    assert fingerprint(**replaced) == fingerprint()
 
 
 def test_imports_in_a_circle_end(fingerprint):
     fingerprint()
     reached = reached_files(provenance.ROOT / "workflow/scripts/make.py")
-    assert {path.stem for path in reached} == {"make", "near", "beside", "below", "lazy"}
+    assert {path.stem for path in reached} == {"make", "near", "beside", "below", "lazy", "__init__"}
 
 
 @pytest.mark.parametrize("statement", ['return "{}"', 'print("{}")\n    return x', 'x = "{}"\n    return x'])
@@ -153,3 +168,11 @@ def test_preprocessing_reaches_what_python_itself_imports():
     loaded = {REPOSITORY / (name.replace(".", "/") + ".py") for name in printed.split()}
     reached = set(reached_files(REPOSITORY / SCRIPT))
     assert {path for path in loaded if path.exists()} <= reached
+
+
+def test_what_is_declared_to_move_no_number_is_there():
+    names = {
+        ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+        for path in REPOSITORY.glob("spatial_erasing/*.py")
+    }
+    assert names >= provenance.INFRASTRUCTURE

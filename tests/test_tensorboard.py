@@ -1,12 +1,11 @@
-from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from spatial_erasing.tensorboard import CurveWriter
 
 
 def events_of(folder):
-    """The records of an event file: length, a checksum, content, a checksum."""
-    (path,) = folder.iterdir()
-    content, place = path.read_bytes(), 0
+    """The records of all event files, oldest first: length, a checksum, content, a checksum."""
+    content, place = b"".join(path.read_bytes() for path in sorted(folder.iterdir())), 0
     while place < len(content):
         length = int.from_bytes(content[place : place + 8], "little")
         yield Event.FromString(content[place + 12 : place + 12 + length])
@@ -33,3 +32,27 @@ def test_every_number_of_a_row_is_a_point_over_its_step(tmp_path):
         ("l1/validation", 500): 0.25,
         ("active_units", 500): 9,
     }
+
+
+def test_a_training_that_goes_on_takes_back_what_was_written_beyond_its_checkpoint(tmp_path):
+    """As TensorBoard reads it: a start at a step discards the points of earlier starts from there on."""
+    first, second = CurveWriter(tmp_path), CurveWriter(tmp_path)
+    for step, value in ((250, 0.5), (500, 0.25)):  # the checkpoint of step 500 was not written in time
+        first({"step": step, "l1": value})
+    first.writer.close()
+    second({"step": 500, "l1": 0.125})
+    second.writer.close()
+
+    points = {}
+    for event in events_of(tmp_path):
+        if event.HasField("session_log") and event.session_log.status == SessionLog.START:
+            points = {step: value for step, value in points.items() if step < event.step}
+        for value in event.summary.value:
+            assert event.step not in points
+            points[event.step] = value.simple_value
+    assert points == {250: 0.5, 500: 0.125}
+
+
+def test_a_training_that_has_written_nothing_leaves_no_curve(tmp_path):
+    CurveWriter(tmp_path / "curves")
+    assert not (tmp_path / "curves").exists()

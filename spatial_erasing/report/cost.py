@@ -2,7 +2,7 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,12 +46,18 @@ def read_costs(folder: str | Path) -> list[RuleCost]:
     return sorted(costs, key=lambda cost: -cost.wall_seconds)
 
 
-def cost_markdown(costs: Sequence[RuleCost]) -> str:
-    """The costs as a table in Markdown."""
-    titles = ["rule", "jobs", "wall s, all jobs", "CPU s, all jobs", "peak MB of a job"]
+def cost_markdown(costs: Sequence[RuleCost], devices: Mapping[str, Sequence[str]]) -> str:
+    """The costs as a table in Markdown.
+
+    Args:
+        costs: of the rules.
+        devices: of the rules whose results name one.
+    """
+    titles = ["rule", "jobs", "wall s, all jobs", "CPU s, all jobs", "peak MB of a job", "device"]
     numbers = [(cost.jobs, cost.wall_seconds, cost.processor_seconds, cost.peak_mb) for cost in costs]
     rows = [
-        [cost.rule, *(f"{number:.0f}" for number in row)] for cost, row in zip(costs, numbers, strict=True)
+        [cost.rule, *(f"{number:.0f}" for number in row), ", ".join(devices.get(cost.rule, ()))]
+        for cost, row in zip(costs, numbers, strict=True)
     ]
     return markdown_table(titles, rows) + "\n"
 

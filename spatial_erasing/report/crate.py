@@ -6,21 +6,23 @@ ONE 19(9): e0309210).
 
 import csv
 import io
+import json
 import platform
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import distributions
+from hashlib import sha256
 from pathlib import Path
 
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from spatial_erasing.ingest.files import sha256_of
+from spatial_erasing.maker import describe_maker, maker_of_arrays
 from spatial_erasing.provenance import ROOT, code_fingerprint
 from spatial_erasing.report.code_version import code_version
-from spatial_erasing.train.checkpoint import device_of_weights
+from spatial_erasing.train.checkpoint import device_of_weights, maker_of_weights
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 
@@ -121,15 +123,18 @@ def _add(crate: ROCrate, name: str, properties: Mapping[str, object]) -> Context
 
 
 def _add_workflow(crate: ROCrate, config: ContextEntity) -> ContextEntity:
-    """This software with its version, packages, machine and config."""
-    packages = sorted({(found.name, found.version) for found in distributions()})
-    required = [_add(crate, f"#package-{name}", _software(name, version)) for name, version in packages]
+    """This software as it is now: its version, config, and the packages and machine that write the crate."""
     properties = _software("spatial-erasing", code_version()) | {
-        "softwareRequirements": required,
+        "softwareRequirements": _add_packages(crate, json.loads(describe_maker(None))["packages"]),
         "runtimePlatform": f"Python {platform.python_version()}, {platform.platform()}",
         "supportingData": config,
     }
     return _add(crate, "#workflow", properties)
+
+
+def _add_packages(crate: ROCrate, versions: Mapping[str, str]) -> list[ContextEntity]:
+    names = {f"#package-{name}-{version}": _software(name, version) for name, version in versions.items()}
+    return [crate.dereference(name) or _add(crate, name, software) for name, software in names.items()]
 
 
 def _software(name: str, version: str) -> dict[str, object]:
@@ -156,15 +161,11 @@ def _add_job(
     crate: ROCrate, job: Job, files: Mapping[str, ContextEntity], workflow: ContextEntity
 ) -> ContextEntity:
     """What a job made of what, by which code, and when it ended."""
-    instrument = crate.dereference(f"#rule-{job.rule}")
-    if instrument is None:
-        version = code_fingerprint(ROOT / "workflow/scripts" / f"{job.rule}.py")
-        instrument = _add(crate, f"#rule-{job.rule}", _software(job.rule, version) | {"isPartOf": workflow})
     ended = max(Path(path).stat().st_mtime for path in job.outputs)
     action = {
         "@type": "CreateAction",
         "name": f"{job.rule}: {Path(job.log).stem}",
-        "instrument": instrument,
+        "instrument": _instrument(crate, job, workflow),
         "object": [files[path] for path in job.inputs if path in files],
         "result": [files[path] for path in job.outputs],
         "endTime": datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds"),
@@ -175,6 +176,35 @@ def _add_job(
     return _add(crate, f"#job-{Path(job.log).with_suffix('').relative_to('results/logs')}", action)
 
 
+def _instrument(crate: ROCrate, job: Job, workflow: ContextEntity) -> ContextEntity:
+    """The rule of a job, with the code, Python, packages and device that its results name.
+
+    Where they name none, with the code of today: Snakemake runs a job again when its code has changed.
+    """
+    maker = next(filter(None, map(_maker_of, job.outputs)), None)
+    name = f"#rule-{job.rule}" + (f"-{sha256(maker.encode()).hexdigest()[:8]}" if maker else "")
+    if found := crate.dereference(name):
+        return found
+    made_by = json.loads(maker) if maker else {}
+    code = made_by.get("code") or code_fingerprint(ROOT / "workflow/scripts" / f"{job.rule}.py")
+    properties = _software(job.rule, code) | {"isPartOf": workflow}
+    if made_by:
+        properties["runtimePlatform"] = f"Python {made_by['python']}"
+        properties["softwareRequirements"] = _add_packages(crate, made_by["packages"])
+    if made_by.get("device"):
+        properties["additionalProperty"] = [_add_device(crate, made_by["device"])]
+    return _add(crate, name, properties)
+
+
+def _maker_of(path: str) -> str | None:
+    """What made a file of weights or arrays, if it says so."""
+    readers = {".pt": maker_of_weights, ".npz": maker_of_arrays}
+    reader = readers.get(Path(path).suffix)
+    return reader(path) if reader else None
+
+
 def _add_device(crate: ROCrate, name: str) -> ContextEntity:
-    """A device on which networks were trained."""
-    return _add(crate, f"#device-{name}", {"@type": "PropertyValue", "name": "device", "value": name})
+    """A device on which networks were trained or used."""
+    return crate.dereference(f"#device-{name}") or _add(
+        crate, f"#device-{name}", {"@type": "PropertyValue", "name": "device", "value": name}
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from spatial_erasing.atomic import not_written, replaced_when_complete
+from spatial_erasing.maker import describe_maker
 from spatial_erasing.train.device import device_name
 from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
@@ -55,15 +56,30 @@ def load_checkpoint(path: Path, device: torch.device) -> dict | None:
         return None
 
 
-def save_weights(path: Path, network: SpatialVAE, weights: dict[str, torch.Tensor]) -> None:
-    """Write weights with all that rebuilds their network, and the name of the device that they come from."""
+def save_weights(
+    path: Path, network: SpatialVAE, weights: dict[str, torch.Tensor], *, code: str | None = None
+) -> None:
+    """Write weights with all that rebuilds their network, and with what they come from.
+
+    Args:
+        path: to write.
+        network: on the device on which it was trained.
+        weights: to keep.
+        code: fingerprint of the code that trained it.
+    """
     device = device_name(next(network.parameters()).device)
-    save_atomically({"network": asdict(network.settings), "weights": weights, "device": device}, path)
+    content = {"network": asdict(network.settings), "weights": weights, "device": device}
+    save_atomically(content | {"made_by": describe_maker(code, device=device)}, path)
 
 
 def device_of_weights(path: str | Path) -> str:
     """The device on which the weights of a file were trained."""
     return _read_weights(path, torch.device("cpu"), mmap=True)["device"]
+
+
+def maker_of_weights(path: str | Path) -> str | None:
+    """What made the weights of a file; None if it does not say so, as files of earlier versions."""
+    return _read_weights(path, torch.device("cpu"), mmap=True).get("made_by")
 
 
 def load_network(path: Path, device: torch.device) -> SpatialVAE:

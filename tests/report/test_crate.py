@@ -1,11 +1,14 @@
 import json
 import subprocess
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rocrate.rocrate import ROCrate
 
+from spatial_erasing.provenance import ROOT, code_fingerprint
 from spatial_erasing.report.crate import checksum_lines, checksums_of, describe_run, finished_jobs
 from spatial_erasing.train.checkpoint import device_of_weights, save_weights
 from spatial_erasing.train.network import NetworkSettings, SpatialVAE
@@ -15,6 +18,10 @@ SCANS = [
     {"cohort": "brats", "subject": "one <b>", "sequence": "t1", "sha256": "a" * 64, "status": "found"},
     {"cohort": "brats", "subject": "two", "sequence": "t1", "sha256": "", "status": "skipped"},
 ]
+
+
+# what made the arrays was not what writes the crate
+ANOTHER = {"code": "01d", "python": "3.9.1", "packages": {"torch": "1.2.0"}, "device": "H100"}
 
 
 @pytest.fixture
@@ -37,7 +44,12 @@ def run(tmp_path, monkeypatch):
         "results/config.yaml\t-\trecord_provenance\tresults/logs/record_provenance.log\t-\t-\tok\t-",
     ]
     network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
-    save_weights(Path("results/train/weights.pt"), network, network.state_dict())
+    save_weights(Path("results/train/weights.pt"), network, network.state_dict(), code="c0de")
+    Path("results/score").mkdir()
+    np.savez("results/score/test.npz", made_by=json.dumps(ANOTHER))
+    rows.append(
+        "results/score/test.npz\t-\treconstruct_scans\tresults/logs/reconstruct_scans/a.log\t-\t-\tok\t-"
+    )
     rows.append("results/train/weights.pt\t-\ttrain_vae\tresults/logs/train_vae/a.log\t-\t-\tok\t-")
     jobs = finished_jobs("\n".join([COLUMNS, *rows]) + "\n", without="record_provenance")
     checksums = checksums_of(jobs)
@@ -53,6 +65,7 @@ def test_a_job_has_the_outputs_that_are_there_and_never_those_of_the_rule_that_a
     assert [(job.rule, job.inputs, job.outputs) for job in jobs] == [
         ("list_scans", ("table.csv",), ("results/ingest/brats.csv",)),
         ("collect_scans", ("results/ingest/brats.csv",), ("results/ingest/scans.csv",)),
+        ("reconstruct_scans", ("-",), ("results/score/test.npz",)),
         ("train_vae", ("-",), ("results/train/weights.pt",)),
     ]
 
@@ -62,7 +75,12 @@ def test_the_library_reads_the_crate_and_follows_a_result_back_to_the_raw_scan(r
     crate = ROCrate(folder / "results")
 
     actions = {action["name"]: action for action in crate.get_by_type("CreateAction")}
-    assert set(actions) == {"list_scans: brats", "collect_scans: collect_scans", "train_vae: a"}
+    assert set(actions) == {
+        "list_scans: brats",
+        "collect_scans: collect_scans",
+        "reconstruct_scans: a",
+        "train_vae: a",
+    }
     device = actions["train_vae: a"]["additionalProperty"]
     device = device if isinstance(device, list) else [device]
     assert [found["value"] for found in device] == [device_of_weights(folder / "results/train/weights.pt")]
@@ -85,6 +103,33 @@ def test_the_crate_names_code_packages_and_config_but_no_folder_of_the_machine(r
     assert {"torch", "snakemake", "numpy"} <= packages and workflow["softwareVersion"]
     assert workflow["supportingData"].id == "config.yaml"
     assert str(folder) not in (folder / "results/ro-crate-metadata.json").read_text()
+
+
+def instruments(folder):
+    actions = ROCrate(folder / "results").get_by_type("CreateAction")
+    return {action["name"].partition(":")[0]: action["instrument"] for action in actions}
+
+
+def test_weights_and_arrays_are_of_the_code_packages_and_device_that_made_them(run):
+    found = instruments(run[0])
+    rule = found["reconstruct_scans"]
+    assert (rule["softwareVersion"], rule["runtimePlatform"]) == ("01d", "Python 3.9.1")
+    (package,) = rule["softwareRequirements"]
+    assert (package["name"], package["softwareVersion"]) == ("torch", "1.2.0")
+    (device,) = rule["additionalProperty"]
+    assert device["value"] == "H100"
+
+    assert found["train_vae"]["softwareVersion"] == "c0de"
+    today = {
+        package["name"]: package["softwareVersion"] for package in found["train_vae"]["softwareRequirements"]
+    }
+    assert today["torch"] == version("torch") != "1.2.0"
+
+
+def test_a_job_whose_results_name_no_code_has_that_of_today(run):
+    rule = instruments(run[0])["list_scans"]
+    assert rule["softwareVersion"] == code_fingerprint(ROOT / "workflow/scripts/list_scans.py")
+    assert "softwareRequirements" not in rule.properties()
 
 
 def check(folder):

@@ -15,9 +15,13 @@ CRATE = {
     "@graph": [
         software("workflow", "", "")
         | {"@id": "#workflow", "name": "spatial-erasing"}
-        | {"softwareVersion": "abc123", "runtimePlatform": "Python 3.11"},
+        | {"softwareVersion": "abc123", "runtimePlatform": "Python 3.11"}
+        | {"softwareRequirements": [{"@id": "#package-torch"}]},
         software("package", "torch", "2.13.0"),
-        software("rule", "train_vae", "f00"),
+        software("package", "torch-old", "1.2.0") | {"name": "torch"},
+        software("rule", "train_vae", "f00")
+        | {"runtimePlatform": "Python 3.9.1", "softwareRequirements": {"@id": "#package-torch-old"}}
+        | {"additionalProperty": {"@id": "#device-H100"}},
         {"@id": "#scan-brats-a-t1", "@type": "MediaObject", "name": "brats a t1", "sha256": "0"},
         {"@id": "#scan-brats-a-t1ce", "@type": "MediaObject", "name": "brats a t1ce", "sha256": "1"},
         {"@id": "#device-H100", "@type": "PropertyValue", "name": "device", "value": "H100 <b>"},
@@ -34,6 +38,10 @@ def test_the_page_counts_scans_files_and_cost_and_shows_the_config():
 
     assert "brats 2" in page and "2 files of 1 jobs" in page and "abc123" in page
     assert "H100 &lt;b&gt; (trainings: 1)" in page
-    assert "torch 2.13.0" in page and "train_vae f00" in page
+    made, wrote = page.split("Packages that wrote this page")
+    assert "torch 1.2.0" in made and "train_vae: Python 3.9.1" in made and "torch 2.13.0" not in made
+    assert "torch 2.13.0" in wrote and "torch 1.2.0" not in wrote
+    assert "<td>H100 &lt;b&gt;</td>" in page
+    assert "train_vae f00" in page
     assert "<td>392</td>" in page and "<td>394</td>" in page  # a rule, and all of them
     assert "<b>Own</b>" not in page and "&lt;b&gt;Own" in page

@@ -4,6 +4,7 @@ import functools
 import sys
 from pathlib import Path
 
+import snakemake.jobs
 import yaml
 from snakemake.exceptions import WorkflowError
 
@@ -64,6 +65,11 @@ if (
 ):
     workflow.register_resource("mem_mb", limit_mb)
 
+# When a script was last written says nothing: a fresh clone, `git checkout` and `cp -r` set it anew. `code_fingerprint`
+# says what has changed. The profiles have `rerun-triggers` for it; this holds for commands that read no profile, and
+# Snakemake has no directive for it.
+snakemake.jobs.get_script_mtime = lambda script: 0.0
+
 POST_PROCESSING = {
     key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")
 }
@@ -91,12 +97,24 @@ wildcard_constraints:
     subject=r"[^/]+",
 
 
-def code_fingerprint(script, *templates):
+@functools.cache
+def fingerprint_of(script, *templates):
     """Changes when the logic that a rule's script reaches changes; Snakemake sees only the script itself."""
     return provenance.code_fingerprint(
         Path(workflow.basedir, "workflow/scripts", f"{script}.py"),
         *(Path(workflow.basedir, "workflow/report", name) for name in templates),
     )
+
+
+def code_fingerprint(script, *templates):
+    """The fingerprint of a script's code, not found before a job needs it: no job reads the code of all others."""
+    return lambda wildcards: fingerprint_of(script, *templates)
+
+
+# Texts of the report beside its figures and tables.
+CAPTIONS = sorted(
+    path.name for path in Path(workflow.basedir, "workflow/report").glob("*.rst")
+)
 
 
 def growing(amount):

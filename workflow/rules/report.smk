@@ -550,6 +550,6 @@ rule write_report:
         runtime=growing(30),
     params:
         config=config,
-        code=code_fingerprint("write_report", "page.js", "page.css"),
+        code=code_fingerprint("write_report", "page.js", "page.css", *CAPTIONS),
     script:
         "../scripts/write_report.py"

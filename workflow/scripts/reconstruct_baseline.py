@@ -5,6 +5,7 @@ import numpy as np
 from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import read_split
 from spatial_erasing.logs import log_to
+from spatial_erasing.maker import describe_maker
 from spatial_erasing.score.baselines import BASELINES
 
 log_to(snakemake.log[0])
@@ -22,4 +23,5 @@ for split, path in snakemake.output.items():
             unfinished,
             subject=[subject for _, subject in scans.subjects],
             reconstruction=BASELINES[snakemake.wildcards.model](healthy, scans),
+            made_by=describe_maker(snakemake.params.code),
         )

@@ -6,15 +6,17 @@ import torch
 from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import read_split
 from spatial_erasing.logs import log_to
+from spatial_erasing.maker import describe_maker
 from spatial_erasing.score.reconstruct import reconstruct
 from spatial_erasing.train.checkpoint import load_network
-from spatial_erasing.train.device import choose_device, keep_freed_memory
+from spatial_erasing.train.device import choose_device, device_name, keep_freed_memory
 
 log_to(snakemake.log[0])
 
 torch.set_num_threads(snakemake.threads)
 keep_freed_memory()
-network = load_network(snakemake.input.weights, choose_device(snakemake.params.device))
+device = choose_device(snakemake.params.device)
+network = load_network(snakemake.input.weights, device)
 for split, path in snakemake.output.items():
     scans = read_split(
         [snakemake.input.volumes],
@@ -27,4 +29,5 @@ for split, path in snakemake.output.items():
             unfinished,
             subject=[subject for _, subject in scans.subjects],
             reconstruction=reconstruct(network, scans.scans, batch_size=snakemake.params.batch_size),
+            made_by=describe_maker(snakemake.params.code, device=device_name(device)),
         )

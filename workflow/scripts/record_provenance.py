@@ -11,7 +11,7 @@ from spatial_erasing.logs import log_to
 from spatial_erasing.report.cost import cost_markdown, read_costs
 from spatial_erasing.report.crate import checksum_lines, checksums_of, describe_run, finished_jobs
 from spatial_erasing.report.inner_snakemake import run_inside
-from spatial_erasing.report.provenance_page import provenance_page
+from spatial_erasing.report.provenance_page import devices_of_rules, provenance_page
 
 log_to(snakemake.log[0])
 
@@ -28,7 +28,7 @@ crate = describe_run(
     folder="results",
 )
 costs = read_costs("results/benchmarks")
-write_text(files.costs, cost_markdown(costs))
+write_text(files.costs, cost_markdown(costs, devices_of_rules(crate)))
 write_text(files.checksums, checksum_lines(checksums, "results"))
 write_text(files.crate, json.dumps(crate, indent=1, ensure_ascii=False) + "\n")
 write_text(files.page, provenance_page(crate, costs, config=config))

@@ -5,6 +5,7 @@ import numpy as np
 from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.logs import log_to
+from spatial_erasing.maker import describe_maker
 from spatial_erasing.preprocess import stack
 from spatial_erasing.preprocess.geometry import write_chains
 from spatial_erasing.preprocess.standardise.ways import read_standard
@@ -33,4 +34,4 @@ stack.require_few_failures(rows, maximum_percent=params.maximum_failed_percent, 
 write_rows(snakemake.output.manifest, rows, columns=stack.MANIFEST_COLUMNS)
 write_chains(snakemake.output.geometry, chains)
 with replaced_when_complete(snakemake.output.volumes) as unfinished:
-    np.savez(unfinished, **arrays)
+    np.savez(unfinished, **arrays, made_by=describe_maker(params.code))

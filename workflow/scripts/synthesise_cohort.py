@@ -6,6 +6,7 @@ from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.ingest.scans import COLUMNS
 from spatial_erasing.logs import log_to
+from spatial_erasing.maker import describe_maker
 from spatial_erasing.parallel import worker_count
 from spatial_erasing.phantom.mni152 import load_template
 from spatial_erasing.phantom.small import SmallSettings, make_small_cohort
@@ -32,4 +33,4 @@ manifest = [{"cohort": cohort, **row} for row in rows]
 write_rows(snakemake.output.manifest, manifest, columns=MANIFEST_COLUMNS)
 write_chains(snakemake.output.geometry, {})  # there is no scan to go back to
 with replaced_when_complete(snakemake.output.volumes) as unfinished:
-    np.savez(unfinished, **arrays)
+    np.savez(unfinished, **arrays, made_by=describe_maker(params.code))

@@ -29,11 +29,11 @@ network = make_network(model, grid_voxels, values=params.network, seed=seed, dev
 settings = training_settings(model, values=params.training, computing=computing, seed=seed)
 trainer = make_trainer(network, training, validation, settings)
 checkpoint = checkpoint_folder(trainer, Path(snakemake.output.weights).parent, code=params.code)
-curves = CurveWriter(f"results/logs/tensorboard/{model.name}-{percent}-{seed}")
+curves = CurveWriter(f"results/logs/tensorboard/{model.name}-{percent}-{seed}/{checkpoint.name}")
 best_weights = trainer.run(checkpoint=checkpoint / "latest.pt", observe=curves)
 progress = trainer.progress
 write_rows(snakemake.output.history, progress.history, columns=progress.history[0])
 latent = [{"dimension": place, "kl": kl} for place, kl in enumerate(progress.best_kl)]
 write_rows(snakemake.output.latent, latent, columns=["dimension", "kl"])
-save_weights(Path(snakemake.output.weights), network, best_weights)
+save_weights(Path(snakemake.output.weights), network, best_weights, code=params.code)
 rmtree(checkpoint)

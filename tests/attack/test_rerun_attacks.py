@@ -1,0 +1,120 @@
+"""Attacks on "nothing runs again without a reason": edits of this software, and what each runs again."""
+
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from spatial_erasing import code_reach, provenance
+from spatial_erasing.code_modules import read_module
+from spatial_erasing.provenance import code_fingerprint
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted(path.stem for path in ROOT.glob("workflow/scripts/*.py"))
+
+# case: file below the repository, text in it, text in its place, scripts whose fingerprint moves
+EDITS = {
+    "a line of a log": ("spatial_erasing/gpus.py", "all of %d GPUs are held", "every one of %d is held", []),
+    "how long a GPU is waited for": (
+        "spatial_erasing/gpus.py",
+        "poll_seconds: float = 1.0",
+        "poll_seconds=2.0",
+        [],
+    ),
+    "how often a file is flushed": ("spatial_erasing/tensorboard.py", "flush_secs=1", "flush_secs=2", []),
+    "how often a killed worker is tried": (
+        "spatial_erasing/parallel.py",
+        "ATTEMPTS_ALONE = 3",
+        "ATTEMPTS_ALONE = 2",
+        [],
+    ),
+    "text of an error": ("spatial_erasing/cohorts.py", "is not one of the", "is none of the", []),
+    "text of an error that a function makes": (
+        "spatial_erasing/image_files.py",
+        "it is empty, 0 bytes",
+        "it has 0 bytes",
+        [],
+    ),
+    "docstring below a constant": ("spatial_erasing/models.py", '"""', '"""Well: ', []),
+    "function that nothing uses": (
+        "spatial_erasing/train/loss.py",
+        "def kl_divergence(",
+        "def unused():\n    return 1\n\n\ndef kl_divergence(",
+        [],
+    ),
+    "comment in a script": (
+        "workflow/scripts/train_vae.py",
+        "log_to(snakemake.log[0])",
+        "log_to(snakemake.log[0])  # a comment",
+        [],
+    ),
+    "line of a script": (
+        "workflow/scripts/train_vae.py",
+        "log_to(snakemake.log[0])",
+        "log_to(snakemake.log[0])\nassert params",
+        ["train_vae"],
+    ),
+    "loss": ("spatial_erasing/train/loss.py", ".abs()", ".square()", ["train_vae"]),
+    "layer": (
+        "spatial_erasing/train/network.py",
+        "nn.LeakyReLU, 0.3",
+        "nn.LeakyReLU, 0.2",
+        ["plot_figure_2", "reconstruct_scans", "train_vae"],
+    ),
+    "skull strip": (
+        "spatial_erasing/preprocess/strip.py",
+        "0.01 * np.percentile",
+        "0.02 * np.percentile",
+        ["plant_lesions", "prepare_brains"],
+    ),
+    "function of one script": (
+        "spatial_erasing/cohorts.py",
+        "return names.index(subject)",
+        "return names.index(subject) + 0",
+        ["return_to_scan"],
+    ),
+    "words of a claim": (
+        "spatial_erasing/evaluate/claims.py",
+        "outperforms",
+        "beats",
+        ["judge_claims", "write_claims", "write_diagnostics", "write_front_page"],
+    ),
+}
+
+
+@cache
+def fingerprints(root):
+    return {name: code_fingerprint(root / f"workflow/scripts/{name}.py") for name in SCRIPTS}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _every_text_is_read_once():
+    """Most files are the same from case to case."""
+    known = {}
+
+    def read(path, *, key):
+        content = (key, path.read_bytes())
+        if content not in known:
+            known[content] = read_module(path, key=key)
+            known[content].statement = cache(known[content].statement)
+        return known[content]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(code_reach, "read_module", read)
+        yield
+
+
+@pytest.mark.parametrize("path, old, new, moved", EDITS.values(), ids=EDITS)
+def test_an_edit_moves_the_fingerprints_of_what_it_can_change(tmp_path, monkeypatch, path, old, new, moved):
+    for folder in ("spatial_erasing", "workflow/scripts"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, copy_function=os.symlink)
+    text = (ROOT / path).read_text()
+    assert old in text
+    (tmp_path / path).unlink()
+    (tmp_path / path).write_text(text.replace(old, new, 1))
+    expected = fingerprints(ROOT)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    after = fingerprints(tmp_path)
+    assert sorted(name for name in SCRIPTS if after[name] != expected[name]) == sorted(moved)

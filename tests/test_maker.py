@@ -1,0 +1,43 @@
+import json
+import platform
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+import torch
+
+from spatial_erasing.maker import describe_maker, maker_of_arrays
+from spatial_erasing.train.checkpoint import maker_of_weights, save_weights
+from spatial_erasing.train.network import NetworkSettings, SpatialVAE
+
+
+def test_what_makes_a_file_is_this_python_with_its_packages_the_code_and_the_device():
+    maker = json.loads(describe_maker("c0de", device="H100"))
+    assert (maker["code"], maker["device"], maker["python"]) == ("c0de", "H100", platform.python_version())
+    assert maker["packages"]["torch"] == version("torch") and maker["packages"]["numpy"] == np.__version__
+
+
+def test_arrays_say_what_made_them_and_are_as_before(tmp_path):
+    path, scans = tmp_path / "volumes.npz", np.arange(6, dtype=np.float16)
+    np.savez(path, t1=scans, made_by=describe_maker("c0de"))
+    assert json.loads(maker_of_arrays(path))["code"] == "c0de"
+    with np.load(path) as arrays:
+        np.testing.assert_array_equal(arrays["t1"], scans)
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_weights_say_what_made_them_unless_an_earlier_version_did(tmp_path, old):
+    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    path = tmp_path / "weights.pt"
+    save_weights(path, network, network.state_dict(), code="c0de")
+    if old:
+        content = torch.load(path, weights_only=True)
+        del content["made_by"]
+        torch.save(content, path)
+    maker = maker_of_weights(path)
+    assert maker is None if old else json.loads(maker)["packages"]["torch"] == version("torch")
+
+
+def test_arrays_of_an_earlier_version_say_nothing(tmp_path):
+    np.savez(tmp_path / "volumes.npz", t1=[1])
+    assert maker_of_arrays(tmp_path / "volumes.npz") is None
