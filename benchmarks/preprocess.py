@@ -258,7 +258,7 @@ def main() -> None:
         raise SystemExit(f"{chosen.data}/whole_head holds no .nii or .nii.gz; give a folder that does")
     values = configured()
     settings = BrainSettings(**{name: values[name] for name in BrainSettings.__dataclass_fields__})
-    standard = Standard("median", values["standard"]["median"])
+    standard = Standard({"t1": "median"}, values["standard"]["median"])
     grids = stack.StackSettings(
         standard, tuple(values["padded_grid_voxels"]), tuple(values["grid_voxels"]), "nearest"
     )

@@ -57,15 +57,16 @@ LEFT_OUT = {
     "three single scans": ("aomic-piop2", "fnndsc", "studyforrest"),
     "ds002748": ("ds002748",),
 }
-# Name to the way and to the contrast of the augmentation.
+# Name to the way of each sequence and to the contrast of the augmentation.
 WAYS = {
-    "range": ("range", 0.0),
-    "median": ("median", 0.0),
-    "two_quantiles": ("two_quantiles", 0.0),
-    "landmarks": ("landmarks", 0.0),
-    "white_matter": ("white_matter", 0.0),
-    "range, contrast 1.1": ("range", 1.1),
-    "median, contrast 0.35": ("median", 0.35),
+    "range": ({"t1": "range", "t1ce": "range"}, 0.0),
+    "median": ({"t1": "median", "t1ce": "median"}, 0.0),
+    "two_quantiles": ({"t1": "two_quantiles", "t1ce": "two_quantiles"}, 0.0),
+    "T1 median, T1ce two_quantiles": ({"t1": "median", "t1ce": "two_quantiles"}, 0.0),
+    "landmarks": ({"t1": "landmarks", "t1ce": "landmarks"}, 0.0),
+    "white_matter": ({"t1": "white_matter", "t1ce": "white_matter"}, 0.0),
+    "range, contrast 1.1": ({"t1": "range", "t1ce": "range"}, 1.1),
+    "median, contrast 0.35": ({"t1": "median", "t1ce": "median"}, 0.35),
 }
 COLUMNS = ("way", "without", "model", "seed", "data", "number", "value")
 LESION_ML = 200.0
@@ -117,27 +118,39 @@ def prepared_rows(run: Path, cohort: str) -> list[dict[str, str]]:
     return [row | {"folder": str(run / row["folder"])} for row in rows]
 
 
-def standard_of(way: str, run: Path, config: Mapping, *, without: tuple[str, ...]) -> Standard:
-    """The standard of a way; landmarks are learned on the training subjects of the other scanners."""
-    targets = config["preprocess"]["standard"]
-    if way != "landmarks":
-        return Standard(way, targets.get(way, {}))
+def standard_of(ways: Mapping[str, str], run: Path, config: Mapping, *, without: tuple[str, ...]) -> Standard:
+    """The standard of these ways; landmarks are learned on the training subjects of the other scanners."""
+    standard, targets = config["preprocess"]["standard"], {}
+    for sequence, way in ways.items():
+        if way == "landmarks":
+            folders = training_folders(run, without=without)
+            targets[sequence] = learn_landmarks(folders, sequence="t1", **standard["landmarks"])
+        elif way != "range":
+            targets[sequence] = standard[way][sequence]
+    return Standard(ways, targets)
+
+
+def training_folders(run: Path, *, without: tuple[str, ...]) -> list[Path]:
+    """The prepared brains of the healthy training subjects, but for those of some scanners."""
     training = members(read_rows(run / "results/split/healthy.csv"), split="training", fraction_percent=100)
-    folders = [
+    return [
         Path(row["folder"])
         for row in prepared_rows(run, "healthy")
         if ("healthy", row["subject"]) in training and row["scanner"] not in without
     ]
-    scale = learn_landmarks(folders, sequence="t1", **targets["landmarks"])
-    return Standard(way, {"t1": scale, "t1ce": scale})
 
 
-def stack(work: Path, run: Path, config: Mapping, way: str, without: tuple[str, ...]) -> None:
-    """Volumes and splits of all cohorts in one way, in the files that training reads."""
+def folder_of(folder: Path, name: str, without: str = "") -> Path:
+    """Where the volumes of these ways lie: the same for all names with the same ways."""
+    return folder / "volumes" / "-".join(WAYS[name][0].values()) / (without or "all")
+
+
+def stack(work: Path, run: Path, config: Mapping, ways: Mapping[str, str], without: tuple[str, ...]) -> None:
+    """Volumes and splits of all cohorts, standardised, in the files that training reads."""
     if (work / "done").exists():
         return
     settings = StackSettings(
-        standard=standard_of(way, run, config, without=without),
+        standard=standard_of(ways, run, config, without=without),
         padded_grid_voxels=tuple(config["preprocess"]["padded_grid_voxels"]),
         grid_voxels=tuple(config["preprocess"]["grid_voxels"]),
         lesion_downsampling=config["preprocess"]["lesion_downsampling"],
@@ -183,8 +196,7 @@ def answer(folder: Path, config: Mapping, key: tuple[str, str, str, int]) -> lis
     """The rows of one training."""
     name, without, model, seed = key
     torch.set_num_threads(1)
-    way, contrast = WAYS[name]
-    work = folder / "volumes" / way / (without or "all")
+    contrast, work = WAYS[name][1], folder_of(folder, name, without)
     config = merged(config, {"train": {"augmentation": {"contrast": contrast}}})
     network = None
     if model not in BASELINE_NAMES:
@@ -215,14 +227,8 @@ def ask(folder: Path, config: Mapping, keys: Iterable[tuple], cores: int) -> lis
     done = {(row["way"], row["without"], row["model"], int(row["seed"])) for row in rows}
     waiting = [key for key in keys if key not in done]
     for name, without in sorted({key[:2] for key in waiting}):
-        way = WAYS[name][0]
-        stack(
-            folder / "volumes" / way / (without or "all"),
-            folder / "run",
-            config,
-            way,
-            LEFT_OUT.get(without, ()),
-        )
+        left_out = LEFT_OUT.get(without, ())
+        stack(folder_of(folder, name, without), folder / "run", config, WAYS[name][0], left_out)
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(answer, folder, config, key): key for key in waiting}
         for number, future in enumerate(as_completed(futures), start=1):
@@ -244,11 +250,11 @@ def questions(names: list[str], seeds: list[int]) -> Iterator[tuple[str, str, st
     )
 
 
-def curves(folder: Path, way: str) -> dict[str, np.ndarray]:
+def curves(folder: Path, name: str) -> dict[str, np.ndarray]:
     """Quantile curves of the brains of each cohort on the networks' grid, T1."""
     found = {}
     for cohort in COHORTS:
-        with np.load(folder / "volumes" / way / "all" / cohort / "volumes.npz") as arrays:
+        with np.load(folder_of(folder, name) / cohort / "volumes.npz") as arrays:
             pairs = zip(arrays["t1"], arrays["brain"], strict=True)
             found[cohort] = np.array([np.percentile(scan[brain], PERCENTS) for scan, brain in pairs])
     return found
@@ -269,10 +275,10 @@ def plant(values: np.ndarray, brain: np.ndarray, voxel_ml: float) -> np.ndarray:
     return inside & (values > 0)
 
 
-def dragged(folder: Path, config: Mapping, way: str) -> list[float]:
+def dragged(folder: Path, config: Mapping, name: str) -> list[float]:
     """Mean |change| in intensity of the rest of each healthy validation brain when 200 ml of it turn dark."""
     run = folder / "run"
-    standard = standard_of(way, run, config, without=())
+    standard = standard_of(WAYS[name][0], run, config, without=())
     validation = members(
         read_rows(run / "results/split/healthy.csv"), split="validation", fraction_percent=100
     )
@@ -311,12 +317,12 @@ def table(titles: list[str], rows: Iterable[list[str]], *, words: int) -> None:
         print(f"| {' | '.join(row)} |", flush=True)
 
 
-def scale_row(folder: Path, config: Mapping, way: str) -> list[str]:
+def scale_row(folder: Path, config: Mapping, name: str) -> list[str]:
     """How far two brains lie apart, and how far a lesion drags the rest of its brain."""
-    found = curves(folder, way)
+    found = curves(folder, name)
     distances = largest_distance(found["healthy"]), largest_distance(np.concatenate(list(found.values())))
-    moved = mean_and_range(dragged(folder, config, way), 3)
-    return [way, *(f"{distance:.2f}" for distance in distances), moved]
+    moved = mean_and_range(dragged(folder, config, name), 3)
+    return [name, *(f"{distance:.2f}" for distance in distances), moved]
 
 
 def print_tables(folder: Path, config: Mapping, rows: list[dict[str, str]], names: list[str]) -> None:
@@ -331,7 +337,7 @@ def print_tables(folder: Path, config: Mapping, rows: list[dict[str, str]], name
         )
         return mean_and_range([left_out / seen for left_out, seen in pairs], 2)
 
-    ways = dict.fromkeys(WAYS[name][0] for name in names)
+    ways = {WAYS[name][0]["t1"]: name for name in reversed(names)}.values()  # the first name of each
     titles = ["way", "quantile curves, healthy", "all", "200 ml of lesion move the rest by"]
     table(titles, (scale_row(folder, config, way) for way in ways), words=1)
     rows_of_ratios = [

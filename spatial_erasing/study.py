@@ -176,14 +176,23 @@ def _grid_findings(config: Mapping) -> Iterator[str]:
 
 
 def _standard_findings(config: Mapping) -> Iterator[str]:
-    """A way to standardise that lacks the target of a sequence, or that has nothing to standardise."""
-    preprocess, study = config["preprocess"], config["study"]
-    way, standard = preprocess["standardise"], preprocess["standard"]
-    if config["phantom"]["straight_to_grid"] and way != "range":
-        yield (
-            f"phantom.straight_to_grid makes volumes without preprocessing: preprocess.standardise is {way}; "
-            "write range"
-        )
+    """Sequences without a way to standardise or without its target, and targets that no curve can reach."""
+    study, standard = config["study"], config["preprocess"]["standard"]
+    cohorts = [
+        config["ingest"]["cohorts"].get(name, {"sequences": []})
+        for name in (*study["healthy_cohorts"], *study["lesion_cohorts"])
+    ]
+    for sequence in sorted({sequence for cohort in cohorts for sequence in cohort["sequences"]}):
+        way = config["preprocess"]["standardise"].get(sequence)
+        if way is None:
+            yield f"preprocess.standardise has no way for {sequence}; write {sequence}: median there"
+        elif config["phantom"]["straight_to_grid"] and way != "range":
+            yield (
+                f"phantom.straight_to_grid leaves preprocessing out, but preprocess.standardise.{sequence} "
+                f"is {way}; write range"
+            )
+        elif way not in ("range", "landmarks") and sequence not in standard[way]:
+            yield f"preprocess.standard.{way} has no target for {sequence}; write one beside {standard[way]}"
     percentiles = standard["landmarks"]["percentiles"]
     if percentiles != sorted(percentiles):
         yield f"preprocess.standard.landmarks.percentiles are {percentiles}; they must rise"
@@ -191,18 +200,6 @@ def _standard_findings(config: Mapping) -> Iterator[str]:
         if not median < quartile:
             place = f"preprocess.standard.two_quantiles.{sequence}"
             yield f"{place} is [{median}, {quartile}]; the median must be lower"
-    if way in ("range", "landmarks"):
-        return
-    cohorts = [
-        config["ingest"]["cohorts"].get(name)
-        for name in (*study["healthy_cohorts"], *study["lesion_cohorts"])
-    ]
-    sequences = {sequence for cohort in cohorts if cohort for sequence in cohort["sequences"]}
-    for sequence in sorted(sequences - set(standard[way])):
-        yield (
-            f"preprocess.standardise is {way}, but preprocess.standard.{way} has no target for {sequence}; "
-            f"write {sequence}: {next(iter(standard[way].values()), 0.5)} there"
-        )
 
 
 def _threshold_findings(config: Mapping) -> Iterator[str]:

@@ -91,7 +91,7 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
     free = {("phantom", "cohorts"), ("ingest", "cohorts"), ("ingest", "downloads"), ("split", "sizes")}
     free |= {("threshold", "from_cohort"), ("report", "paper_cohorts")}
     free |= {("preprocess", "standard", "median"), ("preprocess", "standard", "white_matter")}
-    free |= {("preprocess", "standard", "two_quantiles")}
+    free |= {("preprocess", "standard", "two_quantiles"), ("preprocess", "standardise")}
     for path in leaves(paper):
         if any(path[: len(place)] == place and path != place for place in free):
             continue
@@ -122,7 +122,7 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
             r"atlas takes its threshold .* empty",
         ),
         ({"preprocess": {"lower_percentile": 99}}, r"lower_percentile must lie below"),
-        ({"phantom": {"straight_to_grid": True}}, r"standardise is median; write range"),
+        ({"phantom": {"straight_to_grid": True}}, r"standardise\.t1 is median; write range"),
         (
             {"preprocess": {"standard": {"landmarks": {"percentiles": [50, 10]}}}},
             r"landmarks\.percentiles are \[50, 10\]; they must rise",
@@ -133,7 +133,14 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
         ),
         (
             {"ingest": {"cohorts": {"brats": {"sequences": ["t1", "flair"]}}}},
-            r"standard\.median has no target for flair; write flair: 0\.5 there",
+            r"preprocess\.standardise has no way for flair; write flair: median there",
+        ),
+        (
+            {
+                "ingest": {"cohorts": {"brats": {"sequences": ["t1", "flair"]}}},
+                "preprocess": {"standardise": {"flair": "median"}},
+            },
+            r"standard\.median has no target for flair",
         ),
         ({"evaluate": {"lesion_size_percentiles": [60, 40]}}, r"are 60 and 40; the first must lie below"),
         (

@@ -14,7 +14,7 @@ from spatial_erasing.preprocess.stack import StackSettings, shrink_subject
 from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
 
-SETTINGS_OF_GRIDS = StackSettings(Standard("range", {}), (100, 116, 104), (64, 64, 64), "nearest")
+SETTINGS_OF_GRIDS = StackSettings(Standard({"t1": "range"}, {}), (100, 116, 104), (64, 64, 64), "nearest")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
 from spatial_erasing.volumes import read_volume
 
-GRIDS = StackSettings(Standard("range", {}), (100, 116, 104), (64, 64, 64), "nearest")
+GRIDS = StackSettings(Standard({"t1": "range"}, {}), (100, 116, 104), (64, 64, 64), "nearest")
 
 
 @pytest.fixture(scope="module")

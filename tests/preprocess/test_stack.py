@@ -16,7 +16,7 @@ from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
 from spatial_erasing.volumes import read_volume, write_volume
 
-AS_IT_IS = Standard("range", {})
+AS_IT_IS = Standard({"t1": "range", "t1ce": "range"}, {})
 GRIDS = StackSettings(AS_IT_IS, (24, 22, 20), (12, 11, 10), lesion_downsampling="nearest")
 
 
@@ -51,7 +51,7 @@ def test_each_sequence_is_standardised_at_the_prepared_spacing_and_its_map_recor
     folder = tmp_path / "done" / "one"
     first, brain = (read_volume(folder / f"{name}.nii.gz") for name in ("t1", "brain"))
     write_volume(folder / "t1ce.nii.gz", first.intensities**2, first.affine)
-    standard = Standard("median", {"t1": 0.5, "t1ce": 0.3})
+    standard = Standard({"t1": "median", "t1ce": "median"}, {"t1": 0.5, "t1ce": 0.3})
     settings = StackSettings(standard, GRIDS.padded_grid_voxels, GRIDS.grid_voxels, "nearest")
     arrays, _ = stack_cohort([row], sequences=("t1", "t1ce"), settings=settings, cores=1)
 

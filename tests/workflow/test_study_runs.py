@@ -91,17 +91,21 @@ def test_another_grid_reuses_the_prepared_brains(changed):
 
 
 def test_another_way_to_standardise_strips_no_skull_again(changed):
-    replace(changed.workflow / "tiny.yaml", "padded_grid", "standardise: landmarks\n  padded_grid")
+    replace(changed.workflow / "tiny.yaml", "padded_grid", "standardise: {t1: landmarks}\n  padded_grid")
     planned = changed.planned()
     assert planned["learn_landmarks"] == 1 and planned["stack_cohort"] == 3
     assert "prepare_brains" not in planned
-    replace(changed.workflow / "tiny.yaml", "landmarks\n", "median\n  standard: {white_matter: {t1: 0.7}}\n")
+    replace(
+        changed.workflow / "tiny.yaml",
+        "{t1: landmarks}",
+        "{t1: median}\n  standard: {white_matter: {t1: 0.7}}",
+    )
     assert set(changed.planned()) == {"record_provenance", "write_report", "all"}  # the config is a result
 
 
 def test_landmarks_change_with_the_training_subjects_and_with_nobody_else(changed):
     """Prepared brains are replaced by noise: first those of all other subjects, then one that trains."""
-    replace(changed.workflow / "tiny.yaml", "padded_grid", "standardise: landmarks\n  padded_grid")
+    replace(changed.workflow / "tiny.yaml", "padded_grid", "standardise: {t1: landmarks}\n  padded_grid")
     target = "results/preprocess/landmarks.json"
     changed.run("--", target)
     before = (changed.folder / target).read_bytes()

@@ -385,20 +385,27 @@ def brains_that_set_the_grid(wildcards):
     ]
 
 
+def ways_to_standardise(cohort):
+    """How each sequence of a cohort is standardised."""
+    return {
+        sequence: config["preprocess"]["standardise"][sequence]
+        for sequence in config["ingest"]["cohorts"][cohort]["sequences"]
+    }
+
+
 def learned_landmarks(wildcards):
-    """The learned standard scale, where the config asks for it."""
-    is_learned = config["preprocess"]["standardise"] == "landmarks"
+    """The learned standard scale, where a sequence of the cohort needs it."""
+    is_learned = "landmarks" in ways_to_standardise(wildcards.cohort).values()
     return ["results/preprocess/landmarks.json"] if is_learned else []
 
 
 def targets_of_standard(wildcards):
-    """Where the config brings each sequence; the targets of another way must rerun nothing."""
-    way = config["preprocess"]["standardise"]
-    return (
-        config["preprocess"]["standard"][way]
+    """Where the config brings each sequence of the cohort; the targets of other ways must rerun nothing."""
+    return {
+        sequence: config["preprocess"]["standard"][way][sequence]
+        for sequence, way in ways_to_standardise(wildcards.cohort).items()
         if way not in ("range", "landmarks")
-        else {}
-    )
+    }
 
 
 def sequences_of_study():

@@ -127,7 +127,7 @@ rule stack_cohort:
         sequences=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
             "sequences"
         ],
-        standardise=config["preprocess"]["standardise"],
+        standardise=lambda wildcards: ways_to_standardise(wildcards.cohort),
         targets=targets_of_standard,
         padded_grid_voxels=config["preprocess"]["padded_grid_voxels"],
         grid_voxels=config["preprocess"]["grid_voxels"],

@@ -24,14 +24,14 @@ WAYS: dict[str, Callable[[np.ndarray, object], IntensityMap]] = {
 
 @dataclass(frozen=True)
 class Standard:
-    """Which way, and where it brings each sequence.
+    """How each sequence is brought onto one contrast.
 
     Args:
-        way: one of `WAYS`.
-        targets: sequence to the way's target; empty for "range".
+        ways: sequence to one of `WAYS`.
+        targets: sequence to the target of its way; none for "range".
     """
 
-    way: str
+    ways: Mapping[str, str]
     targets: Mapping[str, object]
 
     def map_of(self, values: np.ndarray, *, sequence: str) -> IntensityMap:
@@ -41,16 +41,17 @@ class Standard:
             values: the intensities of its brain, in [0, 1].
             sequence: such as "t1".
         """
-        return WAYS[self.way](values, self.targets.get(sequence))
+        return WAYS[self.ways[sequence]](values, self.targets.get(sequence))
 
 
-def read_standard(way: str, targets: Mapping[str, object], learned: Iterable[str]) -> Standard:
+def read_standard(ways: Mapping[str, str], targets: Mapping[str, object], learned: Iterable[str]) -> Standard:
     """The standard of a study.
 
     Args:
-        way: one of `WAYS`.
+        ways: sequence to one of `WAYS`.
         targets: those that the config states.
-        learned: files of landmarks; empty for a way that learns nothing.
+        learned: files of landmarks; empty where no sequence needs them.
     """
     scales = {sequence: scale for path in learned for sequence, scale in read_landmarks(path).items()}
-    return Standard(way, {**targets, **scales})
+    needed = {sequence: scales[sequence] for sequence, way in ways.items() if way == "landmarks"}
+    return Standard(ways, {**targets, **needed})

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap
-from spatial_erasing.preprocess.standardise.landmarks import Landmarks
-from spatial_erasing.preprocess.standardise.ways import WAYS, Standard
+from spatial_erasing.preprocess.standardise.landmarks import Landmarks, write_landmarks
+from spatial_erasing.preprocess.standardise.ways import WAYS, Standard, read_standard
 
 PERCENTILES = (10, 25, 50, 75, 90)
 TARGETS = {
@@ -25,7 +25,7 @@ def brain(seed=1, exponent=1.0, voxels=60_000):
 
 
 def standardised(way, values, sequence="t1"):
-    standard = Standard(way, {"t1": TARGETS[way]})
+    standard = Standard({"t1": way}, {"t1": TARGETS[way]})
     return standard.map_of(values, sequence=sequence)(values)
 
 
@@ -36,7 +36,9 @@ def test_every_way_is_monotone_keeps_the_background_and_stays_in_the_unit_range(
     mapped = standardised(way, values)
     assert (np.diff(mapped) >= 0).all()
     assert mapped.min() >= 0 and mapped.max() <= 1 and mapped.dtype == np.float32
-    assert Standard(way, {"t1": TARGETS[way]}).map_of(values, sequence="t1")(np.zeros(3)).tolist() == [
+    assert Standard({"t1": way}, {"t1": TARGETS[way]}).map_of(values, sequence="t1")(
+        np.zeros(3)
+    ).tolist() == [
         0,
         0,
         0,
@@ -65,11 +67,20 @@ def test_two_contrasts_of_one_brain_come_closer(way, largest):
 def test_the_registry_takes_another_way(monkeypatch):
     monkeypatch.setitem(WAYS, "square", lambda values, target: IntensityMap(exponent=target))
     values = brain()
-    assert np.allclose(Standard("square", {"t1": 2.0}).map_of(values, sequence="t1")(values), values**2)
+    assert np.allclose(
+        Standard({"t1": "square"}, {"t1": 2.0}).map_of(values, sequence="t1")(values), values**2
+    )
 
 
-def test_each_sequence_has_its_own_target():
-    standard = Standard("median", {"t1": 0.5, "t1ce": 0.3})
+def test_each_sequence_has_its_own_way_and_target():
+    standard = Standard({"t1": "median", "t1ce": "two_quantiles"}, {"t1": 0.4, "t1ce": (0.5, 0.72)})
     values = brain()
-    medians = [np.median(standard.map_of(values, sequence=name)(values)) for name in ("t1", "t1ce")]
-    assert medians == pytest.approx([0.5, 0.3], abs=1e-4)
+    t1, t1ce = (standard.map_of(values, sequence=name)(values) for name in ("t1", "t1ce"))
+    assert np.median(t1) == pytest.approx(0.4, abs=1e-4)
+    assert np.percentile(t1ce, [50, 75]) == pytest.approx([0.5, 0.72], abs=1e-4)
+
+
+def test_landmarks_are_read_for_the_sequences_that_need_them(tmp_path):
+    write_landmarks(tmp_path / "scales.json", {"t1": TARGETS["landmarks"], "t1ce": TARGETS["landmarks"]})
+    standard = read_standard({"t1": "landmarks", "t1ce": "median"}, {"t1ce": 0.5}, [tmp_path / "scales.json"])
+    assert standard.targets == {"t1": TARGETS["landmarks"], "t1ce": 0.5}
