@@ -7,12 +7,13 @@ from spatial_erasing.cohorts import read_split
 from spatial_erasing.logs import log_to
 from spatial_erasing.score.reconstruct import reconstruct
 from spatial_erasing.train.checkpoint import load_network
-from spatial_erasing.train.device import choose_device, keep_freed_memory
+from spatial_erasing.train.device import choose_device, prepare_process
+from spatial_erasing.train.settings import ComputeSettings
 
 log_to(snakemake.log[0])
 
 torch.set_num_threads(snakemake.threads)
-keep_freed_memory()
+prepare_process(ComputeSettings(**snakemake.params.computing))
 network = load_network(snakemake.input.weights, choose_device(snakemake.params.device))
 for split, path in snakemake.output.items():
     scans = read_split(
