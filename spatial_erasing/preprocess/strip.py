@@ -10,12 +10,16 @@ import numpy as np
 from scipy import ndimage
 
 from spatial_erasing.grids import Grid
+from spatial_erasing.preprocess.downsample import bounding_box
+from spatial_erasing.preprocess.oddities import warn_of_parts
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.settings import NETWORKS
+from spatial_erasing.preprocess.zero import ringing_level, stripped_above_zero
 from spatial_erasing.volumes import Volume
 
 METHODS = (*NETWORKS, "given", "none")
 HD_BET_SPACING_MM = 1.5  # what its network was trained at
+KEPT_SHARE = 0.05  # of a stripped scan's signal: a cerebellum is 10 %, an eye 0.5 %
 
 
 def mask_brain(
@@ -33,8 +37,7 @@ def mask_brain(
             )
         return resample_to_grid(brain_mask, grid, interpolation="nearest") > 0.5
     if skull_strip == "none":
-        mask = Volume(brain_of_stripped_scan(scan.intensities).astype(np.float32), scan.affine, scan.path)
-        return resample_to_grid(mask, grid, interpolation="nearest") > 0.5
+        return resample_to_grid(mask_stripped_scan(scan), grid, interpolation="nearest") > 0.5
     # a fraction of the spline's time; the masks of both differ in single voxels
     head = resample_to_grid(scan, grid, interpolation="linear")
     return strip_skull(head, affine=grid.affine, method=skull_strip, device=device)
@@ -125,27 +128,58 @@ def _hd_bet() -> Callable:
     return hd_bet
 
 
-def brain_of_stripped_scan(scan: np.ndarray) -> np.ndarray:
-    """Brain mask of a scan whose skull is gone: what is positive, largest component, holes filled.
+def mask_stripped_scan(scan: Volume) -> Volume:
+    """Brain mask of a scan whose skull is gone, on its own voxels, 0 and 1, with what is odd about its parts.
 
     Resampling rings around the brain in some data sets; what is below 1 % of the 99th percentile of the
     positive values is ringing, not brain.
     """
-    positive = scan[scan > 0]
-    if positive.size == 0:
+    signal = stripped_above_zero(scan).intensities
+    level = ringing_level(signal)
+    if level == 0:
         raise ValueError("the scan holds no positive voxel. Look at the file, or leave out this subject.")
-    mask = scan > 0.01 * np.percentile(positive, 99)
-    return fill_holes(largest_component(mask))
+    kept, shares = large_components(signal > level)
+    mask = fill_holes(kept).astype(np.float32)
+    return Volume(mask, scan.affine, scan.path, warn_of_parts(shares, kept_share=KEPT_SHARE))
+
+
+def brain_of_stripped_scan(scan: np.ndarray) -> np.ndarray:
+    """Brain mask of a scan whose skull is gone, bool: `mask_stripped_scan` without a file."""
+    return mask_stripped_scan(Volume(scan, np.eye(4))).intensities > 0.5
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
     """The largest face-connected component of a mask, bool of the same shape."""
-    components, count = ndimage.label(mask)
-    if count == 0:
-        return np.zeros_like(mask)
-    sizes = np.bincount(components.ravel())
-    sizes[0] = 0
-    return components == sizes.argmax()
+    return large_components(mask, minimum_share=1.0)[0]
+
+
+def large_components(mask: np.ndarray, *, minimum_share: float = KEPT_SHARE) -> tuple[np.ndarray, np.ndarray]:
+    """The largest face-connected component and those with at least this share of the mask, bool.
+
+    An empty slice cuts a brain into parts that all belong to it; a crumb of skull or an eye does not.
+
+    Returns:
+        The components that are kept, and the share of each component in the mask, the largest first.
+    """
+    components, shares = _components(mask)
+    if not len(shares):
+        return np.zeros_like(mask), shares
+    is_kept = shares >= minimum_share
+    is_kept[shares.argmax()] = True
+    return np.concatenate([[False], is_kept])[components], np.sort(shares)[::-1]
+
+
+def component_shares(brain: np.ndarray) -> np.ndarray:
+    """The share of each face-connected component in a mask that is not empty, the largest first."""
+    box = tuple(slice(a, b) for a, b in zip(*bounding_box(brain), strict=True))
+    return np.sort(_components(brain[box])[1])[::-1]
+
+
+def _components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The number of the component at each voxel, 0 outside, and the share of each in the mask."""
+    components, _ = ndimage.label(mask)
+    sizes = np.bincount(components.ravel())[1:]
+    return components, sizes / max(sizes.sum(), 1)
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:

@@ -167,7 +167,7 @@ BAD_INPUT = {
         "does not exist",
         "Correct its row",
     ),
-    "lesion shifted": (lambda row: move_lesion(row, shift_mm=4), LESION, "differs by up to 4", "Resample it"),
+    "lesion shifted": (lambda row: move_lesion(row, shift_mm=4), LESION, "up to 4 mm off", "Resample it"),
     "lesion on another grid": (
         lambda row: move_lesion(row, values=corner()[:20]),
         LESION,
