@@ -67,9 +67,8 @@ def unite_lesions(lesions: list[Volume], grid: Grid, *, brain: np.ndarray) -> np
     for lesion in lesions:
         labelled = Volume((lesion.intensities > 0.5).astype(np.float32), lesion.affine, lesion.path)
         united |= resample_to_grid(labelled, grid, interpolation="nearest") > 0.5
-    if lesions:
-        path = lesions[0].path
-        require_plausible_lesion(united.sum() * grid.voxel_ml, brain.sum() * grid.voxel_ml, path=path)
+        lesion_ml, brain_ml = (mask.sum() * grid.voxel_ml for mask in (united, brain))
+        require_plausible_lesion(lesion_ml, brain_ml, path=lesion.path)
     if lesions and not (united & brain).any():
         found = "lies wholly outside the brain" if united.any() else "holds no labelled voxel"
         raise ValueError(

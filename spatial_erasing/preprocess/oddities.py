@@ -10,12 +10,14 @@ import numpy as np
 from scipy import ndimage, stats
 
 from spatial_erasing.grids import Grid
+from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.volumes import Volume
 
 PARTS_SHARE = 0.01  # of a brain mask, beyond its largest connected component
 NAMED_SHARE = 0.001  # what is dropped below it is crumbs
 FACE_CM2 = 10.0  # a brain stem and the tip of a cerebellum end in less
+FLAT_CM2_PER_MM = 6.0  # thickness; one plane of voxels cuts as much off a sphere with a radius of 10 cm
 COARSE_MM = 4.0  # of the grid on which contrast is judged
 MINIMUM_COARSE_VOXELS = 500  # 32 ml: below it the ranks say little
 MINIMUM_NEIGHBOUR_CORRELATION = 0.25
@@ -52,7 +54,7 @@ def warn_of_brain(
         grid: of both, isotropic or the scan's own.
         scan: as it was stored.
     """
-    found = list(warn_of_faces(brain, grid, scan))
+    found = list(warn_of_faces(brain, grid, scan)) or list(warn_of_flat_ends(brain, grid))
     for name, intensities in sequences.items():
         found += warn_of_contrast(intensities, brain, voxel_sizes_mm=grid.voxel_sizes_mm, sequence=name)
     return tuple(found)
@@ -79,6 +81,24 @@ def warn_of_faces(brain: np.ndarray, grid: Grid, scan: Grid) -> Iterator[str]:
                     f"The brain touches the {SIDES[code]} face of the scan over {area_cm2:.0f} cm²: the scan "
                     f"ends inside the brain, and what lies beyond is missing. Look at it; leave out this "
                     f"subject if the missing part matters."
+                )
+
+
+def warn_of_flat_ends(brain: np.ndarray, grid: Grid) -> Iterator[str]:
+    """A sentence for each side on which the brain ends in a plane, as where slices were filled with 0.
+
+    Args:
+        brain: bool.
+        grid: of the brain, its axes near right, anterior and superior.
+    """
+    for axis, (sides, start, stop) in enumerate(zip(("LR", "PA", "IS"), *bounding_box(brain), strict=True)):
+        size_mm = grid.voxel_sizes_mm[axis]
+        for code, place in zip(sides, (start, stop - 1), strict=True):
+            area_cm2 = np.take(brain, place, axis).sum() * grid.voxel_ml * 10 / size_mm
+            if area_cm2 > FACE_CM2 + FLAT_CM2_PER_MM * size_mm:
+                yield (
+                    f"The brain ends in a plane of {area_cm2:.0f} cm² on its {SIDES[code]} side: slices may "
+                    f"be empty or missing there. Look at the scan; leave out this subject if they matter."
                 )
 
 

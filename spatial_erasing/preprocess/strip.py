@@ -37,7 +37,8 @@ def mask_brain(
             )
         return resample_to_grid(brain_mask, grid, interpolation="nearest") > 0.5
     if skull_strip == "none":
-        return resample_to_grid(mask_stripped_scan(scan), grid, interpolation="nearest") > 0.5
+        mask = mask_stripped_scan(stripped_above_zero(scan))
+        return resample_to_grid(mask, grid, interpolation="nearest") > 0.5
     # a fraction of the spline's time; the masks of both differ in single voxels
     head = resample_to_grid(scan, grid, interpolation="linear")
     return strip_skull(head, affine=grid.affine, method=skull_strip, device=device)
@@ -133,19 +134,25 @@ def mask_stripped_scan(scan: Volume) -> Volume:
 
     Resampling rings around the brain in some data sets; what is below 1 % of the 99th percentile of the
     positive values is ringing, not brain.
+
+    Args:
+        scan: as `zero.stripped_above_zero` returns it.
     """
-    signal = stripped_above_zero(scan).intensities
+    signal = scan.intensities
     level = ringing_level(signal)
     if level == 0:
         raise ValueError("the scan holds no positive voxel. Look at the file, or leave out this subject.")
-    kept, shares = large_components(signal > level)
-    mask = fill_holes(kept).astype(np.float32)
+    is_signal = signal > level
+    box = _box_around(is_signal)  # most of a scan is background
+    kept, shares = large_components(is_signal[box])
+    mask = np.zeros(signal.shape, dtype=np.float32)
+    mask[box] = fill_holes(kept)
     return Volume(mask, scan.affine, scan.path, warn_of_parts(shares, kept_share=KEPT_SHARE))
 
 
 def brain_of_stripped_scan(scan: np.ndarray) -> np.ndarray:
     """Brain mask of a scan whose skull is gone, bool: `mask_stripped_scan` without a file."""
-    return mask_stripped_scan(Volume(scan, np.eye(4))).intensities > 0.5
+    return mask_stripped_scan(stripped_above_zero(Volume(scan, np.eye(4)))).intensities > 0.5
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
@@ -165,14 +172,19 @@ def large_components(mask: np.ndarray, *, minimum_share: float = KEPT_SHARE) -> 
     if not len(shares):
         return np.zeros_like(mask), shares
     is_kept = shares >= minimum_share
-    is_kept[shares.argmax()] = True
-    return np.concatenate([[False], is_kept])[components], np.sort(shares)[::-1]
+    is_kept[largest := shares.argmax()] = True
+    alone = is_kept.sum() == 1  # the usual case, and three times as fast
+    kept = components == largest + 1 if alone else np.concatenate([[False], is_kept])[components]
+    return kept, np.sort(shares)[::-1]
 
 
 def component_shares(brain: np.ndarray) -> np.ndarray:
     """The share of each face-connected component in a mask that is not empty, the largest first."""
-    box = tuple(slice(a, b) for a, b in zip(*bounding_box(brain), strict=True))
-    return np.sort(_components(brain[box])[1])[::-1]
+    return np.sort(_components(brain[_box_around(brain)])[1])[::-1]
+
+
+def _box_around(mask: np.ndarray) -> tuple[slice, ...]:
+    return tuple(slice(a, b) for a, b in zip(*bounding_box(mask), strict=True))
 
 
 def _components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from spatial_erasing.preprocess.oddities import (
     warn_of_brain,
     warn_of_contrast,
     warn_of_faces,
+    warn_of_flat_ends,
     warn_of_parts,
 )
 from spatial_erasing.preprocess.strip import large_components
@@ -74,6 +75,17 @@ def test_the_face_that_cuts_the_brain_is_named_in_words_of_anatomy(codes):
     stem = np.zeros(SHAPE, dtype=bool)
     stem[18:25, 18:25, 0] = True  # 7.8 cm², as a brain stem at the edge of an atlas
     assert list(warn_of_faces(BRAIN | stem, GRID, GRID)) == []
+
+
+def test_a_brain_that_ends_in_a_plane_inside_the_scan_is_named_with_the_side():
+    cut = BRAIN.copy()
+    cut[:, :14] = False
+    (warning,) = warn_of_flat_ends(cut, GRID)
+    assert warning.startswith(
+        f"The brain ends in a plane of {cut[:, 14].sum() * 0.16:.0f} cm² on its posterior"
+    )
+    assert warn_of_brain({"t1": T1}, cut, grid=GRID, scan=GRID) == (warning,)
+    assert list(warn_of_flat_ends(BRAIN, GRID)) == []
 
 
 def test_parts_are_kept_where_they_are_large_and_named_where_they_are_not_small():
