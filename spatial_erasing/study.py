@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from spatial_erasing.ingest.cells import did_you_mean
 from spatial_erasing.ingest.kept import kept_list
 from spatial_erasing.ingest.source import download_of
-from spatial_erasing.models import BASELINE_NAMES
+from spatial_erasing.models import BASELINE_NAMES, parse_model
 from spatial_erasing.paths import expand_path
 from spatial_erasing.split.assign import split_sizes
 
@@ -99,6 +99,8 @@ def check_study(config: Mapping) -> None:
         *_standard_findings(config),
         *_threshold_findings(config),
         *_size_findings(config),
+        *_half_findings(config),
+        *_erosion_findings(config),
     ]
     if findings:
         raise ValueError(
@@ -225,6 +227,33 @@ def _size_findings(config: Mapping) -> Iterator[str]:
             f"evaluate.lesion_size_percentiles are {small} and {large}; the first must lie below the second, "
             "as in [33.3, 66.7]"
         )
+
+
+def _half_findings(config: Mapping) -> Iterator[str]:
+    """Half of the grid is half of the brain only where the brain's box lies in the middle."""
+    names = {run.model for run in list_runs(config["study"])} - set(BASELINE_NAMES)
+    halves = sorted(name for name in names if parse_model(name).strategy == "half")
+    if halves and not config["preprocess"]["crop"]:
+        yield (
+            f"{', '.join(halves)} erase half of the grid, which is half of the brain only with "
+            f"preprocess.crop: true; it is false. Set it to true, or take these models out of study"
+        )
+
+
+def _erosion_findings(config: Mapping) -> Iterator[str]:
+    """An erosion that no brain can survive, since each iteration takes a voxel off both sides."""
+    narrowest = min(config["preprocess"]["grid_voxels"][:2])
+    largest = (narrowest - 1) // 2
+    wanted = {
+        "score.erosion_iterations": [config["score"]["erosion_iterations"]],
+        "evaluate.diagnostics.erosion_iterations": config["evaluate"]["diagnostics"]["erosion_iterations"],
+    }
+    for key, values in wanted.items():
+        if (found := max(values, default=0)) > largest:
+            yield (
+                f"{key} is {found}, which leaves nothing of a brain on a grid of {narrowest} voxels; write "
+                f"less, 2 for a grid of 64 voxels (more than {largest} leave nothing)"
+            )
 
 
 def check_paths(config: Mapping, *, root: Path) -> None:

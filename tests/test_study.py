@@ -142,6 +142,21 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
             },
             r"standard\.median has no target for flair",
         ),
+        (
+            {
+                "preprocess": {"crop": False},
+                "study": {"table_1_models": ["2d-half-slice-zero", "3d-half-volume-noise", "3d-none"]},
+            },
+            r"2d-half-slice-zero, 3d-half-volume-noise erase half of the grid.*crop: true; it is false",
+        ),
+        (
+            {"score": {"erosion_iterations": 100}},
+            r"score\.erosion_iterations is 100, which leaves nothing of a brain on a grid of 32 voxels",
+        ),
+        (
+            {"evaluate": {"diagnostics": {"erosion_iterations": [0, 16]}}},
+            r"diagnostics\.erosion_iterations is 16.*more than 15 leave nothing",
+        ),
         ({"evaluate": {"lesion_size_percentiles": [60, 40]}}, r"are 60 and 40; the first must lie below"),
         (
             {
@@ -161,6 +176,12 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
 def test_an_impossible_study_is_one_readable_error(demo, change, message):
     with pytest.raises(ValueError, match="(?s)" + message):
         check_study(merged(demo, change))
+
+
+def test_the_whole_grid_is_fine_for_models_that_erase_no_half(demo):
+    models = ["2d-none", "3d-cube-noise"]
+    study = {"table_1_models": models, "models": models, "table_2_models": [], "example_model": "2d-none"}
+    check_study(merged(demo, {"preprocess": {"crop": False}, "study": study}))
 
 
 def test_missing_data_are_named_all_at_once_and_only_until_they_are_listed(paper, tmp_path):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from spatial_erasing.grids import Grid
 from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.intensity import scale_brain
+from spatial_erasing.preprocess.lesions import label_lesion, unite_lesions
+from spatial_erasing.preprocess.oddities import warn_of_brain, warn_of_parts
 from spatial_erasing.preprocess.register import register_to_template
 from spatial_erasing.preprocess.resample import (
     isotropic_grid,
@@ -19,11 +22,18 @@ from spatial_erasing.preprocess.resample import (
     turned_grid,
 )
 from spatial_erasing.preprocess.settings import BrainSettings
-from spatial_erasing.preprocess.strip import mask_brain, require_plausible_brain
+from spatial_erasing.preprocess.strip import (
+    component_shares,
+    mask_brain,
+    mask_stripped_scan,
+    require_plausible_brain,
+)
+from spatial_erasing.preprocess.zero import heads_above_zero, stripped_above_zero
 from spatial_erasing.volumes import Volume
 
 # A skull strip's rim and a tracing's never agree to the voxel; a lesion that loses more deserves a look.
 WARNED_OUTSIDE_PERCENT = 1.0
+MISPLACED_PERCENT = 50.0  # a skull strip loses part of a lesion, hardly most of it
 
 
 @dataclass(frozen=True)
@@ -68,13 +78,13 @@ def prepare_brain(
     Raises:
         ValueError: a scan, mask or lesion that cannot be used, with what was found and what to do.
     """
-    t1 = scans["t1"]
     others = [*scans.values(), *lesions, *([brain_mask] if brain_mask and skull_strip == "given" else [])]
     for other in others:
-        require_same_grid(t1, other)
-    grid, brain = find_brain(
-        t1, brain_mask=brain_mask, skull_strip=skull_strip, settings=settings, device=device
+        require_same_grid(scans["t1"], other)
+    scans, grid, brain, odd = locate_brain(
+        scans, brain_mask=brain_mask, skull_strip=skull_strip, settings=settings, device=device
     )
+    lesions = [label_lesion(lesion, brain_ml=brain.sum() * grid.voxel_ml) for lesion in lesions]
     lesion = unite_lesions(lesions, grid, brain=brain)
 
     region = brain | lesion if settings.crop else np.ones_like(brain)
@@ -91,15 +101,56 @@ def prepare_brain(
             )
     centred = bounding_box(box_brain if settings.crop else np.ones_like(box_brain))
     measures = measure_brain(box_brain, box_lesion, centred=centred, voxel_ml=grid.voxel_ml)
+    odd += warn_of_brain(sequences, box_brain, grid=box_grid, scan=scan_grid(scans["t1"]))
     return PreparedBrain(
         sequences,
         box_brain,
         box_lesion,
-        grids={"scan": scan_grid(t1), "resampled": grid, "brain": box_grid},
+        grids={"scan": scan_grid(scans["t1"]), "resampled": grid, "brain": box_grid},
         centred=centred,
         measures=measures | ranges["t1"],
-        warnings=collect_warnings([*scans.values(), *lesions], measures),
+        warnings=collect_warnings([*scans.values(), *lesions], measures) + odd,
     )
+
+
+def locate_brain(
+    scans: dict[str, Volume],
+    *,
+    brain_mask: Volume | None,
+    skull_strip: str,
+    settings: BrainSettings,
+    device: str,
+) -> tuple[dict[str, Volume], Grid, np.ndarray, tuple[str, ...]]:
+    """The scans with their zero below the brain, the grid of the brain, its mask, and what is odd about it.
+
+    Args:
+        scans: as read, by the name of their sequence.
+        brain_mask: as in `find_brain`, like all others.
+
+    Raises:
+        ValueError: there is no plausible brain, or the scans are not from 0 to 1 though they should be.
+    """
+    measured = scans
+    if is_stripped := skull_strip == "none":
+        scans = {name: stripped_above_zero(scan) for name, scan in scans.items()}
+        with _about(scans["t1"].path):
+            brain_mask, skull_strip = mask_stripped_scan(scans["t1"]), "given"
+    find = partial(
+        find_brain, brain_mask=brain_mask, skull_strip=skull_strip, settings=settings, device=device
+    )
+    grid, brain = find(scans["t1"])
+    if not is_stripped:
+        scans = heads_above_zero(scans, grid, brain)
+        if scans["t1"] is not measured["t1"]:  # a network sees the head as it would have been
+            grid, brain = find(scans["t1"])
+    for name, scan in scans.items():
+        if settings.percentiles_of == "none" and scan is not measured[name]:
+            raise ValueError(
+                f"preprocess.percentiles_of is none, which expects intensities from 0 to 1, but "
+                f"{scan.warnings[-1]} Or set preprocess.percentiles_of to brain."
+            )
+    odd = brain_mask.warnings if is_stripped else warn_of_parts(component_shares(brain))
+    return scans, grid, brain, odd
 
 
 def find_brain(
@@ -138,25 +189,6 @@ def _about(path: Path | None) -> Iterator[None]:
         raise ValueError(f"{path}: {error}") from error
 
 
-def unite_lesions(lesions: list[Volume], grid: Grid, *, brain: np.ndarray) -> np.ndarray:
-    """The union of a subject's lesion files on `grid`, bool; every label of 1 or more counts.
-
-    Raises:
-        ValueError: no labelled voxel, or none inside the brain.
-    """
-    united = np.zeros(grid.shape, dtype=bool)
-    for lesion in lesions:
-        labelled = Volume((lesion.intensities > 0.5).astype(np.float32), lesion.affine, lesion.path)
-        united |= resample_to_grid(labelled, grid, interpolation="nearest") > 0.5
-    if lesions and not (united & brain).any():
-        found = "lies wholly outside the brain" if united.any() else "holds no labelled voxel"
-        raise ValueError(
-            f"{lesions[0].path}: the lesion {found}. Compare it with its scan in a viewer (a wrong affine or "
-            f"a failed skull strip are the usual causes), or leave out this subject."
-        )
-    return united
-
-
 def measure_brain(
     brain: np.ndarray, lesion: np.ndarray, *, centred: tuple, voxel_ml: float
 ) -> dict[str, float]:
@@ -182,7 +214,10 @@ def collect_warnings(volumes: Iterable[Volume], measures: dict[str, float]) -> t
     found = [warning for volume in volumes for warning in volume.warnings]
     outside_percent = measures["lesion_outside_brain_percent"]
     if outside_percent >= WARNED_OUTSIDE_PERCENT:
-        found.append(
-            f"{outside_percent:.0f} % of the lesion lie outside the brain mask: look at the skull strip."
+        advice = (
+            "compare the lesion with its scan in a viewer; it may be misplaced or another subject's"
+            if outside_percent >= MISPLACED_PERCENT
+            else "look at the skull strip"
         )
+        found.append(f"{outside_percent:.0f} % of the lesion lie outside the brain mask: {advice}.")
     return tuple(found)

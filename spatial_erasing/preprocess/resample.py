@@ -11,6 +11,7 @@ INTERPOLATORS = {"cubic": sitk.sitkBSpline, "linear": sitk.sitkLinear, "nearest"
 # How many voxels beyond the target an interpolator looks. A cubic B-spline weighs a voxel k away by 0.268^k:
 # 12 voxels leave 1e-7 of it, the precision of float32.
 REACH_VOXELS = {"cubic": 12, "linear": 1, "nearest": 1}
+TOLERANCE_VOXELS = 0.1  # how far two grids that are said to be one may lie apart
 
 
 def scan_grid(scan: Volume) -> Grid:
@@ -84,19 +85,30 @@ def _part_around(volume: Volume, grid: Grid, *, reach_voxels: int) -> tuple[slic
     return tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
 
 
-def require_same_grid(scan: Volume, other: Volume, *, tolerance_mm: float = 1e-2) -> None:
+def require_same_grid(scan: Volume, other: Volume) -> None:
     """Refuse a mask or second sequence that does not lie voxel for voxel on its scan.
+
+    The corners of both grids are compared, where a turned or scaled header shows most: each must land within
+    a tenth of the smallest edge of a voxel.
 
     Raises:
         ValueError: naming both files and what differs.
     """
+    grid = scan_grid(scan)
+    tolerance_mm = TOLERANCE_VOXELS * grid.voxel_sizes_mm.min()
     if scan.intensities.shape != other.intensities.shape:
         found = f"shape {other.intensities.shape}, the scan has {scan.intensities.shape}"
-    elif (offset_mm := np.abs(scan.affine - other.affine).max()) > tolerance_mm:
-        found = f"an affine that differs by up to {offset_mm:.3g}"
+    elif (offset_mm := _largest_offset_mm(grid, scan_grid(other))) > tolerance_mm:
+        found = f"corners that lie up to {offset_mm:.3g} mm off, expected at most {tolerance_mm:.2g} mm"
     else:
         return
     raise ValueError(
         f"{other.path} does not lie on the voxel grid of {scan.path}: it has {found}. "
         f"Resample it onto the scan with nearest-neighbour interpolation, or leave out this subject."
     )
+
+
+def _largest_offset_mm(grid: Grid, other: Grid) -> float:
+    """Distance between the corners of two grids of one shape, the largest of the eight."""
+    world = Grid((1, 1, 1), np.eye(4))
+    return float(np.linalg.norm(grid.corners_in(world) - other.corners_in(world), axis=1).max())

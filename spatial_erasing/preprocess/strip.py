@@ -11,12 +11,16 @@ from scipy import ndimage
 
 from spatial_erasing.grids import Grid
 from spatial_erasing.packages import STRIPPERS, install_command
+from spatial_erasing.preprocess.downsample import bounding_box
+from spatial_erasing.preprocess.oddities import warn_of_parts
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.settings import NETWORKS
+from spatial_erasing.preprocess.zero import ringing_level, stripped_above_zero
 from spatial_erasing.volumes import Volume
 
 METHODS = (*NETWORKS, "given", "none")
 HD_BET_SPACING_MM = 1.5  # what its network was trained at
+KEPT_SHARE = 0.05  # of a stripped scan's signal: a cerebellum is 10 %, an eye 0.5 %
 
 
 def mask_brain(
@@ -34,7 +38,7 @@ def mask_brain(
             )
         return resample_to_grid(brain_mask, grid, interpolation="nearest") > 0.5
     if skull_strip == "none":
-        mask = Volume(brain_of_stripped_scan(scan.intensities).astype(np.float32), scan.affine, scan.path)
+        mask = mask_stripped_scan(stripped_above_zero(scan))
         return resample_to_grid(mask, grid, interpolation="nearest") > 0.5
     # a fraction of the spline's time; the masks of both differ in single voxels
     head = resample_to_grid(scan, grid, interpolation="linear")
@@ -125,27 +129,69 @@ def _hd_bet() -> Callable:
     return hd_bet
 
 
-def brain_of_stripped_scan(scan: np.ndarray) -> np.ndarray:
-    """Brain mask of a scan whose skull is gone: what is positive, largest component, holes filled.
+def mask_stripped_scan(scan: Volume) -> Volume:
+    """Brain mask of a scan whose skull is gone, on its own voxels, 0 and 1, with what is odd about its parts.
 
     Resampling rings around the brain in some data sets; what is below 1 % of the 99th percentile of the
     positive values is ringing, not brain.
+
+    Args:
+        scan: as `zero.stripped_above_zero` returns it.
     """
-    positive = scan[scan > 0]
-    if positive.size == 0:
+    signal = scan.intensities
+    level = ringing_level(signal)
+    if level == 0:
         raise ValueError("the scan holds no positive voxel. Look at the file, or leave out this subject.")
-    mask = scan > 0.01 * np.percentile(positive, 99)
-    return fill_holes(largest_component(mask))
+    is_signal = signal > level
+    box = _box_around(is_signal)  # most of a scan is background
+    kept, shares = large_components(is_signal[box])
+    mask = np.zeros(signal.shape, dtype=np.float32)
+    mask[box] = fill_holes(kept)
+    return Volume(mask, scan.affine, scan.path, warn_of_parts(shares, kept_share=KEPT_SHARE))
+
+
+def brain_of_stripped_scan(scan: np.ndarray) -> np.ndarray:
+    """Brain mask of a scan whose skull is gone, bool: `mask_stripped_scan` without a file."""
+    return mask_stripped_scan(stripped_above_zero(Volume(scan, np.eye(4)))).intensities > 0.5
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
     """The largest face-connected component of a mask, bool of the same shape."""
-    components, count = ndimage.label(mask)
-    if count == 0:
-        return np.zeros_like(mask)
-    sizes = np.bincount(components.ravel())
-    sizes[0] = 0
-    return components == sizes.argmax()
+    return large_components(mask, minimum_share=1.0)[0]
+
+
+def large_components(mask: np.ndarray, *, minimum_share: float = KEPT_SHARE) -> tuple[np.ndarray, np.ndarray]:
+    """The largest face-connected component and those with at least this share of the mask, bool.
+
+    An empty slice cuts a brain into parts that all belong to it; a crumb of skull or an eye does not.
+
+    Returns:
+        The components that are kept, and the share of each component in the mask, the largest first.
+    """
+    components, shares = _components(mask)
+    if not len(shares):
+        return np.zeros_like(mask), shares
+    is_kept = shares >= minimum_share
+    is_kept[largest := shares.argmax()] = True
+    alone = is_kept.sum() == 1  # the usual case, and three times as fast
+    kept = components == largest + 1 if alone else np.concatenate([[False], is_kept])[components]
+    return kept, np.sort(shares)[::-1]
+
+
+def component_shares(brain: np.ndarray) -> np.ndarray:
+    """The share of each face-connected component in a mask that is not empty, the largest first."""
+    return np.sort(_components(brain[_box_around(brain)])[1])[::-1]
+
+
+def _box_around(mask: np.ndarray) -> tuple[slice, ...]:
+    return tuple(slice(a, b) for a, b in zip(*bounding_box(mask), strict=True))
+
+
+def _components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The number of the component at each voxel, 0 outside, and the share of each in the mask."""
+    components, _ = ndimage.label(mask)
+    sizes = np.bincount(components.ravel())[1:]
+    return components, sizes / max(sizes.sum(), 1)
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:

@@ -31,7 +31,8 @@ def anomaly_score(
         Score of at least 0, float16, shape (X, Y, Z).
 
     Raises:
-        ValueError: the shapes differ or are not 3-D, or the distance is not a finite float16.
+        ValueError: the shapes differ or are not 3-D, the distance is not a finite float16, or erosion leaves
+            nothing of the brain.
     """
     if not scan.shape == reconstruction.shape == brain.shape or scan.ndim != 3:
         raise ValueError(
@@ -45,7 +46,14 @@ def anomaly_score(
             f"near [0, 1] and at most {LARGEST_SCORE:g} apart. The training has probably diverged: look at "
             "its history.csv and train the model again."
         )
-    distance *= erode_in_plane(brain, erosion_iterations)
+    eroded = erode_in_plane(brain, erosion_iterations)
+    if brain.any() and not eroded.any():
+        raise ValueError(
+            f"score.erosion_iterations is {erosion_iterations}, which leaves nothing of a brain of "
+            f"{int(brain.sum())} voxels: every score would be 0. Write a smaller number, 2 for a grid of 64 "
+            "voxels, and run the same command again."
+        )
+    distance *= eroded
     return median_filter(distance, median_size_voxels).astype(np.float16)
 
 

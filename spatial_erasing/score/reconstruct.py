@@ -16,7 +16,7 @@ def reconstruct(network: SpatialVAE, volumes: np.ndarray, *, batch_size: int) ->
     Args:
         network: trained, in evaluation mode, on its device.
         volumes: intensities in [0, 1], shape (subjects, X, Y, Z).
-        batch_size: samples (slices or volumes) at a time.
+        batch_size: axial slices at a time of a 2-D network; a 3-D network takes one volume at a time.
     """
     is_flat = network.settings.spatial_dims == 2
     device = next(network.parameters()).device

@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from analytic_head import VARIANTS, intensities_at, sample, variant
+from analytic_head import VARIANTS, intensities_at, rotation, sample, variant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -172,7 +172,7 @@ def test_rounding_in_a_header_adds_and_loses_no_plane():
     ("shape", "shift_mm", "finding"),
     [
         ((23, 19, 18), 0.0, r"it has shape \(23, 19, 18\), the scan has \(23, 19, 17\)"),
-        ((23, 19, 17), 0.5, r"it has an affine that differs by up to 0\.5"),
+        ((23, 19, 17), 0.5, r"it has corners that lie up to 0\.5 mm off, expected at most 0\.1 mm"),
     ],
 )
 def test_a_mask_on_another_grid_is_refused_by_name(shape, shift_mm, finding):
@@ -183,6 +183,36 @@ def test_a_mask_on_another_grid_is_refused_by_name(shape, shift_mm, finding):
         ValueError, match=rf"lesion\.nii does not lie on the voxel grid of noise\.nii: {finding}.*Resample"
     ):
         require_same_grid(scan, Volume(np.zeros(shape, np.float32), affine, "lesion.nii"))
+
+
+@pytest.mark.parametrize(
+    ("change", "is_refused"),
+    [
+        (rotation((0.6, 0, 0)), True),
+        (rotation((0, 0, -0.6)), True),
+        (1.009 * np.eye(3), True),
+        (rotation((0.02, 0, 0)), False),
+        (1.0002 * np.eye(3), False),
+        (np.eye(3), False),
+    ],
+)
+@pytest.mark.parametrize("spacing_mm", [0.7, 1.0, 2.2])
+def test_grids_are_one_where_their_corners_land_within_a_tenth_of_a_voxel(change, is_refused, spacing_mm):
+    size = round(150 / spacing_mm)
+    affine = np.diag([spacing_mm, spacing_mm, 3.0, 1.0])
+    affine[:3, 3] = -70
+    moved = affine.copy()
+    moved[:3, :3] = change @ affine[:3, :3]
+    moved[:3, 3] = change @ affine[:3, 3] + 0.02  # mm
+    scan, mask = (
+        Volume(np.broadcast_to(np.float32(0), (size, size, 50)), where, name)
+        for where, name in ((affine, "scan.nii"), (moved, "mask.nii"))
+    )
+    if is_refused:
+        with pytest.raises(ValueError, match=r"mask\.nii .* corners that lie up to [01]\.\d+ mm off"):
+            require_same_grid(scan, mask)
+    else:
+        require_same_grid(scan, mask)
 
 
 def test_a_mask_whose_header_was_rounded_is_accepted():

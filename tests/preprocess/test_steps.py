@@ -91,9 +91,13 @@ def test_without_cropping_the_whole_grid_is_kept_and_centred():
     assert np.abs(found.sequences["t1"][box] - cropped.sequences["t1"]).max() < 1e-6
 
 
-def test_a_lesion_that_reaches_beyond_the_brain_is_a_warning_with_its_share():
+@pytest.mark.parametrize(
+    ("place", "advice"),
+    [(-26, "look at the skull strip"), (-31, "compare the lesion with its scan in a viewer")],
+)
+def test_a_lesion_that_reaches_beyond_the_brain_is_a_warning_with_its_share(place, advice):
     assert prepared(lesion=True).warnings == ()
-    beyond = variant("RAS", lambda points: np.linalg.norm(points - [-28, 0, 0], axis=-1) < 8)
+    beyond = variant("RAS", lambda points: np.linalg.norm(points - [place, 0, 0], axis=-1) < 8)
     found = prepare_brain(
         {"t1": variant("RAS")},
         lesions=[beyond],
@@ -103,9 +107,8 @@ def test_a_lesion_that_reaches_beyond_the_brain_is_a_warning_with_its_share():
     )
     share = found.measures["lesion_outside_brain_percent"]
     assert share > 5
-    assert found.warnings == (
-        f"{share:.0f} % of the lesion lie outside the brain mask: look at the skull strip.",
-    )
+    (warning,) = found.warnings
+    assert warning.startswith(f"{share:.0f} % of the lesion lie outside the brain mask: {advice}")
 
 
 def brain_box():

@@ -19,10 +19,11 @@ from spatial_erasing.preprocess.strip import (
     fill_holes,
     largest_component,
     mask_brain,
+    mask_stripped_scan,
     require_plausible_brain,
     strip_skull,
 )
-from spatial_erasing.volumes import read_volume
+from spatial_erasing.volumes import Volume, read_volume
 
 MASKS = arrays_of.arrays(bool, st.tuples(*[st.integers(1, 7)] * 3))
 
@@ -57,6 +58,16 @@ def test_the_brain_of_a_stripped_scan_is_whole_in_spite_of_holes_ringing_and_cru
     scan[ring] = np.random.default_rng(0).normal(scale=2.5, size=ring.sum()).clip(-7, 7)
     scan[0:2, 0:2, 0:2] = 500  # a crumb of skull in the corner
     assert np.array_equal(brain_of_stripped_scan(scan), brain)
+
+
+def test_an_empty_slice_does_not_cost_what_lies_beyond_it():
+    scan = np.where(ball(), 800.0, 0.0)
+    scan[:, :, 13] = 0
+    assert np.array_equal(brain_of_stripped_scan(scan), scan > 0)
+    mask = mask_stripped_scan(Volume(scan, np.eye(4), "scan.nii"))
+    assert np.array_equal(mask.intensities > 0, scan > 0)
+    share = 100 * (scan[:, :, :13] > 0).sum() / (scan > 0).sum()
+    assert mask.warnings[0].startswith(f"{share:.1f} % of the brain mask are not connected")
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 5e4])

@@ -157,7 +157,7 @@ BAD_INPUT = {
         "the brain mask holds 0 ml",
         "widen preprocess.brain_range_ml",
     ),
-    "lesion shifted": (lambda row: move_lesion(row, shift_mm=4), LESION, "differs by up to 4", "Resample it"),
+    "lesion shifted": (lambda row: move_lesion(row, shift_mm=4), LESION, "up to 4 mm off", "Resample it"),
     "lesion on another grid": (
         lambda row: move_lesion(row, values=corner()[:20]),
         LESION,

@@ -77,6 +77,17 @@ def test_modules_and_functions_stay_short(path):
             assert node.end_lineno - node.lineno - docstring <= 50, node.name
 
 
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_that_chooses_a_device_says_how_it_computes_there(script):
+    """Otherwise cuDNN rounds to TF32 and is not deterministic."""
+    calls = [
+        node.func.id
+        for node in ast.walk(ast.parse(script.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    assert ("prepare_process" in calls) >= ("choose_device" in calls)
+
+
 def imported(path):
     """Packages that a file imports, wherever in it."""
     names = set()

@@ -206,12 +206,18 @@ def training_minutes(wildcards, threads):
     )
 
 
+def samples_at_a_time(wildcards):
+    """What a network reconstructs at once: axial slices in 2-D, always one volume in 3-D."""
+    dims = network_of(wildcards)["dims"]
+    return config["score"]["batch_size"] if dims == 2 else 1
+
+
 def reconstruction_mb(wildcards, threads):
-    """Memory of a network that reconstructs; in 3-D it sees one volume at a time."""
-    network = network_of(wildcards)
-    batch_size = config["score"]["batch_size"] if network["dims"] == 2 else 1
+    """Memory of a network that reconstructs."""
     return resources.training_mb(
-        expected_subjects([wildcards.cohort]), batch_size=batch_size, **network
+        expected_subjects([wildcards.cohort]),
+        batch_size=samples_at_a_time(wildcards),
+        **network_of(wildcards),
     )
 
 

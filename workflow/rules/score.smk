@@ -30,7 +30,12 @@ rule reconstruct_scans:
         runtime=growing(60),
     params:
         device=config["train"]["device"],
-        batch_size=config["score"]["batch_size"],
+        computing={
+            "precision": "float32",
+            "compile": False,
+            "deterministic": config["train"]["deterministic"],
+        },
+        batch_size=samples_at_a_time,
         code=code_fingerprint("reconstruct_scans"),
     script:
         "../scripts/reconstruct_scans.py"

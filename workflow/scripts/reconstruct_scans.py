@@ -9,12 +9,13 @@ from spatial_erasing.logs import log_to
 from spatial_erasing.maker import describe_maker
 from spatial_erasing.score.reconstruct import reconstruct
 from spatial_erasing.train.checkpoint import load_network
-from spatial_erasing.train.device import choose_device, device_name, keep_freed_memory
+from spatial_erasing.train.device import choose_device, device_name, prepare_process
+from spatial_erasing.train.settings import ComputeSettings
 
 log_to(snakemake.log[0])
 
 torch.set_num_threads(snakemake.threads)
-keep_freed_memory()
+prepare_process(ComputeSettings(**snakemake.params.computing))
 device = choose_device(snakemake.params.device)
 network = load_network(snakemake.input.weights, device)
 for split, path in snakemake.output.items():

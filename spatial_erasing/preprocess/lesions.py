@@ -1,0 +1,92 @@
+"""A subject's lesion files: which of their voxels are lesion, and whether that can be a lesion at all."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from spatial_erasing.grids import Grid
+from spatial_erasing.preprocess.resample import resample_to_grid, scan_grid
+from spatial_erasing.volumes import Volume
+
+LARGEST_SHARE = 0.5  # of the brain: a stroke of a whole hemisphere stays below it
+LABELS_AT_MOST = 20  # different ones; a mask that was stored from 0 to 255 after smoothing has more
+# Numbered lesions hardly touch each other, the steps of a graded mask always do.
+GRADED_SHARE = 0.05  # of neighbouring lesion voxels that differ
+WHOLE_NUMBER = 1e-3  # how far rounding in a header's slope may move a label
+
+
+def label_lesion(lesion: Volume, *, brain_ml: float) -> Volume:
+    """The lesion file as 0 and 1: labels of 1 or more count, of a graded mask the upper half of its range.
+
+    Args:
+        lesion: as read.
+        brain_ml: volume of the brain, which a graded lesion cannot fill.
+
+    Raises:
+        ValueError: a graded file fills more than half of a brain, as a scan does.
+    """
+    values, said = lesion.intensities, ()
+    positive = values[values > 0]
+    largest = float(positive.max(initial=0))
+    if largest <= 1.5 or not is_graded(values, positive):
+        level = 0.5
+    else:
+        level = largest / 2
+        filled_ml = (values > 0.05 * np.percentile(positive, 99)).sum() * scan_grid(lesion).voxel_ml
+        require_plausible_lesion(filled_ml, brain_ml, path=lesion.path)
+        said = (
+            f"{lesion.path} is graded from 0 to {largest:g}: voxels of {level:g} or more count as lesion. "
+            f"Store 0 and 1 if you mean others.",
+        )
+    mask = values >= level if said else values > level
+    return replace(lesion, intensities=mask.astype(np.float32), warnings=(*lesion.warnings, *said))
+
+
+def is_graded(values: np.ndarray, positive: np.ndarray) -> bool:
+    """Whether a mask with values above 1 is a matter of degree: neither labels nor numbered lesions.
+
+    Args:
+        values: of the whole mask.
+        positive: those above 0.
+    """
+    if (np.abs(positive - positive.round()) > WHOLE_NUMBER).any():
+        return True
+    if len(np.unique(positive.round())) <= LABELS_AT_MOST:
+        return False
+    both = (values[1:] > 0) & (values[:-1] > 0)
+    return (values[1:][both] != values[:-1][both]).mean() > GRADED_SHARE if both.any() else False
+
+
+def unite_lesions(lesions: list[Volume], grid: Grid, *, brain: np.ndarray) -> np.ndarray:
+    """The union of a subject's lesion files on `grid`, bool; every label of 1 or more counts.
+
+    Raises:
+        ValueError: no labelled voxel, more than half of the brain, or none inside the brain.
+    """
+    united = np.zeros(grid.shape, dtype=bool)
+    for lesion in lesions:
+        labelled = Volume((lesion.intensities > 0.5).astype(np.float32), lesion.affine, lesion.path)
+        united |= resample_to_grid(labelled, grid, interpolation="nearest") > 0.5
+        lesion_ml, brain_ml = (mask.sum() * grid.voxel_ml for mask in (united, brain))
+        require_plausible_lesion(lesion_ml, brain_ml, path=lesion.path)
+    if lesions and not (united & brain).any():
+        found = "lies wholly outside the brain" if united.any() else "holds no labelled voxel"
+        raise ValueError(
+            f"{lesions[0].path}: the lesion {found}. Compare it with its scan in a viewer (a wrong affine or "
+            f"a failed skull strip are the usual causes), or leave out this subject."
+        )
+    return united
+
+
+def require_plausible_lesion(lesion_ml: float, brain_ml: float, *, path: object) -> None:
+    """Refuse a lesion that fills more than half of its brain.
+
+    Raises:
+        ValueError: with both volumes.
+    """
+    if lesion_ml > LARGEST_SHARE * brain_ml:
+        raise ValueError(
+            f"{path}: the lesion holds {lesion_ml:.0f} ml, the brain {brain_ml:.0f} ml; expected at most "
+            f"half of it. The file is probably a brain mask, a scan or an inverted mask. Name the lesion's "
+            f"own file, with 1 or more inside it and 0 elsewhere, or leave out this subject."
+        )
