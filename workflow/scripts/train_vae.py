@@ -29,7 +29,8 @@ network = make_network(model, grid_voxels, values=params.network, seed=seed, dev
 settings = training_settings(model, values=params.training, computing=computing, seed=seed)
 trainer = make_trainer(network, training, validation, settings)
 checkpoint = checkpoint_folder(trainer, Path(snakemake.output.weights).parent, code=params.code)
-curves = CurveWriter(f"results/logs/tensorboard/{model.name}-{percent}-{seed}/{checkpoint.name}")
+name = f"{model.name}-{percent}-{seed}/{checkpoint.name.removeprefix('checkpoint-')}"
+curves = CurveWriter(f"results/logs/tensorboard/{name}")
 best_weights = trainer.run(checkpoint=checkpoint / "latest.pt", observe=curves)
 progress = trainer.progress
 write_rows(snakemake.output.history, progress.history, columns=progress.history[0])
