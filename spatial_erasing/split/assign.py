@@ -64,6 +64,22 @@ def split_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dic
     return counts | {last: subjects - sum(counts.values())}
 
 
+def filled_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dict[str, int]:
+    """The counts of `split_sizes`, none of them 0 but where the config says so.
+
+    Raises:
+        ValueError: sizes that do not fit, or a split that would be empty though its size is not zero.
+    """
+    counts = split_sizes(sizes, subjects=subjects, group=group)
+    for split, count in counts.items():
+        if count < 1 and sizes[split] > 0:
+            raise ValueError(
+                f"{group}: the split {split} would hold no subject of {subjects} (size {sizes[split]}). "
+                f"Add subjects or change split.sizes.{group}."
+            )
+    return counts
+
+
 def assign_splits(
     scanners: Mapping[Subject, str], *, sizes: Mapping[str, float], seed: int, group: str
 ) -> dict[Subject, str]:
@@ -72,13 +88,7 @@ def assign_splits(
     Raises:
         ValueError: sizes that do not fit, or a split that would be empty though its size is not zero.
     """
-    counts = split_sizes(sizes, subjects=len(scanners), group=group)
-    for split, count in counts.items():
-        if count < 1 and sizes[split] > 0:
-            raise ValueError(
-                f"{group}: the split {split} would hold no subject of {len(scanners)} (size {sizes[split]}). "
-                f"Add subjects or change split.sizes.{group}."
-            )
+    counts = filled_sizes(sizes, subjects=len(scanners), group=group)
     order = stratified_order(scanners, seed=seed, purpose="split")
     assigned, first = {}, 0
     # by size, not by count: halves of 5 and of 6 subjects are then cut in the same order

@@ -35,7 +35,7 @@ rule write_table_1:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        title=config["study"]["title"],
+        title=lambda wildcards: config["study"]["title"],
         models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
         cohorts={
             cohort: config["report"]["paper_cohorts"].get(cohort) for cohort in LESION
@@ -72,7 +72,7 @@ rule write_table_2:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        title=config["study"]["title"],
+        title=lambda wildcards: config["study"]["title"],
         models=config["study"]["table_2_models"],
         cohorts={
             cohort: config["report"]["paper_cohorts"].get(cohort)
@@ -110,7 +110,7 @@ rule write_claims:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        title=config["study"]["title"],
+        title=lambda wildcards: config["study"]["title"],
         paper_cohorts=config["report"]["paper_cohorts"],
         samples=config["evaluate"]["bootstrap_samples"],
         intervals=config["evaluate"]["intervals"],
@@ -490,7 +490,7 @@ rule write_front_page:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        title=config["study"]["title"],
+        title=lambda wildcards: config["study"]["title"],
         models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
         cohorts={
             cohort: config["report"]["paper_cohorts"].get(cohort) for cohort in LESION
