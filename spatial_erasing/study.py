@@ -99,6 +99,7 @@ def check_study(config: Mapping) -> None:
     """
     findings = [
         *_cohort_findings(config),
+        *_phantom_findings(config),
         *_grid_findings(config),
         *_threshold_findings(config),
         *order_findings(config),
@@ -143,6 +144,14 @@ def _download_findings(ingest: Mapping) -> Iterator[str]:
                 f"ingest.cohorts.{cohort}.path is {source['path']}, but ingest.downloads has "
                 f"{', '.join(known) or 'no entry'}{did_you_mean(archive, known)}; write its url there"
             )
+
+
+def _phantom_findings(config: Mapping) -> Iterator[str]:
+    """Lesion cohorts of phantoms that will have no lesion."""
+    made = config["phantom"]["cohorts"]
+    for cohort in config["study"]["lesion_cohorts"]:
+        if cohort in made and made[cohort]["kind"] == "healthy":
+            yield f"phantom.cohorts.{cohort}.kind is healthy; a lesion cohort needs lesions: brats or atlas"
 
 
 def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:

@@ -1,7 +1,7 @@
 """Who trains, validates and tests: a pure function of names, the same on every machine."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from spatial_erasing.seeds import hash_fraction
 
@@ -99,6 +99,31 @@ def assign_splits(
     return assigned
 
 
+def require_lesions(
+    splits: Mapping[Subject, str], scan_rows: Iterable[Mapping[str, str]], *, group: str
+) -> None:
+    """Refuse a lesion cohort of which a whole split has no lesion mask: it has no Dice, hence no threshold.
+
+    Args:
+        splits: the split of every subject of the group.
+        scan_rows: the scans, with the mask files in `lesion`, a list in JSON; phantoms that are made straight
+            on the grid name no files there.
+        group: named in the error.
+
+    Raises:
+        ValueError: a validation or test split of which no subject has a mask.
+    """
+    labelled = {(row["cohort"], row["subject"]) for row in scan_rows if row["lesion"] != "[]"}
+    for split in sorted(set(splits.values())):
+        members = [subject for subject, place in splits.items() if place == split]
+        if labelled.isdisjoint(members):
+            raise ValueError(
+                f"{group}: none of the {len(members)} subjects of the {split} split has a lesion mask; "
+                "expected one at least. docs/data.md says where each reader looks for masks. Add them, or "
+                f"take {group} out of study.lesion_cohorts."
+            )
+
+
 def training_ranks(scanners: Mapping[Subject, str], *, seed: int) -> dict[Subject, float]:
     """Place of each training subject in [0, 1): below 0.2 are the nested 20 %, stratified by scanner.
 
@@ -125,8 +150,3 @@ def split_rows(
         }
         for cohort, name in sorted(splits)
     ]
-
-
-def in_fraction(ranks: Sequence[float], *, fraction_percent: float) -> list[bool]:
-    """Which training subjects belong to a nested fraction of the training data."""
-    return [rank < fraction_percent / 100 for rank in ranks]

@@ -204,6 +204,11 @@ VALUES = [
     ),
     ("integer key on the command line", "{study: {1: 2}}", r"study: the key 1 is not known"),
     (
+        "lesion cohort of healthy phantoms",
+        "phantom: {cohorts: {atlas: {kind: healthy}}}",
+        r"phantom\.cohorts\.atlas\.kind is healthy; a lesion cohort needs lesions",
+    ),
+    (
         "table in a folder with braces",
         "ingest: {cohorts: {healthy: {path: '/nowhere/{x}/t.csv'}}}",
         r"ingest\.cohorts\.healthy\.path: /nowhere/\{x\}/t\.csv",
