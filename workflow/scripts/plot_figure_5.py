@@ -4,6 +4,7 @@ import pandas as pd
 
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.logs import log_to
+from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_data_size import figure_data_size
 from spatial_erasing.report.style import save_figure
 from spatial_erasing.report.write import count_training_subjects
@@ -17,7 +18,7 @@ figure = figure_data_size(
     training_subjects=count_training_subjects(
         read_rows(snakemake.input.cohort_subjects), percents=snakemake.params.percents
     ),
-    intervals=pd.read_csv(snakemake.input.intervals),
+    intervals=Intervals(pd.read_csv(snakemake.input.intervals), snakemake.params.confidence_percent),
 )
 for path in snakemake.output:
     save_figure(figure, path)

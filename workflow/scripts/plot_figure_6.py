@@ -3,6 +3,7 @@
 import pandas as pd
 
 from spatial_erasing.logs import log_to
+from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_slices import figure_slices, read_slices
 from spatial_erasing.report.paper import paper_slice_auprc
 from spatial_erasing.report.style import save_figure
@@ -12,7 +13,7 @@ log_to(snakemake.log[0])
 figure = figure_slices(
     read_slices(snakemake.input.slices),
     paper_percent=paper_slice_auprc(snakemake.params.paper_cohorts),
-    intervals=pd.read_csv(snakemake.input.intervals),
+    intervals=Intervals(pd.read_csv(snakemake.input.intervals), snakemake.params.confidence_percent),
 )
 for path in snakemake.output:
     save_figure(figure, path)
