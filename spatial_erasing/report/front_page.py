@@ -83,7 +83,7 @@ def front_page(
 
 
 def _result(rows: pd.DataFrame, cohort: str) -> dict[str, object]:
-    """The model with the highest AUPRC on a cohort, and the best without a network; neither if all are NaN."""
+    """The model with the highest AUPRC on a cohort, and the best without a network; none if all are NaN."""
     ranked = rows[rows[_RANKED_BY].notna()]
     baselines = ranked[ranked.index.isin(BASELINE_NAMES)]
     networks = ranked[~ranked.index.isin(BASELINE_NAMES)]
