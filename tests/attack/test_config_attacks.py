@@ -1,6 +1,9 @@
 """Configs that cannot be meant, as overlays on the tiny study: one readable line each, before any job."""
 
 import copy
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -260,3 +263,48 @@ def test_what_yaml_allows_is_not_refused(tmp_path):
     check_config_files([overlay])
     overlay.write_text("")
     check_config_files([overlay])
+
+
+# case, overlay, the exit code, what Snakemake prints
+RUNS = [
+    ("integer key", b"1: 2\n", 1, r"overlay\.yaml, line 1: the key 1 is read as int; expected a name"),
+    (
+        "section twice",
+        b"score: {}\nscore: {}\n",
+        1,
+        r"overlay\.yaml, line 2: the key score stands in line 1 already",
+    ),
+    (
+        "NaN",
+        b"train: {optimisation: {learning_rate: .nan}}\n",
+        1,
+        r"learning_rate: nan is not a finite number",
+    ),
+    ("braces in a title", b'study: {title: "a {x} {{y}}"}\n', 0, r"This was a dry-run"),
+    ("braces in a folder", b"phantom: {label_maps: '{x}'}\n", 0, r"This was a dry-run"),
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "content, code, expected", [case[1:] for case in RUNS], ids=[case[0] for case in RUNS]
+)
+def test_snakemake_itself_prints_one_line_and_no_traceback(content, code, expected, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_bytes(content)
+    (tmp_path / "run" / "{x}").mkdir(parents=True)
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "1",
+        "--dry-run",
+        "--directory",
+        str(tmp_path / "run"),
+    ]
+    command += ["--configfile", str(ROOT / "tests/workflow/tiny.yaml"), str(overlay)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    printed = done.stdout + done.stderr
+    assert done.returncode == code and re.search(expected, printed)
+    assert not re.search(r"Traceback|TypeError|WildcardError", printed)

@@ -55,6 +55,8 @@ class Anything(dict):
     def __getitem__(self, name):
         if name in self.lists + self.numbers:
             return 1 if name in self.numbers else [1, 2]
+        if name == "borrowed":
+            return {self.text: self.text}
         if name in ("title", "model", "cohort"):
             return self.text
         return [self.text] if name in ("cohorts", "lesion_cohorts") else Anything(self.text)
@@ -108,6 +110,14 @@ def test_the_examples_say_how_they_were_chosen(caption, percentiles, printed):
     params = SimpleNamespace(percentiles=percentiles, model="3d-cube-noise")
     page = html.unescape(shown(caption, params=params))
     assert f"est subjects at {printed} of the subject-wise Dice of 3d-cube-noise" in page
+
+
+@pytest.mark.parametrize(
+    "borrowed, said",
+    [({}, "each cohort; the numbers"), ({"a": "b"}, "each cohort, but a takes that of b; the")],
+)
+def test_table_1_says_whose_threshold_a_cohort_has(borrowed, said):
+    assert said in shown("table_1.rst", params=SimpleNamespace(borrowed=borrowed))
 
 
 def test_the_workflow_s_text_is_about_the_config_that_is_shipped():
