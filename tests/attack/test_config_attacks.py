@@ -262,7 +262,7 @@ def test_what_yaml_allows_is_not_refused(tmp_path):
     overlay.write_text("a: &a {b: 1}\nc: {<<: *a, b: 2}\nd: [*a, *a]\n'1': 2\n'{x}': ü\nloop: &l [*l]\n")
     check_config_files([overlay])
     overlay.write_text("")
-    check_config_files([overlay])
+    check_config_files([overlay, tmp_path / "missing.yaml"])
 
 
 # case, overlay, the exit code, what Snakemake prints
