@@ -3,6 +3,9 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
+include: "workflow/rules/config_files.smk"
+
+
 configfile: workflow.source_path("config.yaml")
 
 

@@ -4,6 +4,9 @@ snakemake --cores 2 --snakefile tables_and_figures.smk
 """
 
 
+include: "workflow/rules/config_files.smk"
+
+
 configfile: workflow.source_path("config.yaml")
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from spatial_erasing.atomic import replaced_when_complete
-from spatial_erasing.split.assign import in_fraction
 
 Subject = tuple[str, str]  # cohort, subject
 # A spreadsheet runs a cell that begins with one of these (or its wide form) as a formula; a quote in front
@@ -100,6 +99,11 @@ def concatenate_tables(paths: Iterable[str | Path], target: str | Path) -> None:
 def scanners_of(scan_rows: Iterable[Mapping[str, str]]) -> dict[Subject, str]:
     """The scanner of every subject that was found."""
     return {(row["cohort"], row["subject"]): row["scanner"] for row in scan_rows if row["status"] == "found"}
+
+
+def in_fraction(ranks: Sequence[float], *, fraction_percent: float) -> list[bool]:
+    """Which training subjects belong to a nested fraction of the training data."""
+    return [rank < fraction_percent / 100 for rank in ranks]
 
 
 def members(split_rows: Iterable[Mapping[str, str]], *, split: str, fraction_percent: float) -> set[Subject]:

@@ -7,12 +7,20 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError
 
+from spatial_erasing.config_values import (
+    erosion_findings,
+    number_findings,
+    order_findings,
+    reserved_findings,
+    share_findings,
+    standard_findings,
+)
 from spatial_erasing.ingest.cells import did_you_mean
 from spatial_erasing.ingest.kept import kept_list
 from spatial_erasing.ingest.source import download_of
 from spatial_erasing.models import BASELINE_NAMES, parse_model
 from spatial_erasing.paths import expand_path
-from spatial_erasing.split.assign import split_sizes
+from spatial_erasing.split.assign import filled_sizes
 
 
 @dataclass(frozen=True, order=True)
@@ -66,11 +74,13 @@ def check_schema(config: Mapping, schema: Mapping) -> None:
     Raises:
         ValueError: the key, the value found and what is allowed, one line a finding.
     """
-    findings = sorted(Draft202012Validator(schema).iter_errors(dict(config)), key=lambda e: list(e.path))
+    errors = Draft202012Validator(schema).iter_errors(dict(config))
+    findings = [_explain(error) for error in sorted(errors, key=lambda e: list(map(str, e.path)))]
+    findings += number_findings(config)
     if findings:
         raise ValueError(
             "config.yaml (or an overlay given with --configfile) cannot be used:\n"
-            + "\n".join(f"  {_explain(finding)}" for finding in findings)
+            + "\n".join(f"  {finding}" for finding in findings)
             + "\nCorrect it and run the same command again. Every key is explained in config.yaml."
         )
 
@@ -80,10 +90,12 @@ def _explain(error: ValidationError) -> str:
     place = ".".join(map(str, error.path)) or "the top level"
     if error.validator == "additionalProperties" and "properties" in error.schema:
         allowed = sorted(error.schema["properties"])
-        unknown = sorted(set(error.instance) - set(allowed))
+        unknown = sorted(map(str, set(error.instance) - set(allowed)))
         close = difflib.get_close_matches(unknown[0], allowed, n=1)
         hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(allowed)}"
         return f"{place}: the key {', '.join(unknown)} is not known; {hint}"
+    if error.validator == "pattern" and "description" in error.schema:
+        return f"{place}: {error.instance!r} is not {error.schema['description']}"
     return f"{place}: {error.message}"
 
 
@@ -95,12 +107,15 @@ def check_study(config: Mapping) -> None:
     """
     findings = [
         *_cohort_findings(config),
+        *_phantom_findings(config),
         *_grid_findings(config),
-        *_standard_findings(config),
+        *standard_findings(config),
         *_threshold_findings(config),
-        *_size_findings(config),
         *_half_findings(config),
-        *_erosion_findings(config),
+        *order_findings(config),
+        *erosion_findings(config),
+        *reserved_findings(config),
+        *share_findings(config),
     ]
     if findings:
         raise ValueError(
@@ -142,6 +157,14 @@ def _download_findings(ingest: Mapping) -> Iterator[str]:
             )
 
 
+def _phantom_findings(config: Mapping) -> Iterator[str]:
+    """Lesion cohorts of phantoms that will have no lesion."""
+    made = config["phantom"]["cohorts"]
+    for cohort in config["study"]["lesion_cohorts"]:
+        if cohort in made and made[cohort]["kind"] == "healthy":
+            yield f"phantom.cohorts.{cohort}.kind is healthy; a lesion cohort needs lesions: brats or atlas"
+
+
 def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:
     """How many synthetic subjects these cohorts will have, or None if any of them is real."""
     phantoms = config["phantom"]["cohorts"]
@@ -152,7 +175,7 @@ def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:
 
 def _size_finding(sizes: Mapping, subjects: int, group: str) -> Iterator[str]:
     try:
-        split_sizes(sizes, subjects=subjects, group=group)
+        filled_sizes(sizes, subjects=subjects, group=group)
     except ValueError as error:
         yield str(error).replace("\n", "\n  ")
 
@@ -168,40 +191,8 @@ def _grid_findings(config: Mapping) -> Iterator[str]:
         )
     if (slices := config["train"]["erasing"]["maximum_slices"]) > grid[2]:
         yield f"train.erasing.maximum_slices is {slices}, the grid has {grid[2]} axial slices"
-    erasing = config["train"]["erasing"]
-    if not erasing["minimum_share"] < erasing["maximum_share"]:
-        yield "train.erasing.minimum_share must lie below maximum_share"
     if config["preprocess"]["register"] == "affine" and config["preprocess"]["resample"] == "none":
         yield "preprocess.register: affine needs new voxels: set preprocess.resample to cubic or linear"
-    if not config["preprocess"]["lower_percentile"] < config["preprocess"]["upper_percentile"]:
-        yield "preprocess.lower_percentile must lie below upper_percentile"
-
-
-def _standard_findings(config: Mapping) -> Iterator[str]:
-    """Sequences without a way to standardise or without its target, and targets that no curve can reach."""
-    study, standard = config["study"], config["preprocess"]["standard"]
-    cohorts = [
-        config["ingest"]["cohorts"].get(name, {"sequences": []})
-        for name in (*study["healthy_cohorts"], *study["lesion_cohorts"])
-    ]
-    for sequence in sorted({sequence for cohort in cohorts for sequence in cohort["sequences"]}):
-        way = config["preprocess"]["standardise"].get(sequence)
-        if way is None:
-            yield f"preprocess.standardise has no way for {sequence}; write {sequence}: median there"
-        elif config["phantom"]["straight_to_grid"] and way != "range":
-            yield (
-                f"phantom.straight_to_grid leaves preprocessing out, but preprocess.standardise.{sequence} "
-                f"is {way}; write range"
-            )
-        elif way not in ("range", "landmarks") and sequence not in standard[way]:
-            yield f"preprocess.standard.{way} has no target for {sequence}; write one beside {standard[way]}"
-    percentiles = standard["landmarks"]["percentiles"]
-    if percentiles != sorted(percentiles):
-        yield f"preprocess.standard.landmarks.percentiles are {percentiles}; they must rise"
-    for sequence, (median, quartile) in standard["two_quantiles"].items():
-        if not median < quartile:
-            place = f"preprocess.standard.two_quantiles.{sequence}"
-            yield f"{place} is [{median}, {quartile}]; the median must be lower"
 
 
 def _threshold_findings(config: Mapping) -> Iterator[str]:
@@ -219,16 +210,6 @@ def _threshold_findings(config: Mapping) -> Iterator[str]:
             )
 
 
-def _size_findings(config: Mapping) -> Iterator[str]:
-    """Small lesions must end before large ones begin."""
-    small, large = config["evaluate"]["lesion_size_percentiles"]
-    if not small < large:
-        yield (
-            f"evaluate.lesion_size_percentiles are {small} and {large}; the first must lie below the second, "
-            "as in [33.3, 66.7]"
-        )
-
-
 def _half_findings(config: Mapping) -> Iterator[str]:
     """Half of the grid is half of the brain only where the brain's box lies in the middle."""
     names = {run.model for run in list_runs(config["study"])} - set(BASELINE_NAMES)
@@ -238,22 +219,6 @@ def _half_findings(config: Mapping) -> Iterator[str]:
             f"{', '.join(halves)} erase half of the grid, which is half of the brain only with "
             f"preprocess.crop: true; it is false. Set it to true, or take these models out of study"
         )
-
-
-def _erosion_findings(config: Mapping) -> Iterator[str]:
-    """An erosion that no brain can survive, since each iteration takes a voxel off both sides."""
-    narrowest = min(config["preprocess"]["grid_voxels"][:2])
-    largest = (narrowest - 1) // 2
-    wanted = {
-        "score.erosion_iterations": [config["score"]["erosion_iterations"]],
-        "evaluate.diagnostics.erosion_iterations": config["evaluate"]["diagnostics"]["erosion_iterations"],
-    }
-    for key, values in wanted.items():
-        if (found := max(values, default=0)) > largest:
-            yield (
-                f"{key} is {found}, which leaves nothing of a brain on a grid of {narrowest} voxels; write "
-                f"less, 2 for a grid of 64 voxels (more than {largest} leave nothing)"
-            )
 
 
 def check_paths(config: Mapping, *, root: Path) -> None:
@@ -267,11 +232,12 @@ def check_paths(config: Mapping, *, root: Path) -> None:
         root: the run's directory.
 
     Raises:
-        ValueError: every path that is missing.
+        ValueError: every path that is missing, or that Snakemake cannot take as an input.
     """
     wanted = {} if (root / "results/evaluate/metrics.csv").exists() else _raw_data(config, root=root)
     if exclude := config["ingest"]["exclude"]:
         wanted["ingest.exclude"] = exclude
+    _refuse_braces(config, root=root)
     missing = [
         f"  {key}: {path}" for key, path in wanted.items() if not expand_path(path, base=root).exists()
     ]
@@ -281,6 +247,32 @@ def check_paths(config: Mapping, *, root: Path) -> None:
             + "\n".join(missing)
             + "\nWrite the paths of your data sets into config.yaml (docs/data.md says how to get each), or "
             "see the whole study on synthetic heads first: make demo"
+        )
+
+
+def _refuse_braces(config: Mapping, *, root: Path) -> None:
+    """Snakemake reads {…} in the name of an input file as a wildcard, so that a table may not have any."""
+    cohorts = config["ingest"]["cohorts"].items()
+    tables = {
+        f"ingest.cohorts.{name}.path": source["path"]
+        for name, source in cohorts
+        if source["reader"] == "table"
+    }
+    if planted := config["phantom"]["planted"]:
+        tables["phantom.planted.source"] = planted["source"]
+    paths = {key: expand_path(path, base=root) for key, path in tables.items()}
+    found = [
+        f"  {key}: {path}"
+        for key, path in paths.items()
+        if set("{}") & set(str(path.relative_to(root) if path.is_relative_to(root) else path))
+    ]
+    if found:
+        raise ValueError(
+            "the name of a table of scans and of its folders may hold no { or }, which mark a wildcard in "
+            "Snakemake:\n"
+            + "\n".join(found)
+            + "\nRename the folder, or put the table elsewhere; paths in the "
+            "table may hold them. Then run the same command again."
         )
 
 

@@ -1,4 +1,7 @@
-"""Whether a claim holds: one rule for all of them, the paper's own numbers included."""
+"""Whether a claim holds: for this run by the intervals of its differences, for the paper's tables by signs.
+
+The paper prints no intervals, so its own numbers cannot be judged as ours are.
+"""
 
 from collections.abc import Sequence
 

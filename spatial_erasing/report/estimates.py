@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 
 from spatial_erasing.report.model_style import model_style
 
-INTERVAL_NOTE = "Thin whiskers: 95 % interval over test subjects."
 _BAR_POINTS, _WHISKER_POINTS, _CAP_POINTS = 3.0, 0.8, 2.5
 
 
@@ -36,6 +35,20 @@ class Estimate:
         return tuple(value for value in (*self.seeds, *(self.interval or ())) if np.isfinite(value))
 
 
+@dataclass(frozen=True, eq=False)
+class Intervals:
+    """The rows of intervals.csv, and of which confidence they are.
+
+    Args:
+        rows: columns model, fraction_percent, cohort, sequence, metric, lower and upper (fractions); the rows
+            over all test sets have the cohort "all".
+        confidence_percent: as evaluated.
+    """
+
+    rows: pd.DataFrame
+    confidence_percent: float
+
+
 def limits_around(values: Iterable[float], *, margin: float = 0.06) -> tuple[float, float]:
     """Ends of an axis in percent that leave this share of the range free on both sides."""
     values = list(values) or [0.0, 100.0]
@@ -44,13 +57,12 @@ def limits_around(values: Iterable[float], *, margin: float = 0.06) -> tuple[flo
 
 
 def find_interval(
-    intervals: pd.DataFrame | None, *, model: str, metric: str, fraction_percent: float
+    intervals: Intervals | None, *, model: str, metric: str, fraction_percent: float
 ) -> tuple[float, float] | None:
     """Lower and upper end, in percent, of a metric on all test sets (T1), or None if it is not given.
 
     Args:
-        intervals: columns model, fraction_percent, cohort, sequence, metric, lower and upper (fractions); the
-            rows that count have the cohort "all". None for no intervals.
+        intervals: all of them, or None.
         model: whose interval.
         metric: as in metrics.csv.
         fraction_percent: share of the training data.
@@ -61,8 +73,9 @@ def find_interval(
     if intervals is None:
         return None
     key = {"model": model, "metric": metric, "cohort": "all", "sequence": "t1"}
-    is_wanted = (intervals[list(key)] == list(key.values())).all(axis=1)
-    found = intervals[is_wanted & (intervals["fraction_percent"] == fraction_percent)]
+    rows = intervals.rows
+    is_wanted = (rows[list(key)] == list(key.values())).all(axis=1)
+    found = rows[is_wanted & (rows["fraction_percent"] == fraction_percent)]
     if len(found) > 1:
         raise ValueError(
             f"the intervals hold {metric} of {model} ({fraction_percent} % of the training data, all test "
@@ -102,11 +115,12 @@ def _draw_range(panel: Axes, ends: tuple[float, float], place: float, horizontal
     panel.plot(*((ends, places) if horizontal else (places, ends)), **line, zorder=2)
 
 
-def seeds_note(estimates: Iterable[Estimate], *, also: str = "") -> str:
+def seeds_note(estimates: Iterable[Estimate], *, intervals: Intervals | None, also: str = "") -> str:
     """What marker, bar and whiskers are, of how many seeds.
 
     Args:
         estimates: all of a figure.
+        intervals: where the estimates have theirs from, if they have any.
         also: where else the range of the seeds stands, for example ", and in brackets".
     """
     estimates = list(estimates)
@@ -115,5 +129,6 @@ def seeds_note(estimates: Iterable[Estimate], *, also: str = "") -> str:
     if most > 1:
         count = f"{most}" if fewest == most else f"{fewest} to {most}"
         note = f"Markers: mean of {count} seeds; thick bars{also}: lowest to highest seed."
-    has_interval = any(estimate.interval is not None for estimate in estimates)
-    return f"{note} {INTERVAL_NOTE}" if has_interval else note
+    if intervals is None or all(estimate.interval is None for estimate in estimates):
+        return note
+    return f"{note} Thin whiskers: {intervals.confidence_percent:g} % interval over test subjects."

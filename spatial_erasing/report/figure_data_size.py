@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from spatial_erasing.models import paper_name
 from spatial_erasing.report.estimates import (
     Estimate,
+    Intervals,
     draw_estimate,
     find_interval,
     limits_around,
@@ -45,7 +46,7 @@ def figure_data_size(
     models: Sequence[str],
     cohorts: Sequence[str],
     training_subjects: Mapping[int, int],
-    intervals: pd.DataFrame | None = None,
+    intervals: Intervals | None = None,
 ) -> Figure:
     """AUPRC, mean of the test sets, over the share of the training data, as Bengs et al. (2021), Figure 5.
 
@@ -56,7 +57,7 @@ def figure_data_size(
         models: to compare.
         cohorts: test sets that the mean is over.
         training_subjects: share in percent -> subjects; the shares that are drawn.
-        intervals: as `find_interval` reads them, drawn as whiskers.
+        intervals: drawn as whiskers.
 
     Raises:
         ValueError: a model was not evaluated on all test sets, once a seed and share.
@@ -72,7 +73,7 @@ def figure_data_size(
         for model in models
     }
     groups = families(models)
-    note = wrapped(_note(curves, cohorts, training_subjects), PAGE_WIDTH_MM)
+    note = wrapped(_note(curves, cohorts, training_subjects, intervals=intervals), PAGE_WIDTH_MM)
     legend_lines = max(map(len, groups.values())) if len(groups) > 1 else 0
     width_mm = (PAGE_WIDTH_MM - _LEFT_MM - _RIGHT_MM + _GAP_MM) / len(groups) - _GAP_MM
     width_mm = min(width_mm, _WIDEST_PANEL_MM)
@@ -167,11 +168,18 @@ def _add_legend(figure: Figure, models: Sequence[str], *, left_mm: float, below:
     )
 
 
-def _note(curves: Curves, cohorts: Sequence[str], training_subjects: Mapping[int, int]) -> str:
+def _note(
+    curves: Curves,
+    cohorts: Sequence[str],
+    training_subjects: Mapping[int, int],
+    *,
+    intervals: Intervals | None,
+) -> str:
     """On whom, and what points and bars are."""
     where = f"averaged over {' and '.join(cohorts)}" if len(cohorts) > 1 else f"on {cohorts[0]}"
     sentences = [f"Average precision over all voxels, {where}."]
-    sentences.append(seeds_note(estimate for curve in curves.values() for estimate in curve.values()))
+    estimates = [estimate for curve in curves.values() for estimate in curve.values()]
+    sentences.append(seeds_note(estimates, intervals=intervals))
     shares = (f"{count:,} ({percent} %)" for percent, count in sorted(training_subjects.items()))
     sentences.append(f"Training subjects: {', '.join(shares)}; models stand side by side at the same share.")
     return " ".join(sentences)

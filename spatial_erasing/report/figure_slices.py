@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -14,6 +13,7 @@ from spatial_erasing.evaluate.slices import slice_average_precision
 from spatial_erasing.models import BASELINE_NAMES, paper_name, parse_model
 from spatial_erasing.report.estimates import (
     Estimate,
+    Intervals,
     draw_estimate,
     find_interval,
     limits_around,
@@ -121,20 +121,20 @@ def _require_same(first: np.ndarray, abnormal: np.ndarray, path: Path) -> None:
 def figure_slices(
     slices: Slices,
     *,
-    intervals: pd.DataFrame | None = None,
+    intervals: Intervals | None = None,
     paper_percent: Mapping[str, float] | None = None,
 ) -> Figure:
     """Slice-wise AUPRC of every model and baseline, as Bengs et al. (2021), Figure 6, one row each.
 
     Args:
         slices: of `read_slices`.
-        intervals: as `find_interval` reads them, drawn as whiskers.
+        intervals: drawn as whiskers.
         paper_percent: model -> what the paper states, drawn as a star.
     """
     paper_percent = paper_percent or {}
     estimates = {model: _estimate(slices, model, intervals) for model in _in_rows(slices.average_precision)}
     has_star = bool(set(paper_percent) & set(estimates))
-    note = wrapped(_note(slices, estimates.values(), has_star=has_star), PAGE_WIDTH_MM)
+    note = wrapped(_note(slices, estimates.values(), intervals=intervals, has_star=has_star), PAGE_WIDTH_MM)
     panel_mm = _ROW_MM * len(estimates)
     note_mm = _HEAD_MM + panel_mm + _AXIS_MM
     figure = new_figure(PAGE_WIDTH_MM, note_mm + (note.count("\n") + 1) * _LINE_MM + 1.0)
@@ -158,7 +158,7 @@ def _in_rows(models: Iterable[str]) -> list[str]:
     return sorted(models, key=lambda model: 4 if model in BASELINE_NAMES else parse_model(model).spatial_dims)
 
 
-def _estimate(slices: Slices, model: str, intervals: pd.DataFrame | None) -> Estimate:
+def _estimate(slices: Slices, model: str, intervals: Intervals | None) -> Estimate:
     """In percent."""
     seeds = tuple(100 * value for value in slices.average_precision[model])
     key = {"model": model, "metric": _METRIC, "fraction_percent": slices.fraction_percent}
@@ -173,7 +173,7 @@ def _value_text(estimate: Estimate) -> str:
 
 
 def _draw_prevalence(panel: Axes, percent: float) -> None:
-    """What a score that knows nothing reaches."""
+    """Chance level: the share of slices that hold a lesion."""
     panel.axvline(percent, color="0.3", linestyle="--", linewidth=1.0, zorder=1)
     above = {"xycoords": panel.get_xaxis_transform(), "xytext": (0, 4), "textcoords": "offset points"}
     label = f"abnormal slices: {percent:.1f} %"
@@ -193,14 +193,16 @@ def _scale_axes(panel: Axes, models: list[str]) -> None:
     panel.set_axisbelow(True)
 
 
-def _note(slices: Slices, estimates: Iterable[Estimate], *, has_star: bool) -> str:
+def _note(
+    slices: Slices, estimates: Iterable[Estimate], *, intervals: Intervals | None, has_star: bool
+) -> str:
     """On whom, and what is drawn."""
     counts = " and ".join(f"{cohort} n = {count}" for cohort, count in slices.subjects.items())
     together = " together" if len(slices.subjects) > 1 else ""
     sentences = [
         f"Test subjects of {counts}{together}: {slices.slices:,} axial slices.",
-        seeds_note(estimates, also=", and in brackets"),
-        "Dashed line: a score that knows nothing.",
+        seeds_note(estimates, intervals=intervals, also=", and in brackets"),
+        "Dashed line: chance level, the share of abnormal slices.",
     ]
     if has_star:
         sentences.append("Star: Bengs et al. (2021) on their own data.")

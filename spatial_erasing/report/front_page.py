@@ -83,9 +83,13 @@ def front_page(
 
 
 def _result(rows: pd.DataFrame, cohort: str) -> dict[str, object]:
-    """The model with the highest AUPRC on a cohort, and the best without a network."""
-    baselines = rows[rows.index.isin(BASELINE_NAMES)]
-    best = rows[~rows.index.isin(BASELINE_NAMES)][_RANKED_BY].idxmax()
+    """The model with the highest AUPRC on a cohort, and the best without a network; none if all are NaN."""
+    ranked = rows[rows[_RANKED_BY].notna()]
+    baselines = ranked[ranked.index.isin(BASELINE_NAMES)]
+    networks = ranked[~ranked.index.isin(BASELINE_NAMES)]
+    if networks.empty:
+        return {"cohort": cohort, "model": None}
+    best = networks[_RANKED_BY].idxmax()
     result = {"cohort": cohort, "model": paper_name(best), "auprc": rows.at[best, _RANKED_BY]}
     if f"{_RANKED_BY}_lower" in rows:
         result["interval"] = tuple(rows.loc[best, [f"{_RANKED_BY}_lower", f"{_RANKED_BY}_upper"]])

@@ -1,7 +1,7 @@
 """Who trains, validates and tests: a pure function of names, the same on every machine."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from spatial_erasing.seeds import hash_fraction
 
@@ -64,6 +64,22 @@ def split_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dic
     return counts | {last: subjects - sum(counts.values())}
 
 
+def filled_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dict[str, int]:
+    """The counts of `split_sizes`, none of them 0 but where the config says so.
+
+    Raises:
+        ValueError: sizes that do not fit, or a split that would be empty though its size is not zero.
+    """
+    counts = split_sizes(sizes, subjects=subjects, group=group)
+    for split, count in counts.items():
+        if count < 1 and sizes[split] > 0:
+            raise ValueError(
+                f"{group}: the split {split} would hold no subject of {subjects} (size {sizes[split]}). "
+                f"Add subjects or change split.sizes.{group}."
+            )
+    return counts
+
+
 def assign_splits(
     scanners: Mapping[Subject, str], *, sizes: Mapping[str, float], seed: int, group: str
 ) -> dict[Subject, str]:
@@ -72,13 +88,7 @@ def assign_splits(
     Raises:
         ValueError: sizes that do not fit, or a split that would be empty though its size is not zero.
     """
-    counts = split_sizes(sizes, subjects=len(scanners), group=group)
-    for split, count in counts.items():
-        if count < 1 and sizes[split] > 0:
-            raise ValueError(
-                f"{group}: the split {split} would hold no subject of {len(scanners)} (size {sizes[split]}). "
-                f"Add subjects or change split.sizes.{group}."
-            )
+    counts = filled_sizes(sizes, subjects=len(scanners), group=group)
     order = stratified_order(scanners, seed=seed, purpose="split")
     assigned, first = {}, 0
     # by size, not by count: halves of 5 and of 6 subjects are then cut in the same order
@@ -87,6 +97,31 @@ def assign_splits(
             assigned[subject] = split
         first += counts[split]
     return assigned
+
+
+def require_lesions(
+    splits: Mapping[Subject, str], scan_rows: Iterable[Mapping[str, str]], *, group: str
+) -> None:
+    """Refuse a lesion cohort of which a whole split has no lesion mask: it has no Dice, hence no threshold.
+
+    Args:
+        splits: the split of every subject of the group.
+        scan_rows: the scans, with the mask files in `lesion`, a list in JSON; phantoms that are made straight
+            on the grid name no files there.
+        group: named in the error.
+
+    Raises:
+        ValueError: a validation or test split of which no subject has a mask.
+    """
+    labelled = {(row["cohort"], row["subject"]) for row in scan_rows if row["lesion"] != "[]"}
+    for split in sorted(set(splits.values())):
+        members = [subject for subject, place in splits.items() if place == split]
+        if labelled.isdisjoint(members):
+            raise ValueError(
+                f"{group}: none of the {len(members)} subjects of the {split} split has a lesion mask; "
+                "expected one at least. docs/data.md says where each reader looks for masks. Add them, or "
+                f"take {group} out of study.lesion_cohorts."
+            )
 
 
 def training_ranks(scanners: Mapping[Subject, str], *, seed: int) -> dict[Subject, float]:
@@ -115,8 +150,3 @@ def split_rows(
         }
         for cohort, name in sorted(splits)
     ]
-
-
-def in_fraction(ranks: Sequence[float], *, fraction_percent: float) -> list[bool]:
-    """Which training subjects belong to a nested fraction of the training data."""
-    return [rank < fraction_percent / 100 for rank in ranks]

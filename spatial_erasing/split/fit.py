@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from spatial_erasing.cohorts import scanners_of
-from spatial_erasing.split.assign import assign_splits
+from spatial_erasing.split.assign import Subject, assign_splits, require_lesions
 
 
 def fit_summary(
@@ -22,20 +22,32 @@ def fit_summary(
         sizes: group to split to a count or a fraction.
         seed: of the split.
     """
-    scanners = scanners_of(rows)
+    rows = list(rows)
     lines = []
     for group, cohorts in groups.items():
-        members = {subject: scanner for subject, scanner in scanners.items() if subject[0] in cohorts}
+        members = [row for row in rows if row["cohort"] in cohorts]
         lines.append(f"{group}: {_fit(members, sizes=sizes[group], seed=seed, group=group)}")
     return "\n".join(lines)
 
 
-def _fit(
-    scanners: Mapping[tuple[str, str], str], *, sizes: Mapping[str, float], seed: int, group: str
-) -> str:
-    """What the split itself would say of these subjects."""
+def _fit(rows: Sequence[Mapping[str, str]], *, sizes: Mapping[str, float], seed: int, group: str) -> str:
+    """What the split itself would say of these scans."""
     try:
-        counts = Counter(assign_splits(scanners, sizes=sizes, seed=seed, group=group).values())
+        counts = Counter(split_scans(rows, sizes=sizes, seed=seed, group=group).values())
     except ValueError as error:
         return "DOES NOT FIT. " + str(error).replace("\n", "\n  ")
     return "fits, " + ", ".join(f"{split} {counts[split]}" for split in sizes)
+
+
+def split_scans(
+    rows: Sequence[Mapping[str, str]], *, sizes: Mapping[str, float], seed: int, group: str
+) -> dict[Subject, str]:
+    """The split of every subject of which a scan was found.
+
+    Raises:
+        ValueError: sizes that do not fit, an empty split, or a lesion cohort's split without a lesion mask.
+    """
+    splits = assign_splits(scanners_of(rows), sizes=sizes, seed=seed, group=group)
+    if "test" in sizes:
+        require_lesions(splits, rows, group=group)
+    return splits

@@ -93,14 +93,9 @@ def _draw_cubes_within_limits(
     batch_size: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator
 ) -> Tensor:
     """Cubes as `_draw_cubes`; samples whose union misses the limits are drawn again, the others kept."""
-    voxels = math.prod(grid)
-    # 0.07 * 100 is 7.000000000000001: do not let rounding forbid an exact share.
-    fewest = math.ceil(settings.minimum_share * voxels - 1e-6)
-    most = math.floor(settings.maximum_share * voxels + 1e-6)
     boxes = _draw_cubes(batch_size, grid, settings=settings, generator=generator)
     for _ in range(MAXIMUM_REDRAWS):
-        union = _union_voxels(boxes)
-        rejected = (union < fewest) | (union > most)
+        rejected = _misses_limits(boxes, grid, settings=settings)
         if not rejected.any():
             return boxes
         redrawn = _draw_cubes(batch_size, grid, settings=settings, generator=generator)
@@ -110,6 +105,29 @@ def _draw_cubes_within_limits(
         f"{settings.minimum_share} to {settings.maximum_share} in {MAXIMUM_REDRAWS} draws. "
         "Widen minimum_share and maximum_share, or use a finer grid."
     )
+
+
+def _misses_limits(boxes: Tensor, grid: Sequence[int], *, settings: ErasingSettings) -> Tensor:
+    """Which samples have a union outside the limits, shape (batch,)."""
+    voxels = math.prod(grid)
+    # 0.07 * 100 is 7.000000000000001: do not let rounding forbid an exact share.
+    fewest = math.ceil(settings.minimum_share * voxels - 1e-6)
+    most = math.floor(settings.maximum_share * voxels + 1e-6)
+    union = _union_voxels(boxes)
+    return (union < fewest) | (union > most)
+
+
+def percent_within_limits(grid: Sequence[int], *, settings: ErasingSettings, samples: int = 1000) -> float:
+    """How many draws of 100 have a union within the limits; the others are drawn again.
+
+    Args:
+        grid: pixels on each axis, 2 or 3 of them.
+        settings: with maximum_regions 1 for the strategy "single".
+        samples: draws to count, always the same ones.
+    """
+    generator = Generator().manual_seed(0)
+    boxes = _draw_cubes(samples, grid, settings=settings, generator=generator)
+    return 100 * (1 - _misses_limits(boxes, grid, settings=settings).float().mean().item())
 
 
 def _draw_cubes(

@@ -4,8 +4,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from spatial_erasing.report.estimates import (
-    INTERVAL_NOTE,
     Estimate,
+    Intervals,
     draw_estimate,
     find_interval,
     limits_around,
@@ -26,7 +26,8 @@ def intervals():
         {"cohort": "brats"},
         {"sequence": "t1ce"},
     ]
-    return pd.DataFrame([*({**right, **other, "lower": 0.9} for other in others), right])
+    rows = pd.DataFrame([*({**right, **other, "lower": 0.9} for other in others), right])
+    return Intervals(rows, confidence_percent=90)
 
 
 def test_interval_is_that_of_model_metric_share_all_cohorts_and_t1_in_percent(intervals):
@@ -39,8 +40,9 @@ def test_interval_that_nobody_computed_is_none(intervals):
 
 
 def test_two_intervals_of_the_same_are_refused(intervals):
+    twice = Intervals(pd.concat([intervals.rows, intervals.rows.tail(1)]), confidence_percent=90)
     with pytest.raises(ValueError, match=r"average_precision of 3d-none .* 2 times; expected it once"):
-        find_interval(pd.concat([intervals, intervals.tail(1)]), **WANTED)
+        find_interval(twice, **WANTED)
 
 
 @pytest.mark.parametrize("horizontal", [False, True])
@@ -80,9 +82,20 @@ def test_limits_hold_all_values(values):
             "Markers: mean of 2 seeds; thick bars: lowest to highest seed.",
         ),
         ([Estimate((1,)), Estimate((2, 3))], "Markers: mean of 1 to 2 seeds; thick bars: lowest to highest"),
-        ([Estimate((1,), (0, 2)), Estimate((1,))], f"One seed. {INTERVAL_NOTE}"),
+        (
+            [Estimate((1,), (0, 2)), Estimate((1,))],
+            "One seed. Thin whiskers: 90 % interval over test subjects.",
+        ),
     ],
 )
-def test_note_says_what_is_drawn(estimates, note):
-    assert seeds_note(iter(estimates)).startswith(note)
-    assert (INTERVAL_NOTE in seeds_note(estimates)) == any(estimate.interval for estimate in estimates)
+def test_note_says_what_is_drawn(estimates, note, intervals):
+    found = seeds_note(iter(estimates), intervals=intervals)
+    assert found.startswith(note)
+    assert ("90 % interval" in found) == any(estimate.interval for estimate in estimates)
+
+
+@pytest.mark.parametrize("confidence_percent, printed", [(95, "95 %"), (99.5, "99.5 %"), (50, "50 %")])
+def test_note_prints_the_confidence_that_was_evaluated(confidence_percent, printed):
+    intervals = Intervals(pd.DataFrame(), confidence_percent)
+    note = seeds_note([Estimate((1,), (0, 2))], intervals=intervals)
+    assert note.endswith(f"Thin whiskers: {printed} interval over test subjects.")

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from spatial_erasing.models import MODEL_NAMES, paper_name
+from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_data_size import figure_data_size
 from spatial_erasing.report.model_style import model_style
 from spatial_erasing.report.style import SMALL_POINTS
@@ -85,13 +86,13 @@ def test_models_stand_side_by_side_so_that_no_bar_hides_another(metrics):
 def test_whiskers_are_the_intervals_that_are_given(metrics):
     key = {"model": "3d-none", "metric": "average_precision", "cohort": "all", "sequence": "t1"}
     intervals = pd.DataFrame([key | {"fraction_percent": 20, "lower": 0.011, "upper": 0.995}])
-    figure = draw(metrics, intervals=intervals)
+    figure = draw(metrics, intervals=Intervals(intervals, confidence_percent=90))
     whiskers = [line for line in figure.axes[0].lines if line.get_marker() == "_"]
     assert [list(line.get_ydata()) for line in whiskers] == [pytest.approx([1.1, 99.5])]
     assert np.allclose(whiskers[0].get_xdata(), curves_of(figure.axes[0])["3d-none"].get_xdata()[1])
     low, high = figure.axes[0].get_ylim()
     assert low < 1.1 and high > 99.5
-    assert "Thin whiskers: 95 % interval" in note_of(figure) and "whiskers" not in note_of(draw(metrics))
+    assert "Thin whiskers: 90 % interval" in note_of(figure) and "whiskers" not in note_of(draw(metrics))
 
 
 def test_legend_beside_the_curves_is_in_their_order_at_the_largest_share(metrics):

@@ -4,6 +4,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from spatial_erasing.models import paper_name
+from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_slices import figure_slices, read_slices
 from spatial_erasing.report.style import SMALL_POINTS
 
@@ -117,12 +118,13 @@ def test_whiskers_are_the_intervals_that_are_given(slices):
     intervals = pd.DataFrame(
         [key | {"fraction_percent": percent, "lower": 0.03, "upper": 0.99} for percent in (100, 20)]
     )
-    figure = figure_slices(slices, intervals=intervals)
+    figure = figure_slices(slices, intervals=Intervals(intervals, confidence_percent=90))
     whiskers = [line for line in figure.axes[0].lines if line.get_marker() == "|"]
     assert [line.get_data()[0] for line in whiskers] == [pytest.approx((3, 99))]
     assert list(whiskers[0].get_ydata()) == [0, 0]
     low, high = figure.axes[0].get_xlim()
     assert low < 3 and high > 99
+    assert "Thin whiskers: 90 % interval" in figure.texts[-1].get_text().replace("\n", " ")
 
 
 def test_note_says_subjects_slices_and_seeds(figure, paths):

@@ -85,3 +85,13 @@ def test_text_from_config_and_claims_is_shown_and_not_run(write):
     page = write({"2d-none": 0.21, "3d-none": 0.34, "baseline-mean-healthy": 0.30})
     assert "<study>" not in page and html.escape("Own <study>") in page
     assert "<wins>" not in page and html.escape("3-D <wins>") in page
+
+
+def test_a_cohort_without_any_auprc_has_a_page_too(write):
+    """All lesions of a test set may vanish on the grid: every AUPRC is NaN then."""
+    nan = float("nan")
+    page = write({"2d-none": nan, "3d-none": nan, "baseline-mean-healthy": nan})
+    assert page.count("None: no lesion of its test subjects is left on the grid of 64 × 64 × 64 voxels") == 2
+    assert not re.search(r"\bnan\b", page, re.IGNORECASE)
+    page = write({"2d-none": nan, "3d-none": 0.34, "baseline-mean-healthy": nan})
+    assert "3D-None 34.0&nbsp;%" in page and "without a network:" not in page

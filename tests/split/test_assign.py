@@ -12,10 +12,10 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from spatial_erasing.cohorts import members
+from spatial_erasing.cohorts import in_fraction, members
 from spatial_erasing.split.assign import (
     assign_splits,
-    in_fraction,
+    require_lesions,
     split_rows,
     split_sizes,
     stratified_order,
@@ -275,3 +275,33 @@ def test_fractions_that_are_not_the_whole_are_refused(sizes):
 def test_a_split_that_would_be_empty_is_refused():
     with pytest.raises(ValueError, match=r"the split validation would hold no subject of 3 \(size 0\.1\)"):
         assign_splits(cohort([3]), sizes={"training": 0.9, "validation": 0.1}, seed=1, group="healthy")
+
+
+SPLITS = {("mine", f"s{k}"): split for k, split in enumerate(["validation", "validation", "test", "test"])}
+
+
+def scans_of(lesions):
+    return [
+        {"cohort": "mine", "subject": f"s{k}", "lesion": lesion, "status": "found"}
+        for k, lesion in enumerate(lesions)
+    ]
+
+
+@pytest.mark.parametrize("lesions", [["[]", '["a"]', '["b"]', "[]"], ["", "", "", ""]])
+def test_a_split_with_one_lesion_mask_is_enough(lesions):
+    require_lesions(SPLITS, scans_of(lesions), group="mine")
+
+
+@pytest.mark.parametrize(
+    "lesions, split",
+    [
+        (["[]"] * 4, "test"),
+        (['["a"]', "[]", "[]", "[]"], "test"),
+        (["[]", "[]", '["a"]', "[]"], "validation"),
+    ],
+)
+def test_a_split_without_any_lesion_mask_is_refused_before_anything_is_trained(lesions, split):
+    with pytest.raises(
+        ValueError, match=rf"mine: none of the 2 subjects of the {split} split has a lesion mask"
+    ):
+        require_lesions(SPLITS, scans_of(lesions), group="mine")

@@ -13,6 +13,7 @@ def rows_of(cohort, count, *, skipped=0):
             "subject": f"{cohort}-{number}",
             "scanner": f"scanner {number % 3}",
             "status": "found" if number < count else "skipped",
+            "lesion": '["mask.nii.gz"]' if number % 2 else "[]",
         }
         for number in range(count + skipped)
     ]
@@ -55,3 +56,13 @@ def test_a_split_that_nobody_asked_for_is_no_problem():
     assert fit(rows_of("atlas", 4), {"atlas": {"validation": 0, "test": 1.0}}) == [
         "atlas: fits, validation 0, test 4"
     ]
+
+
+def test_a_lesion_cohort_without_masks_does_not_fit_and_healthy_subjects_need_none():
+    rows = [row | {"lesion": "[]"} for row in rows_of("healthy", 5) + rows_of("atlas", 5)]
+    sizes = {"healthy": {"training": 0.6, "validation": 0.4}, "atlas": {"validation": 2, "test": 3}}
+    healthy, atlas = fit(rows, sizes)
+    assert healthy == "healthy: fits, training 3, validation 2"
+    assert atlas.startswith(
+        "atlas: DOES NOT FIT. atlas: none of the 3 subjects of the test split has a lesion"
+    )

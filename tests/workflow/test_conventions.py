@@ -88,6 +88,37 @@ def test_a_script_that_chooses_a_device_says_how_it_computes_there(script):
     assert ("prepare_process" in calls) >= ("choose_device" in calls)
 
 
+# Who may import from whom: a stage from those before it. Phantoms are data, made with the steps of any stage.
+IMPORT_ORDER = [*(stage for stage in STAGES if stage != "phantom"), "phantom"]
+IMPORTED_BELOW = {"threshold": {"evaluate.counts", "evaluate.curves"}}
+WHOLE_CONFIG = {"study.py", "config_values.py"}  # beside the stages, and allowed to know all of them
+
+
+def library_imports(path):
+    """Library modules that a file imports, wherever in it, without the name of the package."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            whole = node.module == "spatial_erasing"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} if whole else {node.module}
+    return {name.partition(".")[2] for name in names if name.startswith("spatial_erasing.")}
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT / "spatial_erasing")))
+def test_a_module_imports_from_no_stage_below_its_own(path):
+    inside = path.relative_to(ROOT / "spatial_erasing")
+    stage = inside.parts[0] if len(inside.parts) > 1 else None
+    of_stages = {name for name in library_imports(path) if name.partition(".")[0] in STAGES}
+    if stage is None:
+        assert not of_stages or inside.name in WHOLE_CONFIG
+        return
+    above = IMPORT_ORDER[: IMPORT_ORDER.index(stage) + 1]
+    below = {name for name in of_stages if name.partition(".")[0] not in above}
+    assert below <= IMPORTED_BELOW.get(stage, set())
+
+
 def imported(path):
     """Packages that a file imports, wherever in it."""
     names = set()

@@ -27,7 +27,7 @@ rule make_phantoms:
         seed=config["phantom"]["seed"],
         spacing_mm=config["phantom"]["spacing_mm"],
         minimum_lesion_ml=config["phantom"]["minimum_lesion_ml"],
-        label_maps=config["phantom"]["label_maps"],
+        label_maps=lambda wildcards: config["phantom"]["label_maps"],
         scanners=config["phantom"]["scanners"],
         code=code_fingerprint("make_phantoms"),
     script:

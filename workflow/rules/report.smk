@@ -9,6 +9,11 @@ writes  results/report/tables/table_{1,2}.{csv,md,html,tex}, claims.{csv,md,html
         report.html   all of it in one file
 """
 
+# a caption is filled in when the report is written
+CAPTIONS = sorted(
+    path.name for path in Path(workflow.basedir, "workflow/report").glob("*.rst")
+)
+
 
 rule write_table_1:
     """Table 1: every model on every lesion cohort, the paper's numbers beside ours, baselines below."""
@@ -35,7 +40,7 @@ rule write_table_1:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        title=config["study"]["title"],
+        title=lambda wildcards: config["study"]["title"],
         models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
         cohorts={
             cohort: config["report"]["paper_cohorts"].get(cohort) for cohort in LESION
@@ -72,7 +77,7 @@ rule write_table_2:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        title=config["study"]["title"],
+        title=lambda wildcards: config["study"]["title"],
         models=config["study"]["table_2_models"],
         cohorts={
             cohort: config["report"]["paper_cohorts"].get(cohort)
@@ -110,7 +115,7 @@ rule write_claims:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        title=config["study"]["title"],
+        title=lambda wildcards: config["study"]["title"],
         paper_cohorts=config["report"]["paper_cohorts"],
         samples=config["evaluate"]["bootstrap_samples"],
         intervals=config["evaluate"]["intervals"],
@@ -238,6 +243,7 @@ rule plot_figure_5:
         percents=config["study"]["fractions_percent"],
         grid_voxels=config["preprocess"]["grid_voxels"],
         seeds=config["study"]["seeds"],
+        confidence_percent=config["evaluate"]["intervals"]["confidence_percent"],
         code=code_fingerprint("plot_figure_5"),
     script:
         "../scripts/plot_figure_5.py"
@@ -277,6 +283,7 @@ rule plot_figure_6:
         grid_voxels=config["preprocess"]["grid_voxels"],
         cohorts=LESION,
         seeds=config["study"]["seeds"],
+        confidence_percent=config["evaluate"]["intervals"]["confidence_percent"],
         code=code_fingerprint("plot_figure_6"),
     script:
         "../scripts/plot_figure_6.py"
@@ -306,6 +313,8 @@ rule plot_figure_7:
         runtime=growing(10),
     params:
         cohort=LESION[0],
+        percentiles=config["report"]["example_percentiles"],
+        model=config["study"]["example_model"],
         code=code_fingerprint("plot_figure_7"),
     script:
         "../scripts/plot_figure_7.py"
@@ -459,6 +468,7 @@ rule write_viewer:
     params:
         model=config["study"]["example_model"],
         cohort=LESION[0],
+        percentiles=config["report"]["example_percentiles"],
         code=code_fingerprint("write_viewer", "viewer.html"),
     script:
         "../scripts/write_viewer.py"
@@ -490,7 +500,7 @@ rule write_front_page:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        title=config["study"]["title"],
+        title=lambda wildcards: config["study"]["title"],
         models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
         cohorts={
             cohort: config["report"]["paper_cohorts"].get(cohort) for cohort in LESION

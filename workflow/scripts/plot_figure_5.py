@@ -2,6 +2,7 @@
 
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.logs import log_to
+from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_data_size import figure_data_size
 from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
@@ -16,7 +17,7 @@ figure = figure_data_size(
     training_subjects=count_training_subjects(
         read_rows(snakemake.input.cohort_subjects), percents=snakemake.params.percents
     ),
-    intervals=read_table(snakemake.input.intervals),
+    intervals=Intervals(read_table(snakemake.input.intervals), snakemake.params.confidence_percent),
 )
 for path in snakemake.output:
     save_figure(figure, path)

@@ -1,6 +1,7 @@
 """Rule plot_figure_6: slice-wise AUPRC on all test sets together."""
 
 from spatial_erasing.logs import log_to
+from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_slices import figure_slices, read_slices
 from spatial_erasing.report.paper import paper_slice_auprc
 from spatial_erasing.report.read import read_table
@@ -11,7 +12,7 @@ log_to(snakemake.log[0])
 figure = figure_slices(
     read_slices(snakemake.input.slices),
     paper_percent=paper_slice_auprc(snakemake.params.paper_cohorts),
-    intervals=read_table(snakemake.input.intervals),
+    intervals=Intervals(read_table(snakemake.input.intervals), snakemake.params.confidence_percent),
 )
 for path in snakemake.output:
     save_figure(figure, path)

@@ -1,0 +1,105 @@
+"""Config files as people write them: what YAML would silently misread is an error with its file and line."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def check_config_files(paths: Iterable[str | Path]) -> None:
+    """Refuse config files in which a key stands twice or is no text, or that are not UTF-8 or not YAML.
+
+    Snakemake reads the same files, but of two equal keys YAML silently takes the second, and a key such as
+    `1` or `null` is a number or nothing, which no section has.
+
+    Args:
+        paths: in the order in which Snakemake merges them; JSON is allowed, as for Snakemake.
+
+    Raises:
+        ValueError: all findings, one line each.
+    """
+    files = [path for path in map(Path, paths) if path.is_file()]  # a missing one is Snakemake's to report
+    findings = [f"{path}{finding}" for path in files for finding in _findings(path)]
+    if findings:
+        raise ValueError(
+            "the config cannot be read as it is written:\n"
+            + "\n".join(f"  {finding}" for finding in findings)
+            + "\nCorrect the file and run the same command again. Every key is explained in config.yaml."
+        )
+
+
+def _findings(path: Path) -> Iterator[str]:
+    """What is wrong with one file, beginning with the place in it."""
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        yield (
+            f", line {line}: the byte {content[error.start]:#04x} is not UTF-8. Save the file as UTF-8, for "
+            f"example: iconv -f latin1 -t utf-8 {path.name} > utf8.yaml"
+        )
+        return
+    repeated: list[str] = []
+    try:
+        json.loads(text, object_pairs_hook=lambda pairs: _note_repeated(pairs, repeated))
+    except ValueError:
+        yield from _yaml_findings(text)
+    yield from (f": the key {key} stands twice in the same section; keep one" for key in repeated)
+
+
+def _note_repeated(pairs: Sequence[tuple[str, object]], repeated: list[str]) -> dict:
+    """An object of JSON; its repeated keys are added to the list."""
+    keys = [key for key, _ in pairs]
+    repeated += [key for place, key in enumerate(keys) if key in keys[:place]]
+    return dict(pairs)
+
+
+def _yaml_findings(text: str) -> Iterator[str]:
+    """Syntax errors, repeated keys, and keys that are no text."""
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+        yield f"{place}: this is not YAML: {problem}. Look for tabs, and at quotes, colons and spaces there"
+        return
+    seen: set[int] = set()  # an alias leads to a node that was visited already
+    waiting = [(root, "")]
+    while waiting:
+        node, place = waiting.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            yield from _key_findings(node, place)
+            waiting += [(value, f"{place}{key.value}.") for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += [(value, place) for value in node.value]
+
+
+def _key_findings(node: yaml.MappingNode, place: str) -> Iterator[str]:
+    """Keys of one section that stand twice or are no text."""
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            yield f", line {line}: a list or a section stands where the name of a key is expected"
+            continue
+        name = f"{place}{key.value}"
+        if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+            kind = key.tag.rpartition(":")[2]
+            yield (
+                f", line {line}: the key {name} is read as {kind}; expected a name. Correct it, or write "
+                f'"{key.value}" in quotes'
+            )
+        if name in lines:
+            yield (
+                f", line {line}: the key {name} stands in line {lines[name]} already, and YAML would forget "
+                "what stands there. Put both into one"
+            )
+        lines.setdefault(name, line)

@@ -1,0 +1,155 @@
+"""Values of a config that are well-formed, each by itself, and yet cannot be meant."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES, parse_model
+from spatial_erasing.train.settings import ErasingSettings
+
+# The lower end, and the upper end where it is a key of its own.
+_RISING = (
+    ("preprocess.brain_range_ml", None, [400, 2500]),
+    ("preprocess.flag_outside_ml", None, [900, 2200]),
+    ("preprocess.lower_percentile", "upper_percentile", [1, 99]),
+    ("train.erasing.minimum_share", "maximum_share", [0.01, 0.25]),
+    ("threshold.lower", "upper", [0.0, 1.0]),
+    ("evaluate.lesion_size_percentiles", None, [33.3, 66.7]),
+)
+# A name of a file that another rule writes into the same folder, or of the rows that are about all cohorts.
+_RESERVED = {
+    "all": "rows of all cohorts together have it",
+    "scans": "results/ingest/scans.csv lists all cohorts",
+    "splits": "results/split/splits.csv lists all cohorts",
+    "nan": "it reads as a missing value in a table",
+    "null": "it reads as a missing value in a table",
+}
+_MINIMUM_PERCENT = 3  # of draws within the limits: 1,000 that all miss them have then a chance of 1e-13
+
+
+def number_findings(value: object, place: str = "") -> Iterator[str]:
+    """Numbers that are NaN or infinite, anywhere in the config; no limit of the schema stops NaN.
+
+    Args:
+        value: the config, or a part of it.
+        place: of this part, for the sentence.
+    """
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from number_findings(item, f"{place}.{key}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from number_findings(item, place)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{place}: {value} is not a finite number; write one"
+
+
+def order_findings(config: Mapping) -> Iterator[str]:
+    """Limits of which the lower one does not lie below the upper one."""
+    for place, other, example in _RISING:
+        *sections, key = place.split(".")
+        section = config
+        for name in sections:
+            section = section[name]
+        lower, upper = (section[key], section[other]) if other else section[key]
+        if not lower < upper and other:
+            yield (
+                f"{place} must lie below {other}; they are {lower} and {upper} (the paper's study has "
+                f"{example[0]} and {example[1]})"
+            )
+        elif not lower < upper:
+            yield f"{place} are {lower} and {upper}; the first must lie below the second, as in {example}"
+
+
+def reserved_findings(config: Mapping) -> Iterator[str]:
+    """Cohorts with a name that means something else in the results."""
+    study = config["study"]
+    for cohort in (*study["healthy_cohorts"], *study["lesion_cohorts"]):
+        if cohort in _RESERVED:
+            yield f"no cohort may be called {cohort}: {_RESERVED[cohort]}. Give it another name"
+    if "healthy" in study["lesion_cohorts"]:
+        yield "no lesion cohort may be called healthy: split.sizes.healthy is about the healthy cohorts"
+    if "planted" in config["phantom"]["cohorts"]:
+        yield "phantom.cohorts: planted is the name of the cohort that phantom.planted makes; use another"
+
+
+def share_findings(config: Mapping) -> Iterator[str]:
+    """Limits of the erased share that squares and cubes of whole voxels (almost) never meet."""
+    erasing, grid = config["train"]["erasing"], config["preprocess"]["grid_voxels"]
+    lower, upper = erasing["minimum_share"], erasing["maximum_share"]
+    for dims, regions in sorted(_drawn_regions(config["study"], most=erasing["maximum_regions"])):
+        shape = grid[:dims]
+        unit = {2: "square", 3: "cube"}[dims] + ("s" if regions > 1 else "")
+        if math.prod(shape) * upper < 1:
+            yield (
+                f"train.erasing.maximum_share {upper} is less than one voxel of {shape}: nothing would be "
+                "erased. Raise it"
+            )
+            continue
+        # so wide a range is met by more than 3 draws of 100 on every grid; and importing torch takes a second
+        if not lower < upper or upper >= 3 * lower:
+            continue
+        try:
+            from spatial_erasing.train.boxes import percent_within_limits  # noqa: PLC0415
+        except ImportError:  # where each rule has its conda environment, Snakemake's own may lack torch
+            return
+        settings = ErasingSettings(**erasing | {"maximum_regions": regions})
+        percent = percent_within_limits(shape, settings=settings)
+        if percent < _MINIMUM_PERCENT:
+            yield (
+                f"train.erasing: minimum_share {lower} and maximum_share {upper} are too narrow a range: of "
+                f"{regions} {unit} at most on {shape}, {percent:.1f} % of the draws cover such a share, and "
+                f"{_MINIMUM_PERCENT} % are needed. Widen the range (the paper has [0.01, 0.25]) or use a "
+                "finer grid"
+            )
+
+
+def _drawn_regions(study: Mapping, *, most: int) -> set[tuple[int, int]]:
+    """Axes, and how many regions at most, of the models that draw squares or cubes."""
+    sections = ("table_1_models", "models", "table_2_models")
+    names = {study["example_model"], *(name for section in sections for name in study[section])}
+    models = [parse_model(name) for name in names if name in MODEL_NAMES and name not in BASELINE_NAMES]
+    regions = {"single": 1, "multi": most}
+    return {(m.spatial_dims, regions[m.strategy]) for m in models if m.strategy in regions}
+
+
+def standard_findings(config: Mapping) -> Iterator[str]:
+    """Sequences without a way to standardise or without its target, and targets that no curve can reach."""
+    study, standard = config["study"], config["preprocess"]["standard"]
+    cohorts = [
+        config["ingest"]["cohorts"].get(name, {"sequences": []})
+        for name in (*study["healthy_cohorts"], *study["lesion_cohorts"])
+    ]
+    for sequence in sorted({sequence for cohort in cohorts for sequence in cohort["sequences"]}):
+        way = config["preprocess"]["standardise"].get(sequence)
+        if way is None:
+            yield f"preprocess.standardise has no way for {sequence}; write {sequence}: median there"
+        elif config["phantom"]["straight_to_grid"] and way != "range":
+            yield (
+                f"phantom.straight_to_grid leaves preprocessing out, but preprocess.standardise.{sequence} "
+                f"is {way}; write range"
+            )
+        elif way not in ("range", "landmarks") and sequence not in standard[way]:
+            yield f"preprocess.standard.{way} has no target for {sequence}; write one beside {standard[way]}"
+    percentiles = standard["landmarks"]["percentiles"]
+    if percentiles != sorted(percentiles):
+        yield f"preprocess.standard.landmarks.percentiles are {percentiles}; they must rise"
+    for sequence, (median, quartile) in standard["two_quantiles"].items():
+        if not median < quartile:
+            place = f"preprocess.standard.two_quantiles.{sequence}"
+            yield f"{place} is [{median}, {quartile}]; the median must be lower"
+
+
+def erosion_findings(config: Mapping) -> Iterator[str]:
+    """An erosion that no brain can survive, since each iteration takes a voxel off both sides."""
+    narrowest = min(config["preprocess"]["grid_voxels"][:2])
+    largest = (narrowest - 1) // 2
+    wanted = {
+        "score.erosion_iterations": [config["score"]["erosion_iterations"]],
+        "evaluate.diagnostics.erosion_iterations": config["evaluate"]["diagnostics"]["erosion_iterations"],
+    }
+    for key, values in wanted.items():
+        if (found := max(values, default=0)) > largest:
+            yield (
+                f"{key} is {found}, which leaves nothing of a brain on a grid of {narrowest} voxels; write "
+                f"less, 2 for a grid of 64 voxels (more than {largest} leave nothing)"
+            )

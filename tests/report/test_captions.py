@@ -1,0 +1,140 @@
+"""Captions of the report as Snakemake fills them in: text stays text, and no value is missing."""
+
+import html
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import jinja2
+import pytest
+import yaml
+from docutils.core import publish_parts
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = ROOT / "workflow/report"
+RULES = {
+    match[1]: match[0]
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
+    for match in re.finditer(r"^ *rule (\w+):.*?(?=^ *rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE)
+}
+CAPTIONS = [
+    (rule, caption)
+    for rule, body in RULES.items()
+    for caption in re.findall(r'caption="\.\./report/(\w+\.rst)"', body)
+]
+HOSTILE = [
+    ".. raw:: html\n\n   <script>document.documentElement.dataset.pwned = 1</script>",
+    ".. include:: /etc/passwd",
+    "a\n\n.. include:: /etc/passwd",
+    "a\u2028\u2028.. include:: /etc/passwd",
+    "`x <javascript:alert(1)>`_ and https://x.y :raw-html:`<b>` |sub| [1]_ *a* **b** ``c`` d_ e__",
+    "brats_",
+    "ends in a backslash \\",
+    "ends in a star*",
+    "Example::",
+    "- {{ 7 * 7 }} {% raw %} {x}",
+    "<img src=x onerror=alert(1)> & 'quotes\" ü 脳",
+]
+
+
+class Anything(dict):
+    """A config, params or wildcards in which every value is the same text, or a number where one belongs."""
+
+    lists = ("grid_voxels", "percents", "seeds", "percentiles", "flag_outside_ml")
+    numbers = ("samples", "flag_beyond_deviations", "2d", "3d")
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __getitem__(self, name):
+        if name in self.lists + self.numbers:
+            return 1 if name in self.numbers else [1, 2]
+        if name == "borrowed":
+            return {self.text: self.text}
+        if name in ("title", "model", "cohort"):
+            return self.text
+        return [self.text] if name in ("cohorts", "lesion_cohorts") else Anything(self.text)
+
+
+def shown(caption, **values):
+    """The HTML of a caption, by the same steps as in snakemake/report/__init__.py."""
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    text = environment.from_string((TEMPLATES / caption).read_text()).render(
+        snakemake=SimpleNamespace(**values)
+    )
+    return publish_parts(text, writer="html", settings_overrides={"halt_level": 2})["html_body"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("caption", sorted(path.name for path in TEMPLATES.glob("*.rst")))
+def test_whatever_a_caption_prints_is_text(caption, text):
+    anything = Anything(text)
+    page = shown(caption, params=anything, wildcards=anything, config=anything)
+    prints_it = re.search(r"\btext\(", (TEMPLATES / caption).read_text())
+    as_it_was = " ".join(text.split())
+    assert (html.escape(as_it_was, quote=False) in html.escape(html.unescape(page), quote=False)) == bool(
+        prints_it
+    )
+    assert not re.search(r"<(script|img|a|b|em|dl|pre|table)\b|root:x:|system-message|href", page)
+
+
+@pytest.mark.parametrize("rule, caption", CAPTIONS, ids=[f"{rule}-{caption}" for rule, caption in CAPTIONS])
+def test_a_caption_uses_only_params_that_its_rule_has(rule, caption):
+    template = (TEMPLATES / caption).read_text()
+    params = re.search(r"^ *params:\n(.*?)^ *script:", RULES[rule], re.DOTALL | re.MULTILINE)[1]
+    declared = set(re.findall(r"^ {8,12}(\w+)=", params, re.MULTILINE))
+    assert set(re.findall(r"snakemake\.params\.(\w+)", template)) <= declared
+    assert set(re.findall(r"snakemake\.(\w+)", template)) <= {
+        "params",
+        "wildcards",
+    }  # and nothing of the config
+    output = re.search(r"^ *output:\n(.*?)^ *log:", RULES[rule], re.DOTALL | re.MULTILINE)[1]
+    assert all(f"{{{name}}}" in output for name in re.findall(r"snakemake\.wildcards\.(\w+)", template))
+
+
+def test_every_caption_belongs_to_a_rule():
+    assert {caption for _, caption in CAPTIONS} | {"workflow.rst"} == {
+        path.name for path in TEMPLATES.glob("*.rst")
+    }
+
+
+@pytest.mark.parametrize("caption", ["figure_7.rst", "viewer.rst"])
+@pytest.mark.parametrize("percentiles, printed", [([50, 75], "percentiles 50, 75"), ([1], "percentile 1")])
+def test_the_examples_say_how_they_were_chosen(caption, percentiles, printed):
+    params = SimpleNamespace(percentiles=percentiles, model="3d-cube-noise")
+    page = html.unescape(shown(caption, params=params))
+    assert f"est subjects at {printed} of the subject-wise Dice of 3d-cube-noise" in page
+
+
+@pytest.mark.parametrize(
+    "borrowed, said",
+    [({}, "each cohort; the numbers"), ({"a": "b"}, "each cohort, but a takes that of b; the")],
+)
+def test_table_1_says_whose_threshold_a_cohort_has(borrowed, said):
+    assert said in shown("table_1.rst", params=SimpleNamespace(borrowed=borrowed))
+
+
+def test_the_workflow_s_text_is_about_the_config_that_is_shipped():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    page = shown("workflow.rst", config=config)
+    assert f"<strong>{config['study']['title']}</strong>" in page
+    assert "Lesion cohorts: brats, atlas. Grid: 64 × 64 × 64 voxels." in page
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.name)
+def test_a_page_prints_nothing_unescaped_but_its_own_markup(template):
+    """`|safe` follows a literal or `subscripted(…)`, which escapes; scripts take values as JSON alone."""
+    for expression in re.findall(r"\{\{(.*?)\}\}", template.read_text(), re.DOTALL):
+        if "|safe" in expression.replace(" ", ""):
+            assert re.fullmatch(r"\s*('[^'{]*'|subscripted\([\w.]+\))\|safe( if .*)?\s*", expression), (
+                expression
+            )
+    for script in re.findall(r"<script(?: type=\"module\")?>(.*?)</script>", template.read_text(), re.DOTALL):
+        for expression in re.findall(r"\{\{(.*?)\}\}", script):
+            assert expression.strip() in ("examples|tojson", "voxel_ml"), expression
