@@ -11,7 +11,10 @@ ROOT = Path(__file__).parents[1]
 # to its place. A change in these reruns nothing.
 INFRASTRUCTURE = frozenset(
     f"spatial_erasing.{name}"
-    for name in ("atomic", "gpus", "logs", "maker", "parallel", "provenance", "run_lock", "tensorboard")
+    for name in (
+        *("atomic", "faults", "gpus", "logs", "maker", "packages", "parallel", "provenance", "run_lock"),
+        "tensorboard",
+    )
 )
 
 

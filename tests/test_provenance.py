@@ -140,7 +140,7 @@ def copied(root, change=None):
     ("change", "counts"),
     [
         (None, False),
-        (("spatial_erasing/preprocess/strip.py", "0.01 * np.percentile", "0.02 * np.percentile"), True),
+        (("spatial_erasing/preprocess/zero.py", "RINGING_SHARE = 0.01", "RINGING_SHARE = 0.02"), True),
         (("spatial_erasing/volumes.py", "dtype=np.float32", "dtype=np.float64"), True),
         (("spatial_erasing/volumes.py", '"""Volumes on disk', '"""Some volumes on disk'), False),
         (("spatial_erasing/preprocess/downsample.py", "# one rounding", "# a single rounding"), False),

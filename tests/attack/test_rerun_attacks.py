@@ -64,9 +64,9 @@ EDITS = {
         ["plot_figure_2", "reconstruct_scans", "train_vae"],
     ),
     "skull strip": (
-        "spatial_erasing/preprocess/strip.py",
-        "0.01 * np.percentile",
-        "0.02 * np.percentile",
+        "spatial_erasing/preprocess/zero.py",
+        "RINGING_SHARE = 0.01",
+        "RINGING_SHARE = 0.02",
         ["plant_lesions", "prepare_brains"],
     ),
     "function of one script": (
