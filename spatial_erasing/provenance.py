@@ -9,13 +9,8 @@ from spatial_erasing.code_reach import Library
 ROOT = Path(__file__).parents[1]
 # Modules that cannot move a number: how a job is logged, where it runs, who waits for whom, how a file gets
 # to its place. A change in these reruns nothing.
-INFRASTRUCTURE = frozenset(
-    f"spatial_erasing.{name}"
-    for name in (
-        *("atomic", "faults", "gpus", "logs", "maker", "packages", "parallel", "provenance", "run_lock"),
-        "tensorboard",
-    )
-)
+_WORDS = "atomic faults gpus logs maker packages parallel provenance run_lock tensorboard"
+INFRASTRUCTURE = frozenset(f"spatial_erasing.{name}" for name in _WORDS.split())
 
 
 def code_fingerprint(script: Path, *templates: Path) -> str:
