@@ -1,17 +1,19 @@
-"""Whole heads and stripped brains of several scanners: on one scale after preprocessing?
+"""Whole heads and stripped brains of several scanners: on one contrast after preprocessing?
 
     python benchmarks/intensities.py DATA [--figure FILE.png] [--cores 2]
 
-Prepares every scan in DATA/whole_head, DATA/brain_only and DATA/lesion as the study does and compares the
+Prepares every scan in DATA/whole_head, brain_only, lesion and brats as the study does and compares the
 quantile curves of the brains' intensities, from the 1st to the 99th percentile: as stored (in units of the
-median scan's 99th percentile), each divided by its own maximum, and after this stage. The number is the
-largest distance between any two curves. Prints Markdown.
+median scan's 99th percentile), and after each way to standardise. A number is the largest distance of any
+curve of a data set from the median curve of all healthy brains. Landmarks are learned on the healthy brains.
+Prints Markdown.
 """
 
 import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -23,10 +25,13 @@ sys.path.insert(0, str(ROOT))
 os.environ["OMP_NUM_THREADS"] = os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
 from spatial_erasing.grids import Grid  # noqa: E402
+from spatial_erasing.ingest.files import sha256_of  # noqa: E402
 from spatial_erasing.preprocess.batch import prepare_batch  # noqa: E402
 from spatial_erasing.preprocess.geometry import read_record  # noqa: E402
 from spatial_erasing.preprocess.resample import resample_to_grid  # noqa: E402
 from spatial_erasing.preprocess.settings import BrainSettings  # noqa: E402
+from spatial_erasing.preprocess.standardise.landmarks import Landmarks  # noqa: E402
+from spatial_erasing.preprocess.standardise.ways import WAYS, Standard  # noqa: E402
 from spatial_erasing.report.style import (  # noqa: E402
     BLUE,
     ORANGE,
@@ -41,51 +46,62 @@ from spatial_erasing.report.style import (  # noqa: E402
 from spatial_erasing.volumes import read_volume  # noqa: E402
 
 PERCENTS = np.arange(1, 100)
+PURPLE = "#CC79A7"  # of the same palette as the colours of the figures
 # how each set of the shared real scans comes, by the start of its file names
 SETS = {
     "ds000011": ("8 whole heads of one scanner", "deepbet", BLUE),
     "aomic": ("3 whole heads of three others", "deepbet", VERMILION),
     "studyforrest": ("3 whole heads of three others", "deepbet", VERMILION),
     "fnndsc": ("3 whole heads of three others", "deepbet", VERMILION),
-    "ds002748": ("24 stripped brains of a fifth", "none", SKY),
-    "openms": ("3 stripped brains with lesions", "none", ORANGE),
-    "TCGA": ("3 stripped brains with lesions", "none", ORANGE),
+    "ds002748": ("41 stripped brains of a fifth", "none", SKY),
+    "openms": ("2 brains with multiple sclerosis", "none", ORANGE),
+    "TCGA": ("1 glioma, TCGA-DU", "none", ORANGE),
+    "Brats18": ("8 gliomas of BraTS 2018", "none", PURPLE),
 }
+ILL = ("openms", "TCGA", "Brats18")
 
 
-def rows_of(data: Path) -> list[dict[str, str]]:
-    """A row for each scan, as the ingest stage writes them; lesions do not matter here."""
-    rows = []
-    for folder in ("whole_head", "brain_only", "lesion"):
-        for path in sorted((data / folder).glob("*T1*.nii.gz")):
-            key = next(name for name in SETS if path.name.startswith(name))
-            rows.append(
-                {
-                    "cohort": "real",
-                    "subject": path.name.removesuffix(".nii.gz"),
-                    "scanner": key,
-                    "sequence": "t1",
-                }
-                | {
-                    "path": str(path),
-                    "lesion": "",
-                    "brain_mask": "",
-                    "skull_strip": SETS[key][1],
-                    "sha256": "",
-                }
-            )
-    return rows
+def rows_of(data: Path) -> list[list[dict[str, str]]]:
+    """The rows of each subject, one a sequence, as the ingest stage writes them; without lesions."""
+    subjects = []
+    patterns = ("whole_head/*T1*", "brain_only/*T1*", "lesion/*T1*", "brats/*/*/*_t1.nii.gz")
+    for path in sorted(path for pattern in patterns for path in data.glob(pattern)):
+        key = next(name for name in SETS if path.name.startswith(name))
+        files = {"t1": path}
+        if (contrast := path.with_name(path.name.replace("_t1.", "_t1ce."))) != path:
+            files["t1ce"] = contrast
+        row = {"cohort": "real", "subject": path.name.removesuffix(".nii.gz"), "scanner": key}
+        row |= {"lesion": "", "brain_mask": "", "skull_strip": SETS[key][1]}
+        subjects.append(
+            [
+                row | {"sequence": name, "path": str(file), "sha256": sha256_of(file)}
+                for name, file in files.items()
+            ]
+        )
+    return subjects
 
 
-def quantile_curves(row: dict[str, str], folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Quantiles of the brain as stored, divided by the scan's maximum, and as prepared."""
+def quantile_curves(rows: list[dict[str, str]], folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Of each sequence the quantiles of the brain as stored, and its intensities in [0, 1] as prepared."""
     grid = Grid.from_json(read_record(folder)["grids"]["brain"])
     brain = read_volume(folder / "brain.nii.gz").intensities > 0
-    scan = read_volume(row["path"])
-    stored = resample_to_grid(scan, grid, interpolation="linear")[brain]
-    prepared = read_volume(folder / "t1.nii.gz").intensities[brain]
-    raw = np.percentile(stored, PERCENTS)
-    return raw, raw / scan.intensities.max(), np.percentile(prepared, PERCENTS)
+    found = {}
+    for row in rows:
+        stored = resample_to_grid(read_volume(row["path"]), grid, interpolation="linear")[brain]
+        prepared = read_volume(folder / f"{row['sequence']}.nii.gz").intensities[brain]
+        found[row["sequence"]] = np.percentile(stored, PERCENTS), prepared
+    return found
+
+
+def standards(standard: Mapping[str, Mapping], healthy: list[np.ndarray]) -> dict[str, Standard]:
+    """Each way with the targets of config.yaml; landmarks are the mean of these healthy brains."""
+    percentiles = standard["landmarks"]["percentiles"]
+    values = np.mean([np.percentile(brain, percentiles) for brain in healthy], axis=0)
+    scale = Landmarks(tuple(percentiles), tuple(values.tolist()), "t1", len(healthy))
+    targets = {way: standard.get(way, {}) for way in WAYS} | {
+        "landmarks": dict.fromkeys(("t1", "t1ce"), scale)
+    }
+    return {way: Standard(dict.fromkeys(("t1", "t1ce"), way), targets[way]) for way in WAYS}
 
 
 def largest_distance(curves: list[np.ndarray]) -> float:
@@ -94,19 +110,23 @@ def largest_distance(curves: list[np.ndarray]) -> float:
 
 
 @in_house_style
-def draw(rows: list[dict[str, str]], panels: dict[str, list[np.ndarray]]):
-    """A panel for each scaling, a line for each scan."""
-    figure = new_figure(174, 68)
+def draw(scans: list[tuple[str, str]], panels: dict[str, list[np.ndarray]]):
+    """A panel for each scaling, a line for each scan; T1 with contrast agent is dashed."""
+    figure = new_figure(174, 74)
     for place, (title, curves) in enumerate(panels.items()):
         panel = add_panel(figure, left_mm=12 + 55 * place, top_mm=8, width_mm=46, height_mm=42)
-        for row, curve in zip(rows, curves, strict=True):
-            panel.plot(PERCENTS, curve, color=SETS[row["scanner"]][2], linewidth=0.6, alpha=0.8)
+        for (key, sequence), curve in zip(scans, curves, strict=True):
+            look = {"linestyle": (0, (3, 2))} if sequence == "t1ce" else {}
+            panel.plot(PERCENTS, curve, color=SETS[key][2], linewidth=0.6, alpha=0.8, **look)
         panel.set_title(f"{title}: {largest_distance(curves):.2f}")
         panel.set_xlabel("percentile of the brain's voxels")
         panel.set_ylim(bottom=0)
     figure.axes[0].set_ylabel("intensity")
-    for place, (name, color) in enumerate({name: color for name, _, color in SETS.values()}.items()):
-        add_text(figure, name, left_mm=12 + 41 * place, top_mm=63, color=color, fontsize=7)
+    names = {name: colour for name, _, colour in SETS.values() if name != SETS["TCGA"][0]}
+    for place, (name, colour) in enumerate(names.items()):
+        top_mm, left_mm = 63 + 4 * (place // 3), 12 + 55 * (place % 3)
+        add_text(figure, name, left_mm=left_mm, top_mm=top_mm, color=colour, fontsize=7)
+    add_text(figure, "dashed: T1 with contrast agent", left_mm=122, top_mm=67, fontsize=7)
     return figure
 
 
@@ -119,33 +139,48 @@ def main() -> None:
     chosen = parser.parse_args()
     values = yaml.safe_load((ROOT / "config.yaml").read_text())["preprocess"]
     settings = BrainSettings(**{name: values[name] for name in BrainSettings.__dataclass_fields__})
-    rows = rows_of(chosen.data)
+    subjects = rows_of(chosen.data)
     with tempfile.TemporaryDirectory() as folder:
-        done = prepare_batch(
-            [[row] for row in rows], folder=Path(folder), settings=settings, code="", cores=chosen.cores
-        )
+        done = prepare_batch(subjects, folder=Path(folder), settings=settings, code="", cores=chosen.cores)
         failed = {row["subject"]: row["reason"] for row in done if row["status"] != "done"}
         for subject, reason in failed.items():
             print(f"{subject} failed: {reason}", file=sys.stderr)
-        rows = [row for row in rows if row["subject"] not in failed]
-        curves = [quantile_curves(row, Path(folder, row["subject"])) for row in rows]
-    raw, by_maximum, prepared = (list(kind) for kind in zip(*curves, strict=True))
-    unit = np.median([curve[-1] for curve in raw])
-    panels = {
-        "as stored": [curve / unit for curve in raw],
-        "divided by the maximum": by_maximum,
-        "after this stage": prepared,
-    }
-    healthy = [k for k, row in enumerate(rows) if row["scanner"] not in ("openms", "TCGA")]
-    print(
-        f"| largest distance between two quantile curves | all {len(rows)} brains | {len(healthy)} healthy |"
-    )
-    print("| :-- | --: | --: |")
-    for title, lines in panels.items():
-        distances = largest_distance(lines), largest_distance([lines[k] for k in healthy])
-        print(f"| {title} | {distances[0]:.2f} | {distances[1]:.2f} |")
+        kept = [rows for rows in subjects if rows[0]["subject"] not in failed]
+        found = [quantile_curves(rows, Path(folder, rows[0]["subject"])) for rows in kept]
+    scans = [(rows[0]["scanner"], name) for rows, one in zip(kept, found, strict=True) for name in one]
+    stored, brains = zip(*(pair for one in found for pair in one.values()), strict=True)
+    healthy = [place for place, (key, _) in enumerate(scans) if key not in ILL]
+    unit = np.median([curve[-1] for curve in stored])
+    panels = {"as stored": [curve / unit for curve in stored]}
+    ways = standards(values["standard"], [brains[place] for place in healthy])
+    for way, standard in ways.items():
+        maps = [standard.map_of(brain, sequence=name) for brain, (_, name) in zip(brains, scans, strict=True)]
+        curves = [np.percentile(brain, PERCENTS) for brain in brains]
+        panels[way] = [one(curve) for one, curve in zip(maps, curves, strict=True)]
+    print_table(scans, panels, healthy)
     if chosen.figure:
-        save_figure(draw(rows, panels), chosen.figure)
+        default = [panels[values["standardise"][name]][place] for place, (_, name) in enumerate(scans)]
+        shown = {"as stored": panels["as stored"], "percentiles 1 and 99": panels["range"]}
+        save_figure(draw(scans, shown | {"one contrast": default}), chosen.figure)
+
+
+def print_table(
+    scans: list[tuple[str, str]], panels: dict[str, list[np.ndarray]], healthy: list[int]
+) -> None:
+    """A row a data set and sequence, a column a way."""
+    groups: dict[str, list[int]] = {}
+    for place, (key, name) in enumerate(scans):
+        groups.setdefault(SETS[key][0] + (", T1ce" if name == "t1ce" else ""), []).append(place)
+    print(f"| largest distance from the median healthy curve | n | {' | '.join(panels)} |")
+    print(f"| :-- | --: | {' | '.join(['--:'] * len(panels))} |")
+    for title, places in groups.items():
+        cells = []
+        for curves in panels.values():
+            middle = np.median([curves[place] for place in healthy], axis=0)
+            cells.append(f"{max(float(np.abs(curves[place] - middle).max()) for place in places):.2f}")
+        print(f"| {title} | {len(places)} | {' | '.join(cells)} |")
+    cells = [f"{largest_distance([curves[place] for place in healthy]):.2f}" for curves in panels.values()]
+    print(f"| between any two healthy brains | {len(healthy)} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
