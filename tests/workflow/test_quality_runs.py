@@ -62,7 +62,7 @@ def test_the_target_preprocess_makes_this_stage_and_what_it_needs(study, tmp_pat
     assert set(study.planned("preprocess")) == {"preprocess"}
     planned = type(study)(study.workflow, tmp_path).planned("preprocess")
     made = {"prepare_brains", "stack_cohort", "assess_quality", "plot_quality", "preprocess"}
-    before = {"make_phantoms", "list_scans", "assign_splits", "measure_healthy_band"}
+    before = {"make_phantoms", "list_scans", "collect_scans", "assign_splits", "measure_healthy_band"}
     assert made <= set(planned) <= made | before
 
 

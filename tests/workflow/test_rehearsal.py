@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[2]
 RUN = "evaluate/3d-cube-noise/fraction-100/seed-1"
 STRAIGHT = {
     "phantom": {"straight_to_grid": True, "minimum_lesion_ml": 10.0},
-    "preprocess": {"padded_grid_voxels": [158, 191, 163]},
+    "preprocess": {
+        "padded_grid_voxels": [158, 191, 163],
+        "standardise": {"t1": "range", "t1ce": "range"},
+    },
 }
 
 
