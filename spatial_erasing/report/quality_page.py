@@ -223,7 +223,7 @@ def _printed(value: object, decimals: int | None) -> str:
     """A number as read or as measured, rounded; what is missing stays empty."""
     if value == "" or decimals is None:
         return str(value)
-    return f"{float(value):.{decimals}f}"
+    return f"{round(float(value), decimals) + 0.0:.{decimals}f}"  # no minus sign before a rounded 0
 
 
 def _cell(text: object, kind: str = "") -> str:
