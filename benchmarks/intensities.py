@@ -14,7 +14,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS
 from spatial_erasing.grids import Grid  # noqa: E402
 from spatial_erasing.ingest.files import sha256_of  # noqa: E402
 from spatial_erasing.preprocess.batch import prepare_batch  # noqa: E402
+from spatial_erasing.preprocess.curves import largest_distance  # noqa: E402
 from spatial_erasing.preprocess.geometry import read_record  # noqa: E402
 from spatial_erasing.preprocess.resample import resample_to_grid  # noqa: E402
 from spatial_erasing.preprocess.settings import BrainSettings  # noqa: E402
@@ -102,11 +102,6 @@ def standards(standard: Mapping[str, Mapping], healthy: list[np.ndarray]) -> dic
         "landmarks": dict.fromkeys(("t1", "t1ce"), scale)
     }
     return {way: Standard(dict.fromkeys(("t1", "t1ce"), way), targets[way]) for way in WAYS}
-
-
-def largest_distance(curves: list[np.ndarray]) -> float:
-    """Of any two curves at any percentile."""
-    return max(float(np.abs(first - second).max()) for first, second in combinations(curves, 2))
 
 
 @in_house_style

@@ -22,7 +22,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -37,6 +36,8 @@ from spatial_erasing.cohorts import Split, members, read_rows, read_split, write
 from spatial_erasing.evaluate.counts import count_dataset
 from spatial_erasing.evaluate.curves import average_precision
 from spatial_erasing.models import BASELINE_NAMES, paper_name
+from spatial_erasing.preprocess.curves import largest_distance, quantile_curves
+from spatial_erasing.preprocess.intensity import intensity_range, rescale
 from spatial_erasing.preprocess.stack import StackSettings, stack_cohort
 from spatial_erasing.preprocess.standardise.landmarks import learn_landmarks
 from spatial_erasing.preprocess.standardise.ways import Standard
@@ -46,7 +47,6 @@ from spatial_erasing.volumes import read_volume
 
 logger = logging.getLogger(__name__)
 
-PERCENTS = np.arange(1, 100)
 MODELS = ("2d-none", "3d-none", "3d-cube-noise")
 LEFT_OUT_MODELS = ("2d-none", "3d-none")
 COHORTS = {"healthy": ("t1",), "planted": ("t1",), "gliomas": ("t1", "t1ce")}
@@ -70,7 +70,7 @@ WAYS = {
 }
 COLUMNS = ("way", "without", "model", "seed", "data", "number", "value")
 LESION_ML = 200.0
-LESION_INTENSITY = 0.2  # of the range of the brain: dark, as oedema or an old stroke on T1
+LESION_FACTOR = 0.2  # of each voxel's own intensity: dark, as an old stroke on T1
 
 
 def read_study() -> dict:
@@ -255,14 +255,8 @@ def curves(folder: Path, name: str) -> dict[str, np.ndarray]:
     found = {}
     for cohort in COHORTS:
         with np.load(folder_of(folder, name) / cohort / "volumes.npz") as arrays:
-            pairs = zip(arrays["t1"], arrays["brain"], strict=True)
-            found[cohort] = np.array([np.percentile(scan[brain], PERCENTS) for scan, brain in pairs])
+            found[cohort] = quantile_curves(arrays["t1"], arrays["brain"])
     return found
-
-
-def largest_distance(lines: np.ndarray) -> float:
-    """Between any two curves, at any percentile."""
-    return max(float(np.abs(first - second).max()) for first, second in combinations(lines, 2))
 
 
 def plant(values: np.ndarray, brain: np.ndarray, voxel_ml: float) -> np.ndarray:
@@ -279,6 +273,7 @@ def dragged(folder: Path, config: Mapping, name: str) -> list[float]:
     """Mean |change| in intensity of the rest of each healthy validation brain when 200 ml of it turn dark."""
     run = folder / "run"
     standard = standard_of(WAYS[name][0], run, config, without=())
+    percentiles = {name: config["preprocess"][name] for name in ("lower_percentile", "upper_percentile")}
     validation = members(
         read_rows(run / "results/split/healthy.csv"), split="validation", fraction_percent=100
     )
@@ -289,9 +284,9 @@ def dragged(folder: Path, config: Mapping, name: str) -> list[float]:
         scan, mask = (read_volume(Path(row["folder"], f"{name}.nii.gz")) for name in ("t1", "brain"))
         brain, voxel_ml = mask.intensities > 0, float(abs(np.linalg.det(mask.affine[:3, :3])) / 1000)
         lesion = plant(scan.intensities, brain, voxel_ml)
-        ill = np.where(lesion, LESION_INTENSITY * scan.intensities, scan.intensities)
-        low, high = np.percentile(ill[brain], [1, 99])  # the lesion moves the percentiles as well
-        ill = np.where(brain, np.clip((ill - low) / (high - low), 0, 1), 0).astype(np.float32)
+        ill = np.where(lesion, LESION_FACTOR * scan.intensities, scan.intensities)
+        low, high = intensity_range(ill, brain, **percentiles)  # the lesion moves the percentiles as well
+        ill = rescale(ill, brain, low=low, high=high)
         maps = (
             standard.map_of(scan.intensities[brain], sequence="t1"),
             standard.map_of(ill[brain], sequence="t1"),

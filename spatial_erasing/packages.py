@@ -37,6 +37,8 @@ def require_packages(config: Mapping, *, root: Path) -> None:
     Raises:
         ValueError: each setting, its package and the command that installs it.
     """
+    if (root / "results/evaluate/metrics.csv").exists():  # tables and figures need nothing else
+        return
     found = [
         f"  {setting} needs the package {module}: {install_command(requirements)}"
         for setting, (module, requirements) in dict(_needed(config, root)).items()
@@ -52,28 +54,32 @@ def require_packages(config: Mapping, *, root: Path) -> None:
 
 def _needed(config: Mapping, root: Path) -> Iterator[tuple[str, tuple[str, str]]]:
     """Each setting that still has work to do, with its package."""
-    if config["phantom"]["straight_to_grid"]:
-        yield "phantom.straight_to_grid", TEMPLATE
-        return
     cohorts = [*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]]
     waiting = [
         cohort for cohort in cohorts if not (root / f"results/preprocess/{cohort}/manifest.csv").exists()
     ]
+    if not waiting:
+        return
+    if config["phantom"]["straight_to_grid"]:
+        yield "phantom.straight_to_grid", TEMPLATE
+        return
     for cohort in waiting:
-        source = config["ingest"]["cohorts"][cohort]
-        if source["skull_strip"] in STRIPPERS:
-            yield (
-                f"ingest.cohorts.{cohort}.skull_strip: {source['skull_strip']}",
-                STRIPPERS[source["skull_strip"]],
-            )
-        is_made = cohort in config["phantom"]["cohorts"] and source["path"].startswith("results/phantom/")
-        if is_made and not (root / f"results/phantom/{cohort}.csv").exists():
-            yield f"phantom.cohorts.{cohort}", TEMPLATE
+        yield from _needed_by_cohort(config, cohort, root)
     for (step, value), package in STEPS.items():
-        if waiting and config["preprocess"][step] == value:
+        if config["preprocess"][step] == value:
             yield f"preprocess.{step}: {value}", package
     if config["phantom"]["planted"] and not (root / "results/phantom/planted.csv").exists():
         yield "phantom.planted", ("ants", ALL)
+
+
+def _needed_by_cohort(config: Mapping, cohort: str, root: Path) -> Iterator[tuple[str, tuple[str, str]]]:
+    """What a cohort needs that is not prepared yet: its skull strip, and the template of its heads."""
+    source = config["ingest"]["cohorts"][cohort]
+    if (method := source["skull_strip"]) in STRIPPERS:
+        yield f"ingest.cohorts.{cohort}.skull_strip: {method}", STRIPPERS[method]
+    is_made = cohort in config["phantom"]["cohorts"] and source["path"].startswith("results/phantom/")
+    if is_made and not (root / f"results/phantom/{cohort}.csv").exists():
+        yield f"phantom.cohorts.{cohort}", TEMPLATE
 
 
 def _is_installed(module: str) -> bool:

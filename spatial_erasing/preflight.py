@@ -23,6 +23,7 @@ def require_material(
     sources: Mapping[str, Mapping[str, object]],
     settings: Mapping[str, object],
     exclude: Mapping[str, Mapping[str, str]],
+    healthy: Collection[str],
     root: Path,
 ) -> None:
     """Refuse a run that would remove lists, tables of brains or arrays and could not make them again.
@@ -32,6 +33,7 @@ def require_material(
         sources: `ingest.cohorts` of the config.
         settings: how brains are prepared.
         exclude: cohort to the subjects that the user leaves out.
+        healthy: cohorts that train the networks.
         root: the run's directory.
 
     Raises:
@@ -47,7 +49,10 @@ def require_material(
         if cohort in known:
             table = root / f"results/preprocess/{cohort}/batch-{batch}.csv"
             found += _batch_finding(table, settings, exclude.get(cohort, {}), root=root)
-    for cohort in _cohorts(planned, "stack_cohort", sources):
+    stacked = _cohorts(planned, "stack_cohort", sources)
+    # landmarks are learned on the prepared brains of all healthy cohorts
+    learned = healthy if "learn_landmarks" in planned else ()
+    for cohort in sorted({*stacked, *learned}):
         found += _stack_finding(root / f"results/preprocess/{cohort}", batches)
     if found:
         raise ValueError(

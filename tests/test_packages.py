@@ -63,3 +63,14 @@ def test_a_package_that_python_was_told_is_absent_is_absent(config, tmp_path, mo
     monkeypatch.setitem(sys.modules, "deepbet", None)
     with pytest.raises(ValueError, match="deepbet needs the package deepbet"):
         require_packages(config, root=tmp_path)
+
+
+@pytest.mark.usefixtures("nothing_installed")
+@pytest.mark.parametrize("straight_to_grid", [False, True])
+def test_tables_and_figures_from_evaluated_results_need_no_package_of_imaging(
+    config, tmp_path, straight_to_grid
+):
+    config["phantom"]["straight_to_grid"] = straight_to_grid
+    (tmp_path / "results/evaluate").mkdir(parents=True)
+    (tmp_path / "results/evaluate/metrics.csv").touch()
+    require_packages(config, root=tmp_path)

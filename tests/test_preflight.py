@@ -32,12 +32,13 @@ def run(tmp_path, monkeypatch):
     done = [{"subject": name, "status": "done"} for name in "ab"] + [{"subject": "c", "status": "failed"}]
     write_rows(tmp_path / "results/preprocess/ms/batch-000.csv", done, columns=("subject", "status"))
 
-    def ask(planned, *, exclude=None, settings=SETTINGS, **changes):
+    def ask(planned, *, exclude=None, settings=SETTINGS, healthy=(), **changes):
         require_material(
             planned,
             sources={"ms": source | changes},
             settings=settings,
             exclude={"ms": exclude or {}},
+            healthy=healthy,
             root=tmp_path,
         )
 
@@ -99,3 +100,12 @@ def test_arrays_are_not_given_up_for_brains_that_were_removed(run, tmp_path):
     with pytest.raises(ValueError, match=r"2 of 2 subjects, such as a: .*add --forcerun prepare_brains"):
         run({"stack_cohort": [COHORT]})
     run({"prepare_brains": [BATCH], "stack_cohort": [COHORT]})  # they are prepared again first
+
+
+def test_landmarks_are_not_given_up_for_brains_that_were_removed(run, tmp_path):
+    """They are learned on all healthy cohorts, also where only another cohort is stacked again."""
+    planned = {"learn_landmarks": [{}], "stack_cohort": [{"cohort": "other"}]}
+    run(planned, healthy=["ms"])
+    shutil.rmtree(tmp_path / "results/preprocess/ms/subjects")
+    with pytest.raises(ValueError, match=r"2 of 2 subjects, such as a: .*add --forcerun prepare_brains"):
+        run(planned, healthy=["ms"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spatial_erasing.faults import is_finding
 from spatial_erasing.grids import Grid
 from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.intensity import scale_brain
@@ -186,6 +187,8 @@ def _about(path: Path | None) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
+        if not is_finding(error):
+            raise
         raise ValueError(f"{path}: {error}") from error
 
 

@@ -6,7 +6,7 @@ anatomy.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -59,6 +59,12 @@ def quantile_curves(scans: np.ndarray, brains: np.ndarray) -> np.ndarray:
     """
     pairs = zip(scans, brains, strict=True)
     return np.array([np.percentile(scan[brain].astype(np.float32), PERCENTILES) for scan, brain in pairs])
+
+
+def largest_distance(curves: Iterable[np.ndarray]) -> float:
+    """Between any two curves, at any percentile: that between the highest and the lowest at one of them."""
+    curves = np.array(list(curves))
+    return float((curves.max(axis=0) - curves.min(axis=0)).max())
 
 
 def healthy_band(scans: np.ndarray, brains: np.ndarray, *, sequence: str) -> HealthyBand:

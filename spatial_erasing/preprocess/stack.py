@@ -1,5 +1,6 @@
 """A cohort of prepared brains as arrays on the small grid: what training and scoring read."""
 
+import logging
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap
 from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import COLUMNS
 from spatial_erasing.volumes import read_volume
+
+logger = logging.getLogger(__name__)
 
 MANIFEST_COLUMNS = (*COLUMNS, "lesion_downsampled_ml", "intensity_maps")
 
@@ -63,7 +66,7 @@ def shrink_subject(
         intensity map of each sequence.
 
     Raises:
-        ValueError: the brain is larger than the padded grid.
+        ValueError: the brain is larger than the padded grid, or no map brings it onto the standard contrast.
     """
     with _prepared_here(folder):
         record = read_record(folder)
@@ -80,12 +83,22 @@ def shrink_subject(
     shrunk, maps = {}, {}
     for name in sequences:
         scan = _prepared(folder, name)
-        maps[name] = settings.standard.map_of(scan[whole_brain], sequence=name)
+        maps[name] = _map_of(scan[whole_brain], name, standard=settings.standard)
         small = downsample(padded(maps[name](scan)), grid_voxels=grid_voxels)
         shrunk[name] = np.where(brain, np.clip(small, 0, 1), 0).astype(np.float16)
     small_lesion = downsample_label(lesion, grid_voxels=grid_voxels, method=settings.lesion_downsampling)
     slices = slices_with_label(lesion, slices=grid_voxels[2])
     return shrunk | {"brain": brain, "lesion": small_lesion, "lesion_slices": slices}, grids, maps
+
+
+def _map_of(values: np.ndarray, sequence: str, *, standard: Standard) -> IntensityMap:
+    """The intensity map of a scan; a finding names the sequence."""
+    try:
+        return standard.map_of(values, sequence=sequence)
+    except ValueError as error:
+        if not is_finding(error):
+            raise
+        raise ValueError(f"{sequence}: {error}") from error
 
 
 def _prepared(folder: Path, name: str) -> np.ndarray:
@@ -163,10 +176,12 @@ def require_few_failures(rows: list[Mapping[str, object]], *, maximum_percent: f
     failed = [row for row in rows if row["status"] != "done"]
     if not failed or 100 * len(failed) / len(rows) <= maximum_percent:
         return
+    for row in failed:
+        logger.error("%s: %s", row["subject"], row["reason"])
     reasons = "\n".join(f"  {row['subject']}: {row['reason']}" for row in failed[:10])
     raise ValueError(
         f"{len(failed)} of {len(rows)} subjects of {cohort} failed, more than "
         f"preprocess.maximum_failed_percent ({maximum_percent:g}) allows:\n{reasons}\n"
-        f"All reasons stand in results/preprocess/{cohort}/batch-*.csv. Mend or take out these scans, or "
+        f"All reasons stand in results/logs/stack_cohort/{cohort}.log. Mend or take out these scans, or "
         f"raise the percentage."
     )

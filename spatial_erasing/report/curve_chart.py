@@ -40,10 +40,12 @@ def chart(curves: Iterable[tuple[np.ndarray, bool]], band: HealthyBand, *, label
     return _svg((WIDTH, HEIGHT), [_band(band, box), _middle(band, box), *lines, axes, *ticks], label=label)
 
 
-def sparkline(curves: Mapping[str, np.ndarray], band: HealthyBand, *, is_odd: bool) -> str:
-    """The curves of one subject over the band, in the height of a line of text."""
+def sparkline(curves: Mapping[str, np.ndarray], band: HealthyBand, *, beyond_band: float) -> str:
+    """The curves of one subject over the band, in the height of a line of text; those beyond it stand out."""
     box = (1.0, 1.0, _SMALL[0] - 1, _SMALL[1] - 1)
-    lines = [_curve(curve, box, is_odd=is_odd) for curve in curves.values()]
+    lines = [
+        _curve(curve, box, is_odd=abs(band.distance(curve)[0]) > beyond_band) for curve in curves.values()
+    ]
     return _svg(_SMALL, [_band(band, box), *lines], label=f"quantile curve of {', '.join(curves)}")
 
 

@@ -66,7 +66,7 @@ _STATE_CLASSES = {"failed": "bad", "flagged": "bad", "warning": "mild", "done": 
 
 @dataclass(frozen=True)
 class Contrast:
-    """What the quantile curves of a cohort are drawn from.
+    """The quantile curves of a cohort and the healthy band.
 
     Args:
         curves: subject to sequence to curve.
@@ -153,7 +153,8 @@ def _charts(rows: Sequence[Mapping[str, object]], *, rule: FlagRule, contrast: C
         "A curve is the intensity of one brain at each percentile of its voxels. Grey: where the curves of "
         f"the {band.brains} healthy training brains lie ({band.sequence}; dashed: their median). The "
         "networks take a brain far outside for one large anomaly; more than "
-        f"{rule.beyond_band:g} outside, it is flagged. A large lesion or another sequence does so, too."
+        f"{rule.beyond_band:g} outside, it is flagged. A large lesion or another sequence can also move a "
+        "curve outside."
     )
     parts = ["<h2>Contrast</h2>", f"<p>{words}</p>"]
     for name in sequences:
@@ -213,8 +214,8 @@ def _cells(
     words = [_cell(row["subject"], "text"), _cell(row["scanner"], "text")]
     words.append(_cell(state, f"text {_STATE_CLASSES[state]}"))
     curves = contrast.curves.get(str(row["subject"]), {})
-    is_odd = abs(float(row["beyond_band"] or 0)) > rule.beyond_band
-    words.append(f"<td>{sparkline(curves, contrast.band, is_odd=is_odd) if curves else ''}</td>")
+    picture = sparkline(curves, contrast.band, beyond_band=rule.beyond_band) if curves else ""
+    words.append(f"<td>{picture}</td>")
     cells = [_cell(_printed(row[quantity], decimals)) for quantity, decimals in numbers.values()]
     return [*words, *cells, _cell(row["intensity_maps"], "text")]
 

@@ -5,7 +5,7 @@ from torch import Generator, Tensor
 
 
 def change_contrast(scans: Tensor, largest_log: float, *, generator: Generator) -> Tensor:
-    """The scans, each with a contrast of its own; without drawing anything where `largest_log` is 0."""
+    """The scans, each with a contrast of its own; unchanged, and nothing drawn, if `largest_log` is 0."""
     if largest_log == 0:
         return scans
     return apply_contrast(scans, draw_contrast(len(scans), largest_log, generator=generator))

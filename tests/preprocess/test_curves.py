@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy.stats.mstats import mquantiles
@@ -6,6 +8,7 @@ from spatial_erasing.preprocess.curves import (
     PERCENTILES,
     curves_of_cohort,
     healthy_band,
+    largest_distance,
     quantile_curves,
     read_band,
     write_band,
@@ -38,6 +41,12 @@ def test_training_brains_lie_in_their_band_and_shifted_ones_outside(cohort):
         distance, percentile = band.distance(curve + 0.3 * (np.array(PERCENTILES) == 40))
         assert percentile == 40 and 0.2 < distance <= 0.31
         assert band.distance(curve - 0.3)[0] == pytest.approx(-0.3, abs=0.1)
+
+
+def test_the_largest_distance_is_that_of_the_farthest_pair(cohort):
+    curves = quantile_curves(*cohort)
+    expected = max(np.abs(first - second).max() for first, second in combinations(curves, 2))
+    assert largest_distance(iter(curves)) == pytest.approx(expected)
 
 
 def test_the_order_of_the_brains_does_not_matter(cohort):

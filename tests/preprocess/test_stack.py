@@ -64,6 +64,17 @@ def test_each_sequence_is_standardised_at_the_prepared_spacing_and_its_map_recor
     assert not arrays["t1ce"][0][~arrays["brain"][0]].any()
 
 
+def test_a_scan_without_a_map_onto_the_standard_fails_in_its_row_with_its_sequence(tmp_path):
+    rows = [done(tmp_path, "fits"), done(tmp_path, "flat")]
+    folder = tmp_path / "done" / "flat"
+    brain = read_volume(folder / "brain.nii.gz")
+    write_volume(folder / "t1.nii.gz", brain.intensities * 1.0, brain.affine)
+    standard = Standard({"t1": "median"}, {"t1": 0.5})
+    settings = StackSettings(standard, GRIDS.padded_grid_voxels, GRIDS.grid_voxels, "nearest")
+    assert stacked(rows, settings=settings)["subject"].tolist() == ["fits"]
+    assert rows[1]["status"] == "failed" and rows[1]["reason"].startswith("t1: the median of the brain's")
+
+
 def test_a_second_sequence_lies_beside_the_first(tmp_path):
     done(tmp_path, "one")
     first = read_volume(tmp_path / "done" / "one" / "t1.nii.gz")
@@ -177,4 +188,4 @@ def test_many_failures_stop_the_run_with_reasons_and_remedy(failed, total, maxim
         require_few_failures(few(failed, total), maximum_percent=maximum, cohort="brats")
     message = str(error.value)
     assert "  s0: r0" in message and f"({maximum}) allows" in message
-    assert "results/preprocess/brats/batch-*.csv" in message
+    assert "results/logs/stack_cohort/brats.log" in message

@@ -425,6 +425,18 @@ def sequences_of_study():
     )
 
 
+def sequences_of_all(cohorts):
+    """The sequences that each of these cohorts has, T1 first."""
+    return sorted(
+        set.intersection(
+            *(
+                set(config["ingest"]["cohorts"][cohort]["sequences"])
+                for cohort in cohorts
+            )
+        )
+    )
+
+
 def begin_run():
     """Keep other runs out of this folder, and refuse jobs that would destroy what they cannot make again."""
     planned = {}
@@ -437,6 +449,7 @@ def begin_run():
             sources=config["ingest"]["cohorts"],
             settings=PREPARATION,
             exclude=excluded_subjects(),
+            healthy=HEALTHY,
             root=Path.cwd(),
         )
     except ValueError as error:

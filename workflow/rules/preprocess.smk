@@ -13,7 +13,7 @@ writes  results/preprocess/{cohort}/subjects/{subject}/   brain at the isotropic
 
 
 rule preprocess:
-    """Only prepare the data and judge their quality, and show what came out, each time it is asked."""
+    """Prepare the data, judge their quality beside the healthy training brains, and show what came out."""
     input:
         quality=expand("results/preprocess/{cohort}/quality.csv", cohort=COHORTS),
         others=expand(
@@ -44,7 +44,7 @@ rule preprocess:
 
 
 rule prepare_brains:
-    """Resample, strip, denoise and standardise the subjects of one batch; keep what is done already."""
+    """Resample, strip, denoise and scale the subjects of one batch; keep what is done already."""
     input:
         "results/ingest/{cohort}.csv",
     output:
@@ -91,7 +91,7 @@ rule learn_landmarks:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        learned_from=config["ingest"]["cohorts"][HEALTHY[0]]["sequences"],
+        learned_from=sequences_of_all(HEALTHY),
         sequences=sequences_of_study(),
         percentiles=config["preprocess"]["standard"]["landmarks"]["percentiles"],
         code=code_fingerprint("learn_landmarks"),

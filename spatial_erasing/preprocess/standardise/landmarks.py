@@ -52,7 +52,7 @@ def learn_landmarks(
     """
     measure = partial(_percentiles_of, sequence=sequence, percentiles=tuple(percentiles))
     # in the order of names: a sum of floats depends on its order
-    found = dict(map_in_processes(measure, sorted(folders), workers=cores))
+    found = dict(map_in_processes(measure, sorted(folders), workers=cores, name=str))
     if not found:
         raise ValueError(
             "no training brain to learn landmarks from. See results/split/healthy.csv and the reasons in "

@@ -80,6 +80,13 @@ def test_a_sequence_that_the_training_subjects_lack_goes_onto_the_scale_of_the_t
     assert read_landmarks(tmp_path / "scales.json") == scales
 
 
+def test_a_brain_that_cannot_be_read_is_named(tmp_path):
+    write_brain(tmp_path / "s1", 1)
+    (tmp_path / "s1/t1.nii.gz").unlink()
+    with pytest.raises(Exception, match=r"s1.*t1\.nii\.gz does not exist"):
+        learn_landmarks([tmp_path / "s1"], sequence="t1", percentiles=PERCENTILES)
+
+
 def test_without_a_training_brain_there_is_no_scale():
     with pytest.raises(ValueError, match=r"no training brain.*results/split/healthy\.csv"):
         learn_landmarks([], sequence="t1", percentiles=PERCENTILES)
