@@ -31,19 +31,18 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.lesion_drag import drag
 from benchmarks.rehearsal import ROOT, merged, reconstructed, train
 from spatial_erasing.cohorts import Split, members, read_rows, read_split, write_rows
 from spatial_erasing.evaluate.counts import count_dataset
 from spatial_erasing.evaluate.curves import average_precision
 from spatial_erasing.models import BASELINE_NAMES, paper_name
 from spatial_erasing.preprocess.curves import largest_distance, quantile_curves
-from spatial_erasing.preprocess.intensity import intensity_range, rescale
 from spatial_erasing.preprocess.stack import StackSettings, stack_cohort
 from spatial_erasing.preprocess.standardise.landmarks import learn_landmarks
 from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.score.maps import score_maps
 from spatial_erasing.score.postprocess import erode_in_plane
-from spatial_erasing.volumes import read_volume
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +68,6 @@ WAYS = {
     "median, contrast 0.35": ({"t1": "median", "t1ce": "median"}, 0.35),
 }
 COLUMNS = ("way", "without", "model", "seed", "data", "number", "value")
-LESION_ML = 200.0
-LESION_FACTOR = 0.2  # of each voxel's own intensity: dark, as an old stroke on T1
 
 
 def read_study() -> dict:
@@ -259,41 +256,15 @@ def curves(folder: Path, name: str) -> dict[str, np.ndarray]:
     return found
 
 
-def plant(values: np.ndarray, brain: np.ndarray, voxel_ml: float) -> np.ndarray:
-    """Which voxels a ball of 200 ml about the middle of the left half of a brain takes, bool."""
-    places = np.argwhere(brain)
-    centre = np.median(places[places[:, 0] < np.median(places[:, 0])], axis=0)
-    distance = np.linalg.norm(places - centre, axis=1)
-    inside = np.zeros(brain.shape, dtype=bool)
-    inside[tuple(places[np.argsort(distance)[: int(LESION_ML / voxel_ml)]].T)] = True
-    return inside & (values > 0)
-
-
 def dragged(folder: Path, config: Mapping, name: str) -> list[float]:
-    """Mean |change| in intensity of the rest of each healthy validation brain when 200 ml of it turn dark."""
+    """How far 200 ml of lesion drag the rest of each healthy validation brain, in intensity."""
     run = folder / "run"
     standard = standard_of(WAYS[name][0], run, config, without=())
-    percentiles = {name: config["preprocess"][name] for name in ("lower_percentile", "upper_percentile")}
-    validation = members(
-        read_rows(run / "results/split/healthy.csv"), split="validation", fraction_percent=100
-    )
-    moved = []
-    for row in prepared_rows(run, "healthy"):
-        if ("healthy", row["subject"]) not in validation:
-            continue
-        scan, mask = (read_volume(Path(row["folder"], f"{name}.nii.gz")) for name in ("t1", "brain"))
-        brain, voxel_ml = mask.intensities > 0, float(abs(np.linalg.det(mask.affine[:3, :3])) / 1000)
-        lesion = plant(scan.intensities, brain, voxel_ml)
-        ill = np.where(lesion, LESION_FACTOR * scan.intensities, scan.intensities)
-        low, high = intensity_range(ill, brain, **percentiles)  # the lesion moves the percentiles as well
-        ill = rescale(ill, brain, low=low, high=high)
-        maps = (
-            standard.map_of(scan.intensities[brain], sequence="t1"),
-            standard.map_of(ill[brain], sequence="t1"),
-        )
-        rest = brain & ~lesion
-        moved.append(float(np.abs(maps[0](scan.intensities[rest]) - maps[1](ill[rest])).mean()))
-    return moved
+    percentiles = {key: config["preprocess"][key] for key in ("lower_percentile", "upper_percentile")}
+    splits = read_rows(run / "results/split/healthy.csv")
+    validation = members(splits, split="validation", fraction_percent=100)
+    rows = [row for row in prepared_rows(run, "healthy") if ("healthy", row["subject"]) in validation]
+    return [drag(Path(row["folder"]), standard, percentiles=percentiles) for row in rows]
 
 
 def mean_and_range(values: list[float], digits: int) -> str:
