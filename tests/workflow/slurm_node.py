@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import debian
+
 PACKAGES = ("slurm-wlm", "munge")
 CLIENTS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "sacct", "sacctmgr", "sshare")
 DAEMONS = ("munged", "slurmctld", "slurmd")
@@ -50,9 +52,7 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 def install():
     """Debian's SLURM, where it is not there."""
     if not all(shutil.which(daemon, path=SEARCHED) for daemon in DAEMONS):
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
-            subprocess.run(["apt-get", "--quiet", *command], check=True, env=environment, capture_output=True)
+        debian.install("--no-install-recommends", *PACKAGES)
 
 
 class SlurmNode:

@@ -1,11 +1,10 @@
 """The report as a reader opens it: from disk, without a network, in light and dark."""
 
 import json
-import os
 import shutil
-import subprocess
 
 import pytest
+from debian import install
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
@@ -49,9 +48,7 @@ VIEWER, FRONT = "results/report/viewer.html", "results/report/front.html"
 def chromium():
     """Debian's Chromium, installed if it is not there."""
     if not shutil.which("chromedriver"):
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "--yes", "chromium", "chromium-driver"]):
-            subprocess.run(["apt-get", "--quiet", *command], check=True, env=environment, capture_output=True)
+        install("chromium", "chromium-driver")
     return shutil.which("chromium"), shutil.which("chromedriver")
 
 
