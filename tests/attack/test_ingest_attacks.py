@@ -105,6 +105,49 @@ def test_an_archive_writes_nothing_outside_its_folder(tmp_path, case, kind):
     assert not [path for path in tmp_path.rglob("*") if path.is_symlink()]
 
 
+def three_scans(end):
+    """The bytes of a .tar of three files, each of a header and a block, up to an end."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for number in range(3):
+            add(tar, f"scan{number}.nii", b"x" * 512)
+    return stream.getvalue()[:end]
+
+
+def flipped(content, place):
+    content = bytearray(content)
+    content[place] ^= 1
+    return bytes(content)
+
+
+DAMAGES = {
+    "L1 second header damaged": (flipped(three_scans(None), 1034), "at byte 1,024"),
+    "L1 cut behind a file": (three_scans(1024), "at byte 1,024"),
+    "L1 cut within a header": (three_scans(1100), "at byte 1,024"),
+    "L1 cut behind the last file": (three_scans(3072), "at byte 3,072"),
+    "L1 no file": (bytes(10240), "it holds no file"),
+}
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress])
+@pytest.mark.parametrize("case", DAMAGES)
+def test_a_part_of_an_archive_is_not_taken_for_the_whole(tmp_path, case, packed):
+    content, expected = DAMAGES[case]
+    (tmp_path / "x.tar").write_bytes(packed(content))
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match=r"cannot be unpacked .*Expected a whole .*\n    rm ") as error:
+        unpack(tmp_path / "x.tar", tmp_path / "folder")
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize("damage", [lambda packed: flipped(packed, -6), lambda packed: packed[:-4]])
+def test_the_checksum_at_the_end_of_an_archive_is_read(tmp_path, damage):
+    (tmp_path / "x.tar.gz").write_bytes(damage(gzip.compress(three_scans(None))))
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match="CRC check failed|end-of-stream"):
+        unpack(tmp_path / "x.tar.gz", tmp_path / "folder")
+
+
 RECORDS = {
     "S3 our record as a file": {RECORD: b'{"url": "evil", "sha256": ""}'},
     "S3 our record as a folder": {f"{RECORD}/x": b"1"},
