@@ -22,7 +22,9 @@ from spatial_erasing.ingest import download as download_module
 from spatial_erasing.ingest.archive import fetch_archive
 from spatial_erasing.ingest.download import download
 from spatial_erasing.ingest.exclusion import require_own_brains
+from spatial_erasing.ingest.listing import list_or_keep
 from spatial_erasing.ingest.scans import COLUMNS, list_scans
+from spatial_erasing.ingest.source import source_signature
 from spatial_erasing.ingest.unpack import RECORD, unpack
 
 
@@ -144,7 +146,7 @@ def test_a_part_of_an_archive_is_not_taken_for_the_whole(tmp_path, case, packed)
 def test_the_checksum_at_the_end_of_an_archive_is_read(tmp_path, damage):
     (tmp_path / "x.tar.gz").write_bytes(damage(gzip.compress(three_scans(None))))
     (tmp_path / "folder").mkdir()
-    with pytest.raises(ValueError, match="CRC check failed|end-of-stream"):
+    with pytest.raises(ValueError, match=r"CRC check failed|end-of-stream"):
         unpack(tmp_path / "x.tar.gz", tmp_path / "folder")
 
 
@@ -441,3 +443,34 @@ def test_a_broken_sidecar_costs_no_scan(tmp_path, case):
         (tmp_path / name).write_bytes(content)
     (row,) = list_scans("bids", tmp_path, sequences=["t1"], skull_strip="none", cohort="healthy")
     assert (row["status"], row["scanner"]) == ("found", "unknown")
+
+
+def test_one_of_two_disks_that_is_gone_costs_no_subject(tmp_path):
+    lines = ["subject,scanner,t1"]
+    for number in range(4):
+        (tmp_path / f"d{number % 2}").mkdir(exist_ok=True)
+        save(tmp_path / f"d{number % 2}/s{number}.nii", VALUES + number)
+        lines.append(f"s{number},A,d{number % 2}/s{number}.nii")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    listed, source = tmp_path / "study.csv", {"reader": "table", "path": str(tmp_path / "t.csv")}
+    source["sequences"] = ["t1"]
+
+    def look():
+        """List the cohort as the workflow does."""
+        signature, _ = source_signature(**source, listed=listed)
+        rows = list_or_keep(listed, source=source | {"skull_strip": "none"}, cohort="study", exclude={})
+        listed.touch()
+        listed.with_suffix(".source").write_text(signature)
+        return signature, rows
+
+    first = look()
+    (tmp_path / "d1").rename(tmp_path / "unmounted")
+    assert [row["status"] for row in first[1]] == ["found"] * 4
+    assert look() == first and look() == first
+    (tmp_path / "d0/s0.nii").unlink()  # its folder is there: it was removed
+    signature, rows = look()
+    assert signature != first[0]
+    assert [row["status"] for row in rows] == ["skipped", "found", "found", "found"]
+    save(tmp_path / "d0/s0.nii", VALUES)
+    (tmp_path / "d0").rename(tmp_path / "unmounted as well")
+    assert look()[1] == rows
