@@ -474,3 +474,29 @@ def test_one_of_two_disks_that_is_gone_costs_no_subject(tmp_path):
     save(tmp_path / "d0/s0.nii", VALUES)
     (tmp_path / "d0").rename(tmp_path / "unmounted as well")
     assert look()[1] == rows
+
+
+LESIONS = {
+    "T3 one file": (["l.nii", "l.nii"], 1, "skipped"),
+    "T3 the same bytes": (["l.nii", "copy.nii"], 1, "skipped"),
+    "T3 an empty mask": (["l.nii", "copy.nii"], 0, "found"),
+    "T3 masks of their own": (["l.nii", "own.nii"], 1, "found"),
+}
+
+
+@pytest.mark.parametrize("case", LESIONS)
+def test_two_subjects_do_not_share_a_lesion(tmp_path, case):
+    names, marked, expected = LESIONS[case]
+    for name, number in {"l.nii": 0, "copy.nii": 0, "own.nii": 1}.items():
+        mask = np.zeros(VALUES.shape, np.uint8)
+        mask[number] = marked
+        save(tmp_path / name, mask)
+    lines = ["subject,scanner,t1,lesion"]
+    for number, name in enumerate(names):
+        save(tmp_path / f"s{number}.nii", VALUES + number)
+        lines.append(f"s{number},A,s{number}.nii,{name}")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    rows = list_scans("table", tmp_path / "t.csv", sequences=["t1"], skull_strip="none", cohort="ms")
+    assert [row["status"] for row in rows] == [expected] * 2
+    if expected == "skipped":
+        assert "lesion mask of s1 too" in rows[0]["reason"] and "of s0 too" in rows[1]["reason"]
