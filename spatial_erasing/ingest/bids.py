@@ -107,17 +107,16 @@ def _misnamed_folders(root: Path) -> list[Scan]:
 def _with_masks(scan: Scan, masks: list[Path]) -> Scan:
     """The scan with the masks drawn on it; a lesion drawn on something else alone is a problem.
 
-    Without that, a subject whose lesion was traced on FLAIR or in template space would pass as healthy.
+    Without that, a subject whose lesion was traced on FLAIR, in template space or in another session would
+    pass as healthy.
     """
-    session = parse_name(scan.path).entities.get("ses")
     lesions = [mask for mask in masks if parse_name(mask).is_lesion]
     fitting = masks_for(scan.path, lesions)
     brains = masks_for(scan.path, [mask for mask in masks if parse_name(mask).is_brain_mask])
-    elsewhere = [mask for mask in lesions if parse_name(mask).entities.get("ses") in (None, session)]
     problem = ""
-    if elsewhere and not fitting:
+    if lesions and not fitting:  # of any session: so the session that has a lesion is preferred
         problem = (
-            f"lesion on another grid: {elsewhere[0]} belongs to {scan.subject}, but its name says that it "
+            f"lesion on another grid: {lesions[0]} belongs to {scan.subject}, but its name says that it "
             f"was not drawn on {scan.path.name}. Bring it to that scan and list both in a table"
         )
     return replace(scan, lesion=tuple(fitting), brain_mask=next(iter(brains), None), problem=problem)

@@ -500,3 +500,24 @@ def test_two_subjects_do_not_share_a_lesion(tmp_path, case):
     assert [row["status"] for row in rows] == [expected] * 2
     if expected == "skipped":
         assert "lesion mask of s1 too" in rows[0]["reason"] and "of s0 too" in rows[1]["reason"]
+
+
+@pytest.mark.parametrize("has_scan", [True, False])
+def test_a_lesion_of_another_session_does_not_pass_for_none(tmp_path, has_scan):
+    names = ["ses-1/anat/sub-01_ses-1_T1w.nii", "ses-2/anat/sub-01_ses-2_label-lesion_mask.nii"]
+    names += ["ses-2/anat/sub-01_ses-2_T1w.nii"] * has_scan
+    for number, name in enumerate(names):
+        (tmp_path / "sub-01" / name).parent.mkdir(parents=True, exist_ok=True)
+        save(tmp_path / "sub-01" / name, VALUES + number)
+    rows = list_scans("bids", tmp_path, sequences=["t1"], skull_strip="none", cohort="ms")
+    assert [row["path"][-9:] for row in rows if row["status"] == "found"] == ["2_T1w.nii"] * has_scan
+    assert rows[0]["reason"].startswith("lesion on another grid: ")
+
+
+def test_a_cell_may_be_long_and_a_line_may_not_be_short(tmp_path):
+    write_rows(tmp_path / "long.csv", [{"lesion": "x" * 200_000}], columns=["lesion"])
+    assert len(read_rows(tmp_path / "long.csv")[0]["lesion"]) == 200_000
+    save(tmp_path / "a.nii")
+    (tmp_path / "t.csv").write_text("subject,scanner,t1,lesion\na,S,a.nii\n")
+    (row,) = list_scans("table", tmp_path / "t.csv", sequences=["t1"], skull_strip="none", cohort="ms")
+    assert row["status"] == "skipped" and "t.csv line 2 has 3 cells for 4 columns" in row["reason"]
