@@ -521,3 +521,28 @@ def test_a_cell_may_be_long_and_a_line_may_not_be_short(tmp_path):
     (tmp_path / "t.csv").write_text("subject,scanner,t1,lesion\na,S,a.nii\n")
     (row,) = list_scans("table", tmp_path / "t.csv", sequences=["t1"], skull_strip="none", cohort="ms")
     assert row["status"] == "skipped" and "t.csv line 2 has 3 cells for 4 columns" in row["reason"]
+
+
+TRACINGS = {
+    "T6 a second lesion as Raw": ["LesionSmooth_stx", "LesionRaw_1_stx"],
+    "T6 a second lesion in lower case": ["LesionSmooth_stx", "lesionsmooth_1_stx"],
+}
+
+
+@pytest.mark.parametrize("case", TRACINGS)
+def test_each_lesion_of_atlas_counts(tmp_path, case):
+    names = [ATLAS_1[0], *(f"{ATLAS}_{name}.nii.gz" for name in [*TRACINGS[case], "LesionRaw_stx"])]
+    (tmp_path / ATLAS).parent.mkdir(parents=True)
+    for number, name in enumerate(names):
+        save(tmp_path / name, VALUES + number)
+    (row,) = list_scans("atlas", tmp_path, sequences=["t1"], skull_strip="none", cohort="stroke")
+    assert all(name in row["lesion"] for name in names[1:3]) and names[3] not in row["lesion"]
+
+
+def test_a_second_segmentation_of_brats_is_listed(tmp_path):
+    (tmp_path / BRATS).parent.mkdir()
+    for number, name in enumerate([*BRATS_2019, f"{BRATS}_seg.nii"]):
+        save(tmp_path / name, VALUES + number)
+    rows = list_scans("brats", tmp_path, sequences=["t1"], skull_strip="none", cohort="tumour")
+    assert sorted(row["status"] for row in rows) == ["found", "skipped"]
+    assert any(row["reason"].startswith("repeated: ") and "segmentation" in row["reason"] for row in rows)
