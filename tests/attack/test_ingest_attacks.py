@@ -384,6 +384,18 @@ NAMES = {
         [BIDS, "sub-01/anat/sub-01_UNIT1.nii.gz", "sub-01/anat/x.nii"],
         None,
     ),
+    **{
+        f"T5 BIDS mask {name}": ("bids", [BIDS, f"sub-01/anat/sub-01_{name}.nii"], NEARLY)
+        for name in (
+            *("label-lesion_probseg", "lesion-mask", "desc-lesion", "label-lesion_mask (1)"),
+            *("label-lesion_mask_v2", "label-tumor_mask", "desc-tumour_mask", "label-stroke_roi"),
+        )
+    },
+    "T5 BIDS mask too deep": (
+        "bids",
+        [BIDS, "derivatives/a/b/sub-01/anat/sub-01_label-lesion_mask.nii"],
+        "lies deeper than derivatives/*/",
+    ),
     "D4 BIDS stripped again": ("bids", [BIDS, "sub-01/anat/sub-01_T1w_brain.nii.gz"], None),
 }
 
