@@ -2,6 +2,7 @@
 
 import csv
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from spatial_erasing.atomic import replaced_when_complete
 
+csv.field_size_limit(sys.maxsize)  # a list of many lesion files is longer than the usual 131,072 characters
 Subject = tuple[str, str]  # cohort, subject
 # A spreadsheet runs a cell that begins with one of these (or its wide form) as a formula; a quote in front
 # makes it text. A dash alone, as people write it for "none", is no formula.

@@ -28,7 +28,7 @@ def run(tmp_path, monkeypatch):
         path = str(tmp_path / f"raw/{name}.nii")
         rows.append({"cohort": "ms", "subject": name, "status": "found", "reason": "", "path": path})
     write_rows(tmp_path / "results/ingest/ms.csv", rows, columns=rows[0])
-    keep_rows(tmp_path / "results/ingest/ms.csv", rows, source=source)
+    keep_rows(tmp_path / "results/ingest/ms.csv", rows, source=source, sizes={})
     done = [{"subject": name, "status": "done"} for name in "ab"] + [{"subject": "c", "status": "failed"}]
     write_rows(tmp_path / "results/preprocess/ms/batch-000.csv", done, columns=("subject", "status"))
 

@@ -77,10 +77,20 @@ def _scan(path: Path, neighbours: Sequence[Path]) -> Scan | None:
 
 
 def _lesions_of_first_release(match: re.Match, neighbours: Sequence[Path]) -> list[Path]:
-    """Smoothed tracings of the primary and of further lesions; others only if there are none."""
-    start = match["person"] + (match["time"] or "") + "_Lesion"
-    lesions = [path for path in neighbours if image_name(path).startswith(start)]
-    return [path for path in lesions if image_name(path).startswith(start + "Smooth")] or lesions
+    """The tracing of each lesion by its number, smoothed where there is one; names in any case."""
+    start = (match["person"] + (match["time"] or "") + "_lesion").lower()
+    numbers = defaultdict(list)
+    for path in neighbours:
+        name = image_name(path).lower()
+        if name.startswith(start):
+            number = re.search(r"_(\d+)", name.removeprefix(start))
+            numbers[number and number[1]].append(path)
+    smooth = {
+        number: [path for path in paths if image_name(path).lower().startswith(start + "smooth")]
+        for number, paths in numbers.items()
+    }
+    chosen = {path for number, paths in numbers.items() for path in smooth[number] or paths}
+    return [path for path in neighbours if path in chosen]
 
 
 def _site(path: Path) -> str:

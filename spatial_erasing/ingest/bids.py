@@ -49,6 +49,7 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
         misnamed = [scan for session in places for scan in _misnamed_scans(place.name, session)]
         scans += [scan for scan in misnamed if scan.sequence in sequences]
     scans += _misnamed_folders(folder)
+    scans += _misnamed_masks(folder, {scan.subject for scan in scans}, next(iter(sequences)))
     return [replace(scan, scanner=scanner_of(scan, folder, participants)) for scan in scans]
 
 
@@ -104,20 +105,41 @@ def _misnamed_folders(root: Path) -> list[Scan]:
     ]
 
 
+def _misnamed_masks(root: Path, subjects: set[str], sequence: str) -> list[Scan]:
+    """An entry for each image of a listed subject that is nearly named, or placed, like a lesion mask."""
+    deeper = [
+        (place, "lies deeper than derivatives/*/, where no mask is looked for")
+        for pipeline in _folders(root / "derivatives", "")
+        for part in _folders(pipeline, "")
+        if not (pipeline.name.startswith("sub-") or part.name.startswith("sub-"))
+        for place in _places_below(part)
+    ]
+    scans = []
+    for place, found in [*((place, "") for place in _places(root)), *deeper]:
+        for path in _images(place):
+            name = parse_name(path)
+            folder = next((part for part in path.parts[::-1][1:] if part.startswith("sub-")), "")
+            subject = f"sub-{name.entities['sub']}" if "sub" in name.entities else folder
+            if subject in subjects and (name.seems_lesion or (found and name.is_lesion)):
+                wrong = found or "is not named like a lesion mask of BIDS"
+                expected = f"{subject}_label-lesion_mask.nii.gz"
+                scans.append(misnamed_scan(path, subject, sequence, found=wrong, expected=expected))
+    return scans
+
+
 def _with_masks(scan: Scan, masks: list[Path]) -> Scan:
     """The scan with the masks drawn on it; a lesion drawn on something else alone is a problem.
 
-    Without that, a subject whose lesion was traced on FLAIR or in template space would pass as healthy.
+    Without that, a subject whose lesion was traced on FLAIR, in template space or in another session would
+    pass as healthy.
     """
-    session = parse_name(scan.path).entities.get("ses")
     lesions = [mask for mask in masks if parse_name(mask).is_lesion]
     fitting = masks_for(scan.path, lesions)
     brains = masks_for(scan.path, [mask for mask in masks if parse_name(mask).is_brain_mask])
-    elsewhere = [mask for mask in lesions if parse_name(mask).entities.get("ses") in (None, session)]
     problem = ""
-    if elsewhere and not fitting:
+    if lesions and not fitting:  # of any session: so the session that has a lesion is preferred
         problem = (
-            f"lesion on another grid: {elsewhere[0]} belongs to {scan.subject}, but its name says that it "
+            f"lesion on another grid: {lesions[0]} belongs to {scan.subject}, but its name says that it "
             f"was not drawn on {scan.path.name}. Bring it to that scan and list both in a table"
         )
     return replace(scan, lesion=tuple(fitting), brain_mask=next(iter(brains), None), problem=problem)
@@ -158,7 +180,7 @@ def _counts(name: str, *, is_derived: bool) -> bool:
         return not is_derived and (name == "participants.tsv" or name.endswith("T1w.json"))
     parsed = parse_name(Path(name))
     is_scan = not is_derived and (parsed.is_t1 or parsed.seems_t1)
-    return parsed.is_lesion or parsed.is_brain_mask or is_scan
+    return parsed.is_lesion or parsed.is_brain_mask or is_scan or parsed.seems_lesion
 
 
 def _places(root: Path) -> Iterator[Path]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ SEEMING = re.compile(r"(.+)[^a-z\d]+(t1|t1n|t1ce|t1c)(?![a-z\d]|_[a-z]).*", re.I
 MISNAMED = {"W39_1998.09.19_Segm": ("BraTS20_Training_355", "seg")}  # so it is in the 2020 training set
 
 
-def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
+def find_scans(folder: Path, *, sequences: Sequence[str]) -> list[Scan]:
     """The scans of a BraTS folder, each with its tumour segmentation.
 
     A case without segmentation is listed with that problem, and so is a name that is nearly right. Since 2023
@@ -39,12 +39,13 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
             cases[case_folder(path), subject][kind].append(path)
         elif seeming := SEEMING.fullmatch(image_name(path)):
             misnamed.append(_misnamed(path, seeming))
-    patients = defaultdict(list)
+    patients, repeated = defaultdict(list), []
     for (place, subject), files in cases.items():
         scans = _scans_of_case(subject, files, folder=place, sequences=sequences)
         patients[_patient(subject)].append(scans)
+        repeated += [_repeated(subject, sequences[0], path, files["seg"][0]) for path in files["seg"][1:]]
     named = [scan for sessions in patients.values() for scan in keep_first_session(sessions)]
-    return named + [scan for scan in misnamed if scan.sequence in sequences]
+    return named + repeated + [scan for scan in misnamed if scan.sequence in sequences]
 
 
 def _misnamed(path: Path, seeming: re.Match) -> Scan:
@@ -52,6 +53,12 @@ def _misnamed(path: Path, seeming: re.Match) -> Scan:
     found = f"is not named like a {KINDS[seeming[2].lower()]} of BraTS"
     expected = "BraTS20_Training_001_t1.nii.gz or BraTS-GLI-00000-000-t1n.nii.gz"
     return misnamed_scan(path, seeming[1], KINDS[seeming[2].lower()], found=found, expected=expected)
+
+
+def _repeated(subject: str, sequence: str, path: Path, kept: Path) -> Scan:
+    """The entry of one more segmentation of a case."""
+    problem = f"repeated: {path} is one more segmentation of {subject}; {kept} is kept. Delete one"
+    return Scan(subject, sequence, path, scanner=institution(subject), problem=problem)
 
 
 def institution(subject: str) -> str:

@@ -19,9 +19,23 @@ def kept_list(listed: Path) -> Path:
     return listed.parent / ".kept" / f"{listed.stem}.json"
 
 
-def keep_rows(listed: Path, rows: Sequence[Row], *, source: Mapping[str, object]) -> None:
-    """Lay a copy of a cohort's rows beside its list, with the settings that they were made with."""
-    write_text(kept_list(listed), json.dumps({"source": _plain(source), "rows": rows}, ensure_ascii=False))
+def keep_rows(
+    listed: Path, rows: Sequence[Row], *, source: Mapping[str, object], sizes: Mapping[str, int]
+) -> None:
+    """Lay a copy of a cohort's rows beside its list, with their settings and the sizes of its files."""
+    content = {"source": _plain(source), "rows": rows, "sizes": dict(sizes)}
+    write_text(kept_list(listed), json.dumps(content, ensure_ascii=True))
+
+
+def kept_sizes(listed: Path) -> dict[str, int]:
+    """Bytes of each file when the cohort was last listed."""
+    return _kept(listed).get("sizes", {})
+
+
+def rows_as_listed(listed: Path, *, source: Mapping[str, object]) -> list[Row]:
+    """The rows of when a cohort was last listed; none if it was listed with other settings."""
+    kept = _kept(listed)
+    return kept["rows"] if kept.get("source") == _plain(source) else []
 
 
 def kept_rows(listed: Path, *, source: Mapping[str, object], exclude: Mapping[str, str]) -> list[Row] | None:
@@ -29,16 +43,17 @@ def kept_rows(listed: Path, *, source: Mapping[str, object], exclude: Mapping[st
 
     A subject may be left out later; one that was left out then was not looked at, and cannot come back.
     """
+    rows = rows_as_listed(listed, source=source)
+    comes_back = (row["reason"].startswith("excluded") and row["subject"] not in exclude for row in rows)
+    return None if not rows or any(comes_back) else [_excluded(row, exclude) for row in rows]
+
+
+def _kept(listed: Path) -> dict:
+    """What was laid beside a list; nothing if there is none or it is broken."""
     try:
-        kept = json.loads(kept_list(listed).read_text(encoding="utf-8"))
+        return json.loads(kept_list(listed).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        return None
-    if kept["source"] != _plain(source):
-        return None
-    comes_back = (
-        row["reason"].startswith("excluded") and row["subject"] not in exclude for row in kept["rows"]
-    )
-    return None if any(comes_back) else [_excluded(row, exclude) for row in kept["rows"]]
+        return {}
 
 
 def _plain(source: Mapping[str, object]) -> dict:

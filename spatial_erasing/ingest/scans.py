@@ -11,6 +11,7 @@ from spatial_erasing.ingest import atlas, bids, brats, ixi, table
 from spatial_erasing.ingest.exclusion import Row, skip_unfit
 from spatial_erasing.ingest.files import describe_grid, sha256_of, voxels_hash
 from spatial_erasing.ingest.records import PUNCTUATION, Scan, name_problem, normalised_name
+from spatial_erasing.ingest.shared_lesions import skip_shared_lesions
 from spatial_erasing.paths import expand_path
 
 READERS = {"atlas": atlas, "bids": bids, "brats": brats, "ixi": ixi, "table": table}
@@ -63,6 +64,7 @@ def list_scans(
         )
     rows.sort(key=lambda row: (row["subject"], row["sequence"]))
     skip_unfit(rows, sequences)
+    skip_shared_lesions(rows)
     return rows
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from spatial_erasing.ingest import bids, table
+from spatial_erasing.ingest.kept import kept_sizes
 from spatial_erasing.ingest.names import find_files, is_image_name
 from spatial_erasing.paths import expand_path
 
@@ -31,7 +32,7 @@ def source_signature(
     A file that could not be read when it was listed counts as another once its owner has opened it. Times do
     not count, so that a study copied to another machine does not train again. Where nothing can be
     seen, because data were removed, unmounted or closed, it is the hash of when they were listed: a finished
-    study needs its raw data no more.
+    study needs its raw data no more. A file whose disk alone is gone counts with its size of then.
 
     Args:
         reader: how the data set is laid out.
@@ -49,14 +50,34 @@ def source_signature(
         return recorded or UNSEEN, None
     if all(size is ABSENT for size, _ in states.values()):
         return recorded or UNSEEN, None
+    sizes = kept_sizes(listed)
+    for name, file in files.items():
+        if states[name][0] is ABSENT and is_unmounted(file):
+            states[name] = (sizes.get(str(file), ABSENT), 0.0)
     signature = _hash_of(states)
     there = (name for name, (size, _) in states.items() if size is not ABSENT)
-    closed = {name for name in there if not os.access(files[name], os.R_OK)}
+    closed = {name for name in there if not (os.access(files[name], os.R_OK) or is_unmounted(files[name]))}
     if closed and signature != recorded:  # else they were closed after they were listed, and nothing is lost
         signature = _hash_of(states, closed)
     newest = max(states, key=lambda name: states[name][1])
     is_newer = signature == recorded and states[newest][1] > listed.stat().st_mtime
     return signature, _warning(files[newest], listed) if is_newer else None
+
+
+def is_unmounted(file: Path) -> bool:
+    """Whether a file's folder is gone too: so look the files of a disk that is not there."""
+    return not os.path.lexists(file.parent)
+
+
+def sizes_now(
+    reader: str, path: str, *, sequences: Sequence[str], known: Mapping[str, int]
+) -> dict[str, int]:
+    """Bytes of each file that the list depends on; as known before where its disk is gone."""
+    files = {
+        str(file): file for _, file in _named_files(reader, expand_path(path, base=Path.cwd()), sequences)
+    }
+    sizes = {name: known.get(name) if is_unmounted(file) else _state(file)[0] for name, file in files.items()}
+    return {name: size for name, size in sizes.items() if size is not ABSENT}
 
 
 def is_gone(reader: str, path: str, *, sequences: Sequence[str]) -> bool:

@@ -85,4 +85,8 @@ def _line_problem(cells: list[str], columns: list[str]) -> str:
     brain_mask = dict(zip(columns, cells, strict=False)).get("brain_mask", "")
     if len([part for part in brain_mask.split(";") if part]) > 1:
         return "names several brain masks. Name one"
+    if len(cells) < len(columns):  # its last cells would count as empty: no lesion
+        return (
+            f"has {len(cells)} cells for {len(columns)} columns. Write every cell, also those that are empty"
+        )
     return surplus_problem(cells, columns)

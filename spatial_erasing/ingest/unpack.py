@@ -79,6 +79,20 @@ def _tar_members(tar: tarfile.TarFile) -> Iterator[Member]:
         plain = "file" if member.isreg() else "folder" if member.isdir() else None
         kind = plain or TAR_KINDS.get(member.type, "a device or something else that is no file")
         yield Member(member.name.lstrip("/"), kind, member.size, lambda one=member: tar.extractfile(one))
+    _require_end(tar)
+
+
+def _require_end(tar: tarfile.TarFile) -> None:
+    """Refuse a .tar that ends early: `tarfile` takes a damaged or missing header for the end of the archive.
+
+    Raises:
+        EOFError: there is no block of zeros, with which every .tar ends.
+    """
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise EOFError(f"it is damaged or cut off at byte {tar.offset:,}, where its next file should begin")
+    while tar.fileobj.read(CHUNK_BYTES):  # the checksum of a packed archive lies at its very end
+        pass
 
 
 def _zip_members(packed: zipfile.ZipFile) -> Iterator[Member]:
@@ -94,7 +108,7 @@ def _zip_members(packed: zipfile.ZipFile) -> Iterator[Member]:
 def _write_members(members: Iterable[Member], archive: Path, folder: Path) -> None:
     """Write what is a plain file or folder, and count the bytes before they are written."""
     allowed_bytes = int(MOST_OF_FREE_SPACE * shutil.disk_usage(folder).free)
-    needed_bytes = 0
+    needed_bytes, files = 0, 0
     for member in members:
         target = _target(member, archive, folder)
         if PurePosixPath(member.name.casefold()).parts[:1] == (RECORD,):
@@ -108,6 +122,9 @@ def _write_members(members: Iterable[Member], archive: Path, folder: Path) -> No
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             _write_file(member, target)
+            files += 1
+    if not files:
+        raise EOFError("it holds no file")
 
 
 def _target(member: Member, archive: Path, folder: Path) -> Path:

@@ -22,7 +22,9 @@ from spatial_erasing.ingest import download as download_module
 from spatial_erasing.ingest.archive import fetch_archive
 from spatial_erasing.ingest.download import download
 from spatial_erasing.ingest.exclusion import require_own_brains
+from spatial_erasing.ingest.listing import list_or_keep
 from spatial_erasing.ingest.scans import COLUMNS, list_scans
+from spatial_erasing.ingest.source import source_signature
 from spatial_erasing.ingest.unpack import RECORD, unpack
 
 
@@ -103,6 +105,49 @@ def test_an_archive_writes_nothing_outside_its_folder(tmp_path, case, kind):
     assert expected in str(error.value) and f"rm {tmp_path}/x.tar" in str(error.value)
     assert (outside / "pwned.py").read_text() == "ours"
     assert not [path for path in tmp_path.rglob("*") if path.is_symlink()]
+
+
+def three_scans(end):
+    """The bytes of a .tar of three files, each of a header and a block, up to an end."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for number in range(3):
+            add(tar, f"scan{number}.nii", b"x" * 512)
+    return stream.getvalue()[:end]
+
+
+def flipped(content, place):
+    content = bytearray(content)
+    content[place] ^= 1
+    return bytes(content)
+
+
+DAMAGES = {
+    "L1 second header damaged": (flipped(three_scans(None), 1034), "at byte 1,024"),
+    "L1 cut behind a file": (three_scans(1024), "at byte 1,024"),
+    "L1 cut within a header": (three_scans(1100), "at byte 1,024"),
+    "L1 cut behind the last file": (three_scans(3072), "at byte 3,072"),
+    "L1 no file": (bytes(10240), "it holds no file"),
+}
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress])
+@pytest.mark.parametrize("case", DAMAGES)
+def test_a_part_of_an_archive_is_not_taken_for_the_whole(tmp_path, case, packed):
+    content, expected = DAMAGES[case]
+    (tmp_path / "x.tar").write_bytes(packed(content))
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match=r"cannot be unpacked .*Expected a whole .*\n    rm ") as error:
+        unpack(tmp_path / "x.tar", tmp_path / "folder")
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize("damage", [lambda packed: flipped(packed, -6), lambda packed: packed[:-4]])
+def test_the_checksum_at_the_end_of_an_archive_is_read(tmp_path, damage):
+    (tmp_path / "x.tar.gz").write_bytes(damage(gzip.compress(three_scans(None))))
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match=r"CRC check failed|end-of-stream"):
+        unpack(tmp_path / "x.tar.gz", tmp_path / "folder")
 
 
 RECORDS = {
@@ -339,6 +384,18 @@ NAMES = {
         [BIDS, "sub-01/anat/sub-01_UNIT1.nii.gz", "sub-01/anat/x.nii"],
         None,
     ),
+    **{
+        f"T5 BIDS mask {name}": ("bids", [BIDS, f"sub-01/anat/sub-01_{name}.nii"], NEARLY)
+        for name in (
+            *("label-lesion_probseg", "lesion-mask", "desc-lesion", "label-lesion_mask (1)"),
+            *("label-lesion_mask_v2", "label-tumor_mask", "desc-tumour_mask", "label-stroke_roi"),
+        )
+    },
+    "T5 BIDS mask too deep": (
+        "bids",
+        [BIDS, "derivatives/a/b/sub-01/anat/sub-01_label-lesion_mask.nii"],
+        "lies deeper than derivatives/*/",
+    ),
     "D4 BIDS stripped again": ("bids", [BIDS, "sub-01/anat/sub-01_T1w_brain.nii.gz"], None),
 }
 
@@ -398,3 +455,106 @@ def test_a_broken_sidecar_costs_no_scan(tmp_path, case):
         (tmp_path / name).write_bytes(content)
     (row,) = list_scans("bids", tmp_path, sequences=["t1"], skull_strip="none", cohort="healthy")
     assert (row["status"], row["scanner"]) == ("found", "unknown")
+
+
+def test_one_of_two_disks_that_is_gone_costs_no_subject(tmp_path):
+    lines = ["subject,scanner,t1"]
+    for number in range(4):
+        (tmp_path / f"d{number % 2}").mkdir(exist_ok=True)
+        save(tmp_path / f"d{number % 2}/s{number}.nii", VALUES + number)
+        lines.append(f"s{number},A,d{number % 2}/s{number}.nii")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    listed, source = tmp_path / "study.csv", {"reader": "table", "path": str(tmp_path / "t.csv")}
+    source["sequences"] = ["t1"]
+
+    def look():
+        """List the cohort as the workflow does."""
+        signature, _ = source_signature(**source, listed=listed)
+        rows = list_or_keep(listed, source=source | {"skull_strip": "none"}, cohort="study", exclude={})
+        listed.touch()
+        listed.with_suffix(".source").write_text(signature)
+        return signature, rows
+
+    first = look()
+    (tmp_path / "d1").rename(tmp_path / "unmounted")
+    assert [row["status"] for row in first[1]] == ["found"] * 4
+    assert look() == first and look() == first
+    (tmp_path / "d0/s0.nii").unlink()  # its folder is there: it was removed
+    signature, rows = look()
+    assert signature != first[0]
+    assert [row["status"] for row in rows] == ["skipped", "found", "found", "found"]
+    save(tmp_path / "d0/s0.nii", VALUES)
+    (tmp_path / "d0").rename(tmp_path / "unmounted as well")
+    assert look()[1] == rows
+
+
+LESIONS = {
+    "T3 one file": (["l.nii", "l.nii"], 1, "skipped"),
+    "T3 the same bytes": (["l.nii", "copy.nii"], 1, "skipped"),
+    "T3 an empty mask": (["l.nii", "copy.nii"], 0, "found"),
+    "T3 masks of their own": (["l.nii", "own.nii"], 1, "found"),
+}
+
+
+@pytest.mark.parametrize("case", LESIONS)
+def test_two_subjects_do_not_share_a_lesion(tmp_path, case):
+    names, marked, expected = LESIONS[case]
+    for name, number in {"l.nii": 0, "copy.nii": 0, "own.nii": 1}.items():
+        mask = np.zeros(VALUES.shape, np.uint8)
+        mask[number] = marked
+        save(tmp_path / name, mask)
+    lines = ["subject,scanner,t1,lesion"]
+    for number, name in enumerate(names):
+        save(tmp_path / f"s{number}.nii", VALUES + number)
+        lines.append(f"s{number},A,s{number}.nii,{name}")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    rows = list_scans("table", tmp_path / "t.csv", sequences=["t1"], skull_strip="none", cohort="ms")
+    assert [row["status"] for row in rows] == [expected] * 2
+    if expected == "skipped":
+        assert "lesion mask of s1 too" in rows[0]["reason"] and "of s0 too" in rows[1]["reason"]
+
+
+@pytest.mark.parametrize("has_scan", [True, False])
+def test_a_lesion_of_another_session_does_not_pass_for_none(tmp_path, has_scan):
+    names = ["ses-1/anat/sub-01_ses-1_T1w.nii", "ses-2/anat/sub-01_ses-2_label-lesion_mask.nii"]
+    names += ["ses-2/anat/sub-01_ses-2_T1w.nii"] * has_scan
+    for number, name in enumerate(names):
+        (tmp_path / "sub-01" / name).parent.mkdir(parents=True, exist_ok=True)
+        save(tmp_path / "sub-01" / name, VALUES + number)
+    rows = list_scans("bids", tmp_path, sequences=["t1"], skull_strip="none", cohort="ms")
+    assert [row["path"][-9:] for row in rows if row["status"] == "found"] == ["2_T1w.nii"] * has_scan
+    assert rows[0]["reason"].startswith("lesion on another grid: ")
+
+
+def test_a_cell_may_be_long_and_a_line_may_not_be_short(tmp_path):
+    write_rows(tmp_path / "long.csv", [{"lesion": "x" * 200_000}], columns=["lesion"])
+    assert len(read_rows(tmp_path / "long.csv")[0]["lesion"]) == 200_000
+    save(tmp_path / "a.nii")
+    (tmp_path / "t.csv").write_text("subject,scanner,t1,lesion\na,S,a.nii\n")
+    (row,) = list_scans("table", tmp_path / "t.csv", sequences=["t1"], skull_strip="none", cohort="ms")
+    assert row["status"] == "skipped" and "t.csv line 2 has 3 cells for 4 columns" in row["reason"]
+
+
+TRACINGS = {
+    "T6 a second lesion as Raw": ["LesionSmooth_stx", "LesionRaw_1_stx"],
+    "T6 a second lesion in lower case": ["LesionSmooth_stx", "lesionsmooth_1_stx"],
+}
+
+
+@pytest.mark.parametrize("case", TRACINGS)
+def test_each_lesion_of_atlas_counts(tmp_path, case):
+    names = [ATLAS_1[0], *(f"{ATLAS}_{name}.nii.gz" for name in [*TRACINGS[case], "LesionRaw_stx"])]
+    (tmp_path / ATLAS).parent.mkdir(parents=True)
+    for number, name in enumerate(names):
+        save(tmp_path / name, VALUES + number)
+    (row,) = list_scans("atlas", tmp_path, sequences=["t1"], skull_strip="none", cohort="stroke")
+    assert all(name in row["lesion"] for name in names[1:3]) and names[3] not in row["lesion"]
+
+
+def test_a_second_segmentation_of_brats_is_listed(tmp_path):
+    (tmp_path / BRATS).parent.mkdir()
+    for number, name in enumerate([*BRATS_2019, f"{BRATS}_seg.nii"]):
+        save(tmp_path / name, VALUES + number)
+    rows = list_scans("brats", tmp_path, sequences=["t1"], skull_strip="none", cohort="tumour")
+    assert sorted(row["status"] for row in rows) == ["found", "skipped"]
+    assert any(row["reason"].startswith("repeated: ") and "segmentation" in row["reason"] for row in rows)
