@@ -212,6 +212,11 @@ VALUES = [
         r"phantom\.cohorts\.atlas\.kind is healthy; a lesion cohort needs lesions",
     ),
     (
+        "threshold for a cohort that is misspelt",
+        "threshold: {from_cohort: {atlaz: atlas}}",
+        r"threshold\.from_cohort names atlaz, which is not .* \(did you mean 'atlas'\?\)",
+    ),
+    (
         "table in a folder with braces",
         "ingest: {cohorts: {healthy: {path: '/nowhere/{x}/t.csv'}}}",
         r"ingest\.cohorts\.healthy\.path: /nowhere/\{x\}/t\.csv",
