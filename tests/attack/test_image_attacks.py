@@ -96,6 +96,11 @@ ATTACKS = {
     "inverted lesion": ({"lesion": ~LESION}, "failed", r"lesion holds 6\d\d\d ml.*expected at most half"),
     "graded lesion, uint8": ({"lesion": graded(LESION)}, "done", r"graded from 0 to 255: voxels of 127\.5"),
     "graded lesion, float": ({"lesion": graded(LESION) / 2.5}, "done", r"graded from 0 to 102: voxels of 51"),
+    "graded lesion of 10 steps": (
+        {"lesion": np.round(10 * gaussian_filter(LESION.astype(float), 1.0))},
+        "done",
+        r"graded from 0 to 10: voxels of 5",
+    ),
     "probability": ({"lesion": gaussian_filter(LESION.astype(float), 0.7)}, "done", "^$"),
     "lesion labels": ({"lesion": LESION * np.where(POINTS[..., 0] > -7, 4, 1)}, "done", "^$"),
     "most of the lesion outside": (
