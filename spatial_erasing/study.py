@@ -199,6 +199,12 @@ def _threshold_findings(config: Mapping) -> Iterator[str]:
     """A cohort without validation subjects needs the threshold of another."""
     sizes, borrowed = config["split"]["sizes"], config["threshold"]["from_cohort"]
     lesion_cohorts = config["study"]["lesion_cohorts"]
+    for cohort in borrowed:
+        if cohort not in lesion_cohorts:
+            yield (
+                f"threshold.from_cohort names {cohort}, which is not one of study.lesion_cohorts"
+                f"{did_you_mean(cohort, lesion_cohorts)}; correct it or take it out"
+            )
     for cohort in lesion_cohorts:
         source = borrowed.get(cohort, cohort)
         if source not in lesion_cohorts:

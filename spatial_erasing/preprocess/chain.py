@@ -13,7 +13,12 @@ from spatial_erasing.grids import Grid
 from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.intensity import scale_brain
 from spatial_erasing.preprocess.lesions import label_lesion, unite_lesions
-from spatial_erasing.preprocess.oddities import warn_of_brain, warn_of_parts
+from spatial_erasing.preprocess.oddities import (
+    warn_of_another_head,
+    warn_of_brain,
+    warn_of_empty_voxels,
+    warn_of_parts,
+)
 from spatial_erasing.preprocess.register import register_to_template
 from spatial_erasing.preprocess.resample import (
     isotropic_grid,
@@ -96,6 +101,7 @@ def prepare_brain(
         # without resampling the grid holds the scan's own voxels, only turned
         interpolation = "nearest" if settings.resample == "none" else settings.resample
         intensities = resample_to_grid(scan, box_grid, interpolation=interpolation)
+        odd += warn_of_empty_voxels(intensities, box_brain, sequence=name)
         with _about(scan.path):
             sequences[name], ranges[name] = scale_brain(
                 intensities, box_brain, box_grid, volume_voxels=brain.size, settings=settings
@@ -150,7 +156,10 @@ def locate_brain(
                 f"preprocess.percentiles_of is none, which expects intensities from 0 to 1, but "
                 f"{scan.warnings[-1]} Or set preprocess.percentiles_of to brain."
             )
-    odd = brain_mask.warnings if is_stripped else warn_of_parts(component_shares(brain))
+    if is_stripped:
+        odd = brain_mask.warnings + warn_of_another_head(scans)
+    else:
+        odd = warn_of_parts(component_shares(brain))
     return scans, grid, brain, odd
 
 

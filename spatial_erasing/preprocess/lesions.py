@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 
 from spatial_erasing.grids import Grid
+from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.resample import resample_to_grid, scan_grid
 from spatial_erasing.volumes import Volume
 
@@ -12,6 +14,8 @@ LARGEST_SHARE = 0.5  # of the brain: a stroke of a whole hemisphere stays below 
 LABELS_AT_MOST = 20  # different ones; a mask that was stored from 0 to 255 after smoothing has more
 # Numbered lesions hardly touch each other, the steps of a graded mask always do.
 GRADED_SHARE = 0.05  # of neighbouring lesion voxels that differ
+NESTED_LEVELS = 5  # fewer may be parts of a tumour, one around the other
+NESTED_SHARE = 0.9  # of neighbours that differ in depth and value, the deeper one is higher
 WHOLE_NUMBER = 1e-3  # how far rounding in a header's slope may move a label
 
 
@@ -51,10 +55,27 @@ def is_graded(values: np.ndarray, positive: np.ndarray) -> bool:
     """
     if (np.abs(positive - positive.round()) > WHOLE_NUMBER).any():
         return True
-    if len(np.unique(positive.round())) <= LABELS_AT_MOST:
-        return False
+    levels = len(np.unique(positive.round()))
+    if levels <= LABELS_AT_MOST:
+        return levels >= NESTED_LEVELS and is_nested(values)
     both = (values[1:] > 0) & (values[:-1] > 0)
     return (values[1:][both] != values[:-1][both]).mean() > GRADED_SHARE if both.any() else False
+
+
+def is_nested(values: np.ndarray) -> bool:
+    """Whether a mask rises from its rim to its inside, as a graded one does and numbers of lesions do not."""
+    box = tuple(slice(a, b) for a, b in zip(*bounding_box(values > 0), strict=True))
+    values = np.pad(values[box], 1)
+    depth = ndimage.distance_transform_edt(values > 0)
+    rises, falls, differ, pairs = 0, 0, 0, 0
+    for axis in range(3):
+        steps, deeper = np.diff(values, axis=axis), np.diff(depth, axis=axis)
+        ends = np.moveaxis(values, axis, 0)
+        inside = np.moveaxis((ends[1:] > 0) & (ends[:-1] > 0), 0, axis)
+        ordered = (steps * deeper)[inside]
+        rises, falls = rises + (ordered > 0).sum(), falls + (ordered < 0).sum()
+        differ, pairs = differ + (steps[inside] != 0).sum(), pairs + inside.sum()
+    return differ > GRADED_SHARE * pairs and rises > NESTED_SHARE * (rises + falls)
 
 
 def unite_lesions(lesions: list[Volume], grid: Grid, *, brain: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from scipy import ndimage, stats
 from spatial_erasing.grids import Grid
 from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.resample import resample_to_grid
+from spatial_erasing.preprocess.zero import ringing_level
 from spatial_erasing.volumes import Volume
 
 PARTS_SHARE = 0.01  # of a brain mask, beyond its largest connected component
@@ -22,6 +23,8 @@ COARSE_MM = 4.0  # of the grid on which contrast is judged
 MINIMUM_COARSE_VOXELS = 500  # 32 ml: below it the ranks say little
 MINIMUM_NEIGHBOUR_CORRELATION = 0.25
 MINIMUM_DEPTH_CORRELATION = 0.0
+EMPTY_SHARE = 0.01  # of a brain's voxels without signal: fluid and ringing at the rim stay below it
+MINIMUM_DICE = 0.95  # of what two sequences of one head show once the skull is gone
 SIDES = {"R": "right", "L": "left", "A": "anterior", "P": "posterior", "S": "superior", "I": "inferior"}
 
 
@@ -136,6 +139,45 @@ def warn_of_contrast(
             f"t1: the brain is darker inside than at its rim (rank correlation of intensity and depth "
             f"{deeper:.2f}, a T1 has 0.2 to 0.7), as on a T2 or an inverted scan. Give the T1."
         )
+
+
+def warn_of_empty_voxels(scan: np.ndarray, brain: np.ndarray, *, sequence: str) -> tuple[str, ...]:
+    """A sentence where part of the brain mask holds no signal, as where slices of the scan are empty.
+
+    Args:
+        scan: intensities as measured, before denoising fills a gap from its sides.
+        brain: bool, same shape.
+        sequence: such as "t1".
+    """
+    # an interpolation rings about 0 inside an empty slice
+    inside = scan[brain]
+    empty = (inside <= ringing_level(inside)).mean()
+    if empty <= EMPTY_SHARE:
+        return ()
+    return (
+        f"{sequence}: {100 * empty:.1f} % of the brain's voxels hold no signal, tissue always does. Look for "
+        f"empty slices in the scan and for air in the brain mask.",
+    )
+
+
+def warn_of_another_head(sequences: dict[str, Volume]) -> tuple[str, ...]:
+    """A sentence for each sequence without a skull that does not fill the place of the T1's brain.
+
+    Args:
+        sequences: name to a stripped scan as `zero.stripped_above_zero` returns it, "t1" among them, all of
+            the same grid.
+    """
+    filled = {name: scan.intensities > ringing_level(scan.intensities) for name, scan in sequences.items()}
+    first, found = filled.pop("t1"), []
+    for name, other in filled.items():
+        dice = 2 * (first & other).sum() / max(first.sum() + other.sum(), 1)
+        if dice < MINIMUM_DICE:
+            found.append(
+                f"{name}: its brain and that of the T1 overlap with a Dice of {dice:.2f}, expected "
+                f"{MINIMUM_DICE:g} or more. Compare both in a viewer; the {name} may be another subject's or "
+                f"not registered to the T1."
+            )
+    return tuple(found)
 
 
 def neighbour_correlation(scan: np.ndarray, brain: np.ndarray) -> float:

@@ -80,6 +80,11 @@ def shrink_subject(
     whole_brain = _prepared(folder, "brain") > 0
     lesion = padded(_prepared(folder, "lesion")) > 0
     brain = downsample(padded(whole_brain), grid_voxels=grid_voxels) >= 0.5
+    if not brain.any():
+        raise ValueError(
+            f"nothing of the brain is left on the grid of {list(grid_voxels)} voxels: it is thin or full of "
+            f"holes everywhere. Look at its mask, or leave out this subject."
+        )
     shrunk, maps = {}, {}
     for name in sequences:
         scan = _prepared(folder, name)

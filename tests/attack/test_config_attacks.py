@@ -212,6 +212,21 @@ VALUES = [
         r"phantom\.cohorts\.atlas\.kind is healthy; a lesion cohort needs lesions",
     ),
     (
+        "threshold for a cohort that is misspelt",
+        "threshold: {from_cohort: {atlaz: atlas}}",
+        r"threshold\.from_cohort names atlaz, which is not .* \(did you mean 'atlas'\?\)",
+    ),
+    (
+        "target at the end of the range",
+        "preprocess: {standard: {median: {t1: 0.999}}}",
+        r"standard\.median\.t1: 0\.999 is greater than the maximum of 0\.95",
+    ),
+    (
+        "unstable denoising",
+        "preprocess: {denoise_time_step: 5.0}",
+        r"denoise_time_step: 5\.0 is greater than the maximum of 1",
+    ),
+    (
         "table in a folder with braces",
         "ingest: {cohorts: {healthy: {path: '/nowhere/{x}/t.csv'}}}",
         r"ingest\.cohorts\.healthy\.path: /nowhere/\{x\}/t\.csv",

@@ -80,12 +80,27 @@ ATTACKS = {
         "done",
         r"darker inside .* -0\.\d\d, a T1",
     ),
+    "ten empty slices, mask given": (
+        {"scan": without(T1, *range(14, 24)), "strip": "given"},
+        "done",
+        r"t1: \d\d\.\d % of the brain's voxels hold no signal",
+    ),
+    "two empty slices, mask given": (
+        {"scan": without(T1, 12, 30), "strip": "given"},
+        "done",
+        r"t1: \d\.\d % of the brain's voxels hold no signal",
+    ),
     "a sphere of noise": ({"scan": NOISE}, "done", r"neighbouring voxels .* correlate with -?0\.0"),
     "lesion is the brain mask": ({"lesion": BRAIN}, "failed", r"lesion holds (\d+) ml, the brain \1 ml"),
     "lesion is the scan": ({"lesion": T1}, "failed", r"lesion\.nii\.gz: .*probably a brain mask, a scan"),
     "inverted lesion": ({"lesion": ~LESION}, "failed", r"lesion holds 6\d\d\d ml.*expected at most half"),
     "graded lesion, uint8": ({"lesion": graded(LESION)}, "done", r"graded from 0 to 255: voxels of 127\.5"),
     "graded lesion, float": ({"lesion": graded(LESION) / 2.5}, "done", r"graded from 0 to 102: voxels of 51"),
+    "graded lesion of 10 steps": (
+        {"lesion": np.round(10 * gaussian_filter(LESION.astype(float), 1.0))},
+        "done",
+        r"graded from 0 to 10: voxels of 5",
+    ),
     "probability": ({"lesion": gaussian_filter(LESION.astype(float), 0.7)}, "done", "^$"),
     "lesion labels": ({"lesion": LESION * np.where(POINTS[..., 0] > -7, 4, 1)}, "done", "^$"),
     "most of the lesion outside": (
@@ -135,6 +150,30 @@ def test_an_attacked_subject_is_right_or_refused_or_warned_of(tmp_path, attack):
     if status == "done" and attack not in CHANGED:
         assert found["brain_ml"] == pytest.approx(BRAIN_ML, rel=0.08 if "empty" in attack else 0.01)
         assert found["lesion_ml"] == pytest.approx(LESION_ML, rel=0.12 if "graded" in attack else 0.03)
+
+
+T1CE = 1.2 * T1 + 5 * BRAIN
+# attack: (the T1ce beside a good T1, what the manifest says)
+SECOND = {
+    "nothing": (T1CE, "^$"),
+    "ten empty slices": (
+        without(T1CE, *range(14, 24)),
+        r"t1ce: \d\d\.\d % of the brain's voxels hold no sig",
+    ),
+    "another head": (np.roll(T1CE, 3, axis=0), r"t1ce: its brain and that of the T1 .* a Dice of 0\.8\d,"),
+}
+
+
+@pytest.mark.parametrize("attack", SECOND)
+def test_a_second_sequence_that_does_not_fit_the_t1_is_warned_of(tmp_path, attack):
+    t1ce, said = SECOND[attack]
+    row = write_attack(tmp_path / "subject")
+    second = write_subject(
+        tmp_path / "t1ce", Volume(np.asarray(t1ce, np.float32), AFFINE), skull_strip="none"
+    )
+    rows = [row, row | {"sequence": "t1ce", "path": second["path"], "sha256": second["sha256"]}]
+    found = prepare_subject(rows, folder=tmp_path / "done", settings=COARSE, code="code")
+    assert found["status"] == "done" and re.search(said, found["warning"]), found
 
 
 @pytest.mark.parametrize("attack", [name for name in ATTACKS if "z-scored" in name or "-1000" in name])

@@ -189,3 +189,14 @@ def test_many_failures_stop_the_run_with_reasons_and_remedy(failed, total, maxim
     message = str(error.value)
     assert "  s0: r0" in message and f"({maximum}) allows" in message
     assert "results/logs/stack_cohort/brats.log" in message
+
+
+def test_a_brain_that_vanishes_on_the_small_grid_fails_in_its_row(tmp_path):
+    rows = [done(tmp_path, "one"), done(tmp_path, "two")]
+    path = tmp_path / "done" / "two" / "brain.nii.gz"
+    brain = read_volume(path)
+    holes = np.indices(brain.intensities.shape).sum(axis=0) % 5 == 0
+    write_volume(path, brain.intensities * holes, brain.affine)
+    arrays = stacked(rows)
+    assert list(arrays["subject"]) == ["one"]
+    assert rows[1]["status"] == "failed" and rows[1]["reason"].startswith("nothing of the brain is left on")
