@@ -168,8 +168,8 @@ def test_a_training_over_its_time_comes_back_and_goes_on_where_it_was(slurm, stu
     # so that a minute is too short, and two are enough for what is left
     replace(
         copied.workflow / "spatial_erasing/train/checkpoint.py",
-        "    with replaced_when_complete(path) as unfinished:\n",
-        "    import time; time.sleep(5)\n    with replaced_when_complete(path) as unfinished:\n",
+        "        with replaced_when_complete(path) as unfinished:\n",
+        "        import time; time.sleep(5)\n        with replaced_when_complete(path) as unfinished:\n",
     )
     steps = {"maximum_steps": {"2d": 60, "3d": 60}, "validate_every_steps": 3}
     overlay = {"train": {"device": "auto", "optimisation": steps}}
