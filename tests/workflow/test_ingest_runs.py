@@ -12,6 +12,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import nibabel as nib
+import numpy as np
 import pytest
 
 from spatial_erasing.cohorts import read_rows
@@ -63,6 +64,14 @@ def write_another(source, target):
     nib.save(nib.Nifti1Image(scan.get_fdata().astype("float32") * 0.9, scan.affine), target)
 
 
+def write_smaller(source, target):
+    """The same lesion without one of its voxels, so that no two subjects share a mask."""
+    lesion = nib.load(source)
+    labels = np.asarray(lesion.dataobj).copy()
+    labels[tuple(np.argwhere(labels)[0])] = 0
+    nib.save(nib.Nifti1Image(labels, lesion.affine), target)
+
+
 def add_to_brats(study):
     """One more case in the folder."""
     first = min((study.folder / "raw/brats").glob("*/*/"))
@@ -70,7 +79,7 @@ def add_to_brats(study):
     added.mkdir()
     for path in first.iterdir():
         name = path.name.replace(first.name, added.name)
-        shutil.copy(path, added / name) if "_seg" in name else write_another(path, added / name)
+        write_smaller(path, added / name) if "_seg" in name else write_another(path, added / name)
     return added.name
 
 
