@@ -184,7 +184,7 @@ def test_a_training_over_its_time_comes_back_and_goes_on_where_it_was(slurm, stu
     log = (copied.results / "logs/train_vae/3d-cube-noise-100-1.log").read_text()
     assert 0 < int(re.search(r"going on at step (\d+)", log)[1]) < 60
 
-    # what came out is what an undisturbed training gives, but for the code, which is another without the pause
+    # what came out is what an undisturbed training gives; only the fingerprint of the patched code differs
     local = study.copy(tmp_path / "local")
     (local.workflow / "overlay.yaml").write_text(yaml.safe_dump(overlay))
     local.run("--configfile", "tiny.yaml", "overlay.yaml", "--", target)
