@@ -70,7 +70,10 @@ def test_the_upper_half_of_a_graded_mask_is_lesion(case):
     values = GRADED[case]
     found = label_lesion(volume(values), brain_ml=BRAIN_ML)
     assert np.array_equal(found.intensities > 0, values.astype(np.float32) >= np.float32(values.max()) / 2)
-    assert found.intensities.sum() == pytest.approx(LESION.sum(), rel=0.2)
+    tolerance = (
+        0.2 if case.endswith(" steps") else 0.15
+    )  # rounding to few steps moves the half of the maximum
+    assert found.intensities.sum() == pytest.approx(LESION.sum(), rel=tolerance)
     assert (values >= 1).sum() > 1.3 * LESION.sum(), "what was counted before"
     assert found.warnings[0].startswith("lesion.nii is graded from 0 to ")
 
