@@ -2,7 +2,8 @@
 
     SPATIAL_ERASING_DATA=DATA python benchmarks/standardise.py --work FOLDER [--ways median] [--seeds 1 2 3]
 
-On the brains of config/real.yaml, every way prints three answers:
+On the brains of config/real.yaml, three answers for every way, and for registration and augmentation on top of
+the default ways:
 
     scale      largest distance between the quantile curves of two healthy brains, and of any two brains
     left out   mean |scan - reconstruction| in the eroded brain, on a data set that the training did not see,
@@ -22,6 +23,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -56,17 +58,57 @@ LEFT_OUT = {
     "three single scans": ("aomic-piop2", "fnndsc", "studyforrest"),
     "ds002748": ("ds002748",),
 }
-# Name to the way of each sequence and to the contrast of the augmentation.
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One row of the tables.
+
+    Args:
+        t1: the way of T1.
+        t1ce: the way of T1 with contrast agent.
+        augmentation: what differs from `train.augmentation` with everything off.
+        register: `preprocess.register`.
+    """
+
+    t1: str
+    t1ce: str
+    augmentation: Mapping[str, object] = field(default_factory=dict)
+    register: str = "none"
+
+    @property
+    def ways(self) -> dict[str, str]:
+        """Sequence to way."""
+        return {"t1": self.t1, "t1ce": self.t1ce}
+
+    def run(self, folder: Path) -> Path:
+        """Where the workflow prepares its brains and splits."""
+        return folder / f"run-{self.register}"
+
+    def volumes(self, folder: Path, without: str = "") -> Path:
+        """Where its volumes lie: the same for all trials with the same brains and ways."""
+        return folder / "volumes" / "-".join((self.register, self.t1, self.t1ce)) / (without or "all")
+
+
+MOVED = {"mirror": True, "rotation_degrees": 5.0, "scale": 0.06, "shift_percent": 3.0}
+MOVED_TWICE = {"mirror": True, "rotation_degrees": 10.0, "scale": 0.12, "shift_percent": 5.0}
+DEFAULT = ("median", "two_quantiles")
 WAYS = {
-    "range": ({"t1": "range", "t1ce": "range"}, 0.0),
-    "median": ({"t1": "median", "t1ce": "median"}, 0.0),
-    "two_quantiles": ({"t1": "two_quantiles", "t1ce": "two_quantiles"}, 0.0),
-    "T1 median, T1ce two_quantiles": ({"t1": "median", "t1ce": "two_quantiles"}, 0.0),
-    "landmarks": ({"t1": "landmarks", "t1ce": "landmarks"}, 0.0),
-    "white_matter": ({"t1": "white_matter", "t1ce": "white_matter"}, 0.0),
-    "range, contrast 1.1": ({"t1": "range", "t1ce": "range"}, 1.1),
-    "median, contrast 0.35": ({"t1": "median", "t1ce": "median"}, 0.35),
+    "range": Trial("range", "range"),
+    "median": Trial("median", "median"),
+    "two_quantiles": Trial("two_quantiles", "two_quantiles"),
+    "T1 median, T1ce two_quantiles": Trial(*DEFAULT),
+    "landmarks": Trial("landmarks", "landmarks"),
+    "white_matter": Trial("white_matter", "white_matter"),
+    "range, contrast 1.1": Trial("range", "range", {"contrast": 1.1}),
+    "median, contrast 0.35": Trial("median", "median", {"contrast": 0.35}),
+    "moved": Trial(*DEFAULT, MOVED),
+    "moved twice as far": Trial(*DEFAULT, MOVED_TWICE),
+    "registered": Trial(*DEFAULT, register="affine"),
+    "registered, moved": Trial(*DEFAULT, MOVED, register="affine"),
+    "range, registered, moved": Trial("range", "range", MOVED, register="affine"),
 }
+NOTHING = {"contrast": 0.0, "mirror": False, "rotation_degrees": 0.0, "scale": 0.0, "shift_percent": 0.0}
 COLUMNS = ("way", "without", "model", "seed", "data", "number", "value")
 
 
@@ -78,26 +120,17 @@ def read_study() -> dict:
     return config
 
 
-def prepare(run: Path, config: Mapping, cores: int) -> None:
+def prepare(run: Path, config: Mapping, register: str, cores: int) -> None:
     """Brains and splits, by the workflow; what is finished is kept."""
     wanted = [f"results/split/{group}.csv" for group in COHORTS]
     for cohort in COHORTS:
         batches = config["ingest"]["cohorts"][cohort]["batches"]
         wanted += [f"results/preprocess/{cohort}/batch-{batch:03d}.csv" for batch in range(batches)]
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--cores",
-        str(cores),
-        "--quiet",
-        "rules",
-        "--directory",
-        str(run),
-    ]
-    subprocess.run(
-        [*command, "--configfile", str(ROOT / "config/real.yaml"), "--", *wanted], cwd=ROOT, check=True
-    )
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--quiet", "rules"]
+    command += ["--directory", str(run), "--configfile", str(ROOT / "config/real.yaml")]
+    # the configuration that is given last wins, and this one holds a single value
+    command += ["--config", f"preprocess={{register: {register}}}", "--", *wanted]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def prepared_rows(run: Path, cohort: str) -> list[dict[str, str]]:
@@ -135,11 +168,6 @@ def training_folders(run: Path, *, without: tuple[str, ...]) -> list[Path]:
         for row in prepared_rows(run, "healthy")
         if ("healthy", row["subject"]) in training and row["scanner"] not in without
     ]
-
-
-def folder_of(folder: Path, name: str, without: str = "") -> Path:
-    """Where the volumes of these ways lie: the same for all names with the same ways."""
-    return folder / "volumes" / "-".join(WAYS[name][0].values()) / (without or "all")
 
 
 def stack(work: Path, run: Path, config: Mapping, ways: Mapping[str, str], without: tuple[str, ...]) -> None:
@@ -193,8 +221,8 @@ def answer(folder: Path, config: Mapping, key: tuple[str, str, str, int]) -> lis
     """The rows of one training."""
     name, without, model, seed = key
     torch.set_num_threads(1)
-    contrast, work = WAYS[name][1], folder_of(folder, name, without)
-    config = merged(config, {"train": {"augmentation": {"contrast": contrast}}})
+    trial, work = WAYS[name], WAYS[name].volumes(folder, without)
+    config = merged(config, {"train": {"augmentation": NOTHING | trial.augmentation}})
     network = None
     if model not in BASELINE_NAMES:
         network = train(config, work, folder / "histories" / "-".join(map(str, key)), model, 100, seed)
@@ -225,7 +253,8 @@ def ask(folder: Path, config: Mapping, keys: Iterable[tuple], cores: int) -> lis
     waiting = [key for key in keys if key not in done]
     for name, without in sorted({key[:2] for key in waiting}):
         left_out = LEFT_OUT.get(without, ())
-        stack(folder_of(folder, name, without), folder / "run", config, WAYS[name][0], left_out)
+        trial = WAYS[name]
+        stack(trial.volumes(folder, without), trial.run(folder), config, trial.ways, left_out)
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(answer, folder, config, key): key for key in waiting}
         for number, future in enumerate(as_completed(futures), start=1):
@@ -251,15 +280,15 @@ def curves(folder: Path, name: str) -> dict[str, np.ndarray]:
     """Quantile curves of the brains of each cohort on the networks' grid, T1."""
     found = {}
     for cohort in COHORTS:
-        with np.load(folder_of(folder, name) / cohort / "volumes.npz") as arrays:
+        with np.load(WAYS[name].volumes(folder) / cohort / "volumes.npz") as arrays:
             found[cohort] = quantile_curves(arrays["t1"], arrays["brain"])
     return found
 
 
 def dragged(folder: Path, config: Mapping, name: str) -> list[float]:
     """How far 200 ml of lesion drag the rest of each healthy validation brain, in intensity."""
-    run = folder / "run"
-    standard = standard_of(WAYS[name][0], run, config, without=())
+    run = WAYS[name].run(folder)
+    standard = standard_of(WAYS[name].ways, run, config, without=())
     percentiles = {key: config["preprocess"][key] for key in ("lower_percentile", "upper_percentile")}
     splits = read_rows(run / "results/split/healthy.csv")
     validation = members(splits, split="validation", fraction_percent=100)
@@ -303,7 +332,9 @@ def print_tables(folder: Path, config: Mapping, rows: list[dict[str, str]], name
         )
         return mean_and_range([left_out / seen for left_out, seen in pairs], 2)
 
-    ways = {WAYS[name][0]["t1"]: name for name in reversed(names)}.values()  # the first name of each
+    ways = {
+        (WAYS[name].t1, WAYS[name].register): name for name in reversed(names)
+    }.values()  # the first of each
     titles = ["way", "quantile curves, healthy", "all", "200 ml of lesion move the rest by"]
     table(titles, (scale_row(folder, config, way) for way in ways), words=1)
     rows_of_ratios = [
@@ -334,7 +365,8 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config, folder = read_study(), options.work.resolve()
-    prepare(folder / "run", config, options.cores)
+    for trial in {(trial := WAYS[name]).register: trial for name in options.ways}.values():
+        prepare(trial.run(folder), config, trial.register, options.cores)
     keys = [] if options.tables else list(questions(options.ways, options.seeds))
     rows = ask(folder, config, keys, options.cores)
     print_tables(folder, config, rows, options.ways)

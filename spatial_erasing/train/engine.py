@@ -11,8 +11,8 @@ import torch
 from torch import Generator, Tensor
 from torch.func import functional_call
 
+from spatial_erasing.train.augmentation import augment
 from spatial_erasing.train.checkpoint import load_checkpoint, save_atomically
-from spatial_erasing.train.contrast import change_contrast
 from spatial_erasing.train.draws import Draws
 from spatial_erasing.train.erasing import erase_boxes
 from spatial_erasing.train.loss import kl_divergence, kl_per_dimension, reconstruction_l1, vae_loss
@@ -135,7 +135,7 @@ class Trainer:
     def _inputs(self, indices: Tensor, boxes: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Whole scans, erased scans and latent noise of a step."""
         scans, noise_from = self.training_items[indices], self.settings.erasing.noise_from
-        scans = change_contrast(scans, self.settings.augmentation.contrast, generator=generator)
+        scans = augment(scans, self.settings.augmentation, generator=generator)
         erased = erase_boxes(scans, boxes, self.model.fill, noise_from=noise_from, generator=generator)
         shape = len(scans), self.network.settings.latent_size
         return scans, erased, torch.randn(shape, generator=generator, device=self.device)

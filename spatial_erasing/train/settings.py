@@ -6,6 +6,7 @@ from spatial_erasing.models import ModelSpec
 
 NOISE_SOURCES = ("image", "brain")
 PRECISIONS = ("float32", "bfloat16")
+LARGEST_AUGMENTATION = {"contrast": 2, "rotation_degrees": 45, "scale": 0.5, "shift_percent": 25}
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,34 @@ class ErasingSettings:
 
 @dataclass(frozen=True)
 class AugmentationSettings:
-    """What is changed in a sample and in its target alike.
+    """What is changed in a sample and in its target alike; 0 and False switch a change off.
 
     Args:
-        contrast: logarithm of the largest power of the intensity; 0 switches it off.
+        contrast: logarithm of the largest power of the intensity, 0 to 2.
+        mirror: exchange left and right of half of the samples.
+        rotation_degrees: largest rotation, in the plane of each two axes of the grid, 0 to 45.
+        scale: logarithm of the largest factor along each axis, 0 to 0.5.
+        shift_percent: largest shift along each axis, in percent of its length, 0 to 25.
     """
 
     contrast: float = 0.0
+    mirror: bool = False
+    rotation_degrees: float = 0.0
+    scale: float = 0.0
+    shift_percent: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.contrast <= 2:
-            raise ValueError(
-                f"train.augmentation.contrast is {self.contrast}; expected 0 (off) to 2, the logarithm of "
-                "the largest power of the intensity: 0.35 is a power from 0.70 to 1.42. Correct it in "
-                "config.yaml."
-            )
+        for name, largest in LARGEST_AUGMENTATION.items():
+            if not 0 <= (value := getattr(self, name)) <= largest:
+                raise ValueError(
+                    f"train.augmentation.{name} is {value}; expected 0 (off) to {largest}. Correct it in "
+                    "config.yaml, which says what it measures."
+                )
+
+    @property
+    def moves_voxels(self) -> bool:
+        """Whether a sample has to be interpolated."""
+        return bool(self.mirror or self.rotation_degrees or self.scale or self.shift_percent)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def trainer_of(
     optimisation=None,
     validation=None,
     network=None,
-    contrast=0.0,
+    augmentation=None,
     seed=3,
     **computing,
 ):
@@ -81,7 +81,7 @@ def trainer_of(
         spec,
         values={
             "erasing": ERASING,
-            "augmentation": {"contrast": contrast},
+            "augmentation": augmentation or {},
             "optimisation": OPTIMISATION | (optimisation or {}),
         },
         computing=ComputeSettings(**computing),
@@ -365,7 +365,7 @@ def test_every_row_of_the_history_is_observed():
 
 @pytest.mark.parametrize("model", ["2d-none", "3d-cube-noise"])
 def test_contrast_changes_input_and_target_alike(model):
-    trainer = trainer_of(model, contrast=0.5)
+    trainer = trainer_of(model, augmentation={"contrast": 0.5})
     plain = trainer_of(model)
     scans, erased, _ = trainer._inputs(*trainer._drawn(0))
     whole, _, _ = plain._inputs(*plain._drawn(0))
@@ -378,7 +378,18 @@ def test_contrast_changes_input_and_target_alike(model):
         assert not changed[before == 0].any()
 
 
-def test_without_contrast_nothing_is_drawn_for_it():
+@pytest.mark.parametrize("model", ["2d-patch-zero", "3d-cube-zero"])
+def test_place_and_shape_change_in_input_and_target_alike(model):
+    moved = {"mirror": True, "rotation_degrees": 5.0, "scale": 0.06, "shift_percent": 3.0}
+    trainer = trainer_of(model, augmentation=moved)
+    indices, boxes, drawn_from = trainer._drawn(0)
+    scans, erased, _ = trainer._inputs(indices, boxes, drawn_from)
+    assert not torch.equal(scans, trainer.training_items[indices].to(scans.dtype))
+    is_kept = erased != 0
+    assert torch.equal(scans[is_kept], erased[is_kept]) and (scans[~is_kept] > 0).any()
+
+
+def test_without_augmentation_nothing_is_drawn_for_it():
     """So that the weights of a study without augmentation stay the same bit for bit."""
     trainer = trainer_of()
     indices, boxes, generator = trainer._drawn(0)
@@ -391,5 +402,6 @@ def test_without_contrast_nothing_is_drawn_for_it():
 
 
 def test_a_training_with_contrast_has_a_checkpoint_of_its_own(tmp_path):
-    folders = [checkpoint_folder(trainer_of(contrast=c), tmp_path, code="") for c in (0.0, 0.2, 0.2)]
+    trainers = [trainer_of(augmentation={"contrast": contrast}) for contrast in (0.0, 0.2, 0.2)]
+    folders = [checkpoint_folder(trainer, tmp_path, code="") for trainer in trainers]
     assert folders[0] != folders[1] == folders[2]
