@@ -2,8 +2,8 @@
 
     SPATIAL_ERASING_DATA=DATA python benchmarks/standardise.py --work FOLDER [--ways median] [--seeds 1 2 3]
 
-On the brains of config/real.yaml, three answers for every way, and for registration and augmentation on top of
-the default ways:
+On the brains of config/real.yaml, three answers for every way, and for registration and augmentation on top
+of the default ways:
 
     scale      largest distance between the quantile curves of two healthy brains, and of any two brains
     left out   mean |scan - reconstruction| in the eroded brain, on a data set that the training did not see,
