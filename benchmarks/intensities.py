@@ -176,6 +176,9 @@ def print_table(
         print(f"| {title} | {len(places)} | {' | '.join(cells)} |")
     cells = [f"{largest_distance([curves[place] for place in healthy]):.2f}" for curves in panels.values()]
     print(f"| between any two healthy brains | {len(healthy)} | {' | '.join(cells)} |")
+    half = np.median([panels["range"][place][PERCENTS == 50] for place in healthy])
+    quarter = np.median([panels["median"][place][PERCENTS == 75] for place in healthy])
+    print(f"\nHealthy brains: median {half:.2f} by range, upper quartile {quarter:.2f} by median.")
 
 
 if __name__ == "__main__":
