@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES, parse_model
+from spatial_erasing.split.assign import filled_sizes, require_fractions
 from spatial_erasing.train.settings import ErasingSettings
 
 # The lower end, and the upper end where it is a key of its own.
@@ -153,3 +154,14 @@ def erosion_findings(config: Mapping) -> Iterator[str]:
                 f"{key} is {found}, which leaves nothing of a brain on a grid of {narrowest} voxels; write "
                 f"less, 2 for a grid of 64 voxels (more than {largest} leave nothing)"
             )
+
+
+def size_findings(sizes: Mapping, subjects: int | None, group: str) -> Iterator[str]:
+    """Sizes that do not fit the subjects; of a real cohort those that would fit no number of them."""
+    try:
+        if subjects is None:
+            require_fractions(sizes, group=group)
+        else:
+            filled_sizes(sizes, subjects=subjects, group=group)
+    except ValueError as error:
+        yield str(error).replace("\n", "\n  ")

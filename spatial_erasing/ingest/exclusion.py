@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-Row = dict[str, str]
+from spatial_erasing.ingest.same_brain import SAME_VOXELS, Row, same_brains
 
 
 def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:
@@ -27,11 +27,6 @@ def found_rows(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["status"] == "found"]
 
 
-def content_of(row: Row) -> str:
-    """What two scans of one brain have in common: their voxels, or their bytes where voxels are damaged."""
-    return row["voxels"] or row["sha256"]
-
-
 def require_own_brains(rows: Iterable[Row]) -> None:
     """Refuse a scan that two cohorts hold.
 
@@ -48,16 +43,14 @@ def shared_brains(rows: Iterable[Row]) -> str:
     Args:
         rows: of all cohorts, in their order.
     """
-    first: dict[str, Row] = {}
-    pairs = [
-        (kept, row)
-        for row in found_rows(rows)
-        if row["sha256"] and (kept := first.setdefault(content_of(row), row)) is not row
-    ]
+    pairs = same_brains(found_rows(rows))
     if not pairs:
         return ""
-    files = [f"  {_named(kept)} and {_named(row)}" for kept, row in pairs]
-    lines = dict.fromkeys(_line_to_leave_out(*pair) for pair in pairs)
+    files = [
+        f"  {_named(kept)} and {_named(row)}" + ("" if common == SAME_VOXELS else ", in another unit")
+        for kept, row, common in pairs
+    ]
+    lines = dict.fromkeys(_line_to_leave_out(kept, row) for kept, row, _ in pairs)
     return "\n".join(
         [
             f"{len(pairs)} scan{'s lie' if len(pairs) > 1 else ' lies'} in two cohorts, by the same voxels:",
@@ -101,15 +94,12 @@ def _skip_repeated(rows: list[Row]) -> None:
 
 def _skip_same_content(rows: list[Row]) -> None:
     """Of files with the same voxels keep the first: one brain as two subjects could lie in two splits."""
-    first: dict[str, Row] = {}
-    for row in found_rows(rows):
-        kept = first.setdefault(content_of(row), row)
-        if kept is not row:
-            _skip(
-                row,
-                f"same content: {row['path']} has the same voxels as {kept['path']} ({kept['subject']} "
-                f"{kept['sequence']}), which is kept. Remove one, or fetch the right file",
-            )
+    for kept, row, common in same_brains(found_rows(rows)):
+        _skip(
+            row,
+            f"same content: {row['path']} has {common} {kept['path']} ({kept['subject']} "
+            f"{kept['sequence']}), which is kept. Remove one, or fetch the right file",
+        )
 
 
 def _skip_incomplete(rows: list[Row], sequences: Sequence[str]) -> None:

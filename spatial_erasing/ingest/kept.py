@@ -11,7 +11,7 @@ from spatial_erasing.atomic import write_text
 from spatial_erasing.ingest.exclusion import Row
 
 SOURCE = ("reader", "path", "sequences", "skull_strip")  # settings of a cohort that its list depends on
-OF_CONTENT = ("sha256", "voxels", "grid")
+OF_CONTENT = ("sha256", "voxels", "moments", "grid")
 
 
 def kept_list(listed: Path) -> Path:
