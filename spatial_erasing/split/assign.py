@@ -76,8 +76,8 @@ def require_fractions(sizes: Mapping[str, float], *, group: str) -> None:
         "mixes counts of subjects with fractions; they" if max(sizes.values()) >= 1 else "has fractions that"
     )
     raise ValueError(
-        f"split.sizes.{group}: {{{written}}} {found} add up to {total:g}, expected 1. Write fractions, such as\n"
-        f"    {group}: {{{line}}}\nor counts alone."
+        f"split.sizes.{group}: {{{written}}} {found} add up to {total:g}, expected 1. Write fractions, "
+        f"such as\n    {group}: {{{line}}}\nor counts alone."
     )
 
 

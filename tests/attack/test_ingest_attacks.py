@@ -287,7 +287,6 @@ SCANNERS = {
     "D8 a sum": ("@SUM(A1)", ",'@SUM(A1),"),
     "D8 plus": ("+A1", ",'+A1,"),
     "D8 minus": ("-A1", ",'-A1,"),
-    "D8 a no-break space in front": ("\u00a0=A1", ",'\u00a0=A1,"),
     "D8 a space of no width in front": ("\u200b+A1", ",'\u200b+A1,"),
     "D8 a small equals sign": ("\ufe66A1", ",'\ufe66A1,"),
     "D8 a minus sign": ("\u2212A1", ",'\u2212A1,"),
