@@ -17,6 +17,7 @@ def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:
         sequences: what the cohort needs of every subject.
     """
     _skip_repeated(rows)
+    _skip_one_folder(rows)
     _skip_incomplete(rows, sequences)  # before contents are compared: the twin of an unusable scan is welcome
     _skip_same_content(rows)
     _skip_incomplete(rows, sequences)
@@ -89,6 +90,22 @@ def _skip_repeated(rows: list[Row]) -> None:
                 row,
                 f"repeated: {row['path']} is one more {row['sequence']} of {row['subject']}; {kept['path']} "
                 "is kept. Delete one, or list the one to use in a table",
+            )
+
+
+def _skip_one_folder(rows: list[Row]) -> None:
+    """Of subjects whose names differ in large and small letters alone keep the first.
+
+    Their brains would lie in one folder on a disk that does not tell the two apart, as those of a Mac.
+    """
+    first: dict[str, str] = {}
+    for row in found_rows(rows):
+        kept = first.setdefault(row["subject"].casefold(), row["subject"])
+        if kept != row["subject"]:
+            _skip(
+                row,
+                f"subject name: {row['path']} belongs to {row['subject']}, which differs from {kept} in large "
+                "and small letters alone; on some disks both would share a folder. Rename one",
             )
 
 

@@ -123,7 +123,7 @@ def _hash_of(states: Mapping[str, tuple[int | None, float]], closed: Collection[
 def _recorded(listed: Path) -> str:
     """The hash of when the cohort was listed, "" if it never was."""
     record = listed.with_suffix(".source")
-    return record.read_text(encoding="utf-8") if listed.exists() and record.exists() else ""
+    return record.read_text(encoding="utf-8", errors="replace") if listed.exists() and record.exists() else ""
 
 
 def _named_files(reader: str, place: Path, sequences: Sequence[str]) -> Iterator[tuple[str, Path]]:

@@ -209,6 +209,7 @@ def read_kept(folder: Path, *, asked: Mapping[str, object], code: str) -> dict |
 def _read_record(folder: Path) -> dict | None:
     """What was written beside a finished brain, or None; a damaged record is none."""
     try:
-        return json.loads((folder / "record.json").read_text())
+        record = json.loads((folder / "record.json").read_text())
     except (FileNotFoundError, ValueError):  # a power cut may leave it empty
         return None
+    return record if isinstance(record, dict) else None

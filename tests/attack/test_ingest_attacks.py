@@ -15,7 +15,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from raw_files import VALUES, save
+from raw_files import VALUES, save, set_fields
 from scipy.ndimage import gaussian_filter
 
 from spatial_erasing.cohorts import read_rows, write_rows
@@ -321,6 +321,10 @@ TWINS = {
     "Q3 unpacked": ("twin.nii", converted),
     "Q3 saved as float64": ("twin.nii.gz", partial(converted, stored_as=np.float64)),
     "Q3 saved as .mgz": ("twin.mgz", lambda source, target: nib.save(nib.load(source), target)),
+    "A3 voxels that begin nowhere": (
+        "twin.nii.gz",
+        lambda source, target: (shutil.copy(source, target), set_fields(target, vox_offset=0)),
+    ),
     "Q3 turned to RAS": ("twin.nii.gz", turned),
 }
 
@@ -460,6 +464,8 @@ NAMES = {
         [BIDS, "derivatives/a/b/sub-01/anat/sub-01_label-lesion_mask.nii"],
         "lies deeper than derivatives/*/",
     ),
+    "A3 BIDS phase": ("bids", [BIDS, "sub-01/anat/sub-01_part-phase_T1w.nii.gz"], NEARLY),
+    "A3 BIDS real part": ("bids", [BIDS, "sub-02/anat/sub-02_part-real_T1w.nii.gz"], NEARLY),
     "D4 BIDS stripped again": ("bids", [BIDS, "sub-01/anat/sub-01_T1w_brain.nii.gz"], None),
 }
 
@@ -639,6 +645,33 @@ def test_who_is_left_out_while_a_disk_is_away_can_come_back(tmp_path, gone):
     for _ in range(2):
         rows = listing.look(s2="blurred", s0="moved")[1]
         assert [row["status"] for row in rows] == ["skipped", "found", "skipped", "found"]
+    assert listing.look() == first
+
+
+def test_a_scan_beside_sessions_is_listed(tmp_path):
+    names = ["sub-01/anat/sub-01_T1w.nii", "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii"]
+    names += ["sub-02/anat/sub-02_T1w.nii", "sub-02/ses-1/anat/sub-02_ses-1_T2w.nii"]
+    for number, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        save(tmp_path / name, VALUES + number)
+    rows = list_scans("bids", tmp_path, sequences=["t1"], skull_strip="none", cohort="ms")
+    found = [row["path"] for row in rows if row["status"] == "found"]
+    assert found == [f"{tmp_path}/{names[1]}", f"{tmp_path}/{names[2]}"]
+    (other,) = (row for row in rows if row["status"] == "skipped")
+    assert other["path"] == f"{tmp_path}/{names[0]}" and other["reason"].startswith("other session: ")
+
+
+RECORDS_OF_LISTS = ["", "[]", "null", "1", "\0\0", '{"rows": null}', '{"rows": [], "sizes": []}']
+
+
+@pytest.mark.parametrize("content", RECORDS_OF_LISTS)
+def test_a_damaged_record_of_a_list_is_none(tmp_path, content):
+    four_scans(tmp_path, ["a.nii", "b.nii", "c.nii", "d.nii"])
+    listing = Listing("table", tmp_path / "t.csv", listed=tmp_path / "study.csv")
+    first = listing.look()
+    (tmp_path / ".kept/study.json").write_text(content)
+    assert listing.look() == first
+    (tmp_path / "study.source").write_bytes(b"\xff\xfe")
     assert listing.look() == first
 
 

@@ -31,6 +31,12 @@ def test_of_two_subjects_with_the_same_content_the_later_is_skipped():
     assert rows[2]["reason"].startswith("same content: c/t1 has the same voxels as a/t1 (a t1)")
 
 
+def test_of_two_subjects_who_would_share_a_folder_on_a_mac_the_later_is_skipped():
+    rows = [row("A"), row("B"), row("a")]
+    assert kept(rows) == [("A", "t1"), ("B", "t1")]
+    assert rows[2]["reason"].startswith("subject name: a/t1 belongs to a, which differs from A in large and")
+
+
 def test_of_two_subjects_with_the_same_voxels_in_other_files_the_later_is_skipped():
     rows = [row("a", voxels="same"), row("b", voxels="other"), row("c", voxels="same")]
     assert kept(rows) == [("a", "t1"), ("b", "t1")]
