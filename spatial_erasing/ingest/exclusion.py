@@ -104,8 +104,8 @@ def _skip_one_folder(rows: list[Row]) -> None:
         if kept != row["subject"]:
             _skip(
                 row,
-                f"subject name: {row['path']} belongs to {row['subject']}, which differs from {kept} in large "
-                "and small letters alone; on some disks both would share a folder. Rename one",
+                f"subject name: {row['path']} belongs to {row['subject']}, which differs from {kept} in large and "
+                "small letters alone; on some disks both would share a folder. Rename one",
             )
 
 
