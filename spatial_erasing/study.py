@@ -9,12 +9,14 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from spatial_erasing.config_values import (
     erosion_findings,
+    name_findings,
     number_findings,
     order_findings,
     reserved_findings,
     share_findings,
     size_findings,
     standard_findings,
+    window_findings,
 )
 from spatial_erasing.ingest.cells import did_you_mean
 from spatial_erasing.ingest.kept import kept_list
@@ -116,6 +118,8 @@ def check_study(config: Mapping) -> None:
         *erosion_findings(config),
         *reserved_findings(config),
         *share_findings(config),
+        *name_findings(config),
+        *window_findings(config),
     ]
     if findings:
         raise ValueError(

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from spatial_erasing.ingest.same_brain import SAME_VOXELS, Row, same_brains
+from spatial_erasing.ingest.same_brain import Row, same_brains
 
 
 def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:
@@ -26,53 +26,6 @@ def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:
 def found_rows(rows: Iterable[Row]) -> list[Row]:
     """The rows of scans that are used."""
     return [row for row in rows if row["status"] == "found"]
-
-
-def require_own_brains(rows: Iterable[Row]) -> None:
-    """Refuse a scan that two cohorts hold.
-
-    Raises:
-        ValueError: what `shared_brains` says.
-    """
-    if found := shared_brains(rows):
-        raise ValueError(found)
-
-
-def shared_brains(rows: Iterable[Row]) -> str:
-    """What is said of scans that two cohorts hold, with the lines that leave one of each out; "" if none.
-
-    Args:
-        rows: of all cohorts, in their order.
-    """
-    pairs = same_brains(found_rows(rows))
-    if not pairs:
-        return ""
-    files = [
-        f"  {_named(kept)} and {_named(row)}" + ("" if common == SAME_VOXELS else ", in another unit")
-        for kept, row, common in pairs
-    ]
-    lines = dict.fromkeys(_line_to_leave_out(kept, row) for kept, row, _ in pairs)
-    return "\n".join(
-        [
-            f"{len(pairs)} scan{'s lie' if len(pairs) > 1 else ' lies'} in two cohorts, by the same voxels:",
-            *files,
-            "Expected each brain in one cohort: else it could train a network and test it. Write these lines",
-            "into a table, and its path under ingest.exclude in config.yaml, and run the same command again:",
-            "  cohort,subject,reason",
-            *lines,
-        ]
-    )
-
-
-def _named(row: Row) -> str:
-    """A scan for an error."""
-    return f"{row['path']} ({row['cohort']} {row['subject']} {row['sequence']})"
-
-
-def _line_to_leave_out(kept: Row, repeated: Row) -> str:
-    """The line of ingest.exclude for the one without a lesion mask; if both are alike, for the second."""
-    out, other = sorted((repeated, kept), key=lambda row: row["lesion"] != "[]")
-    return f"  {out['cohort']},{out['subject']},the same scan as {other['cohort']} {other['subject']}"
 
 
 def _skip(row: Row, reason: str) -> None:
@@ -104,8 +57,8 @@ def _skip_one_folder(rows: list[Row]) -> None:
         if kept != row["subject"]:
             _skip(
                 row,
-                f"subject name: {row['path']} belongs to {row['subject']}, which differs from {kept} in large and "
-                "small letters alone; on some disks both would share a folder. Rename one",
+                f"subject name: {row['path']} is of {row['subject']}, which differs from {kept} in large "
+                "and small letters alone; on some disks both would share a folder. Rename one",
             )
 
 

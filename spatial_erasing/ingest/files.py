@@ -70,8 +70,8 @@ def describe_voxels(path: Path) -> tuple[str, str]:
         def measured(stored: np.ndarray) -> np.ndarray:
             return stored * np.float64(header.slope) + np.float64(header.intercept)
 
-        numbers = _stored_numbers(path, header)
-        first = next(numbers)
+        numbers = (piece for piece in _stored_numbers(path, header) if piece.size)
+        first = next(numbers, np.zeros(1, header.stored_as))
         moments = Moments(measured(first[:1])[0])
         for stored, counts in _counted(chain([first], numbers), header.stored_as):
             intensities = measured(stored)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-Row = dict[str, str]
+from spatial_erasing.ingest.own_brains import SAME_BRAIN, Row, content_of, name_of
 
 SAME_VOXELS, SAME_UP_TO_SCALE = "the same voxels as", "the same voxels up to a factor and an offset as"
 # Rounding to whole numbers from 0 to 1000 moves a moment by 0.6 % at most, and hardly ever the count.
@@ -27,9 +27,17 @@ def same_brains(rows: Iterable[Row]) -> list[tuple[Row, Row, str]]:
     return [tuple(rest) for _, *rest in sorted(found, key=lambda one: one[0])]
 
 
-def content_of(row: Row) -> str:
-    """What two scans with the same voxels have in common; their bytes where voxels are damaged."""
-    return row["voxels"] or row["sha256"]
+def mark_rescaled(rows: Iterable[Row]) -> None:
+    """Write into each scan which earlier one, of any cohort, it repeats in another unit; "" for none.
+
+    Args:
+        rows: of all cohorts, in their order; changed in place.
+    """
+    rows = list(rows)
+    for row in rows:
+        row[SAME_BRAIN] = ""
+    for kept, row, common in same_brains(row for row in rows if row["status"] == "found"):
+        row[SAME_BRAIN] = name_of(kept) if common == SAME_UP_TO_SCALE else ""
 
 
 def _up_to_scale(rows: list[tuple[int, Row]]) -> Iterator[tuple[int, Row, Row]]:

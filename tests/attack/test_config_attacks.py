@@ -213,6 +213,32 @@ VALUES = [
         r"denoise_time_step: 5\.0 is greater than the maximum of 1",
     ),
     (
+        "sizes of a cohort that is misspelt",
+        "split: {sizes: {heathy: {training: 3, validation: 2}}}",
+        r"split\.sizes names heathy, which is none of .*\(did you mean 'healthy'\?\)",
+    ),
+    (
+        "paper's numbers for a cohort that is misspelt",
+        "report: {paper_cohorts: {brast: brats}}",
+        r"report\.paper_cohorts names brast, .*\(did you mean 'brats'\?\)",
+    ),
+    (
+        "a window that holds no brain",
+        "preprocess: {padded_grid_voxels: [1, 1, 1]}",
+        r"padded_grid_voxels \[1, 1, 1\] at .* mm hold 0 ml, less than the smallest brain",
+    ),
+    (
+        "voxels of 0.01 mm",
+        "preprocess: {spacing_mm: 0.01}",
+        r"spacing_mm: 0\.01 is less than the minimum of 0\.25",
+    ),
+    ("voxels of 50 mm", "preprocess: {spacing_mm: 50}", r"spacing_mm: 50 is greater than the maximum of 10"),
+    (
+        "denoising without end",
+        "preprocess: {denoise_iterations: 1000000}",
+        r"denoise_iterations: 1000000 is greater than the maximum of 1000",
+    ),
+    (
         "table in a folder with braces",
         "ingest: {cohorts: {healthy: {path: '/nowhere/{x}/t.csv'}}}",
         r"ingest\.cohorts\.healthy\.path: /nowhere/\{x\}/t\.csv",
