@@ -13,9 +13,14 @@ from spatial_erasing.atomic import replaced_when_complete
 
 csv.field_size_limit(sys.maxsize)  # a list of many lesion files is longer than the usual 131,072 characters
 Subject = tuple[str, str]  # cohort, subject
-# A spreadsheet runs a cell that begins with one of these (or its wide form) as a formula; a quote in front
+# A spreadsheet runs a cell that begins with one of these, or with one that looks like it, as a formula; some
+# drop blanks before it, and where the semicolon separates cells, each of them begins one. A quote in front
 # makes it text. A dash alone, as people write it for "none", is no formula.
-FORMULA = re.compile(r"'*[=+\-@\t\n\uff1d\uff0b\uff0d\uff20].*[^=+\-@ ]", re.DOTALL)
+_SIGNS = r"=+\-@\t\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
+_BLANKS = r"\s\u200b-\u200f\u2060\ufeff"
+_BEGINS = rf"([{_BLANKS}']*[{_SIGNS}])(?=.*[^{_SIGNS}{_BLANKS}';])"
+FORMULA = re.compile(rf"(^|;){_BEGINS}", re.DOTALL)
+QUOTED = re.compile(rf"(^|;)'{_BEGINS}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,12 @@ def _harmless(cell: object) -> object:
     if not isinstance(cell, str):
         return cell
     cell = cell.replace("\r", "\n")  # csv quotes a line feed alone, and a bare return would begin a new row
-    return "'" + cell if FORMULA.match(cell) and not _is_number(cell) else cell
+    return cell if _is_number(cell) else FORMULA.sub(r"\1'\2", cell)
 
 
 def _as_given(cell: object) -> object:
     """What a cell was before it was written."""
-    is_quoted = isinstance(cell, str) and cell.startswith("'") and FORMULA.match(cell)
-    return cell[1:] if is_quoted and not _is_number(cell[1:]) else cell
+    return QUOTED.sub(r"\1\2", cell) if isinstance(cell, str) and not _is_number(cell) else cell
 
 
 def _is_number(text: str) -> bool:

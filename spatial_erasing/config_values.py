@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterator, Mapping
 
+from spatial_erasing.ingest.cells import did_you_mean
 from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES, parse_model
+from spatial_erasing.split.assign import filled_sizes, require_fractions
 from spatial_erasing.train.settings import ErasingSettings
 
 # The lower end, and the upper end where it is a key of its own.
@@ -70,6 +72,34 @@ def reserved_findings(config: Mapping) -> Iterator[str]:
         yield "no lesion cohort may be called healthy: split.sizes.healthy is about the healthy cohorts"
     if "planted" in config["phantom"]["cohorts"]:
         yield "phantom.cohorts: planted is the name of the cohort that phantom.planted makes; use another"
+
+
+def name_findings(config: Mapping) -> Iterator[str]:
+    """Names of cohorts that no cohort has: what stands beside a misspelt one would be forgotten."""
+    cohorts = [*config["ingest"]["cohorts"], *config["study"]["healthy_cohorts"]]
+    for place, allowed in (("split.sizes", ["healthy", *cohorts]), ("report.paper_cohorts", cohorts)):
+        section, key = place.split(".")
+        for name in config[section][key]:
+            if name not in allowed:
+                known = ", ".join(dict.fromkeys(allowed))
+                hint = did_you_mean(name, allowed)
+                yield f"{place} names {name}, which is none of {known}{hint}; correct it"
+
+
+def window_findings(config: Mapping) -> Iterator[str]:
+    """A padded grid that holds less than the smallest brain that is believed."""
+    preprocess = config["preprocess"]
+    window = preprocess["padded_grid_voxels"]
+    if window == "auto" or config["phantom"]["straight_to_grid"]:
+        return
+    holds_ml = math.prod(window) * preprocess["spacing_mm"] ** 3 / 1000
+    lowest_ml = preprocess["brain_range_ml"][0]
+    if holds_ml < lowest_ml:
+        yield (
+            f"preprocess.padded_grid_voxels {window} at {preprocess['spacing_mm']} mm hold {holds_ml:.0f} "
+            f"ml, less than the smallest brain of preprocess.brain_range_ml, {lowest_ml} ml: none would fit. "
+            f"Write auto, or more voxels"
+        )
 
 
 def share_findings(config: Mapping) -> Iterator[str]:
@@ -153,3 +183,14 @@ def erosion_findings(config: Mapping) -> Iterator[str]:
                 f"{key} is {found}, which leaves nothing of a brain on a grid of {narrowest} voxels; write "
                 f"less, 2 for a grid of 64 voxels (more than {largest} leave nothing)"
             )
+
+
+def size_findings(sizes: Mapping, subjects: int | None, group: str) -> Iterator[str]:
+    """Sizes that do not fit the subjects; of a real cohort those that would fit no number of them."""
+    try:
+        if subjects is None:
+            require_fractions(sizes, group=group)
+        else:
+            filled_sizes(sizes, subjects=subjects, group=group)
+    except ValueError as error:
+        yield str(error).replace("\n", "\n  ")

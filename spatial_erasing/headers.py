@@ -88,7 +88,8 @@ def _read_nifti(path: Path) -> Header:
     stored, header = _parse_nifti(path)
     with understood(path):
         stored_shape, stored_as = header.get_data_shape(), header.get_data_dtype()
-        offset_bytes = int(header.get_data_offset())
+        # 0 is written by some tools and means what follows the header, also for nibabel
+        offset_bytes = int(header.get_data_offset()) or header.single_vox_offset
         slope, intercept = header.get_slope_inter()
     shape = _require_scan(stored_shape, stored_as, path)
     _require_mm(stored, path)

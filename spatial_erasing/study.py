@@ -9,18 +9,20 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from spatial_erasing.config_values import (
     erosion_findings,
+    name_findings,
     number_findings,
     order_findings,
     reserved_findings,
     share_findings,
+    size_findings,
     standard_findings,
+    window_findings,
 )
 from spatial_erasing.ingest.cells import did_you_mean
 from spatial_erasing.ingest.kept import kept_list
 from spatial_erasing.ingest.source import download_of
 from spatial_erasing.models import BASELINE_NAMES, parse_model
 from spatial_erasing.paths import expand_path
-from spatial_erasing.split.assign import filled_sizes
 
 
 @dataclass(frozen=True, order=True)
@@ -116,6 +118,8 @@ def check_study(config: Mapping) -> None:
         *erosion_findings(config),
         *reserved_findings(config),
         *share_findings(config),
+        *name_findings(config),
+        *window_findings(config),
     ]
     if findings:
         raise ValueError(
@@ -142,8 +146,7 @@ def _cohort_findings(config: Mapping) -> Iterator[str]:
             yield f"split.sizes.{group} must say how many subjects are for {wanted} and validation"
             continue
         subjects = _phantom_subjects(config, study["healthy_cohorts"] if group == "healthy" else [group])
-        if subjects is not None:
-            yield from _size_finding(sizes[group], subjects, group)
+        yield from size_findings(sizes[group], subjects, group)
 
 
 def _download_findings(ingest: Mapping) -> Iterator[str]:
@@ -171,13 +174,6 @@ def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:
     if not all(cohort in phantoms for cohort in cohorts):
         return None
     return sum(phantoms[cohort]["subjects"] for cohort in cohorts)
-
-
-def _size_finding(sizes: Mapping, subjects: int, group: str) -> Iterator[str]:
-    try:
-        filled_sizes(sizes, subjects=subjects, group=group)
-    except ValueError as error:
-        yield str(error).replace("\n", "\n  ")
 
 
 def _grid_findings(config: Mapping) -> Iterator[str]:

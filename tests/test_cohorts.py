@@ -118,8 +118,21 @@ def test_rows_are_read_as_pandas_reads_them(tmp_path):
     assert [row["subject"] for row in read_rows(tmp_path / "table.csv")] == ["031768", "Zoë"]
 
 
-FORMULAS = ["=1+1", "=cmd|'/C calc'!A0", "+x", "-x", "@SUM(A1)", "\t=x", "\n=x", "\uff1dx", "'=x", "''+x"]
-HARMLESS = ["", "-", "--", "Prisma=3T", "'quoted'", "O'Neill", "'", "-0.5", "+3e2", "-inf", " =x", "1-2"]
+FORMULAS = [
+    "=1+1",
+    "=cmd|'/C calc'!A0",
+    "+x",
+    "-x",
+    "@SUM(A1)",
+    "\t=x",
+    "\n=x",
+    "\uff1dx",
+    "'=x",
+    "''+x",
+    " =x",
+    "' =x",
+]
+HARMLESS = ["", "-", "--", "Prisma=3T", "'quoted'", "O'Neill", "'", "-0.5", "+3e2", "-inf", "1-2"]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -129,6 +142,13 @@ def test_a_text_that_a_spreadsheet_would_run_is_written_as_text_and_read_as_it_w
     assert read_rows(tmp_path / "table.csv") == [{"scanner": text}]
     write_rows(tmp_path / "again.csv", read_rows(tmp_path / "table.csv"), columns=["scanner"])
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
+
+
+def test_every_text_is_read_as_it_was_written(tmp_path):
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("'=-; \t\u200ba5"), size=rng.integers(1, 8))) for _ in range(4000)]
+    write_rows(tmp_path / "table.csv", [{"a": text} for text in texts], columns=["a"])
+    assert [row["a"] for row in read_rows(tmp_path / "table.csv")] == texts
 
 
 def test_a_carriage_return_begins_no_row_of_its_own(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spatial_erasing.maker import describe_maker, maker_of_arrays
+from spatial_erasing.maker import describe_maker, maker_of_arrays, makers_of_brains
 from spatial_erasing.train.checkpoint import maker_of_weights, save_weights
 from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
@@ -41,3 +41,15 @@ def test_weights_say_what_made_them_unless_an_earlier_version_did(tmp_path, old)
 def test_arrays_of_an_earlier_version_say_nothing(tmp_path):
     np.savez(tmp_path / "volumes.npz", t1=[1])
     assert maker_of_arrays(tmp_path / "volumes.npz") is None
+
+
+def test_brains_say_what_made_each_of_them(tmp_path):
+    lines = ["subject,folder", "failed,"]
+    makers = {"a": {"code": "1"}, "b": {"code": "2"}, "c": {"code": "1"}, "old": None, "removed": None}
+    for name, maker in makers.items():
+        lines.append(f"{name},{tmp_path / name}")
+        if name != "removed":
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "record.json").write_text(json.dumps({"made_by": maker} if maker else {}))
+    (tmp_path / "batch-000.csv").write_text("\n".join(lines))
+    assert makers_of_brains(tmp_path / "batch-000.csv") == ['{"code": "1"}', '{"code": "2"}']

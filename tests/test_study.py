@@ -3,21 +3,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from merged_configs import merged
 
 from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES
 from spatial_erasing.study import Run, check_paths, check_schema, check_study, list_datasets, list_runs
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-
-
-def merged(base, overlay):
-    """Snakemake merges an overlay like this: dictionaries by key, everything else replaced."""
-    base = copy.deepcopy(base)
-    for key, value in overlay.items():
-        is_section = isinstance(value, dict) and isinstance(base.get(key), dict)
-        base[key] = merged(base[key], value) if is_section else value
-    return base
 
 
 @pytest.fixture

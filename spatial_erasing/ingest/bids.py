@@ -40,6 +40,8 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     scans = []
     for place in _folders(folder, "sub-"):
         places = _folders(place, "ses-") or [place]
+        if places != [place] and any(parse_name(path).is_t1 for path in _images(place / "anat")):
+            places.append(place)  # a scan beside the sessions: listed, and used where they have none
         sessions = [
             _scans_of_session(place.name, session, masks=masks[place.name], sequences=sequences)
             for session in places

@@ -37,8 +37,8 @@ class BidsName:
 
     @property
     def is_t1(self) -> bool:
-        """Whether it is a T1-weighted image, with or without contrast agent."""
-        return self.words[-1:] == ["t1w"]
+        """Whether it is a T1-weighted image, with or without contrast agent, and no phase of one."""
+        return self.words[-1:] == ["t1w"] and self.entities.get("part", "mag") == "mag"
 
     @property
     def seems_t1(self) -> bool:

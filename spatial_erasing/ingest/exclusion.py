@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-Row = dict[str, str]
+from spatial_erasing.ingest.same_brain import Row, same_brains
 
 
 def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:
@@ -17,6 +17,7 @@ def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:
         sequences: what the cohort needs of every subject.
     """
     _skip_repeated(rows)
+    _skip_one_folder(rows)
     _skip_incomplete(rows, sequences)  # before contents are compared: the twin of an unusable scan is welcome
     _skip_same_content(rows)
     _skip_incomplete(rows, sequences)
@@ -25,60 +26,6 @@ def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:
 def found_rows(rows: Iterable[Row]) -> list[Row]:
     """The rows of scans that are used."""
     return [row for row in rows if row["status"] == "found"]
-
-
-def content_of(row: Row) -> str:
-    """What two scans of one brain have in common: their voxels, or their bytes where voxels are damaged."""
-    return row["voxels"] or row["sha256"]
-
-
-def require_own_brains(rows: Iterable[Row]) -> None:
-    """Refuse a scan that two cohorts hold.
-
-    Raises:
-        ValueError: what `shared_brains` says.
-    """
-    if found := shared_brains(rows):
-        raise ValueError(found)
-
-
-def shared_brains(rows: Iterable[Row]) -> str:
-    """What is said of scans that two cohorts hold, with the lines that leave one of each out; "" if none.
-
-    Args:
-        rows: of all cohorts, in their order.
-    """
-    first: dict[str, Row] = {}
-    pairs = [
-        (kept, row)
-        for row in found_rows(rows)
-        if row["sha256"] and (kept := first.setdefault(content_of(row), row)) is not row
-    ]
-    if not pairs:
-        return ""
-    files = [f"  {_named(kept)} and {_named(row)}" for kept, row in pairs]
-    lines = dict.fromkeys(_line_to_leave_out(*pair) for pair in pairs)
-    return "\n".join(
-        [
-            f"{len(pairs)} scan{'s lie' if len(pairs) > 1 else ' lies'} in two cohorts, by the same voxels:",
-            *files,
-            "Expected each brain in one cohort: else it could train a network and test it. Write these lines",
-            "into a table, and its path under ingest.exclude in config.yaml, and run the same command again:",
-            "  cohort,subject,reason",
-            *lines,
-        ]
-    )
-
-
-def _named(row: Row) -> str:
-    """A scan for an error."""
-    return f"{row['path']} ({row['cohort']} {row['subject']} {row['sequence']})"
-
-
-def _line_to_leave_out(kept: Row, repeated: Row) -> str:
-    """The line of ingest.exclude for the one without a lesion mask; if both are alike, for the second."""
-    out, other = sorted((repeated, kept), key=lambda row: row["lesion"] != "[]")
-    return f"  {out['cohort']},{out['subject']},the same scan as {other['cohort']} {other['subject']}"
 
 
 def _skip(row: Row, reason: str) -> None:
@@ -99,17 +46,30 @@ def _skip_repeated(rows: list[Row]) -> None:
             )
 
 
-def _skip_same_content(rows: list[Row]) -> None:
-    """Of files with the same voxels keep the first: one brain as two subjects could lie in two splits."""
-    first: dict[str, Row] = {}
+def _skip_one_folder(rows: list[Row]) -> None:
+    """Of subjects whose names differ in large and small letters alone keep the first.
+
+    Their brains would lie in one folder on a disk that does not tell the two apart, as those of a Mac.
+    """
+    first: dict[str, str] = {}
     for row in found_rows(rows):
-        kept = first.setdefault(content_of(row), row)
-        if kept is not row:
+        kept = first.setdefault(row["subject"].casefold(), row["subject"])
+        if kept != row["subject"]:
             _skip(
                 row,
-                f"same content: {row['path']} has the same voxels as {kept['path']} ({kept['subject']} "
-                f"{kept['sequence']}), which is kept. Remove one, or fetch the right file",
+                f"subject name: {row['path']} is of {row['subject']}, which differs from {kept} in large "
+                "and small letters alone; on some disks both would share a folder. Rename one",
             )
+
+
+def _skip_same_content(rows: list[Row]) -> None:
+    """Of files with the same voxels keep the first: one brain as two subjects could lie in two splits."""
+    for kept, row, common in same_brains(found_rows(rows)):
+        _skip(
+            row,
+            f"same content: {row['path']} has {common} {kept['path']} ({kept['subject']} "
+            f"{kept['sequence']}), which is kept. Remove one, or fetch the right file",
+        )
 
 
 def _skip_incomplete(rows: list[Row], sequences: Sequence[str]) -> None:

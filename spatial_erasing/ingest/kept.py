@@ -11,7 +11,7 @@ from spatial_erasing.atomic import write_text
 from spatial_erasing.ingest.exclusion import Row
 
 SOURCE = ("reader", "path", "sequences", "skull_strip")  # settings of a cohort that its list depends on
-OF_CONTENT = ("sha256", "voxels", "grid")
+OF_CONTENT = ("sha256", "voxels", "moments", "grid")
 
 
 def kept_list(listed: Path) -> Path:
@@ -51,9 +51,11 @@ def kept_rows(listed: Path, *, source: Mapping[str, object], exclude: Mapping[st
 def _kept(listed: Path) -> dict:
     """What was laid beside a list; nothing if there is none or it is broken."""
     try:
-        return json.loads(kept_list(listed).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        kept = json.loads(kept_list(listed).read_text(encoding="utf-8"))
+        is_whole = isinstance(kept["rows"], list) and isinstance(kept["sizes"], dict)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return {}
+    return kept if is_whole else {}
 
 
 def _plain(source: Mapping[str, object]) -> dict:

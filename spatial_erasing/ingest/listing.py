@@ -9,7 +9,7 @@ from pathlib import Path
 from spatial_erasing.ingest.exclusion import Row, skip_unfit
 from spatial_erasing.ingest.kept import keep_rows, kept_rows, kept_sizes, rows_as_listed
 from spatial_erasing.ingest.scans import list_scans
-from spatial_erasing.ingest.source import is_gone, is_unmounted, sizes_now
+from spatial_erasing.ingest.source import is_away, is_gone, sizes_now
 
 logger = logging.getLogger(__name__)
 
@@ -38,35 +38,63 @@ def list_or_keep(
     rows = list_scans(**source, cohort=cohort, exclude=exclude)
     if not gone:  # a table whose files are all missing must not take the place of what was found once
         data = {"reader": source["reader"], "path": source["path"], "sequences": source["sequences"]}
-        rows = _with_absent(rows, rows_as_listed(listed, source=source), source["sequences"], cohort)
-        keep_rows(listed, rows, source=source, sizes=sizes_now(**data, known=kept_sizes(listed)))
+        known = rows_as_listed(listed, source=source)
+        rows = _with_absent(rows, known, source, cohort)
+        sizes = sizes_now(**data, known=kept_sizes(listed))
+        keep_rows(listed, _with_excluded(rows, known), source=source, sizes=sizes)
     return rows
 
 
-def _with_absent(rows: list[Row], known: Sequence[Row], sequences: Sequence[str], cohort: str) -> list[Row]:
+def _with_absent(
+    rows: list[Row], known: Sequence[Row], source: Mapping[str, object], cohort: str
+) -> list[Row]:
     """The rows, of which a subject whose disk is gone has those of when it was found."""
     now, then = _by_subject(rows), _by_subject(known)
-    absent = [subject for subject in now if _is_absent(now[subject], then.get(subject, []))]
+    absent = {
+        subject for subject in then if _is_absent(now.get(subject), then[subject], reader=source["reader"])
+    }
     if not absent:
         return rows
     logger.warning("%s: the disk of %d subjects is gone; their rows are kept", cohort, len(absent))
-    merged = [row for subject in now for row in (then if subject in absent else now)[subject]]
-    skip_unfit(merged, sequences)  # a copy of a scan that is kept was new to the list
+    merged = [
+        row for subject in sorted({*now, *absent}) for row in (then if subject in absent else now)[subject]
+    ]
+    skip_unfit(merged, source["sequences"])  # a copy of a scan that is kept was new to the list
     return merged
 
 
-def _is_absent(rows: Sequence[Row], known: Sequence[Row]) -> bool:
-    """Whether nothing speaks against a subject that was found but that the disk of a file is gone."""
-    paths = [[row["path"] for row in some] for some in (rows, known)]
-    reasons = all(row["reason"].startswith(("missing file", "incomplete subject")) for row in rows)
-    found = all(row["status"] == "found" for row in known)
-    return reasons and found and paths[0] == paths[1] and any(map(_lacks_disk, rows))
+def _is_absent(rows: Sequence[Row] | None, known: Sequence[Row], *, reader: str) -> bool:
+    """Whether nothing speaks against a subject that was found but that the disk of a file is gone.
+
+    Args:
+        rows: of the subject now, if it is seen at all.
+        known: of when it was listed.
+        reader: below a folder a scan or a mask behind a dead link is not seen; a table names all files.
+    """
+    if not all(row["status"] == "found" for row in known):
+        return False
+    if not any(is_away(reader, file) for row in known for file in _files_of(row)):
+        return False
+    lacking = all(row["reason"].startswith(("missing file", "incomplete subject")) for row in rows or ())
+    if reader == "table":
+        return rows is not None and lacking and [*map(_files_of, rows)] == [*map(_files_of, known)]
+    return lacking or [row["path"] for row in rows] == [row["path"] for row in known]
 
 
-def _lacks_disk(row: Row) -> bool:
-    """Whether the disk of a scan or of a mask is gone."""
-    files = [row["path"], *json.loads(row["lesion"]), *filter(None, [row["brain_mask"]])]
-    return any(is_unmounted(Path(file)) for file in files)
+def _with_excluded(rows: Sequence[Row], known: Sequence[Row]) -> list[Row]:
+    """The rows, of which a subject that is left out has those of when it was found: it may come back."""
+    found = {_place(row): row for row in known if row["status"] == "found"}
+    return [found.get(_place(row), row) if row["reason"].startswith("excluded") else row for row in rows]
+
+
+def _place(row: Row) -> tuple[str, str, str]:
+    return row["subject"], row["sequence"], row["path"]
+
+
+def _files_of(row: Row) -> list[Path]:
+    """A scan and its masks."""
+    names = [row["path"], *json.loads(row["lesion"]), *filter(None, [row["brain_mask"]])]
+    return [Path(name) for name in names]
 
 
 def _by_subject(rows: Sequence[Row]) -> dict[str, list[Row]]:

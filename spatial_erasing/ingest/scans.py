@@ -9,7 +9,8 @@ from pathlib import Path
 from spatial_erasing.faults import one_line, remedy
 from spatial_erasing.ingest import atlas, bids, brats, ixi, table
 from spatial_erasing.ingest.exclusion import Row, skip_unfit
-from spatial_erasing.ingest.files import describe_grid, sha256_of, voxels_hash
+from spatial_erasing.ingest.files import describe_grid, describe_voxels, sha256_of
+from spatial_erasing.ingest.kept import OF_CONTENT
 from spatial_erasing.ingest.records import PUNCTUATION, Scan, name_problem, normalised_name
 from spatial_erasing.ingest.shared_lesions import skip_shared_lesions
 from spatial_erasing.paths import expand_path
@@ -19,7 +20,7 @@ SEQUENCES = ("t1", "t1ce")
 SKULL_STRIPS = ("deepbet", "robex", "hd-bet", "given", "none")
 COLUMNS = (
     *("cohort", "subject", "scanner", "sequence", "path", "lesion", "brain_mask", "skull_strip"),
-    *("sha256", "voxels", "grid", "status", "reason"),
+    *("sha256", "voxels", "moments", "grid", "status", "reason"),
 )
 
 
@@ -105,9 +106,9 @@ def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str
     """The scan's row, with its content hashed if nothing speaks against using it."""
     strip, subject = scan.skull_strip or skull_strip, normalised_name(scan.subject)
     excluded = f"excluded: {exclude[subject]}" if subject in exclude else ""
-    grid, sha256, voxels, reason = "", "", "", excluded or scan.problem or _setting_problem(scan, strip)
+    content, reason = {}, excluded or scan.problem or _setting_problem(scan, strip)
     if not reason:
-        grid, sha256, voxels, reason = _checked_files(scan)
+        content, reason = _checked_files(scan)
     row = {
         "cohort": cohort,
         "subject": subject,
@@ -117,9 +118,7 @@ def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str
         "lesion": json.dumps([str(path) for path in scan.lesion], ensure_ascii=False),
         "brain_mask": str(scan.brain_mask or ""),
         "skull_strip": strip,
-        "sha256": sha256,
-        "voxels": voxels,
-        "grid": grid,
+        **{name: content.get(name, "") for name in OF_CONTENT},
         "status": "skipped" if reason else "found",
         "reason": reason,
     }
@@ -159,25 +158,27 @@ def _masks_of(scan: Scan) -> list[Path]:
     return [*scan.lesion, *([scan.brain_mask] if scan.brain_mask else [])]
 
 
-def _checked_files(scan: Scan) -> tuple[str, str, str, str]:
-    """Grid, SHA-256 and hash of the voxels of the scan, and what is wrong with its files.
+def _checked_files(scan: Scan) -> tuple[dict[str, str], str]:
+    """What the scan holds, by the names of OF_CONTENT, and what is wrong with its files.
 
     A lesion on another grid than its scan is left to preprocessing, and so are damaged voxels.
     """
     try:
         grid, *_ = [describe_grid(path) for path in (scan.path, *_masks_of(scan))]
-        return grid, sha256_of(scan.path), _voxels_hash(scan.path), ""
+        voxels, moments = _voxels(scan.path)
+        content = {"sha256": sha256_of(scan.path), "voxels": voxels, "moments": moments, "grid": grid}
     except FileNotFoundError as error:
-        return "", "", "", f"missing file: {error}"
+        return {}, f"missing file: {error}"
     except (ValueError, PermissionError) as error:
-        return "", "", "", f"unreadable: {error}"
+        return {}, f"unreadable: {error}"
     except OSError as error:  # of the disk: it says nothing about the scan
         raise OSError(f"{scan.path} cannot be checked: {one_line(error)}. {remedy(error)}") from error
+    return content, ""
 
 
-def _voxels_hash(path: Path) -> str:
-    """A hash of the scan's voxels, or "" if they are damaged."""
+def _voxels(path: Path) -> tuple[str, str]:
+    """Hash and moments of the scan's voxels, "" if they are damaged."""
     try:
-        return voxels_hash(path)
+        return describe_voxels(path)
     except ValueError:
-        return ""
+        return "", ""

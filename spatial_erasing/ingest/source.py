@@ -50,13 +50,12 @@ def source_signature(
         return recorded or UNSEEN, None
     if all(size is ABSENT for size, _ in states.values()):
         return recorded or UNSEEN, None
-    sizes = kept_sizes(listed)
-    for name, file in files.items():
-        if states[name][0] is ABSENT and is_unmounted(file):
-            states[name] = (sizes.get(str(file), ABSENT), 0.0)
+    away = _files_away(reader, path, files, known=kept_sizes(listed))
+    files |= {name: file for name, (file, _) in away.items()}
+    states |= {name: (size, 0.0) for name, (_, size) in away.items()}
     signature = _hash_of(states)
     there = (name for name, (size, _) in states.items() if size is not ABSENT)
-    closed = {name for name in there if not (os.access(files[name], os.R_OK) or is_unmounted(files[name]))}
+    closed = {name for name in there if not (os.access(files[name], os.R_OK) or name in away)}
     if closed and signature != recorded:  # else they were closed after they were listed, and nothing is lost
         signature = _hash_of(states, closed)
     newest = max(states, key=lambda name: states[name][1])
@@ -64,20 +63,41 @@ def source_signature(
     return signature, _warning(files[newest], listed) if is_newer else None
 
 
-def is_unmounted(file: Path) -> bool:
-    """Whether a file's folder is gone too: so look the files of a disk that is not there."""
-    return not os.path.lexists(file.parent)
+def is_away(reader: str, file: Path) -> bool:
+    """Whether a file is not there since its disk is not there, and nobody has removed it.
+
+    Its path goes over a link that leads nowhere. Of a table's file it may also be that its folder is gone or
+    empty, as a mount point is; below a folder that is read as a whole people do remove files and folders.
+    """
+    if file.exists():
+        return False
+    if any(place.is_symlink() and not place.exists() for place in (file, *file.parents)):
+        return True
+    return reader == "table" and not (file.parent.is_dir() and any(file.parent.iterdir()))
 
 
 def sizes_now(
     reader: str, path: str, *, sequences: Sequence[str], known: Mapping[str, int]
 ) -> dict[str, int]:
     """Bytes of each file that the list depends on; as known before where its disk is gone."""
-    files = {
-        str(file): file for _, file in _named_files(reader, expand_path(path, base=Path.cwd()), sequences)
-    }
-    sizes = {name: known.get(name) if is_unmounted(file) else _state(file)[0] for name, file in files.items()}
+    files = dict(_named_files(reader, expand_path(path, base=Path.cwd()), sequences))
+    sizes = {str(file): _state(file)[0] for file in files.values()}
+    sizes |= {str(file): size for file, size in _files_away(reader, path, files, known=known).values()}
     return {name: size for name, size in sizes.items() if size is not ABSENT}
+
+
+def _files_away(
+    reader: str, path: str, files: Mapping[str, Path], *, known: Mapping[str, int]
+) -> dict[str, tuple[Path, int | None]]:
+    """Files whose disk is not there, by their names, with their sizes of when they were listed."""
+    missing = {name: file for name, file in files.items() if _state(file)[0] is ABSENT}
+    if reader != "table":  # what lies behind a dead link is not among the files that are found
+        place = str(expand_path(path, base=Path.cwd()))
+        unseen = set(known) - {str(file) for file in files.values()}
+        missing |= {name[len(place) + 1 :]: Path(name) for name in unseen if name.startswith(f"{place}/")}
+    return {
+        name: (file, known.get(str(file), ABSENT)) for name, file in missing.items() if is_away(reader, file)
+    }
 
 
 def is_gone(reader: str, path: str, *, sequences: Sequence[str]) -> bool:
@@ -103,7 +123,7 @@ def _hash_of(states: Mapping[str, tuple[int | None, float]], closed: Collection[
 def _recorded(listed: Path) -> str:
     """The hash of when the cohort was listed, "" if it never was."""
     record = listed.with_suffix(".source")
-    return record.read_text(encoding="utf-8") if listed.exists() and record.exists() else ""
+    return record.read_text(encoding="utf-8", errors="replace") if listed.exists() and record.exists() else ""
 
 
 def _named_files(reader: str, place: Path, sequences: Sequence[str]) -> Iterator[tuple[str, Path]]:

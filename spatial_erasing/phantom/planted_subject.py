@@ -18,6 +18,7 @@ from spatial_erasing.phantom.planting import (
     stroke_signal,
     tissue_signal,
 )
+from spatial_erasing.preprocess.brain_masks import label_brain_mask
 from spatial_erasing.preprocess.register import affine_to_template
 from spatial_erasing.preprocess.resample import isotropic_grid, require_same_grid
 from spatial_erasing.preprocess.strip import brain_of_stripped_scan, mask_brain
@@ -95,7 +96,7 @@ def _find_brain(volume: Volume, scan: Mapping[str, str]) -> np.ndarray:
     if scan["skull_strip"] == "given":
         mask = read_volume(scan["brain_mask"])
         require_same_grid(volume, mask)
-        return mask.intensities > 0.5
+        return label_brain_mask(mask).intensities > 0.5
     grid = isotropic_grid(volume, spacing_mm=STRIP_SPACING_MM)
     return carry_mask(
         mask_brain(volume, grid, brain_mask=None, skull_strip=scan["skull_strip"]),

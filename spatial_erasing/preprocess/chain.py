@@ -10,6 +10,7 @@ import numpy as np
 
 from spatial_erasing.faults import is_finding
 from spatial_erasing.grids import Grid
+from spatial_erasing.preprocess.brain_masks import label_brain_mask
 from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.intensity import scale_brain
 from spatial_erasing.preprocess.lesions import label_lesion, unite_lesions
@@ -84,11 +85,11 @@ def prepare_brain(
     Raises:
         ValueError: a scan, mask or lesion that cannot be used, with what was found and what to do.
     """
-    others = [*scans.values(), *lesions, *([brain_mask] if brain_mask and skull_strip == "given" else [])]
-    for other in others:
+    given = [label_brain_mask(brain_mask)] if brain_mask and skull_strip == "given" else []
+    for other in (*scans.values(), *lesions, *given):
         require_same_grid(scans["t1"], other)
     scans, grid, brain, odd = locate_brain(
-        scans, brain_mask=brain_mask, skull_strip=skull_strip, settings=settings, device=device
+        scans, brain_mask=next(iter(given), None), skull_strip=skull_strip, settings=settings, device=device
     )
     lesions = [label_lesion(lesion, brain_ml=brain.sum() * grid.voxel_ml) for lesion in lesions]
     lesion = unite_lesions(lesions, grid, brain=brain)
@@ -116,7 +117,7 @@ def prepare_brain(
         grids={"scan": scan_grid(scans["t1"]), "resampled": grid, "brain": box_grid},
         centred=centred,
         measures=measures | ranges["t1"],
-        warnings=collect_warnings([*scans.values(), *lesions], measures) + odd,
+        warnings=collect_warnings([*scans.values(), *lesions, *given], measures) + odd,
     )
 
 

@@ -57,13 +57,20 @@ def is_graded(values: np.ndarray, positive: np.ndarray) -> bool:
         return True
     levels = len(np.unique(positive.round()))
     if levels <= LABELS_AT_MOST:
-        return levels >= NESTED_LEVELS and is_nested(values)
+        # no tumour has parts with numbers such as 85, 170 and 255
+        is_scale = levels >= NESTED_LEVELS or (levels > 1 and positive.max() > LABELS_AT_MOST)
+        return is_scale and rises_inwards(values, differing=GRADED_SHARE)
     both = (values[1:] > 0) & (values[:-1] > 0)
     return (values[1:][both] != values[:-1][both]).mean() > GRADED_SHARE if both.any() else False
 
 
-def is_nested(values: np.ndarray) -> bool:
-    """Whether a mask rises from its rim to its inside, as a graded one does and numbers of lesions do not."""
+def rises_inwards(values: np.ndarray, *, differing: float = 0.0) -> bool:
+    """Whether a mask rises from its rim to its inside, as a graded one does and labels and scans do not.
+
+    Args:
+        values: of the whole mask.
+        differing: the least share of neighbouring voxels of the mask that differ.
+    """
     box = tuple(slice(a, b) for a, b in zip(*bounding_box(values > 0), strict=True))
     values = np.pad(values[box], 1)
     depth = ndimage.distance_transform_edt(values > 0)
@@ -75,7 +82,7 @@ def is_nested(values: np.ndarray) -> bool:
         ordered = (steps * deeper)[inside]
         rises, falls = rises + (ordered > 0).sum(), falls + (ordered < 0).sum()
         differ, pairs = differ + (steps[inside] != 0).sum(), pairs + inside.sum()
-    return differ > GRADED_SHARE * pairs and rises > NESTED_SHARE * (rises + falls)
+    return bool(differ > differing * pairs and rises > NESTED_SHARE * (rises + falls))
 
 
 def unite_lesions(lesions: list[Volume], grid: Grid, *, brain: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which subjects of a cohort to look at: a table of measures, a rule for volume and one for contrast.
+"""Which subjects of a cohort to look at: a table of measures, and rules for volume, contrast and its map.
 
 A flag excludes nobody. It comes with the line that does, for the user's own table of exclusions.
 """
@@ -110,6 +110,7 @@ def _quality_row(
     flags = {
         f"brain of {volume_ml:.0f} ml": volume_sentence(volume_ml, rule=rule, spread=spread),
         "contrast outside the healthy band": contrast_sentence(distances, rule=rule),
+        "doubtful map of intensities": str(row.get("doubtful_map", "")),
     }
     flags = {reason: sentence for reason, sentence in flags.items() if sentence}
     return kept | {

@@ -21,6 +21,7 @@ from spatial_erasing.preprocess.downsample import (
     slices_with_label,
 )
 from spatial_erasing.preprocess.geometry import chain_of_grids, read_record
+from spatial_erasing.preprocess.standardise.doubts import doubts_of_map
 from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap
 from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import COLUMNS
@@ -28,7 +29,9 @@ from spatial_erasing.volumes import read_volume
 
 logger = logging.getLogger(__name__)
 
-MANIFEST_COLUMNS = (*COLUMNS, "lesion_downsampled_ml", "intensity_maps")
+# arrays, chain of grids, map of each sequence, and what is doubtful about the maps
+Shrunk = tuple[dict[str, np.ndarray], dict[str, Grid], dict[str, IntensityMap], str]
+MANIFEST_COLUMNS = (*COLUMNS, "lesion_downsampled_ml", "intensity_maps", "doubtful_map")
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,7 @@ def largest_box(rows: Iterable[Mapping[str, object]]) -> tuple[int, int, int]:
     return tuple(max(int(row[f"box_{axis}_voxels"]) for row in done) for axis in "xyz")
 
 
-def shrink_subject(
-    folder: Path, *, sequences: tuple[str, ...], settings: StackSettings
-) -> tuple[dict[str, np.ndarray], dict[str, Grid], dict[str, IntensityMap]]:
+def shrink_subject(folder: Path, *, sequences: tuple[str, ...], settings: StackSettings) -> Shrunk:
     """One prepared brain on the networks' grid, and the chain of grids that leads back to its scan.
 
     Each sequence is brought onto its standard contrast, then the brain's box is centred in the padded grid. A
@@ -62,8 +63,8 @@ def shrink_subject(
     float16 in [0, 1], 0 outside the brain.
 
     Returns:
-        The sequences, "brain", "lesion" and "lesion_slices", which its lesion touches; the grids; and the
-        intensity map of each sequence.
+        The sequences, "brain", "lesion" and "lesion_slices", which its lesion touches; the grids; the
+        intensity map of each sequence; and what is doubtful about these maps, in sentences.
 
     Raises:
         ValueError: the brain is larger than the padded grid, or no map brings it onto the standard contrast.
@@ -85,15 +86,17 @@ def shrink_subject(
             f"nothing of the brain is left on the grid of {list(grid_voxels)} voxels: it is thin or full of "
             f"holes everywhere. Look at its mask, or leave out this subject."
         )
-    shrunk, maps = {}, {}
+    shrunk, maps, doubts = {}, {}, []
     for name in sequences:
         scan = _prepared(folder, name)
         maps[name] = _map_of(scan[whole_brain], name, standard=settings.standard)
+        doubts += doubts_of_map(scan[whole_brain], maps[name], sequence=name)
         small = downsample(padded(maps[name](scan)), grid_voxels=grid_voxels)
         shrunk[name] = np.where(brain, np.clip(small, 0, 1), 0).astype(np.float16)
     small_lesion = downsample_label(lesion, grid_voxels=grid_voxels, method=settings.lesion_downsampling)
     slices = slices_with_label(lesion, slices=grid_voxels[2])
-    return shrunk | {"brain": brain, "lesion": small_lesion, "lesion_slices": slices}, grids, maps
+    arrays = shrunk | {"brain": brain, "lesion": small_lesion, "lesion_slices": slices}
+    return arrays, grids, maps, " ".join(doubts)
 
 
 def _map_of(values: np.ndarray, sequence: str, *, standard: Standard) -> IntensityMap:
@@ -131,7 +134,8 @@ def stack_cohort(
 
     Args:
         rows: the cohort's manifest; a brain that does not fit fails in its row, the others receive what is
-            left of their lesion, `lesion_downsampled_ml`, and their `intensity_maps`.
+            left of their lesion, `lesion_downsampled_ml`, their `intensity_maps`, and whether one is a
+            `doubtful_map`.
         sequences: arrays to make, such as ("t1", "t1ce").
         settings: contrast and grids.
         cores: worker processes.
@@ -143,9 +147,11 @@ def stack_cohort(
         if isinstance(reason := shrunk[row["subject"]], str):
             row.update(status="failed", reason=reason)
         else:
-            arrays, grids, maps = shrunk[row["subject"]]
+            arrays, grids, maps, row["doubtful_map"] = shrunk[row["subject"]]
             row["lesion_downsampled_ml"] = float(arrays["lesion"].sum() * grids["network"].voxel_ml)
             row["intensity_maps"] = "; ".join(f"{name}: {found}" for name, found in maps.items())
+            if row["doubtful_map"]:
+                logger.warning("%s: %s", row["subject"], row["doubtful_map"])
     kept = [row["subject"] for row in done if row["status"] == "done"]
     if not kept:
         reasons = [f"{row['cohort']} {row['subject']}: {row['reason']}" for row in rows[:10]]
@@ -162,7 +168,7 @@ def stack_cohort(
 
 def _shrink_row(
     row: Mapping[str, object], *, sequences: tuple[str, ...], settings: StackSettings
-) -> tuple[str, tuple[dict[str, np.ndarray], dict[str, Grid], dict[str, IntensityMap]] | str]:
+) -> tuple[str, Shrunk | str]:
     """A subject's name with its arrays, or with the reason why there are none."""
     try:
         return row["subject"], shrink_subject(Path(row["folder"]), sequences=sequences, settings=settings)

@@ -13,6 +13,7 @@ import numpy as np
 from spatial_erasing.faults import is_finding, one_line
 from spatial_erasing.image_files import require_file
 from spatial_erasing.ingest.files import require_listed_content
+from spatial_erasing.maker import describe_maker
 from spatial_erasing.preprocess.chain import PreparedBrain, prepare_brain
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.volumes import Volume, read_volume, write_volume
@@ -172,6 +173,7 @@ def write_brain(folder: Path, brain: PreparedBrain, *, asked: Mapping[str, objec
         "centred": brain.centred,
         "measures": brain.measures,
         "warnings": brain.warnings,
+        "made_by": json.loads(describe_maker(code)),
     }
     (unfinished / "record.json").write_text(json.dumps(record, indent=1))
     # first of all the record: what is left of a folder whose removal was cut short must not look finished
@@ -207,6 +209,7 @@ def read_kept(folder: Path, *, asked: Mapping[str, object], code: str) -> dict |
 def _read_record(folder: Path) -> dict | None:
     """What was written beside a finished brain, or None; a damaged record is none."""
     try:
-        return json.loads((folder / "record.json").read_text())
+        record = json.loads((folder / "record.json").read_text())
     except (FileNotFoundError, ValueError):  # a power cut may leave it empty
         return None
+    return record if isinstance(record, dict) else None

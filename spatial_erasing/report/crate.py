@@ -19,7 +19,7 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from spatial_erasing.ingest.files import sha256_of
-from spatial_erasing.maker import describe_maker, maker_of_arrays
+from spatial_erasing.maker import describe_maker, maker_of_arrays, makers_of_brains
 from spatial_erasing.provenance import ROOT, code_fingerprint
 from spatial_erasing.report.code_version import code_version
 from spatial_erasing.train.checkpoint import device_of_weights, maker_of_weights
@@ -165,7 +165,7 @@ def _add_job(
     action = {
         "@type": "CreateAction",
         "name": f"{job.rule}: {Path(job.log).stem}",
-        "instrument": _instrument(crate, job, workflow),
+        "instrument": _instruments(crate, job, workflow),
         "object": [files[path] for path in job.inputs if path in files],
         "result": [files[path] for path in job.outputs],
         "endTime": datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds"),
@@ -176,18 +176,24 @@ def _add_job(
     return _add(crate, f"#job-{Path(job.log).with_suffix('').relative_to('results/logs')}", action)
 
 
-def _instrument(crate: ROCrate, job: Job, workflow: ContextEntity) -> ContextEntity:
-    """The rule of a job, with the code, Python, packages and device that its results name.
+def _instruments(crate: ROCrate, job: Job, workflow: ContextEntity) -> ContextEntity | list[ContextEntity]:
+    """The rule of a job, once for each code, Python, packages and device that its results name.
 
     Where they name none, with the code of today: Snakemake runs a job again when its code has changed.
     """
-    maker = next(filter(None, map(_maker_of, job.outputs)), None)
-    name = f"#rule-{job.rule}" + (f"-{sha256(maker.encode()).hexdigest()[:8]}" if maker else "")
+    makers = list(dict.fromkeys(maker for path in job.outputs for maker in _makers_of(path))) or [None]
+    found = [_instrument(crate, job.rule, maker, workflow) for maker in makers]
+    return found[0] if len(found) == 1 else found
+
+
+def _instrument(crate: ROCrate, rule: str, maker: str | None, workflow: ContextEntity) -> ContextEntity:
+    """A rule with what a result of it names as its maker."""
+    name = f"#rule-{rule}" + (f"-{sha256(maker.encode()).hexdigest()[:8]}" if maker else "")
     if found := crate.dereference(name):
         return found
     made_by = json.loads(maker) if maker else {}
-    code = made_by.get("code") or code_fingerprint(ROOT / "workflow/scripts" / f"{job.rule}.py")
-    properties = _software(job.rule, code) | {"isPartOf": workflow}
+    code = made_by.get("code") or code_fingerprint(ROOT / "workflow/scripts" / f"{rule}.py")
+    properties = _software(rule, code) | {"isPartOf": workflow}
     if made_by:
         properties["runtimePlatform"] = f"Python {made_by['python']}"
         properties["softwareRequirements"] = _add_packages(crate, made_by["packages"])
@@ -196,11 +202,13 @@ def _instrument(crate: ROCrate, job: Job, workflow: ContextEntity) -> ContextEnt
     return _add(crate, name, properties)
 
 
-def _maker_of(path: str) -> str | None:
-    """What made a file of weights or arrays, if it says so."""
+def _makers_of(path: str) -> list[str]:
+    """What made a file of weights or arrays, or the brains of a batch, if they say so."""
+    if Path(path).match("preprocess/*/batch-*.csv"):
+        return makers_of_brains(path)
     readers = {".pt": maker_of_weights, ".npz": maker_of_arrays}
     reader = readers.get(Path(path).suffix)
-    return reader(path) if reader else None
+    return list(filter(None, [reader(path)])) if reader else []
 
 
 def _add_device(crate: ROCrate, name: str) -> ContextEntity:

@@ -55,13 +55,40 @@ def split_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dic
                 f"    {group}: {{{line}}}\nunder split.sizes."
             )
         return dict(sizes)
-    if abs(sum(sizes.values()) - 1) > 1e-3:
-        raise ValueError(
-            f"split.sizes.{group}: the fractions {dict(sizes)} add up to {sum(sizes.values()):g}, expected 1."
-        )
+    require_fractions(sizes, group=group)
     *first, last = sizes
     counts = {split: round(sizes[split] * subjects) for split in first}
     return counts | {last: subjects - sum(counts.values())}
+
+
+def require_fractions(sizes: Mapping[str, float], *, group: str) -> None:
+    """Refuse sizes that fit no number of subjects; counts alone fit one.
+
+    Raises:
+        ValueError: fractions that do not add up to 1, or counts beside fractions, with a line that would do.
+    """
+    total = sum(sizes.values())
+    if all(isinstance(size, int) for size in sizes.values()) or abs(total - 1) <= 1e-3:
+        return
+    written = ", ".join(f"{split}: {size:g}" for split, size in sizes.items())
+    line = ", ".join(f"{split}: {share:.3g}" for split, share in _as_fractions(sizes).items())
+    found = (
+        "mixes counts of subjects with fractions; they" if max(sizes.values()) >= 1 else "has fractions that"
+    )
+    raise ValueError(
+        f"split.sizes.{group}: {{{written}}} {found} add up to {total:g}, expected 1. Write fractions, "
+        f"such as\n    {group}: {{{line}}}\nor counts alone."
+    )
+
+
+def _as_fractions(sizes: Mapping[str, float]) -> dict[str, float]:
+    """Fractions that add up to 1: those that are written, and the rest for the counts; else in proportion."""
+    counts = {split: size for split, size in sizes.items() if size >= 1}
+    rest = 1 - sum(size for split, size in sizes.items() if split not in counts)
+    if not counts or rest <= 0:
+        counts, rest = dict(sizes), 1.0
+    scaled = {split: rest * size / sum(counts.values()) for split, size in counts.items()}
+    return {split: scaled.get(split, size) for split, size in sizes.items()}
 
 
 def filled_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """Configs that cannot be meant, as overlays on the tiny study: one readable line each, before any job."""
 
-import copy
 import re
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from merged_configs import PAPER, TINY, merged
 
 from spatial_erasing.config_files import check_config_files
 from spatial_erasing.study import check_paths, check_schema, check_study
@@ -15,20 +15,6 @@ from spatial_erasing.study import check_paths, check_schema, check_study
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 
-
-def merged(base, overlay):
-    """Snakemake merges an overlay like this: dictionaries by key, everything else replaced."""
-    base = copy.deepcopy(base)
-    for key, value in overlay.items():
-        is_section = isinstance(value, dict) and isinstance(base.get(key), dict)
-        base[key] = merged(base[key], value) if is_section else value
-    return base
-
-
-TINY = merged(
-    yaml.safe_load((ROOT / "config.yaml").read_text()),
-    yaml.safe_load((ROOT / "tests/workflow/tiny.yaml").read_text()),
-)
 
 # case, overlay as a file (bytes), the line that is expected
 FILES = [
@@ -227,6 +213,32 @@ VALUES = [
         r"denoise_time_step: 5\.0 is greater than the maximum of 1",
     ),
     (
+        "sizes of a cohort that is misspelt",
+        "split: {sizes: {heathy: {training: 3, validation: 2}}}",
+        r"split\.sizes names heathy, which is none of .*\(did you mean 'healthy'\?\)",
+    ),
+    (
+        "paper's numbers for a cohort that is misspelt",
+        "report: {paper_cohorts: {brast: brats}}",
+        r"report\.paper_cohorts names brast, .*\(did you mean 'brats'\?\)",
+    ),
+    (
+        "a window that holds no brain",
+        "preprocess: {padded_grid_voxels: [1, 1, 1]}",
+        r"padded_grid_voxels \[1, 1, 1\] at .* mm hold 0 ml, less than the smallest brain",
+    ),
+    (
+        "voxels of 0.01 mm",
+        "preprocess: {spacing_mm: 0.01}",
+        r"spacing_mm: 0\.01 is less than the minimum of 0\.25",
+    ),
+    ("voxels of 50 mm", "preprocess: {spacing_mm: 50}", r"spacing_mm: 50 is greater than the maximum of 10"),
+    (
+        "denoising without end",
+        "preprocess: {denoise_iterations: 1000000}",
+        r"denoise_iterations: 1000000 is greater than the maximum of 1000",
+    ),
+    (
         "table in a folder with braces",
         "ingest: {cohorts: {healthy: {path: '/nowhere/{x}/t.csv'}}}",
         r"ingest\.cohorts\.healthy\.path: /nowhere/\{x\}/t\.csv",
@@ -256,6 +268,35 @@ def test_a_value_that_cannot_be_meant_is_one_line(overlay, expected, tmp_path):
     with pytest.raises(ValueError, match=expected) as refused:
         check_all(config, tmp_path)
     assert max(map(len, str(refused.value).splitlines())) < 320
+
+
+# sizes of a split of real scans that fit no number of subjects, and the line that is expected
+SIZES = [
+    (
+        {"training": 0.8, "validation": 0.1},
+        r"has fractions that add up to 0\.9, .*healthy: {training: 0\.889, v",
+    ),
+    (
+        {"training": 0.9, "validation": 0.2},
+        r"add up to 1\.1, expected 1.*{training: 0\.818, validation: 0\.182}",
+    ),
+    (
+        {"training": 1807, "validation": 0.1},
+        r"mixes counts of subjects with fractions.*{training: 0\.9, validation: 0\.1}",
+    ),
+    ({"training": 0.9, "validation": 1}, r"add up to 1\.9.*{training: 0\.9, validation: 0\.1}"),
+]
+
+
+@pytest.mark.parametrize("sizes, expected", SIZES)
+def test_sizes_that_no_number_of_scans_has_are_found_before_the_first_job(sizes, expected):
+    with pytest.raises(ValueError, match=r"(?s)split\.sizes\.healthy: " + f".*{expected}"):
+        check_study(merged(PAPER, {"split": {"sizes": {"healthy": sizes}}}))
+
+
+def test_sizes_of_real_scans_may_be_counts_or_fractions():
+    for sizes in ({"training": 7, "validation": 3}, {"training": 0.3334, "validation": 0.6667}):
+        check_study(merged(PAPER, {"split": {"sizes": {"healthy": sizes}}}))
 
 
 def test_all_findings_stand_in_one_error():

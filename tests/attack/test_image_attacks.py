@@ -101,6 +101,16 @@ ATTACKS = {
         "done",
         r"graded from 0 to 10: voxels of 5",
     ),
+    "graded lesion of 3 steps": (
+        {"lesion": 85 * np.round(3 * gaussian_filter(LESION.astype(float), 0.7))},
+        "done",
+        r"graded from 0 to 255: voxels of 127\.5",
+    ),
+    "graded lesion of 4 steps": (
+        {"lesion": 25 * np.ceil(4 * gaussian_filter(LESION.astype(float), 0.7) - 0.3)},
+        "done",
+        r"graded from 0 to 100: voxels of 50 or",
+    ),
     "probability": ({"lesion": gaussian_filter(LESION.astype(float), 0.7)}, "done", "^$"),
     "lesion labels": ({"lesion": LESION * np.where(POINTS[..., 0] > -7, 4, 1)}, "done", "^$"),
     "most of the lesion outside": (
@@ -117,6 +127,37 @@ ATTACKS = {
     "lesion moved by 0.02 mm": ({"affine": moved(np.eye(3), 0.02)}, "done", "^$"),
     "lesion moved by 2 mm": ({"affine": moved(np.eye(3), 2)}, "failed", r"corners .* 3\.46 mm off"),
 }
+SMOOTH = gaussian_filter(BRAIN.astype(float), 1.5)
+NOISY = np.clip(SMOOTH + np.random.default_rng(0).uniform(-0.05, 0.05, SHAPE) * (SMOOTH > 0.9), 0, 1)
+PARCELS = np.where(BRAIN, 2000 + (POINTS.sum(axis=-1) // 6) % 34 + 100 * (POINTS[..., 0] > 0), 0)
+# a brain mask: (what it holds, what the manifest says)
+MASKS = {
+    "0 and 1": (BRAIN, "^$"),
+    "0 and 255": (255 * BRAIN, "^$"),
+    "0 and 0.4": (0.4 * BRAIN, "^$"),
+    "probability": (SMOOTH, "^$"),
+    "probability with noise inside": (NOISY, "^$"),
+    "probability of 0.6 at most": (0.6 * SMOOTH, r"mask.* is graded from 0 to 0\.6: voxels of 0\.3 or more"),
+    "percent": (100 * SMOOTH, r"is graded from 0 to 100: voxels of 50 or more count as brain"),
+    "0 to 255": (np.round(255 * SMOOTH), r"is graded from 0 to 255: voxels of 127\.5 or more count as brain"),
+    "three steps": (85 * np.round(3 * SMOOTH), r"graded from 0 to 255: voxels of 127\.5 or more"),
+    "tissues": (np.where(BRAIN, 1 + (RADIUS < 0.8) + (RADIUS < 0.6), 0), "^$"),
+    "parcels": (PARCELS, "^$"),
+    "the brain itself": (T1, r"holds intensities as a scan does: every voxel above 0 counts as brain"),
+    "the brain from 0 to 1": (T1 / T1.max(), r"holds intensities as a scan does"),
+}
+
+
+@pytest.mark.parametrize("attack", MASKS)
+def test_a_given_brain_mask_is_read_by_its_range(tmp_path, attack):
+    mask, said = MASKS[attack]
+    row = write_attack(tmp_path / "subject", strip="given")
+    nib.save(nib.Nifti1Image(np.asarray(mask, np.float32), AFFINE), row["brain_mask"])
+    found = prepare_subject([row], folder=tmp_path / "done", settings=COARSE, code="code")
+    assert found["status"] == "done" and re.search(said, found["warning"]), found
+    assert found["brain_ml"] == pytest.approx(BRAIN_ML, rel=0.03)
+
+
 # what these do to a brain cannot be undone, only said
 CHANGED = {
     "top outside the scan",

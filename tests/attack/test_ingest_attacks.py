@@ -15,14 +15,16 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from raw_files import VALUES, save
+from raw_files import VALUES, save, set_fields
+from scipy.ndimage import gaussian_filter
 
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.ingest import download as download_module
 from spatial_erasing.ingest.archive import fetch_archive
 from spatial_erasing.ingest.download import download
-from spatial_erasing.ingest.exclusion import require_own_brains
 from spatial_erasing.ingest.listing import list_or_keep
+from spatial_erasing.ingest.own_brains import require_own_brains
+from spatial_erasing.ingest.same_brain import mark_rescaled
 from spatial_erasing.ingest.scans import COLUMNS, list_scans
 from spatial_erasing.ingest.source import source_signature
 from spatial_erasing.ingest.unpack import RECORD, unpack
@@ -286,6 +288,10 @@ SCANNERS = {
     "D8 a sum": ("@SUM(A1)", ",'@SUM(A1),"),
     "D8 plus": ("+A1", ",'+A1,"),
     "D8 minus": ("-A1", ",'-A1,"),
+    "D8 a space of no width in front": ("\u200b+A1", ",'\u200b+A1,"),
+    "D8 a small equals sign": ("\ufe66A1", ",'\ufe66A1,"),
+    "D8 a minus sign": ("\u2212A1", ",'\u2212A1,"),
+    "D8 behind a semicolon": ("a;=A1; @B2", ",a;'=A1;' @B2,"),
     "D8 a dash is no formula": ("-", ",-,"),
     "D8 a number is no formula": ("-1.5", ",-1.5,"),
 }
@@ -316,6 +322,10 @@ TWINS = {
     "Q3 unpacked": ("twin.nii", converted),
     "Q3 saved as float64": ("twin.nii.gz", partial(converted, stored_as=np.float64)),
     "Q3 saved as .mgz": ("twin.mgz", lambda source, target: nib.save(nib.load(source), target)),
+    "A3 voxels that begin nowhere": (
+        "twin.nii.gz",
+        lambda source, target: (shutil.copy(source, target), set_fields(target, vox_offset=0)),
+    ),
     "Q3 turned to RAS": ("twin.nii.gz", turned),
 }
 
@@ -341,6 +351,66 @@ def test_one_brain_is_in_one_cohort_and_there_once(tmp_path, case):
         require_own_brains([*one, *other])
     assert f"{tmp_path}/a.nii.gz (one a t1) and {tmp_path}/{name} (other x t1)" in str(error.value)
     assert "  other,x,the same scan as one a" in str(error.value)
+
+
+def head(seed):
+    """A smooth scan of one of two brains of one scanner, with a background of 0."""
+    depth = 1 - np.linalg.norm(np.moveaxis(np.indices((30, 32, 28)), 0, -1) - 15, axis=-1) / 14
+    noise = gaussian_filter(np.random.default_rng(seed).normal(size=depth.shape), 2)
+    return np.where(depth > 0, np.round(500 + 300 * depth + 900 * noise), 0).clip(0)
+
+
+FIRST = head(1)
+INSIDE = FIRST[FIRST > 0]
+SPACING = np.diag([6.0, 6.0, 6.0, 1.0])
+# the same brain once more: (its intensities, its affine)
+RESCALED = {
+    "T1 by a factor": (FIRST.astype(np.float32) * np.float32(0.37), SPACING),
+    "T1 from 0 to 1": ((FIRST / FIRST.max()).astype(np.float32), SPACING),
+    "T1 from 0 to 1000, rounded": (np.round(FIRST / FIRST.max() * 1000).astype(np.int16), SPACING),
+    "T1 z-scored": (((FIRST - FIRST.mean()) / FIRST.std()).astype(np.float32), SPACING),
+    "T1 z-scored inside the brain": (
+        np.where(FIRST, (FIRST - INSIDE.mean()) / INSIDE.std(), 0).astype(np.float32),
+        SPACING,
+    ),
+    "T1 with an offset": ((FIRST - 1000).astype(np.int16), SPACING),
+    "T1 by a factor, turned": ((FIRST[::-1] * 2).astype(np.float32), np.diag([-6.0, 6.0, 6.0, 1.0])),
+    "T1 by a factor, padded": (np.pad(FIRST * 2, 2).astype(np.float32), SPACING),
+}
+
+
+@pytest.mark.parametrize("case", RESCALED)
+def test_one_brain_in_another_unit_is_one_brain(tmp_path, case):
+    values, affine = RESCALED[case]
+    save(tmp_path / "a.nii.gz", FIRST.astype(np.int16), affine=SPACING)
+    save(tmp_path / "b.nii.gz", head(2).astype(np.int16), affine=SPACING)
+    save(tmp_path / "x.nii.gz", values, affine=affine)
+    tables = {"one": "ab", "other": "x", "both": "abx"}
+    for name, subjects in tables.items():
+        lines = [f"{subject},S,{subject}.nii.gz\n" for subject in subjects]
+        (tmp_path / f"{name}.csv").write_text("subject,scanner,t1\n" + "".join(lines))
+    one, other, both = (
+        list_scans("table", tmp_path / f"{table}.csv", sequences=["t1"], skull_strip="none", cohort=table)
+        for table in tables
+    )
+    assert [row["status"] for row in both] == ["found", "found", "skipped"]
+    assert "x.nii.gz has the same voxels up to a factor and an offset as " in both[2]["reason"]
+    mark_rescaled([*one, *other])
+    require_own_brains(one)
+    with pytest.raises(ValueError, match="1 scan lies in two cohorts") as error:
+        require_own_brains([*one, *other])
+    assert "(one a t1) and " in str(error.value) and "(other x t1), in another unit" in str(error.value)
+
+
+def test_two_brains_of_one_histogram_are_two_brains(tmp_path):
+    save(tmp_path / "a.nii.gz", FIRST.astype(np.int16), affine=SPACING)
+    shuffled = FIRST.copy()
+    shuffled[FIRST > 0] = 2 * np.random.default_rng(0).permutation(INSIDE)
+    save(tmp_path / "b.nii.gz", shuffled.astype(np.int16), affine=SPACING)
+    (tmp_path / "t.csv").write_text("subject,scanner,t1\na,S,a.nii.gz\nb,S,b.nii.gz\n")
+    rows = list_scans("table", tmp_path / "t.csv", sequences=["t1"], skull_strip="none", cohort="one")
+    assert [row["status"] for row in rows] == ["found"] * 2
+    assert rows[0]["moments"] == rows[1]["moments"] != ""
 
 
 IXI, BRATS, ATLAS = "IXI001-HH-1211-T1.nii.gz", "BraTS19_A_1_1/BraTS19_A_1_1", "Site1/031768/t01/031768"
@@ -396,6 +466,8 @@ NAMES = {
         [BIDS, "derivatives/a/b/sub-01/anat/sub-01_label-lesion_mask.nii"],
         "lies deeper than derivatives/*/",
     ),
+    "A3 BIDS phase": ("bids", [BIDS, "sub-01/anat/sub-01_part-phase_T1w.nii.gz"], NEARLY),
+    "A3 BIDS real part": ("bids", [BIDS, "sub-01/anat/sub-01_part-real_T1w.nii.gz"], NEARLY),
     "D4 BIDS stripped again": ("bids", [BIDS, "sub-01/anat/sub-01_T1w_brain.nii.gz"], None),
 }
 
@@ -486,6 +558,123 @@ def test_one_of_two_disks_that_is_gone_costs_no_subject(tmp_path):
     save(tmp_path / "d0/s0.nii", VALUES)
     (tmp_path / "d0").rename(tmp_path / "unmounted as well")
     assert look()[1] == rows
+
+
+class Listing:
+    """A cohort that is listed as the workflow does it."""
+
+    def __init__(self, reader, path, *, listed):
+        self.listed, self.source = listed, {"reader": reader, "path": str(path), "sequences": ["t1"]}
+
+    def look(self, **exclude):
+        signature, _ = source_signature(**self.source, listed=self.listed)
+        source = self.source | {"skull_strip": "none"}
+        rows = list_or_keep(self.listed, source=source, cohort="study", exclude=exclude)
+        self.listed.touch()
+        self.listed.with_suffix(".source").write_text(signature)
+        return signature, rows
+
+
+def four_scans(folder, names):
+    """Files of four subjects, two of them on another disk, which a link or a mount point leads to."""
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        save(folder / name, VALUES + number)
+    lines = ["subject,scanner,t1", *(f"s{number},A,{name}" for number, name in enumerate(names))]
+    (folder / "t.csv").write_text("\n".join(lines))
+
+
+BIDS_OF_FOUR = [f"sub-0{number}/anat/sub-0{number}_T1w.nii" for number in range(4)]
+FOLDERS = {
+    "brats": [f"BraTS19_A_{n}_1/BraTS19_A_{n}_1_{kind}.nii" for n in range(4) for kind in ("t1", "seg")],
+    "ixi": [f"d{number}/IXI00{number}-HH-1-T1.nii" for number in range(4)],
+    "bids": [
+        *BIDS_OF_FOUR,
+        "derivatives/x/sub-03/anat/sub-03_label-lesion_mask.nii",
+    ],
+}
+
+
+@pytest.mark.parametrize("link", ["of a subject", "of masks"])
+@pytest.mark.parametrize("reader", FOLDERS)
+def test_a_link_to_a_disk_that_is_gone_costs_no_subject_and_no_lesion(tmp_path, reader, link):
+    names = FOLDERS[reader]
+    for number, name in enumerate(names):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        mask = np.zeros(VALUES.shape, np.uint8)
+        mask.flat[number] = 1
+        save(tmp_path / "data" / name, mask if "seg" in name or "lesion" in name else VALUES + number)
+    place = tmp_path / "data" / names[-1].split("/")[0]
+    if link == "of a subject" and reader == "bids":
+        place = tmp_path / "data/sub-02"
+    place.rename(tmp_path / "disk")
+    place.symlink_to(tmp_path / "disk")
+    listing = Listing(reader, tmp_path / "data", listed=tmp_path / "study.csv")
+    first = listing.look()
+    assert [row["status"] for row in first[1]] == ["found"] * 4
+    (tmp_path / "disk").rename(tmp_path / "away")
+    assert listing.look() == first and listing.look() == first
+    (tmp_path / "away").rename(tmp_path / "disk")
+    assert listing.look() == first
+    shutil.rmtree(tmp_path / "disk")
+    place.unlink()  # its user has removed it
+    assert listing.look() != first
+
+
+@pytest.mark.parametrize("mount", ["is empty", "is gone", "is a link that leads nowhere"])
+def test_a_mount_point_that_holds_scans_costs_no_subject(tmp_path, mount):
+    four_scans(tmp_path, ["d0/a.nii", "d0/b.nii", "d1/a.nii", "d1/b.nii"])
+    listing = Listing("table", tmp_path / "t.csv", listed=tmp_path / "study.csv")
+    first = listing.look()
+    (tmp_path / "d1").rename(tmp_path / "away")
+    if mount == "is empty":
+        (tmp_path / "d1").mkdir()
+    elif mount != "is gone":
+        (tmp_path / "d1").symlink_to("nowhere")
+    assert listing.look() == first and listing.look() == first
+    (tmp_path / "d0/a.nii").unlink()  # its folder holds another
+    assert [row["status"] for row in listing.look()[1]] == ["skipped", "found", "found", "found"]
+
+
+@pytest.mark.parametrize("gone", ["one disk", "all"])
+def test_who_is_left_out_while_a_disk_is_away_can_come_back(tmp_path, gone):
+    four_scans(tmp_path, ["d0/a.nii", "d0/b.nii", "d1/a.nii", "d1/b.nii"])
+    listing = Listing("table", tmp_path / "t.csv", listed=tmp_path / "study.csv")
+    first = listing.look()
+    (tmp_path / "d1").rename(tmp_path / "away")
+    if gone == "all":
+        (tmp_path / "d0").rename(tmp_path / "away as well")
+    for _ in range(2):
+        rows = listing.look(s2="blurred", s0="moved")[1]
+        assert [row["status"] for row in rows] == ["skipped", "found", "skipped", "found"]
+    assert listing.look() == first
+
+
+def test_a_scan_beside_sessions_is_listed(tmp_path):
+    names = ["sub-01/anat/sub-01_T1w.nii", "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii"]
+    names += ["sub-02/anat/sub-02_T1w.nii", "sub-02/ses-1/anat/sub-02_ses-1_T2w.nii"]
+    for number, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        save(tmp_path / name, VALUES + number)
+    rows = list_scans("bids", tmp_path, sequences=["t1"], skull_strip="none", cohort="ms")
+    found = [row["path"] for row in rows if row["status"] == "found"]
+    assert found == [f"{tmp_path}/{names[1]}", f"{tmp_path}/{names[2]}"]
+    (other,) = (row for row in rows if row["status"] == "skipped")
+    assert other["path"] == f"{tmp_path}/{names[0]}" and other["reason"].startswith("other session: ")
+
+
+RECORDS_OF_LISTS = ["", "[]", "null", "1", "\0\0", '{"rows": null}', '{"rows": [], "sizes": []}']
+
+
+@pytest.mark.parametrize("content", RECORDS_OF_LISTS)
+def test_a_damaged_record_of_a_list_is_none(tmp_path, content):
+    four_scans(tmp_path, ["a.nii", "b.nii", "c.nii", "d.nii"])
+    listing = Listing("table", tmp_path / "t.csv", listed=tmp_path / "study.csv")
+    first = listing.look()
+    (tmp_path / ".kept/study.json").write_text(content)
+    assert listing.look() == first
+    (tmp_path / "study.source").write_bytes(b"\xff\xfe")
+    assert listing.look() == first
 
 
 LESIONS = {

@@ -3,7 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from spatial_erasing.ingest.exclusion import found_rows, require_own_brains, skip_unfit
+from spatial_erasing.ingest.exclusion import found_rows, skip_unfit
+from spatial_erasing.ingest.own_brains import require_own_brains
 
 
 def row(subject, sequence="t1", sha256="", status="found", path="", **others):
@@ -31,6 +32,12 @@ def test_of_two_subjects_with_the_same_content_the_later_is_skipped():
     assert rows[2]["reason"].startswith("same content: c/t1 has the same voxels as a/t1 (a t1)")
 
 
+def test_of_two_subjects_who_would_share_a_folder_on_a_mac_the_later_is_skipped():
+    rows = [row("A"), row("B"), row("a")]
+    assert kept(rows) == [("A", "t1"), ("B", "t1")]
+    assert rows[2]["reason"].startswith("subject name: a/t1 is of a, which differs from A in large and")
+
+
 def test_of_two_subjects_with_the_same_voxels_in_other_files_the_later_is_skipped():
     rows = [row("a", voxels="same"), row("b", voxels="other"), row("c", voxels="same")]
     assert kept(rows) == [("a", "t1"), ("b", "t1")]
@@ -55,6 +62,15 @@ def test_one_brain_in_two_cohorts_is_refused_with_the_line_that_leaves_one_out()
         "  atlas,y,the same scan as healthy b",
     ]
     require_own_brains([one for one in rows if one["subject"] not in "xy"])
+
+
+def test_a_brain_in_another_unit_is_refused_where_the_table_of_all_scans_says_so():
+    rows = [row("a"), row("b"), row("x", cohort="brats", same_brain="healthy b t1")]
+    with pytest.raises(ValueError, match="1 scan lies in two cohorts") as error:
+        require_own_brains(rows)
+    assert "  b/t1 (healthy b t1) and x/t1 (brats x t1), in another unit" in str(error.value)
+    rows[1]["status"] = "skipped"  # left out by its user
+    require_own_brains(rows)
 
 
 def test_a_second_file_of_a_sequence_is_skipped():

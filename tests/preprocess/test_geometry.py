@@ -27,7 +27,7 @@ def chains(tmp_path_factory):
             [write_subject(folder / "raw", variant(name))], folder=folder / "done", settings=SETTINGS, code=""
         )
         assert row["status"] == "done", row["reason"]
-        _, found[name], _ = shrink_subject(folder / "done", sequences=("t1",), settings=SETTINGS_OF_GRIDS)
+        _, found[name], *_ = shrink_subject(folder / "done", sequences=("t1",), settings=SETTINGS_OF_GRIDS)
     return found
 
 

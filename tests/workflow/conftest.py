@@ -23,15 +23,25 @@ class Study:
 
     def run(self, *arguments, check=True):
         """Run Snakemake on this study and return what it printed."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(self.folder)]
+        status, printed = self._call(arguments)
+        if check and status:
+            raise RuntimeError(printed)
+        return printed
+
+    def run_after(self, command, *arguments):
+        """Run it in a shell that has run a command, such as a mount, before; returns status and words."""
+        shell = ["unshare", "--mount"] if "mount" in command else []
+        return self._call(arguments, within=[*shell, "sh", "-c", f'{command} && exec "$@"', "sh"])
+
+    def _call(self, arguments, within=()):
+        command = [*within, sys.executable, "-m", "snakemake", "--cores", "2"]
+        command += ["--directory", str(self.folder)]
         command += ["--configfile", str(self.workflow / "tiny.yaml"), *arguments]
         environment = os.environ | {"PYTHONPATH": ""}
         done = subprocess.run(
             command, cwd=self.workflow, env=environment, capture_output=True, text=True, check=False
         )
-        if check and done.returncode:
-            raise RuntimeError(done.stdout + done.stderr)
-        return done.stdout + done.stderr
+        return done.returncode, done.stdout + done.stderr
 
     def planned(self, *arguments):
         """Rules that a run would execute now, with how often."""

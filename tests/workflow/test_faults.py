@@ -1,7 +1,6 @@
 """Faults caused on purpose: what is said, and that the same command goes on once they are mended."""
 
 import fcntl
-import os
 import shutil
 import subprocess
 import sys
@@ -24,27 +23,11 @@ def test_a_second_snakemake_in_a_folder_is_refused_and_may_look(changed):
     changed.run("--forcerun", "collect_splits", "--", "results/split/splits.csv")
 
 
-def run_after(study, command, *arguments):
-    """Run the study in the shell that has run a command; returns status and words."""
-    snakemake = [sys.executable, "-m", "snakemake", "--cores", "8", "--resources", "gpu=1"]
-    snakemake += ["--configfile", str(study.workflow / "tiny.yaml"), "--directory", str(study.folder)]
-    shell = ["unshare", "--mount"] if "mount" in command else []
-    done = subprocess.run(
-        [*shell, "sh", "-c", f'{command} && exec "$@"', "sh", *snakemake, *arguments],
-        cwd=study.workflow,
-        env=os.environ | {"PYTHONPATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 @pytest.mark.long  # needs root
 def test_a_folder_on_a_disk_that_is_mounted_to_be_read_is_refused_before_the_first_job(changed):
     results = changed.results
     mount = f"mount --bind '{results}' '{results}' && mount -o remount,bind,ro '{results}'"
-    status, printed = run_after(changed, mount, "--forcerun", "evaluate_dataset", "--", METRICS)
+    status, printed = changed.run_after(mount, "--forcerun", "evaluate_dataset", "--", METRICS)
     assert status != 0
     assert f"{results} cannot be written to" in printed and "Finished jobid" not in printed
     changed.run("--forcerun", "evaluate_dataset", "--", METRICS)
@@ -55,7 +38,7 @@ def test_a_full_disk_fails_the_job_by_name_and_the_same_command_goes_on(changed,
     folder = changed.results / f"score/{RUN}"
     mount = f"mount -t tmpfs -o size=16k tmpfs '{folder}'"
     again = ["--forcerun", "reconstruct_scans", "--", METRICS]
-    status, printed = run_after(changed, mount, *again)
+    status, printed = changed.run_after(mount, *again)
     assert status != 0
     assert "No space left on device" in printed and "Error in rule reconstruct_scans" in printed
     assert "run the same command again" in printed
@@ -70,7 +53,8 @@ def test_a_full_disk_fails_the_job_by_name_and_the_same_command_goes_on(changed,
 def test_the_command_of_the_readme_ends_well_with_8_gb_and_as_without_a_limit(study, tmp_path):
     limited = study.copy(tmp_path, results=False)
     table = "results/report/tables/table_1.csv"
-    status, printed = run_after(limited, f"ulimit -v {8 * 2**20}", table)
+    many = ["--cores", "8", "--resources", "gpu=1"]
+    status, printed = limited.run_after(f"ulimit -v {8 * 2**20}", *many, "--", table)
     assert status == 0, printed
     assert (limited.folder / table).read_bytes() == (study.folder / table).read_bytes()
 

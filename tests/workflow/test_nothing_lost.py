@@ -1,9 +1,6 @@
 """What a finished study keeps when its raw data, its brains or the room on its disk are gone."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -86,28 +83,13 @@ def test_a_new_version_without_raw_data_keeps_lists_and_brains(without_raw_data)
     assert (brats.folder / BATCH).read_text() == table and contents(brats, listed) == before
 
 
-def limited(study, command, *arguments):
-    """Run the study in a shell that has run a command before."""
-    snakemake = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(study.folder)]
-    snakemake += ["--configfile", str(study.workflow / "tiny.yaml"), *arguments]
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", f'{command} && exec "$@"', "sh", *snakemake],
-        cwd=study.workflow,
-        env=os.environ | {"PYTHONPATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 def test_a_disk_that_fills_while_brains_are_prepared_costs_no_subject(brats, finished):
     """Needs root."""
     subjects = brats.folder / BRATS / "subjects"
     shutil.rmtree(subjects)
     subjects.mkdir()
     again = ["--forcerun", "prepare_brains", "--", BATCH]
-    status, printed = limited(brats, f"mount -t tmpfs -o size=64k tmpfs '{subjects}'", *again)
+    status, printed = brats.run_after(f"mount -t tmpfs -o size=64k tmpfs '{subjects}'", *again)
     assert status != 0 and "Error in rule prepare_brains" in printed
     assert "No space left on device" in printed and "give the same command again" in printed
     assert "brats,BraTS19_PHANTOM_00" in printed  # the line that leaves one out

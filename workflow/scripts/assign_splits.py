@@ -1,7 +1,7 @@
 """Rule assign_splits: the split of every subject that was found, and its place in the training fractions."""
 
 from spatial_erasing.cohorts import read_rows, scanners_of, write_rows
-from spatial_erasing.ingest.exclusion import require_own_brains
+from spatial_erasing.ingest.own_brains import require_own_brains
 from spatial_erasing.logs import log_to
 from spatial_erasing.split.assign import split_rows
 from spatial_erasing.split.fit import split_scans

@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
-from spatial_erasing.cohorts import concatenate_tables, read_rows
-from spatial_erasing.ingest.exclusion import shared_brains
+from spatial_erasing.cohorts import read_rows, write_rows
+from spatial_erasing.ingest.own_brains import SAME_BRAIN, shared_brains
+from spatial_erasing.ingest.same_brain import mark_rescaled
+from spatial_erasing.ingest.scans import COLUMNS
 from spatial_erasing.ingest.summary import cohorts_summary
 from spatial_erasing.logs import log_to
 from spatial_erasing.split.fit import fit_summary
 
 log_to(snakemake.log[0])
 
-concatenate_tables(snakemake.input, snakemake.output.scans)
-rows = read_rows(snakemake.output.scans)
+rows = [row for cohort in snakemake.input for row in read_rows(cohort)]
+mark_rescaled(rows)
+write_rows(snakemake.output.scans, rows, columns=(*COLUMNS, SAME_BRAIN))
 found = cohorts_summary(rows, excluded=snakemake.params.exclude)
 fit = fit_summary(
     rows, groups=snakemake.params.groups, sizes=snakemake.params.sizes, seed=snakemake.params.seed

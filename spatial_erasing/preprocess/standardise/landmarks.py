@@ -113,9 +113,19 @@ def write_landmarks(path: str | Path, landmarks: Mapping[str, Landmarks]) -> Non
 
 
 def read_landmarks(path: str | Path) -> dict[str, Landmarks]:
-    """The standard scales that `write_landmarks` wrote."""
-    scales = json.loads(Path(path).read_text(encoding="utf-8"))
-    return {
-        sequence: Landmarks(**{name: tuple(v) if isinstance(v, list) else v for name, v in scale.items()})
-        for sequence, scale in scales.items()
-    }
+    """The standard scales that `write_landmarks` wrote.
+
+    Raises:
+        OSError: the file is damaged; with the command that learns it again.
+    """
+    try:
+        scales = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {
+            sequence: Landmarks(**{name: tuple(v) if isinstance(v, list) else v for name, v in scale.items()})
+            for sequence, scale in scales.items()
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        raise OSError(
+            f"{path} does not hold the landmarks that were learned ({error}). Delete it and give the same "
+            f"command again."
+        ) from error

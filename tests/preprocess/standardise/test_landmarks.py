@@ -90,3 +90,10 @@ def test_a_brain_that_cannot_be_read_is_named(tmp_path):
 def test_without_a_training_brain_there_is_no_scale():
     with pytest.raises(ValueError, match=r"no training brain.*results/split/healthy\.csv"):
         learn_landmarks([], sequence="t1", percentiles=PERCENTILES)
+
+
+@pytest.mark.parametrize("content", ["", '{"t1": {"perc', "[]", '{"t1": {"brains": 1}}'])
+def test_damaged_landmarks_are_named_with_the_remedy(tmp_path, content):
+    (tmp_path / "landmarks.json").write_text(content)
+    with pytest.raises(OSError, match=r"landmarks\.json does not hold .*Delete it and give the same command"):
+        read_landmarks(tmp_path / "landmarks.json")
