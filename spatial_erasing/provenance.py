@@ -1,12 +1,14 @@
 """Which code a result depends on: a fingerprint of all logic that a script reaches, without its messages."""
 
 import functools
+import os.path
 from hashlib import sha256
 from pathlib import Path
 
 from spatial_erasing.code_reach import Library
 
-ROOT = Path(__file__).parents[1]
+# Through workflow/Snakefile, Snakemake imports the library from workflow/.. and paths must read the same.
+ROOT = Path(os.path.normpath(__file__)).parents[1]
 # Modules that cannot move a number: how a job is logged, where it runs, who waits for whom, how a file gets
 # to its place. A change in these reruns nothing.
 _WORDS = "atomic faults gpus logs maker packages parallel provenance run_lock tensorboard"

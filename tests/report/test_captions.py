@@ -10,8 +10,10 @@ import pytest
 import yaml
 from docutils.core import publish_parts
 
+from spatial_erasing.report.templates import TEMPLATES
+
 ROOT = Path(__file__).parents[2]
-TEMPLATES = ROOT / "workflow/report"
+TEXTS = ROOT / "workflow/report"
 RULES = {
     match[1]: match[0]
     for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
@@ -65,18 +67,16 @@ class Anything(dict):
 def shown(caption, **values):
     """The HTML of a caption, by the same steps as in snakemake/report/__init__.py."""
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    text = environment.from_string((TEMPLATES / caption).read_text()).render(
-        snakemake=SimpleNamespace(**values)
-    )
+    text = environment.from_string((TEXTS / caption).read_text()).render(snakemake=SimpleNamespace(**values))
     return publish_parts(text, writer="html", settings_overrides={"halt_level": 2})["html_body"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("caption", sorted(path.name for path in TEMPLATES.glob("*.rst")))
+@pytest.mark.parametrize("caption", sorted(path.name for path in TEXTS.glob("*.rst")))
 def test_whatever_a_caption_prints_is_text(caption, text):
     anything = Anything(text)
     page = shown(caption, params=anything, wildcards=anything, config=anything)
-    prints_it = re.search(r"\btext\(", (TEMPLATES / caption).read_text())
+    prints_it = re.search(r"\btext\(", (TEXTS / caption).read_text())
     as_it_was = " ".join(text.split())
     assert (html.escape(as_it_was, quote=False) in html.escape(html.unescape(page), quote=False)) == bool(
         prints_it
@@ -86,7 +86,7 @@ def test_whatever_a_caption_prints_is_text(caption, text):
 
 @pytest.mark.parametrize("rule, caption", CAPTIONS, ids=[f"{rule}-{caption}" for rule, caption in CAPTIONS])
 def test_a_caption_uses_only_params_that_its_rule_has(rule, caption):
-    template = (TEMPLATES / caption).read_text()
+    template = (TEXTS / caption).read_text()
     params = re.search(r"^ *params:\n(.*?)^ *script:", RULES[rule], re.DOTALL | re.MULTILINE)[1]
     declared = set(re.findall(r"^ {8,12}(\w+)=", params, re.MULTILINE))
     assert set(re.findall(r"snakemake\.params\.(\w+)", template)) <= declared
@@ -100,7 +100,7 @@ def test_a_caption_uses_only_params_that_its_rule_has(rule, caption):
 
 def test_every_caption_belongs_to_a_rule():
     assert {caption for _, caption in CAPTIONS} | {"workflow.rst"} == {
-        path.name for path in TEMPLATES.glob("*.rst")
+        path.name for path in TEXTS.glob("*.rst")
     }
 
 

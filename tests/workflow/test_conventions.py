@@ -1,6 +1,7 @@
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 from textwrap import dedent
 
@@ -147,6 +148,30 @@ def test_the_environment_of_a_rule_holds_every_package_that_its_script_reaches(s
 def test_environments_and_requirements_pin_the_same_versions(environment):
     required = pins((ROOT / "requirements.txt").read_text())
     assert pins(environment.read_text()).items() <= required.items()
+
+
+def declared(*extras):
+    """Packages that pyproject.toml asks for: of the library itself, and of these extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [name for extra in extras for name in project["optional-dependencies"][extra]]
+    return {name.lower() for name in (*project["dependencies"], *wanted)}
+
+
+def test_the_package_declares_what_it_imports():
+    imports = set().union(*map(imported, LIBRARY)) - EXTRAS
+    assert {DISTRIBUTIONS.get(name, name).lower() for name in imports} <= declared("workflow", "report")
+    files = [(ROOT / name).read_text() for name in ("requirements.txt", "requirements-dev.txt")]
+    assert declared("workflow", "report", "test") <= pins("\n".join(files)).keys()
+
+
+def test_preparing_a_scan_and_applying_a_network_needs_what_is_installed_without_extras():
+    of_options = {"antspyx", "nilearn"}  # preprocess.register, preprocess.denoise: non_local_means
+    reached = set()
+    for stage in ("preprocess", "train", "score", "threshold", "evaluate"):
+        for module in (ROOT / "spatial_erasing" / stage).glob("*.py"):
+            reached |= set().union(*map(imported, reached_files(module)))
+    found = {DISTRIBUTIONS.get(name, name).lower() for name in reached - EXTRAS - {"tensorboardX"}}
+    assert found - of_options == declared()
 
 
 def test_every_requirement_is_pinned():

@@ -8,8 +8,6 @@ import snakemake.jobs
 import yaml
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(workflow.basedir))
-
 from spatial_erasing import (
     models,
     packages,
@@ -24,11 +22,12 @@ from spatial_erasing import (
 from spatial_erasing.ingest.source import download_of, source_signature
 from spatial_erasing.ingest.user_exclusion import read_exclusions
 from spatial_erasing.preprocess import settings as preparation
+from spatial_erasing.report.templates import TEMPLATES as PAGES
 
 paths.anchor_data_folder()
 parallel.name_snakemake()
 
-SCHEMA = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
+SCHEMA = provenance.ROOT / "workflow/schemas/config.schema.yaml"
 
 
 @functools.cache
@@ -97,24 +96,25 @@ wildcard_constraints:
     subject=r"[^/]+",
 
 
+# Texts of the report: those beside its figures and tables, and the pages that the library fills in.
+CAPTIONS = {
+    path.name: path
+    for path in sorted((provenance.ROOT / "workflow/report").glob("*.rst"))
+}
+
+
 @functools.cache
 def fingerprint_of(script, *templates):
     """Changes when the logic that a rule's script reaches changes; Snakemake sees only the script itself."""
     return provenance.code_fingerprint(
-        Path(workflow.basedir, "workflow/scripts", f"{script}.py"),
-        *(Path(workflow.basedir, "workflow/report", name) for name in templates),
+        provenance.ROOT / f"workflow/scripts/{script}.py",
+        *(CAPTIONS.get(name, PAGES / name) for name in templates),
     )
 
 
 def code_fingerprint(script, *templates):
     """The fingerprint of a script's code, not found before a job needs it: no job reads the code of all others."""
     return lambda wildcards: fingerprint_of(script, *templates)
-
-
-# Texts of the report beside its figures and tables.
-CAPTIONS = sorted(
-    path.name for path in Path(workflow.basedir, "workflow/report").glob("*.rst")
-)
 
 
 def growing(amount):

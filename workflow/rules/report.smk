@@ -9,11 +9,6 @@ writes  results/report/tables/table_{1,2}.{csv,md,html,tex}, claims.{csv,md,html
         report.html   all of it in one file
 """
 
-# a caption is filled in when the report is written
-CAPTIONS = sorted(
-    path.name for path in Path(workflow.basedir, "workflow/report").glob("*.rst")
-)
-
 
 rule write_table_1:
     """Table 1: every model on every lesion cohort, the paper's numbers beside ours, baselines below."""
@@ -560,6 +555,7 @@ rule write_report:
         runtime=growing(30),
     params:
         config=config,
+        # a caption is filled in when the report is written
         code=code_fingerprint("write_report", "page.js", "page.css", *CAPTIONS),
     script:
         "../scripts/write_report.py"
