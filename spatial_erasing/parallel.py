@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from spatial_erasing.faults import fault_message, lacks_memory
+from spatial_erasing.provenance import ROOT
 
 logger = logging.getLogger(__name__)
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
@@ -172,6 +173,17 @@ def _report(
 def name_snakemake() -> None:
     """Tell the jobs that this process starts who started them."""
     os.environ[SNAKEMAKE_PROCESS] = str(os.getpid())
+
+
+def lead_jobs_to_library() -> None:
+    """Let the jobs that this process starts import the library that it has imported itself.
+
+    Snakemake puts the folder of its Snakefile first on its own path, but last on the path of a script, behind
+    a library that is installed from elsewhere: a job would run other code than its fingerprint names. On a
+    cluster the Snakemake of each job does this again; a conda environment hides it, but has no other library.
+    """
+    others = filter(None, [os.environ.get("PYTHONPATH")])
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *others])
 
 
 def end_with_snakemake() -> None:

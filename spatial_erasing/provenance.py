@@ -5,6 +5,7 @@ import os.path
 from hashlib import sha256
 from pathlib import Path
 
+from spatial_erasing.code_modules import PACKAGE
 from spatial_erasing.code_reach import Library
 
 # Through workflow/Snakefile, Snakemake imports the library from workflow/.. and paths must read the same.
@@ -29,6 +30,14 @@ def code_fingerprint(script: Path, *templates: Path) -> str:
     digests = _library(ROOT).digests(script)
     digests += [sha256(template.read_bytes()).hexdigest() for template in templates]
     return sha256("".join(digests).encode()).hexdigest()[:12]
+
+
+@functools.cache
+def rule_fingerprint(rule: str, *texts: str) -> str:
+    """The fingerprint of a rule's script with texts of the report: pages of the library, captions (.rst)."""
+    folders = {True: ROOT / "workflow/report", False: ROOT / PACKAGE / "report/pages"}
+    files = [folders[text.endswith(".rst")] / text for text in texts]
+    return code_fingerprint(ROOT / f"workflow/scripts/{rule}.py", *files)
 
 
 def reached_files(script: Path) -> list[Path]:
