@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,8 +66,8 @@ def _harmless(cell: object) -> object:
     return "'" + cell if FORMULA.match(cell) and not _is_number(cell) else cell
 
 
-def _as_given(cell: object) -> object:
-    """What a cell was before it was written."""
+def _as_given(cell: Any) -> Any:
+    """What a cell was before it was written; a text, but for cells that a row lacks or has too many."""
     is_quoted = isinstance(cell, str) and cell.startswith("'") and FORMULA.match(cell)
     return cell[1:] if is_quoted and not _is_number(cell[1:]) else cell
 

@@ -8,7 +8,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
@@ -78,8 +78,9 @@ def _control_groups_mb() -> Iterator[tuple[float, float]]:
             group = CONTROL_GROUPS.joinpath(root, *parts[:depth])
             limit, used = group / limit_file, group / used_file
             if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
-                dropped = re.search(rf"^{cache} (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
-                yield int(text) / 2**20, (int(used.read_text()) - int(dropped[1])) / 2**20
+                statistics = (group / "memory.stat").read_text()
+                dropped = re.findall(rf"^{cache} (\d+)$", statistics, re.MULTILINE)
+                yield int(text) / 2**20, (int(used.read_text()) - int(dropped[0])) / 2**20
 
 
 def worker_count(cores: int, *, memory_mb_per_worker: float) -> int:
@@ -97,7 +98,7 @@ def map_in_processes(
     *,
     workers: int,
     name: Callable[[Item], str] = repr,
-    failed: Callable[[Item, Exception], None] | None = None,
+    failed: Callable[[Item, BaseException], None] | None = None,
 ) -> Iterator[Result]:
     """Results of `function` over `items`, in the order in which they are ready.
 
@@ -134,31 +135,30 @@ def map_in_processes(
     if left:
         logger.warning("memory ran out or a worker was killed; %d items are tried again alone", len(left))
     for item in left.values():
-        result, error = _try_alone(function, item)
-        if error is None:
-            yield result
+        future = _try_alone(function, item)
+        if (error := future.exception()) is None:
+            yield future.result()
         else:
             faults.append((item, error))
     _report(faults, of=len(items), name=name, failed=failed)
 
 
-def _try_alone(function: Callable[[Item], Result], item: Item) -> tuple[Result | None, Exception | None]:
-    """The result of an item in a process of its own, or its error."""
+def _try_alone(function: Callable[[Item], Result], item: Item) -> Future[Result]:
+    """The result of an item in a process of its own, or its error; it is done."""
     for _ in range(ATTEMPTS_ALONE):
         with _processes(1) as pool:
             future = pool.submit(function, item)
-            error = future.exception()
-        if not isinstance(error, BrokenProcessPool):
+        if not isinstance(future.exception(), BrokenProcessPool):
             break
-    return (None, error) if error else (future.result(), None)
+    return future
 
 
 def _report(
-    faults: list[tuple[Item, Exception]],
+    faults: list[tuple[Item, BaseException]],
     *,
     of: int,
     name: Callable[[Item], str],
-    failed: Callable[[Item, Exception], None] | None,
+    failed: Callable[[Item, BaseException], None] | None,
 ) -> None:
     """Log the traceback of each fault and pass it on, or raise all together."""
     for item, error in faults:

@@ -54,7 +54,8 @@ def voxels_hash(path: Path) -> str:
         header = read_header(path)
         numbers = _stored_numbers(path, header)
         for stored, counts in _counted(numbers, header.stored_as):
-            intensities = np.float32(stored * np.float64(header.slope) + np.float64(header.intercept))
+            scaled = stored * np.float64(header.slope) + np.float64(header.intercept)
+            intensities = np.asarray(scaled, np.float32)
             total += (_mixed(intensities) * counts).sum(dtype=np.uint64)
     return f"{int(total):016x}"
 
