@@ -20,10 +20,12 @@ test: $(DEV_STAMP)
 test-all: $(DEV_STAMP) $(STRIP_STAMP) $(SLURM_STAMP)
 	$(VENV)/bin/python -m pytest -m long --numprocesses 2 --dist loadfile
 
-$(RUN_STAMP): requirements.txt
+# the library is used where it lies, so that an edit counts at once
+$(RUN_STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV_STAMP): requirements-dev.txt $(RUN_STAMP)

@@ -3,6 +3,7 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
+include: "workflow/rules/internals.smk"
 include: "workflow/rules/config_files.smk"
 
 
@@ -32,7 +33,10 @@ include: "workflow/rules/report.smk"
 localrules:
     all,
     results,
+    ingest,
+    fetch_archive,
     collect_scans,
+    preprocess,
     assign_splits,
     collect_splits,
     collect_metrics,
@@ -57,7 +61,7 @@ rule all:
 rule results:
     """Every table and figure, before they are put into one report."""
     input:
-        RESULTS,
+        plan.results(),
         "results/report/provenance.html",
 
 

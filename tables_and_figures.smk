@@ -4,6 +4,7 @@ snakemake --cores 2 --snakefile tables_and_figures.smk
 """
 
 
+include: "workflow/rules/internals.smk"
 include: "workflow/rules/config_files.smk"
 
 
@@ -17,7 +18,7 @@ include: "workflow/rules/report.smk"
 rule tables_and_figures:
     default_target: True
     input:
-        TABLES_AND_FIGURES,
+        plan.tables_and_figures(),
 
 
 onstart:

@@ -20,14 +20,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.train import make_training, print_row
 from spatial_erasing.models import parse_model
 from spatial_erasing.train.device import device_name, prepare_process
 from spatial_erasing.train.engine import Trainer
 from spatial_erasing.train.record import RecordedStep, copied
 from spatial_erasing.train.settings import ComputeSettings
+from train import make_training, print_row
 
 STEPS = 20
 KILLED_AT_STEP = 45  # between two validations

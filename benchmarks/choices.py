@@ -23,9 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.rehearsal import ROOT, make_data, merged, read_config, reconstructed, train
+from rehearsal import ROOT, make_data, merged, read_config, reconstructed, train
 from spatial_erasing.cohorts import read_rows, read_split, write_rows
 from spatial_erasing.evaluate.counts import count_dataset
 from spatial_erasing.evaluate.curves import average_precision

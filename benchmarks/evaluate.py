@@ -11,7 +11,6 @@ those of the processor, all others those of the clock. The last lines say how fa
 
 import argparse
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,8 +20,6 @@ from pathlib import Path
 import numpy as np
 import scipy.ndimage
 from sklearn.metrics import average_precision_score, precision_recall_curve
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from spatial_erasing.evaluate.bootstrap import draw_weights
 from spatial_erasing.evaluate.counts import count_scores

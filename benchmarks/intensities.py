@@ -19,20 +19,18 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 os.environ["OMP_NUM_THREADS"] = os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
-from spatial_erasing.grids import Grid  # noqa: E402
-from spatial_erasing.ingest.files import sha256_of  # noqa: E402
-from spatial_erasing.preprocess.batch import prepare_batch  # noqa: E402
-from spatial_erasing.preprocess.curves import largest_distance  # noqa: E402
-from spatial_erasing.preprocess.geometry import read_record  # noqa: E402
-from spatial_erasing.preprocess.resample import resample_to_grid  # noqa: E402
-from spatial_erasing.preprocess.settings import BrainSettings  # noqa: E402
-from spatial_erasing.preprocess.standardise.landmarks import Landmarks  # noqa: E402
-from spatial_erasing.preprocess.standardise.ways import WAYS, Standard  # noqa: E402
-from spatial_erasing.report.style import (  # noqa: E402
+from spatial_erasing.grids import Grid
+from spatial_erasing.ingest.files import sha256_of
+from spatial_erasing.preprocess.batch import prepare_batch
+from spatial_erasing.preprocess.curves import largest_distance
+from spatial_erasing.preprocess.geometry import read_record
+from spatial_erasing.preprocess.resample import resample_to_grid
+from spatial_erasing.preprocess.settings import BrainSettings
+from spatial_erasing.preprocess.standardise.landmarks import Landmarks
+from spatial_erasing.preprocess.standardise.ways import WAYS, Standard
+from spatial_erasing.report.style import (
     BLUE,
     ORANGE,
     SKY,
@@ -43,7 +41,9 @@ from spatial_erasing.report.style import (  # noqa: E402
     new_figure,
     save_figure,
 )
-from spatial_erasing.volumes import read_volume  # noqa: E402
+from spatial_erasing.volumes import read_volume
+
+ROOT = Path(__file__).resolve().parents[1]
 
 PERCENTS = np.arange(1, 100)
 PURPLE = "#CC79A7"  # of the same palette as the colours of the figures

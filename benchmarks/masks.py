@@ -9,24 +9,21 @@ the distance between the two surfaces, at 1 mm. Prints Markdown.
 
 import argparse
 import os
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 os.environ["OMP_NUM_THREADS"] = os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
-from spatial_erasing.evaluate.overlap import dice  # noqa: E402
-from spatial_erasing.parallel import map_in_processes  # noqa: E402
-from spatial_erasing.phantom.cohort import PhantomSettings  # noqa: E402
-from spatial_erasing.phantom.make import make_cohort  # noqa: E402
-from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid  # noqa: E402
-from spatial_erasing.preprocess.strip import NETWORKS, fill_holes, mask_brain  # noqa: E402
-from spatial_erasing.volumes import read_volume  # noqa: E402
+from spatial_erasing.evaluate.overlap import dice
+from spatial_erasing.parallel import map_in_processes
+from spatial_erasing.phantom.cohort import PhantomSettings
+from spatial_erasing.phantom.make import make_cohort
+from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
+from spatial_erasing.preprocess.strip import NETWORKS, fill_holes, mask_brain
+from spatial_erasing.volumes import read_volume
 
 
 def surface_distance_mm(first: np.ndarray, second: np.ndarray, *, percentile: float = 95) -> float:

@@ -7,17 +7,13 @@ the best of the repeats, one thread each. Every row says whether both sides gave
 """
 
 import argparse
-import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import scipy.ndimage
 import SimpleITK as sitk
 from sklearn.metrics import average_precision_score
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from spatial_erasing.evaluate.counts import count_scores
 from spatial_erasing.evaluate.curves import average_precision

@@ -25,15 +25,14 @@ from statistics import median
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from spatial_erasing.preprocess import chain, intensity, stack, strip, subject
+from spatial_erasing.preprocess.batch import prepare_batch
+from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
+from spatial_erasing.preprocess.settings import BrainSettings
+from spatial_erasing.preprocess.standardise.ways import Standard
+from spatial_erasing.volumes import read_volume
 
-from spatial_erasing.preprocess import chain, intensity, stack, strip, subject  # noqa: E402
-from spatial_erasing.preprocess.batch import prepare_batch  # noqa: E402
-from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid  # noqa: E402
-from spatial_erasing.preprocess.settings import BrainSettings  # noqa: E402
-from spatial_erasing.preprocess.standardise.ways import Standard  # noqa: E402
-from spatial_erasing.volumes import read_volume  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 PAPER_SCANS, PAPER_CORES = 2647, 8
 # (module, function) as the chain calls it. What a step calls is counted in both.

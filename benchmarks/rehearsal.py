@@ -35,8 +35,6 @@ import numpy as np
 import torch
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from spatial_erasing.cohorts import Split, read_split, write_rows
 from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS, evaluate_dataset
 from spatial_erasing.evaluate.subject_counts import save_counts

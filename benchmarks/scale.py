@@ -23,10 +23,9 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from spatial_erasing.phantom.layouts import layout
 
-from spatial_erasing.phantom.layouts import layout  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 BRATS, ATLAS, SUBJECTS_OF_A_BATCH = 335, 304, 50
 EMPTY_SCRIPT = """\

@@ -31,10 +31,8 @@ import numpy as np
 import torch
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.lesion_drag import drag
-from benchmarks.rehearsal import ROOT, merged, reconstructed, train
+from lesion_drag import drag
+from rehearsal import ROOT, merged, reconstructed, train
 from spatial_erasing.cohorts import Split, members, read_rows, read_split, write_rows
 from spatial_erasing.evaluate.counts import count_dataset
 from spatial_erasing.evaluate.curves import average_precision

@@ -15,20 +15,16 @@ the precision of the step, and a large copy. The floor is the longer of both; th
 import argparse
 import multiprocessing
 import resource
-import sys
 import time
 from collections.abc import Callable
 from functools import cache
 from itertools import count, product
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from spatial_erasing.cohorts import Split
 from spatial_erasing.models import parse_model

@@ -10,25 +10,21 @@ pip install monai pytorch-ignite lightning. On a GPU the plain loop and Lightnin
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.train import MODELS, make_training, on_device, parse_options, print_row, seconds_of, wait
 from spatial_erasing.models import parse_model
 from spatial_erasing.train.device import choose_computing, prepare_process
 from spatial_erasing.train.engine import Trainer
 from spatial_erasing.train.erasing import erase
 from spatial_erasing.train.loss import vae_loss
 from spatial_erasing.train.settings import ErasingSettings
+from train import MODELS, make_training, on_device, parse_options, print_row, seconds_of, wait
 
 try:
     import lightning

@@ -40,12 +40,12 @@ class Statement:
     def _write(self, node: ast.AST) -> None:
         """Add a node and all below it to the text."""
         kind = type(node)
-        if kind is ast.Name or kind is ast.Attribute:
+        if isinstance(node, ast.Name | ast.Attribute):
             if (name := dotted_name(node)) is not None:
                 self.uses.add(name)
                 self._parts.append(".".join(name))
                 return
-        elif kind is ast.Constant:
+        elif isinstance(node, ast.Constant):
             self._parts.append("=" + repr(node.value))  # unlike a name or a field that is None
             return
         self._parts.append(kind.__name__ + "(")
@@ -148,7 +148,7 @@ def _joined(values: Iterable[ast.expr]) -> Iterator[ast.expr]:
     text = ""
     for value in values:
         if isinstance(value, ast.Constant):
-            text += value.value
+            text += str(value.value)
             continue
         if text:
             yield ast.Constant(text)

@@ -64,7 +64,8 @@ class Library:
 
     def imported_files(self, script: Path) -> set[Path]:
         """The files of the library that a script imports, directly or not."""
-        files, waiting = set(), [script]
+        files: set[Path] = set()
+        waiting = [script]
         while waiting:
             imported = map(self.module_file, self.module(waiting.pop()).imported)
             new = {file for file in imported if file} - files

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,8 +71,8 @@ def _harmless(cell: object) -> object:
     return cell if _is_number(cell) else FORMULA.sub(r"\1'\2", cell)
 
 
-def _as_given(cell: object) -> object:
-    """What a cell was before it was written."""
+def _as_given(cell: Any) -> Any:
+    """What a cell was before it was written; a text, but for cells that a row lacks or has too many."""
     return QUOTED.sub(r"\1\2", cell) if isinstance(cell, str) and not _is_number(cell) else cell
 
 

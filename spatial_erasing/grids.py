@@ -16,7 +16,7 @@ class Grid:
         affine: maps voxel indices to world coordinates in mm (right, anterior, superior), shape (4, 4).
     """
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     affine: np.ndarray
 
     @property
@@ -29,9 +29,9 @@ class Grid:
         """Volume of a voxel."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
 
-    def block(self, box: tuple[slice, slice, slice]) -> Self:
+    def block(self, box: tuple[slice, ...]) -> Self:
         """The grid of the voxels inside the box."""
-        start, stop = [axis.start for axis in box], [axis.stop for axis in box]
+        start, stop = tuple(axis.start for axis in box), tuple(axis.stop for axis in box)
         return self.window(start, tuple(b - a for a, b in zip(start, stop, strict=True)))
 
     def window(self, start: tuple[int, ...], shape: tuple[int, ...]) -> Self:

@@ -34,7 +34,7 @@ class Header:
         warnings: what the user should know, one sentence each.
     """
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     affine: np.ndarray
     stored_as: np.dtype
     offset_bytes: int
@@ -112,8 +112,8 @@ def _read_nifti(path: Path) -> Header:
 def _parse_nifti(path: Path) -> tuple[nib.Nifti1Header, nib.Nifti1Header]:
     """The header as it is stored, and as nibabel reads it after its repairs."""
     head = first_bytes(path, max(NIFTI_KINDS))
-    for endianness, order in (("<", "little"), (">", "big")):
-        size = int.from_bytes(head[:4], order)
+    for endianness in ("<", ">"):
+        size = int(np.frombuffer(head[:4].ljust(4, b"\0"), f"{endianness}u4")[0])
         if size in NIFTI_KINDS and len(head) >= size:
             with understood(path):
                 stored = NIFTI_KINDS[size](head[:size], endianness=endianness, check=False)

@@ -6,7 +6,7 @@ import os
 import shlex
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -90,7 +90,7 @@ def first_bytes(path: Path, count: int) -> bytes:
         return stream.read(count)
 
 
-def unpacked_chunks(path: Path) -> Iterator[bytes]:
+def unpacked_chunks(path: Path) -> Generator[bytes]:
     """The unpacked content piece by piece; the end of each gzip member is compared with its checksum."""
     with _opened(path) as stream:
         while chunk := stream.read(CHUNK_BYTES):
@@ -165,7 +165,7 @@ def require_whole(path: Path, held_bytes: int, needed_bytes: int, *, spare_bytes
         raise unreadable(path, f"it goes on after the {needed_bytes} bytes that its header promises")
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> gzip.GzipFile | BinaryIO:
     """The unpacked content as a stream."""
     return gzip.open(path) if is_packed(path) else path.open("rb")
 

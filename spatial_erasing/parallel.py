@@ -8,7 +8,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from spatial_erasing.faults import fault_message, lacks_memory
+from spatial_erasing.provenance import ROOT
 
 logger = logging.getLogger(__name__)
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
@@ -77,8 +78,9 @@ def _control_groups_mb() -> Iterator[tuple[float, float]]:
             group = CONTROL_GROUPS.joinpath(root, *parts[:depth])
             limit, used = group / limit_file, group / used_file
             if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
-                dropped = re.search(rf"^{cache} (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
-                yield int(text) / 2**20, (int(used.read_text()) - int(dropped[1])) / 2**20
+                statistics = (group / "memory.stat").read_text()
+                dropped = re.findall(rf"^{cache} (\d+)$", statistics, re.MULTILINE)
+                yield int(text) / 2**20, (int(used.read_text()) - int(dropped[0])) / 2**20
 
 
 def worker_count(cores: int, *, memory_mb_per_worker: float) -> int:
@@ -96,7 +98,7 @@ def map_in_processes(
     *,
     workers: int,
     name: Callable[[Item], str] = repr,
-    failed: Callable[[Item, Exception], None] | None = None,
+    failed: Callable[[Item, BaseException], None] | None = None,
 ) -> Iterator[Result]:
     """Results of `function` over `items`, in the order in which they are ready.
 
@@ -133,31 +135,30 @@ def map_in_processes(
     if left:
         logger.warning("memory ran out or a worker was killed; %d items are tried again alone", len(left))
     for item in left.values():
-        result, error = _try_alone(function, item)
-        if error is None:
-            yield result
+        future = _try_alone(function, item)
+        if (error := future.exception()) is None:
+            yield future.result()
         else:
             faults.append((item, error))
     _report(faults, of=len(items), name=name, failed=failed)
 
 
-def _try_alone(function: Callable[[Item], Result], item: Item) -> tuple[Result | None, Exception | None]:
-    """The result of an item in a process of its own, or its error."""
+def _try_alone(function: Callable[[Item], Result], item: Item) -> Future[Result]:
+    """The result of an item in a process of its own, or its error; it is done."""
     for _ in range(ATTEMPTS_ALONE):
         with _processes(1) as pool:
             future = pool.submit(function, item)
-            error = future.exception()
-        if not isinstance(error, BrokenProcessPool):
+        if not isinstance(future.exception(), BrokenProcessPool):
             break
-    return (None, error) if error else (future.result(), None)
+    return future
 
 
 def _report(
-    faults: list[tuple[Item, Exception]],
+    faults: list[tuple[Item, BaseException]],
     *,
     of: int,
     name: Callable[[Item], str],
-    failed: Callable[[Item, Exception], None] | None,
+    failed: Callable[[Item, BaseException], None] | None,
 ) -> None:
     """Log the traceback of each fault and pass it on, or raise all together."""
     for item, error in faults:
@@ -172,6 +173,17 @@ def _report(
 def name_snakemake() -> None:
     """Tell the jobs that this process starts who started them."""
     os.environ[SNAKEMAKE_PROCESS] = str(os.getpid())
+
+
+def lead_jobs_to_library() -> None:
+    """Let the jobs that this process starts import the library that it has imported itself.
+
+    Snakemake puts the folder of its Snakefile first on its own path, but last on the path of a script, behind
+    a library that is installed from elsewhere: a job would run other code than its fingerprint names. On a
+    cluster the Snakemake of each job does this again; a conda environment hides it, but has no other library.
+    """
+    others = filter(None, [os.environ.get("PYTHONPATH")])
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *others])
 
 
 def end_with_snakemake() -> None:

@@ -41,7 +41,7 @@ def require_material(
     """
     made_again = any(rule in planned for rule in MAKERS)
     known = [name for name, source in sources.items() if not (made_again and _is_below_results(source))]
-    found = []
+    found: list[str] = []
     for cohort in _cohorts(planned, "list_scans", known):
         found += _list_finding(cohort, sources[cohort], exclude.get(cohort, {}), root=root)
     batches = {(job["cohort"], job["batch"]) for job in planned.get("prepare_brains", ())}

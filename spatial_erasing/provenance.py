@@ -1,12 +1,15 @@
 """Which code a result depends on: a fingerprint of all logic that a script reaches, without its messages."""
 
 import functools
+import os.path
 from hashlib import sha256
 from pathlib import Path
 
+from spatial_erasing.code_modules import PACKAGE
 from spatial_erasing.code_reach import Library
 
-ROOT = Path(__file__).parents[1]
+# Through workflow/Snakefile, Snakemake imports the library from workflow/.. and paths must read the same.
+ROOT = Path(os.path.normpath(__file__)).parents[1]
 # Modules that cannot move a number: how a job is logged, where it runs, who waits for whom, how a file gets
 # to its place. A change in these reruns nothing.
 _WORDS = "atomic faults gpus logs maker packages parallel provenance run_lock tensorboard"
@@ -27,6 +30,14 @@ def code_fingerprint(script: Path, *templates: Path) -> str:
     digests = _library(ROOT).digests(script)
     digests += [sha256(template.read_bytes()).hexdigest() for template in templates]
     return sha256("".join(digests).encode()).hexdigest()[:12]
+
+
+@functools.cache
+def rule_fingerprint(rule: str, *texts: str) -> str:
+    """The fingerprint of a rule's script with texts of the report: pages of the library, captions (.rst)."""
+    folders = {True: ROOT / "workflow/report", False: ROOT / PACKAGE / "report/pages"}
+    files = [folders[text.endswith(".rst")] / text for text in texts]
+    return code_fingerprint(ROOT / f"workflow/scripts/{rule}.py", *files)
 
 
 def reached_files(script: Path) -> list[Path]:

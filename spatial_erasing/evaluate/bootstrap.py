@@ -71,10 +71,11 @@ def lesion_groups(
     kept = group >= 0
     place = owner[kept].astype(np.int64) * len(scores) + group[kept]
     shape = (subjects, len(scores))
-    return tuple(
+    grouped = [
         np.bincount(place, counts[kept], minlength=subjects * len(scores)).reshape(shape)
         for counts in (positives, totals)
-    )
+    ]
+    return grouped[0], grouped[1]
 
 
 def resampled_average_precision(positives: np.ndarray, totals: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -57,7 +57,7 @@ def judge_claims(
 
 def difference_samples(part: Part, found: Mapping[Quantity, Resampled]) -> np.ndarray:
     """The difference on the test set, then on every resample, shape (1 + samples,)."""
-    return sum(weight * found[quantity].samples for weight, quantity in part.terms)
+    return np.sum([weight * found[quantity].samples for weight, quantity in part.terms], axis=0)
 
 
 def _compare(
@@ -97,7 +97,7 @@ def _counts(parts: Iterable[Part], found: Mapping[Quantity, Resampled]) -> dict:
     """Test subjects of the parts, each counted once, and the fewest seeds of an arm."""
     quantities = {quantity for part in parts for _, quantity in part.terms}
     subjects = {(q.cohort, q.metric): found[q].subjects for q in quantities}
-    of_metric = Counter()
+    of_metric: Counter[str] = Counter()
     for (_, metric), count in subjects.items():
         of_metric["dice_subject_mean" if metric.startswith("dice_subject_mean_") else metric] += count
     return {

@@ -1,6 +1,7 @@
 """Lesions one by one: which are found, and what is marked where no lesion is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -48,7 +49,7 @@ def components_of_split(
     subjects: Sequence[str],
     *,
     threshold: float,
-    rule: dict[str, float],
+    rule: Mapping[str, Any],
 ) -> list[dict[str, object]]:
     """The components of every subject of a split.
 

@@ -5,6 +5,8 @@ the distinct scores, ascending. Without a single lesion voxel neither recall nor
 number here is then NaN, which no average hides.
 """
 
+from typing import Any
+
 import numpy as np
 
 from spatial_erasing.evaluate.counts import SCORE_VALUES, ScoreCounts
@@ -122,7 +124,7 @@ def _from_above(counts: np.ndarray) -> np.ndarray:
     return counts[::-1].cumsum()[::-1]
 
 
-def _dice(hits, predicted, lesion_voxels: int):
+def _dice(hits: Any, predicted: Any, lesion_voxels: int) -> Any:
     """2 |X and Y| / (|X| + |Y|); NaN without lesion."""
     return 2 * hits / (predicted + (lesion_voxels or np.nan))
 

@@ -1,12 +1,12 @@
 """The rows that one run leaves in the tables of results: numbers of the data set and of each subject."""
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.evaluate.counts import count_scores
+from spatial_erasing.evaluate.counts import ScoreCounts, count_scores
 from spatial_erasing.evaluate.metrics import metrics_of_counts
 from spatial_erasing.evaluate.slices import slice_average_precision, slice_scores
 from spatial_erasing.evaluate.subject_counts import SubjectCounts
@@ -40,7 +40,7 @@ class DatasetResult(NamedTuple):
 
 
 def evaluate_dataset(
-    maps: Iterable[np.ndarray], scans: Split, *, names: Mapping[str, str], threshold: Mapping[str, object]
+    maps: Iterable[np.ndarray], scans: Split, *, names: Mapping[str, str], threshold: Mapping[str, Any]
 ) -> DatasetResult:
     """Evaluate one run on one test split, with one score map in memory at a time.
 
@@ -50,7 +50,7 @@ def evaluate_dataset(
         names: model, percent, seed, cohort and sequence, which stand in every row.
         threshold: the record of the validation search.
     """
-    run = {"fraction_percent": names["percent"]} | {
+    run: dict[str, Any] = {"fraction_percent": names["percent"]} | {
         name: names[name] for name in RUN_COLUMNS if name in names
     }
     counts, slices = _count_subjects(maps, scans)
@@ -59,7 +59,7 @@ def evaluate_dataset(
     metrics |= {
         "threshold": threshold["threshold"],
         "dice_validation": threshold["dice"],
-        "slice_average_precision": slice_average_precision(slices, scans.lesion_slices),
+        "slice_average_precision": slice_average_precision(list(slices), list(scans.lesion_slices)),
     }
     metric_rows = [run | {"metric": metric, "value": value} for metric, value in metrics.items()]
     subject_rows = [
@@ -72,7 +72,7 @@ def _count_subjects(maps: Iterable[np.ndarray], scans: Split) -> tuple[SubjectCo
     """Counts and slice scores of every subject, in one pass over the maps."""
     slices = []
 
-    def counted():
+    def counted() -> Iterator[ScoreCounts]:
         for score, lesion in zip(maps, scans.lesion, strict=True):
             slices.append(slice_scores(score))
             yield count_scores(score, lesion)

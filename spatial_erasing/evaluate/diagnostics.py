@@ -6,6 +6,7 @@ one exception that is named an upper bound wherever it is shown: the best one on
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ GREEDY, EXHAUSTIVE, UPPER_BOUND = "greedy", "exhaustive", "upper bound: test lab
 DIAGNOSTIC_COLUMNS = ("erosion_iterations", "median_size_voxels", "threshold_from", "metric", "value")
 _SHOWN = ("dice_dataset", "dice_subject_mean", "average_precision")
 
-Row = dict[str, object]
+Row = dict[str, Any]
 Variant = Mapping[str, int]
 
 
@@ -55,7 +56,7 @@ def read_counts(files: tuple[str, str, str], *, split: str, sequence: str, varia
 
 
 def diagnose_variant(
-    validation: SubjectCounts, test: SubjectCounts, *, variant: Variant, search: Mapping[str, float]
+    validation: SubjectCounts, test: SubjectCounts, *, variant: Variant, search: Mapping[str, Any]
 ) -> list[Row]:
     """Test metrics after one way of post-processing, at the threshold of the same greedy search.
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,9 +96,10 @@ def save_examples(path: str | Path, examples: Sequence[Example]) -> None:
             "grid in one at least. Choose a finer preprocess.grid_voxels, or test on more subjects."
         )
     names = [field.name for field in fields(Example)]
-    columns = dict(zip(names, zip(*map(astuple, examples), strict=True), strict=True))
+    listed = zip(*map(astuple, examples), strict=True)
+    columns: dict[str, Any] = dict(zip(names, map(np.array, listed), strict=True))
     with replaced_when_complete(path) as unfinished:
-        np.savez_compressed(unfinished, **{name: np.array(column) for name, column in columns.items()})
+        np.savez_compressed(unfinished, **columns)
 
 
 def load_examples(path: str | Path) -> list[Example]:

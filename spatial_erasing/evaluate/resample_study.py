@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,13 +47,13 @@ def resample_study(
         resampling: how.
         workers: processes.
     """
-    folders = sorted(map(Path, folders))
-    trainings = defaultdict(list)
-    for folder in folders:
+    evaluated = sorted(map(Path, folders))
+    trainings: dict[Path, list[Path]] = defaultdict(list)
+    for folder in evaluated:
         if folder.name.endswith("-t1"):
             trainings[folder.parent].append(folder)
-    tasks = [*folders, *map(tuple, trainings.values())]
-    found = defaultdict(dict)
+    tasks = [*evaluated, *map(tuple, trainings.values())]
+    found: dict[Quantity, dict[int, Any]] = defaultdict(dict)
     for part in map_in_processes(partial(_resample, resampling=resampling), tasks, workers=workers):
         for (quantity, seed), result in part.items():
             found[quantity][seed] = result

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -120,7 +120,9 @@ def interval_rows(found: Mapping[Quantity, Resampled], rule: IntervalRule) -> li
 
 def save_resamples(path: str | Path, found: Mapping[Quantity, Resampled]) -> None:
     """Write all resamples into one npz file: a column for each field, a row for each quantity."""
-    columns = dict(zip(Quantity._fields, map(np.array, zip(*found, strict=True)), strict=True))
+    columns: dict[str, Any] = dict(
+        zip(Quantity._fields, map(np.array, zip(*found, strict=True)), strict=True)
+    )
     np.savez(
         path,
         samples=np.stack([result.samples for result in found.values()]),

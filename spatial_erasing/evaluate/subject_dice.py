@@ -53,7 +53,8 @@ def read_subject_dice(
         rows: of all runs.
         size_percentiles: where small lesions end and large ones begin.
     """
-    by_seed, voxels = {}, {}
+    by_seed: dict[tuple[str, int, str, str], dict[str, list[float]]] = {}
+    voxels: dict[str, dict[str, int]] = {}
     for row in rows:
         key = (row["model"], int(row["fraction_percent"]), row["cohort"], row["sequence"])
         by_seed.setdefault(key, {}).setdefault(row["subject"], []).append(float(row["dice"]))
@@ -62,7 +63,7 @@ def read_subject_dice(
         key: {subject: float(np.mean(values)) for subject, values in subjects.items()}
         for key, subjects in by_seed.items()
     }
-    sizes = {}
+    sizes: dict[tuple[str, str], frozenset[str]] = {}
     for cohort, of_subject in voxels.items():
         names = np.array(list(of_subject))
         groups = size_groups(np.array(list(of_subject.values())), percentiles=size_percentiles)

@@ -24,12 +24,11 @@ def verdict_of_intervals(lower: Sequence[float], upper: Sequence[float], *, part
         upper: upper end, same shape.
         parts: how many parts the claim has.
     """
-    lower, upper = np.asarray(lower, float), np.asarray(upper, float)
-    if not lower.size:
+    if not len(lower):
         return NOT_RUN
-    if (upper < 0).any():
+    if (np.asarray(upper, float) < 0).any():
         return DOES_NOT_HOLD
-    return HOLDS if len(lower) == parts and (lower > 0).all() else UNDECIDED
+    return HOLDS if len(lower) == parts and (np.asarray(lower, float) > 0).all() else UNDECIDED
 
 
 def verdict_of_points(differences: Sequence[float]) -> str:
@@ -38,10 +37,9 @@ def verdict_of_points(differences: Sequence[float]) -> str:
     Args:
         differences: one for each part that has a number.
     """
-    differences = np.asarray(differences, float)
-    if not differences.size:
+    if not len(differences):
         return NOT_RUN
-    is_above = differences > 0
+    is_above = np.asarray(differences, float) > 0
     if is_above.all():
         return "all"
     return "some" if is_above.any() else "none"

@@ -44,7 +44,8 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     folders = defaultdict(list)
     for path in find_images(folder):
         folders[case_folder(path)].append(path)
-    sessions, misnamed = defaultdict(lambda: defaultdict(list)), []
+    sessions: dict[str, dict[str, list[Scan]]] = defaultdict(lambda: defaultdict(list))
+    misnamed = []
     for paths in folders.values():
         for path in paths:
             if scan := _scan(path, paths):

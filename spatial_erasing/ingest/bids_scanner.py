@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 from spatial_erasing.ingest.bids_names import parse_name
 from spatial_erasing.ingest.records import Scan
@@ -54,7 +55,7 @@ def scanner_of(scan: Scan, root: Path, participants: dict[str, str]) -> str:
 def _read_sidecars(scan: Path, root: Path) -> dict:
     """What the JSON files above a scan say of it; the nearest wins (BIDS' inheritance principle)."""
     entities = parse_name(scan).entities.items()
-    said = {}
+    said: dict[str, Any] = {}
     for folder in reversed([place for place in scan.parents if place == root or root in place.parents]):
         for path in sorted(folder.glob("*T1w.json")):
             if parse_name(path.with_suffix(".nii")).entities.items() <= entities:

@@ -32,7 +32,8 @@ def find_scans(folder: Path, *, sequences: Sequence[str]) -> list[Scan]:
     A case without segmentation is listed with that problem, and so is a name that is nearly right. Since 2023
     a name ends in the time point (BraTS-GLI-00005-100, -101): of one patient the first complete one is kept.
     """
-    cases, misnamed = defaultdict(lambda: defaultdict(list)), []
+    cases: dict[tuple[Path, str], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    misnamed = []
     for path in find_images(folder):
         if named := _subject_and_kind(image_name(path)):
             subject, kind = named
@@ -44,8 +45,8 @@ def find_scans(folder: Path, *, sequences: Sequence[str]) -> list[Scan]:
         scans = _scans_of_case(subject, files, folder=place, sequences=sequences)
         patients[_patient(subject)].append(scans)
         repeated += [_repeated(subject, sequences[0], path, files["seg"][0]) for path in files["seg"][1:]]
-    named = [scan for sessions in patients.values() for scan in keep_first_session(sessions)]
-    return named + repeated + [scan for scan in misnamed if scan.sequence in sequences]
+    kept = [scan for sessions in patients.values() for scan in keep_first_session(sessions)]
+    return kept + repeated + [scan for scan in misnamed if scan.sequence in sequences]
 
 
 def _misnamed(path: Path, seeming: re.Match) -> Scan:

@@ -11,7 +11,7 @@ import urllib.request
 from dataclasses import asdict, dataclass, replace
 from email.message import Message
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Interrupted(Exception):  # noqa: N818
 class WebRedirects(urllib.request.HTTPRedirectHandler):
     """Follow a redirect to another web address alone; urllib would go on to ftp."""
 
-    def redirect_request(self, req: urllib.request.Request, *answer: object) -> urllib.request.Request | None:
+    def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
         """The next request; the last part of the answer is its address.
 
         Raises:

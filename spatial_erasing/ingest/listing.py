@@ -5,6 +5,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from spatial_erasing.ingest.exclusion import Row, skip_unfit
 from spatial_erasing.ingest.kept import keep_rows, kept_rows, kept_sizes, rows_as_listed
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def list_or_keep(
-    listed: Path, *, source: Mapping[str, object], cohort: str, exclude: Mapping[str, str]
+    listed: Path, *, source: Mapping[str, Any], cohort: str, exclude: Mapping[str, str]
 ) -> list[Row]:
     """The cohort's rows; where nothing of its data is left, those of the last time it was listed.
 

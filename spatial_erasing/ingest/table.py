@@ -36,7 +36,8 @@ def find_scans(table: Path, *, sequences: Iterable[str]) -> list[Scan]:
         required=(*REQUIRED, *sequences),
         rule="the first three are required, and a column for each of the cohort's sequences",
     )
-    scans, first_lines = [], {}
+    scans = []
+    first_lines: dict[str, int] = {}
     for number, cells in lines[1:]:
         row = dict.fromkeys(COLUMNS, "") | dict(zip(columns, cells, strict=False))
         subject = normalised_name(row["subject"])

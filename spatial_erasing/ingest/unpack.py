@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -78,8 +79,19 @@ def _tar_members(tar: tarfile.TarFile) -> Iterator[Member]:
     for member in tar:
         plain = "file" if member.isreg() else "folder" if member.isdir() else None
         kind = plain or TAR_KINDS.get(member.type, "a device or something else that is no file")
-        yield Member(member.name.lstrip("/"), kind, member.size, lambda one=member: tar.extractfile(one))
+        yield Member(member.name.lstrip("/"), kind, member.size, partial(_file_of, tar, member))
     _require_end(tar)
+
+
+def _file_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    """The content of a member.
+
+    Raises:
+        OSError: it is no file.
+    """
+    if (content := tar.extractfile(member)) is None:
+        raise OSError(f"{member.name} is no file")
+    return content
 
 
 def _require_end(tar: tarfile.TarFile) -> None:
@@ -102,7 +114,7 @@ def _zip_members(packed: zipfile.ZipFile) -> Iterator[Member]:
         kind = "folder" if member.is_dir() else "file"
         if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
             kind = "a link" if mode == stat.S_IFLNK else "a device or something else that is no file"
-        yield Member(member.filename, kind, member.file_size, lambda one=member: packed.open(one))
+        yield Member(member.filename, kind, member.file_size, partial(packed.open, member))
 
 
 def _write_members(members: Iterable[Member], archive: Path, folder: Path) -> None:

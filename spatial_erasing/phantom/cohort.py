@@ -161,7 +161,7 @@ def _scans(
 def _masks(files: Layout, head: Head, lesion: Lesion | None) -> dict[str, np.ndarray]:
     """Exact masks by path: what fills half of a voxel or more, on the grid of the scan."""
     masks = {files.truth_brain: (head.brain >= 0.5).numpy()}
-    if lesion is not None:
+    if lesion is not None and files.lesion and files.truth_lesion:
         masks[files.lesion] = lesion_labels(
             lesion, head, LABELS if files.grade else dict.fromkeys(lesion.parts, 1)
         )

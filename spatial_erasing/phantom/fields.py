@@ -44,7 +44,7 @@ class Field:
     affine: np.ndarray
 
     def sample(
-        self, points_mm: Tensor, shape: tuple[int, int, int] | None = None, *, mode: str = "bilinear"
+        self, points_mm: Tensor, shape: tuple[int, ...] | None = None, *, mode: str = "bilinear"
     ) -> Tensor:
         """Values at points, shape (channels, i, j, k); outside the lattice its border goes on.
 
@@ -73,7 +73,7 @@ def move(affine: np.ndarray, points: Tensor) -> Tensor:
     return torch.einsum("ab,bijk->aijk", matrix[:3, :3], points) + matrix[:3, 3].view(3, 1, 1, 1)
 
 
-def stretch(values: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def stretch(values: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Values on a thinned grid, (channels, i, j, k), interpolated to all voxels between the same ends."""
     if tuple(values.shape[1:]) == tuple(shape):
         return values
@@ -86,7 +86,7 @@ def ramp(depth_mm: Tensor, width_mm: float) -> Tensor:
 
 
 def draw_noise(
-    generator: np.random.Generator, channels: int, shape: tuple[int, int, int], *, sigma_nodes: float
+    generator: np.random.Generator, channels: int, shape: tuple[int, ...], *, sigma_nodes: float
 ) -> Tensor:
     """Smooth Gaussian noise of mean 0 and standard deviation 1 on a lattice, shape (channels, *shape)."""
     white = generator.standard_normal((channels, *shape), dtype=np.float32)
@@ -95,7 +95,7 @@ def draw_noise(
 
 
 @lru_cache(maxsize=32)
-def _deviation_left(shape: tuple[int, int, int], sigma_nodes: float) -> np.float32:
+def _deviation_left(shape: tuple[int, ...], sigma_nodes: float) -> np.float32:
     """Standard deviation of white noise after the filter: the root of the sum of its squared weights."""
     return np.prod(
         [

@@ -95,8 +95,8 @@ def draw_seed_mm(
         centre, spread = (torch.tensor(values).view(3, 1, 1, 1) for values in shape)
         density = torch.exp(-((places - centre) / spread).square().sum(0) / 2) * (tissue >= 0.7)
         likelihood += weight * density / density.sum().clamp(min=1e-9)
-    likelihood = likelihood.double().ravel().numpy()
-    chosen = generator.choice(len(likelihood), p=likelihood / likelihood.sum())
+    weights = likelihood.double().ravel().numpy()
+    chosen = generator.choice(len(weights), p=weights / weights.sum())
     return (head.grid.affine @ [*np.unravel_index(chosen, head.grid.shape), 1])[:3]
 
 

@@ -62,7 +62,7 @@ def render_head(
     return Head(grid, dict(zip(BRAIN_TISSUES, shares, strict=True)), around, shares.sum(0))
 
 
-def _box_of_brain(hull_mm: Tensor, shape: tuple[int, int, int]) -> tuple[slice, slice, slice]:
+def _box_of_brain(hull_mm: Tensor, shape: tuple[int, ...]) -> tuple[slice, ...]:
     """The voxels of the full grid near the brain, found on a thinned grid."""
     near = (hull_mm[0] < 8).numpy().astype(np.int8)
     return tuple(

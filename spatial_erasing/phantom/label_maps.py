@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -91,7 +92,7 @@ def load_label_map(folder: str, index: int) -> LabelMap:
         ValueError: a label has no prior.
     """
     path = path_of_label_map(folder, index)
-    image = nib.load(path)
+    image = cast(nib.Nifti1Image, nib.load(path))
     labels = np.asarray(image.dataobj).astype(np.int32)
     box = tuple(
         slice(max(axis.start - 2, 0), axis.stop + 2) for axis in find_objects((labels > 0).astype(np.int8))[0]

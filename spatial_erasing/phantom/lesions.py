@@ -70,7 +70,7 @@ def lesion_labels(lesion: Lesion, head: Head, labels: dict[str, int]) -> np.ndar
     return mask
 
 
-def _box_of_field(field: Field, grid: Grid) -> tuple[slice, slice, slice]:
+def _box_of_field(field: Field, grid: Grid) -> tuple[slice, ...]:
     """The voxels of a grid that lie within a field's lattice."""
     corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(field.values.shape[1:]) - 1)
     world = field.affine @ np.column_stack([corners, np.ones(8)]).T

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from spatial_erasing.atomic import write_text
 from spatial_erasing.parallel import map_in_processes, worker_count
@@ -20,7 +21,7 @@ PATHS = ("t1", "t1ce", "lesion", "truth_brain", "truth_lesion")  # columns of a 
 
 
 def make_cohort(
-    cohort: Mapping[str, object],
+    cohort: Mapping[str, Any],
     folder: Path,
     *,
     seed: int,
@@ -55,10 +56,11 @@ def make_cohort(
     made = map_in_processes(make, waiting, workers=workers, name=lambda item: subject_name(kind, item[0]))
     for done, index in enumerate(made, start=1):
         logger.info("phantom %d made, %d of %d", index, subjects - len(waiting) + done, subjects)
-    rows = [
+    finished = [
         _finished_row(folder, records / f"{index}.json", made_from=text)
         for index, text in enumerate(made_from)
     ]
+    rows = [row for row in finished if row is not None]
     _remove_others(folder, rows)
     finish_cohort(kind, folder, rows)
     return rows

@@ -1,10 +1,11 @@
 """What is drawn for one phantom whatever it is written to: random numbers, scanner, lesion."""
 
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
 
 from spatial_erasing.phantom.fields import lattice
+from spatial_erasing.phantom.head import Head
 from spatial_erasing.phantom.layouts import Layout, scanner_name
 from spatial_erasing.phantom.lesions import Lesion
 from spatial_erasing.phantom.scanner import Scanner, draw_scanner
@@ -29,7 +30,7 @@ def scanner_of(kind: str, index: int, *, seed: int, scanners: int) -> Scanner:
 
 
 def draw_lesion(
-    files: Layout, render: partial, generator: np.random.Generator, minimum_ml: float
+    files: Layout, render: Callable[..., Head], generator: np.random.Generator, minimum_ml: float
 ) -> Lesion | None:
     """A lesion for this brain, drawn on a coarse grid of its own: it does not depend on the scan's voxels."""
     if files.lesion is None:

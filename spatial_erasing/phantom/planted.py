@@ -21,7 +21,7 @@ MEMORY_MB_PER_WORKER = 3500  # deepbet's network, and some copies of a scan of 4
 
 HEALTHY_COLUMNS = ("subject", "scanner", "t1", "brain_mask", "skull_strip")
 PLANTED_COLUMNS = ("subject", "scanner", "t1", "lesion", "brain_mask", "skull_strip")
-Row = Mapping[str, str]
+Row = dict[str, str]
 
 
 @dataclass(frozen=True)

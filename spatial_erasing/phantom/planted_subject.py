@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -161,5 +162,6 @@ def _voxel_ml(volume: Volume) -> float:
 
 def _stored_values(volume: Volume) -> np.ndarray:
     """The scan's values in the type of its file; scaled ones, which have no such type, as float32."""
-    values = np.asarray(nib.load(volume.path).dataobj).reshape(volume.intensities.shape)
+    image = cast(nib.Nifti1Image, nib.load(str(volume.path)))
+    values = np.asarray(image.dataobj).reshape(volume.intensities.shape)
     return values.astype(np.float32) if values.dtype == np.float64 else values.copy()

@@ -12,7 +12,7 @@ RIM_MM = 3.0  # depth over which the scar at the border gives way to the cavity
 VARIATION_MM = 4.0  # size of the patches by which that depth varies
 GRAIN_SHARE = 0.06  # noise left in the lesion, of the step from CSF to grey matter
 
-Box = tuple[slice, slice, slice]
+Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True)

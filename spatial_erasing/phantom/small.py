@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -42,12 +43,12 @@ class SmallSettings:
     scanners: int
     minimum_lesion_ml: float
     padded_grid_mm: tuple[float, float, float]
-    grid_voxels: tuple[int, int, int]
+    grid_voxels: tuple[int, ...]
 
 
 def make_small_cohort(
     kind: str, *, subjects: int, settings: SmallSettings, template: Template, workers: int
-) -> tuple[dict[str, np.ndarray], list[dict[str, object]]]:
+) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     """The arrays of `volumes.npz`, first axis the subject, and a manifest row of each.
 
     Args:
@@ -58,7 +59,7 @@ def make_small_cohort(
         workers: processes.
     """
     make = partial(make_small_subject, kind, settings=settings, template=template)
-    rows: list[dict[str, object]] = [{}] * subjects
+    rows: list[dict[str, Any]] = [{}] * subjects
     stacked: dict[str, np.ndarray] = {}
     for done, (index, arrays, row) in enumerate(map_in_processes(make, range(subjects), workers=workers), 1):
         for name, array in arrays.items():
@@ -73,7 +74,7 @@ def make_small_cohort(
 
 def make_small_subject(
     kind: str, index: int, *, settings: SmallSettings, template: Template
-) -> tuple[int, dict[str, np.ndarray], dict[str, object]]:
+) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
     """One subject: its scans in [0, 1] (float16, 0 outside the brain), brain, lesion and lesion slices.
 
     The same kind, index, seed and settings give the same arrays, whatever else was made before.
@@ -124,7 +125,7 @@ def _standardised(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
     return np.where(brain, np.clip((image - low) / (high - low), 0, 1), 0).astype(np.float16)
 
 
-def _row(subject: str, scanner: Scanner, arrays: Mapping[str, np.ndarray], grid: Grid) -> dict[str, object]:
+def _row(subject: str, scanner: Scanner, arrays: Mapping[str, np.ndarray], grid: Grid) -> dict[str, Any]:
     """What the manifest says of a subject."""
     lesion_ml = float(arrays["lesion"].sum() * grid.voxel_ml)
     return {

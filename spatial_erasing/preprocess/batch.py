@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from spatial_erasing.faults import fault_message
 from spatial_erasing.gpus import reserve_one_gpu
@@ -38,7 +39,7 @@ def prepare_batch(
     code: str,
     cores: int,
     device: str = "cpu",
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """The manifest rows of a batch, sorted by subject.
 
     Args:
@@ -73,7 +74,7 @@ def prepare_batch(
 
 def _prepare_in(
     scans: list[Mapping[str, str]], *, folder: Path, settings: BrainSettings, code: str, device: str
-) -> dict[str, object]:
+) -> dict[str, Any]:
     folder = folder / scans[0]["subject"]
     return prepare_subject(scans, folder=folder, settings=settings, code=code, device=device)
 

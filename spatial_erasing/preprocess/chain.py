@@ -157,7 +157,7 @@ def locate_brain(
                 f"preprocess.percentiles_of is none, which expects intensities from 0 to 1, but "
                 f"{scan.warnings[-1]} Or set preprocess.percentiles_of to brain."
             )
-    if is_stripped:
+    if is_stripped and brain_mask:
         odd = brain_mask.warnings + warn_of_another_head(scans)
     else:
         odd = warn_of_parts(component_shares(brain))

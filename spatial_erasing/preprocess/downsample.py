@@ -64,7 +64,7 @@ def area_weights(source_voxels: int, target_voxels: int) -> np.ndarray:
     return np.clip(overlap, 0, None) * (target_voxels / source_voxels)
 
 
-def downsample(volume: np.ndarray, *, grid_voxels: tuple[int, int, int]) -> np.ndarray:
+def downsample(volume: np.ndarray, *, grid_voxels: tuple[int, ...]) -> np.ndarray:
     """Average over the extent of each new voxel, float32 of shape `grid_voxels`."""
     for axis, target in enumerate(grid_voxels):
         weights = area_weights(volume.shape[axis], target).astype(np.float32)
@@ -72,7 +72,7 @@ def downsample(volume: np.ndarray, *, grid_voxels: tuple[int, int, int]) -> np.n
     return volume
 
 
-def downsample_label(label: np.ndarray, *, grid_voxels: tuple[int, int, int], method: str) -> np.ndarray:
+def downsample_label(label: np.ndarray, *, grid_voxels: tuple[int, ...], method: str) -> np.ndarray:
     """A binary label on the new grid, bool: never interpolated linearly and then thresholded at zero.
 
     Args:

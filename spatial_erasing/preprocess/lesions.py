@@ -29,7 +29,8 @@ def label_lesion(lesion: Volume, *, brain_ml: float) -> Volume:
     Raises:
         ValueError: a graded file fills more than half of a brain, as a scan does.
     """
-    values, said = lesion.intensities, ()
+    values = lesion.intensities
+    said: tuple[str, ...] = ()
     positive = values[values > 0]
     largest = float(positive.max(initial=0))
     if largest <= 1.5 or not is_graded(values, positive):

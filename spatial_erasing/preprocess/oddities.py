@@ -3,7 +3,7 @@
 The limits and what real scans reach are in docs/decisions/0031-doubtful-scans.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import nibabel as nib
 import numpy as np
@@ -191,7 +191,7 @@ def neighbour_correlation(scan: np.ndarray, brain: np.ndarray) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def depth_correlation(scan: np.ndarray, brain: np.ndarray, voxel_sizes_mm: np.ndarray) -> float:
+def depth_correlation(scan: np.ndarray, brain: np.ndarray, voxel_sizes_mm: Sequence[float]) -> float:
     """Spearman's correlation of the brain's intensities with their distance from its rim."""
     depth = ndimage.distance_transform_edt(np.pad(brain, 1), sampling=voxel_sizes_mm)[1:-1, 1:-1, 1:-1]
     return float(stats.spearmanr(depth[brain], scan[brain]).statistic)

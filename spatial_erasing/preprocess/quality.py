@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,12 +71,12 @@ def brain_spread(volumes_ml: Iterable[float]) -> Spread:
 
 
 def quality_rows(
-    manifest: Iterable[Mapping[str, object]],
+    manifest: Iterable[Mapping[str, Any]],
     *,
     rule: FlagRule,
     curves: Mapping[str, Mapping[str, np.ndarray]],
     band: HealthyBand,
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """One row a subject with its measures, flag and the line that would exclude it; the worst first.
 
     Failed subjects come first, then flagged ones, then those with a warning; each group sorted by name.
@@ -98,8 +99,8 @@ def quality_rows(
 
 
 def _quality_row(
-    row: Mapping[str, object], *, rule: FlagRule, spread: Spread, distances: Mapping[str, tuple[float, int]]
-) -> dict[str, object]:
+    row: Mapping[str, Any], *, rule: FlagRule, spread: Spread, distances: Mapping[str, tuple[float, int]]
+) -> dict[str, Any]:
     """The row of one subject; what a failed one lacks is empty."""
     box = [str(row.get(f"box_{axis}_voxels", "")) for axis in "xyz"]
     kept = {name: row.get(name, "") for name in COLUMNS} | {"box_voxels": "×".join(box) if all(box) else ""}
@@ -154,14 +155,14 @@ def volume_sentence(volume_ml: float, *, rule: FlagRule, spread: Spread) -> str:
     return f"Brain of {volume_ml:.1f} ml: {'; '.join(findings)}." if findings else ""
 
 
-def exclude_line(row: Mapping[str, object], reason: str) -> str:
+def exclude_line(row: Mapping[str, Any], reason: str) -> str:
     """The line that leaves out a subject, for the table that `ingest.exclude` names."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow([row["cohort"], row["subject"], reason])
     return line.getvalue()
 
 
-def _urgency(row: Mapping[str, object]) -> tuple:
+def _urgency(row: Mapping[str, Any]) -> tuple:
     """Sorts failed, flagged and warned subjects to the front."""
     return row["status"] == "done", not row["flag"], not row["warning"], row["subject"]
 
@@ -187,7 +188,7 @@ class Counts:
     lesion_downsampled_ml: float
 
 
-def count_quality(rows: Iterable[Mapping[str, object]]) -> Counts:
+def count_quality(rows: Iterable[Mapping[str, Any]]) -> Counts:
     """The numbers of a cohort, from the rows of `quality_rows` or of their file."""
     rows = list(rows)
     done = [row for row in rows if row["status"] == "done"]
@@ -206,7 +207,7 @@ def count_quality(rows: Iterable[Mapping[str, object]]) -> Counts:
     )
 
 
-def quality_summary(rows: Iterable[Mapping[str, object]], *, cohort: str) -> str:
+def quality_summary(rows: Iterable[Mapping[str, Any]], *, cohort: str) -> str:
     """One line for the terminal: "brats: 334 done, 1 failed, 2 flagged, 0 with a warning"."""
     counts = count_quality(rows)
     line = (

@@ -3,6 +3,8 @@
 import functools
 import tempfile
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +75,7 @@ def affine_to_template(brain: Volume, template: Volume) -> np.ndarray:
     return to_template
 
 
-def _ants_image(ants, volume: Volume):
+def _ants_image(ants: ModuleType, volume: Volume) -> Any:
     """The volume on a coarse grid. Its RAS world is given to ANTs as it is: the signs of LPS cancel out."""
     grid = isotropic_grid(volume, spacing_mm=SPACING_MM)
     intensities = resample_to_grid(volume, grid, interpolation="cubic").clip(0)

@@ -74,7 +74,7 @@ def resample_to_grid(volume: Volume, grid: Grid, *, interpolation: str) -> np.nd
     return sitk.GetArrayFromImage(resampled).T
 
 
-def _part_around(volume: Volume, grid: Grid, *, reach_voxels: int) -> tuple[slice, slice, slice] | None:
+def _part_around(volume: Volume, grid: Grid, *, reach_voxels: int) -> tuple[slice, ...] | None:
     """The box of the volume's voxels that values on the grid depend on; None if there are none."""
     corners = grid.corners_in(scan_grid(volume))
     first = np.floor(corners.min(axis=0)).astype(int) - reach_voxels

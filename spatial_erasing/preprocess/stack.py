@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,12 +40,12 @@ class StackSettings:
     """The contrast, the padded grid at the prepared spacing, the networks' grid, and how labels get there."""
 
     standard: Standard
-    padded_grid_voxels: tuple[int, int, int]
-    grid_voxels: tuple[int, int, int]
+    padded_grid_voxels: tuple[int, ...]
+    grid_voxels: tuple[int, ...]
     lesion_downsampling: str
 
 
-def largest_box(rows: Iterable[Mapping[str, object]]) -> tuple[int, int, int]:
+def largest_box(rows: Iterable[Mapping[str, Any]]) -> tuple[int, ...]:
     """The smallest padded grid that holds every brain of the study, for `padded_grid_voxels: auto`."""
     done = [row for row in rows if row["status"] == "done"]
     if not done:
@@ -128,7 +129,7 @@ def _prepared_here(folder: Path) -> Iterator[None]:
 
 
 def stack_cohort(
-    rows: list[dict[str, object]], *, sequences: tuple[str, ...], settings: StackSettings, cores: int
+    rows: list[dict[str, Any]], *, sequences: tuple[str, ...], settings: StackSettings, cores: int
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Grid]]]:
     """Arrays of a cohort, first axis the subject, and each subject's chain of grids by its name.
 
@@ -143,31 +144,32 @@ def stack_cohort(
     shrink = partial(_shrink_row, sequences=sequences, settings=settings)
     done = [row for row in rows if row["status"] == "done"]
     shrunk = dict(map_in_processes(shrink, done, workers=cores, name=lambda row: row["subject"]))
+    stacked: dict[str, tuple[dict[str, np.ndarray], dict[str, Grid]]] = {}
     for row in done:
-        if isinstance(reason := shrunk[row["subject"]], str):
-            row.update(status="failed", reason=reason)
+        if isinstance(found := shrunk[row["subject"]], str):
+            row.update(status="failed", reason=found)
         else:
-            arrays, grids, maps, row["doubtful_map"] = shrunk[row["subject"]]
+            arrays, grids, maps, row["doubtful_map"] = found
+            stacked[row["subject"]] = arrays, grids
             row["lesion_downsampled_ml"] = float(arrays["lesion"].sum() * grids["network"].voxel_ml)
-            row["intensity_maps"] = "; ".join(f"{name}: {found}" for name, found in maps.items())
+            row["intensity_maps"] = "; ".join(f"{name}: {map_}" for name, map_ in maps.items())
             if row["doubtful_map"]:
                 logger.warning("%s: %s", row["subject"], row["doubtful_map"])
-    kept = [row["subject"] for row in done if row["status"] == "done"]
-    if not kept:
+    if not stacked:
         reasons = [f"{row['cohort']} {row['subject']}: {row['reason']}" for row in rows[:10]]
         raise ValueError(
             "no subject of a cohort could be preprocessed. Mend its scans or take it out of config.yaml.\n"
             + "\n".join(reasons or ["no scan of it was found"])
         )
-    names = shrunk[kept[0]][0]
-    arrays = {name: np.stack([shrunk[subject][0][name] for subject in kept]) for name in names}
-    chains = {subject: shrunk[subject][1] for subject in kept}
+    columns = [arrays for arrays, _ in stacked.values()]
+    whole = {name: np.stack([arrays[name] for arrays in columns]) for name in columns[0]}
+    chains = {subject: grids for subject, (_, grids) in stacked.items()}
     affines = np.stack([grids["network"].affine for grids in chains.values()])
-    return {"subject": np.array(kept, dtype=str), "affine": affines} | arrays, chains
+    return {"subject": np.array(list(stacked), dtype=str), "affine": affines} | whole, chains
 
 
 def _shrink_row(
-    row: Mapping[str, object], *, sequences: tuple[str, ...], settings: StackSettings
+    row: Mapping[str, Any], *, sequences: tuple[str, ...], settings: StackSettings
 ) -> tuple[str, Shrunk | str]:
     """A subject's name with its arrays, or with the reason why there are none."""
     try:
@@ -178,7 +180,7 @@ def _shrink_row(
         return row["subject"], str(error)
 
 
-def require_few_failures(rows: list[Mapping[str, object]], *, maximum_percent: float, cohort: str) -> None:
+def require_few_failures(rows: list[Mapping[str, Any]], *, maximum_percent: float, cohort: str) -> None:
     """Stop a study that has lost too many subjects of a cohort.
 
     Raises:

@@ -3,7 +3,8 @@
 import contextlib
 import functools
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -64,7 +65,7 @@ def strip_skull(
         ValueError: no brain was found.
         ModuleNotFoundError: the stripper is an extra that is not installed; with the command.
     """
-    strip = {
+    strip: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
         "deepbet": functools.partial(_by_deepbet, device=device),
         "robex": _by_robex,
         "hd-bet": _by_hd_bet,
@@ -90,7 +91,7 @@ def _by_deepbet(head: np.ndarray, affine: np.ndarray, *, device: str) -> np.ndar
 
 
 @functools.cache
-def _deepbet(device: str):
+def _deepbet(device: str) -> Any:
     """The network, loaded once a process."""
     from deepbet.bet import BrainExtraction  # noqa: PLC0415  two seconds that only whole heads pay
 
@@ -106,7 +107,8 @@ def _by_robex(head: np.ndarray, affine: np.ndarray) -> np.ndarray:
 def _by_hd_bet(head: np.ndarray, affine: np.ndarray) -> np.ndarray:
     run = _hd_bet()
     fine = Grid(head.shape, affine)
-    coarse = fine.coarsened(np.maximum(1, np.round(head.shape * fine.voxel_sizes_mm / HD_BET_SPACING_MM)))
+    sizes = np.round(np.multiply(head.shape, fine.voxel_sizes_mm) / HD_BET_SPACING_MM)
+    coarse = fine.coarsened(tuple(np.maximum(1, sizes)))
     small = resample_to_grid(Volume(head, affine), coarse, interpolation="linear")
     with contextlib.redirect_stdout(io.StringIO()):  # it talks
         # it takes axes in SimpleITK's order and marks the brain with any value but 0
@@ -199,7 +201,7 @@ def fill_holes(mask: np.ndarray) -> np.ndarray:
     return ndimage.binary_fill_holes(mask)
 
 
-def require_plausible_brain(brain: np.ndarray, *, voxel_ml: float, range_ml: tuple[float, float]) -> None:
+def require_plausible_brain(brain: np.ndarray, *, voxel_ml: float, range_ml: Sequence[float]) -> None:
     """Refuse a mask that is nothing or nearly everything.
 
     Raises:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ COLUMNS = ("cohort", "subject", "scanner", "status", "reason", "warning", "folde
 
 def prepare_subject(
     scans: list[Mapping[str, str]], *, folder: Path, settings: BrainSettings, code: str, device: str = "cpu"
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The manifest row of one subject: done with its measures, or failed with what was found in its data.
 
     A finished folder made from the same files with the same settings and code is kept as it is. Where the
@@ -74,12 +75,12 @@ def prepare_subject(
     return _names(first) | done | record["measures"]
 
 
-def failed_row(scan: Mapping[str, str], reason: str) -> dict[str, object]:
+def failed_row(scan: Mapping[str, str], reason: str) -> dict[str, Any]:
     """The manifest row of a subject that could not be prepared."""
     return _names(scan) | {"status": "failed", "reason": reason, "warning": "", "folder": ""}
 
 
-def _names(scan: Mapping[str, str]) -> dict[str, object]:
+def _names(scan: Mapping[str, str]) -> dict[str, Any]:
     return {name: scan[name] for name in ("cohort", "subject", "scanner")}
 
 
@@ -112,7 +113,7 @@ def _is_there(path: Path) -> bool:
         return True
 
 
-def identity(asked: Mapping[str, object], *, code: str) -> str:
+def identity(asked: Mapping[str, Any], *, code: str) -> str:
     """Hash of all that a prepared brain depends on."""
     parts = [asked[name] for name in ASKED]
     return sha256(json.dumps([code, *parts], sort_keys=True).encode()).hexdigest()
@@ -147,7 +148,7 @@ def _read_listed(scan: Mapping[str, str]) -> Volume:
     return volume
 
 
-def write_brain(folder: Path, brain: PreparedBrain, *, asked: Mapping[str, object], code: str) -> dict:
+def write_brain(folder: Path, brain: PreparedBrain, *, asked: Mapping[str, Any], code: str) -> dict:
     """Write a prepared brain as NIfTI files and a record, all at once or not at all; return the record.
 
     Args:
@@ -189,7 +190,7 @@ def read_finished(folder: Path, *, made_from: str) -> dict | None:
     return record if record and record.get("made_from") == made_from else None
 
 
-def read_kept(folder: Path, *, asked: Mapping[str, object], code: str) -> dict | None:
+def read_kept(folder: Path, *, asked: Mapping[str, Any], code: str) -> dict | None:
     """The record of a brain whose scans are gone, if it was made from what the list says of them.
 
     A finished study needs its raw data no more, whatever has changed in the code since. Changed settings are

@@ -45,10 +45,10 @@ def verdict_of_paper(claim: Claim) -> PaperVerdict:
     """Judge a claim of the paper by the numbers that it prints in Tables 1 and 2."""
     differences = []
     for part in parts_of(claim, _COHORTS):
-        numbers = [_printed(quantity) for _, quantity in part.terms]
-        if None not in numbers:
-            weights = [weight for weight, _ in part.terms]
-            difference = sum(weight * number for weight, number in zip(weights, numbers, strict=True))
+        terms = [(weight, _printed(quantity)) for weight, quantity in part.terms]
+        weighted = [weight * number for weight, number in terms if number is not None]
+        if len(weighted) == len(terms):
+            difference = sum(weighted)
             differences.append((part, round(difference, 9)))  # two decimals were printed: 0.1 + 0.2 is 0.3
     verdict = verdict_of_points([value for _, value in differences])
     return PaperVerdict(tuple(differences), NOT_PRINTED if verdict == NOT_RUN else verdict)

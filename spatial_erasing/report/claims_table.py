@@ -67,13 +67,13 @@ def printed_claims(
 
 def rows_with_paper(claims: Sequence[Row]) -> list[dict[str, object]]:
     """The rows of claims.csv with the paper's own verdict behind, differences in percent points."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for claim, row in zip(CLAIMS, claims, strict=True):
         paper = verdict_of_paper(claim)
         count = len(paper.differences)
         ours = {name: _points(row[name]) for name in ("difference", "lower", "upper")}
-        numbers = (paper.verdict, paper.mean, count, count - len(paper.against))
-        rows.append(dict(row) | ours | dict(zip(PAPER_COLUMNS, numbers, strict=True)))
+        numbers: tuple[object, ...] = (paper.verdict, paper.mean, count, count - len(paper.against))
+        rows.append({**row, **ours, **dict(zip(PAPER_COLUMNS, numbers, strict=True))})
     return rows
 
 
@@ -100,6 +100,7 @@ def _cells(row: Row, paper: PaperVerdict) -> dict[str, str]:
 
 def _part(row: Row, paper: PaperVerdict, paper_cohorts: Mapping[str, str | None]) -> tuple[str, ...]:
     """The cells of one comparison."""
+    printed: dict[tuple[str, str | None, str], float]
     printed = {(part.title, part.cohort, part.metric): value for part, value in paper.differences}
     theirs = printed.get((row["comparison"], paper_cohorts.get(row["cohort"]), row["metric"]))
     names = (row["comparison"], row["cohort"], METRIC_TITLES[row["metric"]])
@@ -113,7 +114,7 @@ def _part(row: Row, paper: PaperVerdict, paper_cohorts: Mapping[str, str | None]
 def _difference(row: Row) -> str:
     """A difference and its interval in percent points: "+2.31 [+0.94, +3.70]"."""
     difference, lower, upper = (_points(row[name]) for name in ("difference", "lower", "upper"))
-    interval = f" [{lower:+.2f}, {upper:+.2f}]" if isfinite(lower) else ", no interval"
+    interval = f" [{lower:+.2f}, {upper:+.2f}]" if isfinite(float(lower)) else ", no interval"
     return f"{difference:+.2f}{interval}"
 
 

@@ -1,8 +1,8 @@
 """Which version of this software writes a result."""
 
 import subprocess
-import tomllib
 
+from spatial_erasing import __version__
 from spatial_erasing.provenance import ROOT
 
 
@@ -12,5 +12,4 @@ def code_version() -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):  # no git, or a copy without its history
-        project = ROOT / "pyproject.toml"
-        return tomllib.loads(project.read_text())["project"]["version"] if project.exists() else "unknown"
+        return __version__

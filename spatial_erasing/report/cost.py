@@ -34,7 +34,7 @@ def read_costs(folder: str | Path) -> list[RuleCost]:
     Args:
         folder: with one TSV file a job, below a folder of the rule's name where a rule has several.
     """
-    measured = defaultdict(list)
+    measured: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     for path in sorted(Path(folder).rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         with path.open(newline="") as stream:
@@ -62,7 +62,7 @@ def cost_markdown(costs: Sequence[RuleCost], devices: Mapping[str, Sequence[str]
     return markdown_table(titles, rows) + "\n"
 
 
-def _numbers(row: dict[str, str]) -> tuple[float, float, float]:
+def _numbers(row: dict[str, str]) -> tuple[float, ...]:
     """Seconds, processor seconds and MB of a job; what was too short to be measured counts as 0."""
     memory = row["max_pss"] if row["max_pss"] != "NA" else row["max_rss"]
     values = (row["s"], row["cpu_time"], memory)

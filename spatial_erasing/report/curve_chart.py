@@ -59,7 +59,7 @@ def _y(value: float, box: Sequence[float]) -> float:
     return bottom - (bottom - top) * value
 
 
-def _points(values: Sequence[float], box: Sequence[float]) -> list[str]:
+def _points(values: Iterable[float], box: Sequence[float]) -> list[str]:
     pairs = zip(PERCENTILES, values, strict=True)
     return [f"{_x(percent, box):.1f},{_y(value, box):.1f}" for percent, value in pairs]
 
@@ -73,7 +73,7 @@ def _middle(band: HealthyBand, box: Sequence[float]) -> str:
     return f'<polyline class="middle" points="{" ".join(_points(band.middle, box))}"/>'
 
 
-def _curve(curve: Sequence[float], box: Sequence[float], *, is_odd: bool) -> str:
+def _curve(curve: Iterable[float], box: Sequence[float], *, is_odd: bool) -> str:
     kind = "curve odd" if is_odd else "curve"
     return f'<polyline class="{kind}" points="{" ".join(_points(curve, box))}"/>'
 

@@ -85,7 +85,7 @@ def vanished_lesions(cohorts: Mapping[str, Sequence[Mapping[str, str]]]) -> list
     Args:
         cohorts: cohort to its rows of `cohort_subjects.csv`.
     """
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for cohort, of_cohort in cohorts.items():
         done = [row for row in of_cohort if row["status"] == "done"]
         empty = sum(float(row["lesion_ml"]) == 0 for row in done)

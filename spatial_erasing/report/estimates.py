@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,7 @@ def draw_estimate(
     panel.plot(*([value] for value in point), **style.point, linestyle="none", zorder=3)
 
 
-def _draw_range(panel: Axes, ends: tuple[float, float], place: float, horizontal: bool, **line) -> None:
+def _draw_range(panel: Axes, ends: tuple[float, float], place: float, horizontal: bool, **line: Any) -> None:
     """A line between two scores at a place."""
     places = (place, place)
     panel.plot(*((ends, places) if horizontal else (places, ends)), **line, zorder=2)

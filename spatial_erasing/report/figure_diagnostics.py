@@ -1,6 +1,7 @@
 """Diagnostics to look at: Dice over thresholds, precision over recall, post-processing, lesions by size."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from spatial_erasing.evaluate.diagnostics import GREEDY
+from spatial_erasing.evaluate.lesion_sizes import SIZES
 from spatial_erasing.models import paper_name
-from spatial_erasing.report.diagnostics import SIZES, WARNING
+from spatial_erasing.report.diagnostics import WARNING
 from spatial_erasing.report.model_style import model_style
 from spatial_erasing.report.style import (
     GRID_COLOUR,
@@ -32,7 +34,7 @@ _TITLES = (
     "Detected lesions, test",
 )
 _DODGE = 0.13  # between models at the same place
-DiceCurves = Mapping[tuple[str, str], Mapping[str, object]]
+DiceCurves = Mapping[tuple[str, str], Mapping[str, Any]]
 RecallCurves = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
 
 
@@ -104,12 +106,12 @@ def _panels(figure: Figure, top_mm: float, row_mm: float) -> list[Axes]:
     return panels
 
 
-def _line(model: str) -> dict[str, object]:
+def _line(model: str) -> dict[str, Any]:
     style = model_style(model)
     return {"color": style.colour, "linestyle": style.dashes, "linewidth": 1.2}
 
 
-def _draw_dice(panel: Axes, records: Mapping[str, Mapping[str, object]]) -> None:
+def _draw_dice(panel: Axes, records: Mapping[str, Mapping[str, Any]]) -> None:
     """The whole curve of every model, with both thresholds."""
     for model, record in records.items():
         curve = record["curve"]

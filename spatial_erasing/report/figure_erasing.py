@@ -77,7 +77,12 @@ def _pairs(erased_volumes: Mapping[str, np.ndarray]) -> list[list[tuple[str, np.
     return [items[start : start + _VOLUMES_PER_ROW] for start in range(0, len(items), _VOLUMES_PER_ROW)]
 
 
-def _box_of_all(scan_volume, erased_volumes, erased_slices, slice_index) -> tuple[slice, ...]:
+def _box_of_all(
+    scan_volume: np.ndarray,
+    erased_volumes: Mapping[str, np.ndarray],
+    erased_slices: Mapping[str, np.ndarray],
+    slice_index: int,
+) -> tuple[slice, ...]:
     """The part of the grid in which anything is shown: the head and all that was filled outside it."""
     content = scan_volume > 0
     for erased in erased_volumes.values():
@@ -87,7 +92,14 @@ def _box_of_all(scan_volume, erased_volumes, erased_slices, slice_index) -> tupl
     return content_box(content)
 
 
-def _draw_slices(figure: Figure, slices: Mapping[str, np.ndarray], size_mm, *, top_mm, width_mm) -> None:
+def _draw_slices(
+    figure: Figure,
+    slices: Mapping[str, np.ndarray],
+    size_mm: tuple[float, float],
+    *,
+    top_mm: float,
+    width_mm: float,
+) -> None:
     """Slices side by side, each below its title."""
     height_mm = width_mm * size_mm[1] / size_mm[0]
     for place, (title, section) in enumerate(slices.items()):

@@ -95,7 +95,9 @@ def _row_of_panels(figure: Figure, *, top_mm: float, height_mm: float) -> list[A
     return [add_panel(figure, left_mm=_column_left_mm(column), top_mm=top_mm, **size) for column in columns]
 
 
-def _draw_row(panels: list[Axes], row: dict[str, np.ndarray], size_mm, norm: Normalize) -> None:
+def _draw_row(
+    panels: list[Axes], row: dict[str, np.ndarray], size_mm: tuple[float, float], norm: Normalize
+) -> None:
     """The five pictures of one subject."""
     scanned, reconstructed, different, heated, truth = panels
     for panel in (scanned, heated, truth):

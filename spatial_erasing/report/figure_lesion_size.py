@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,7 +111,7 @@ def _add_legend(figure: Figure, models: Sequence[str], *, top_mm: float) -> None
     )
 
 
-def _line(model: str) -> dict[str, object]:
+def _line(model: str) -> dict[str, Any]:
     """The look of a model's regression."""
     return model_style(model).line | {"linewidth": 1.6, "markersize": 4.0}
 
@@ -165,7 +166,7 @@ def _set_size_ticks(panel: Axes, low: float, high: float) -> None:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
     ticks = [factor * 10.0**decade for decade in decades for factor in factors]
     if sum(low <= tick <= high for tick in ticks) < 2:
-        ticks = MaxNLocator(4).tick_values(low, high)
+        ticks = list(MaxNLocator(4).tick_values(low, high))
     panel.set_xticks([tick for tick in ticks if low <= tick <= high])
     panel.xaxis.set_major_formatter(FuncFormatter(_plain))
     panel.xaxis.set_minor_formatter(NullFormatter())

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -34,7 +35,7 @@ _NAME_LETTERS = 26
 _LINE_LETTERS = 38
 _FLAG_LINES = 3
 
-Quality = Mapping[str, object]  # a row of `quality_rows`
+Quality = Mapping[str, Any]  # a row of `quality_rows`
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def _paged(drawn: Sequence[Quality], *, sections_mm: float, page_mm: tuple) -> l
     """Put subjects into rows of three and rows onto pages; each page holds at least one row."""
     width_mm = (PAGE_WIDTH_MM + _COLUMN_GAP_MM) / _COLUMNS
     left_mm, bottom_mm = (page_mm[0] - PAGE_WIDTH_MM) / 2, page_mm[1] - _MARGIN_TOP_MM
-    pages, top_mm = [[]], _MARGIN_TOP_MM + _HEADER_MM + STRIP_HEIGHT_MM
+    pages: list[list[_Place]] = [[]]
+    top_mm = _MARGIN_TOP_MM + _HEADER_MM + STRIP_HEIGHT_MM
     for first in range(0, len(drawn), _COLUMNS):
         in_row = range(first, min(first + _COLUMNS, len(drawn)))
         title_mm = _NAME_MM + _LINE_MM * max(len(_flag_lines(drawn[subject])) for subject in in_row)
@@ -145,7 +147,7 @@ def _draw_subject(figure: Figure, subject: Quality, scans: tuple, place: _Place,
     scan, brain, lesion = scans
     name = shortened(str(subject["subject"]), _NAME_LETTERS) + _volumes_note(subject)
     flag = _flag_lines(subject)
-    look = {"color": VERMILION, "weight": "bold"} if flag else {}
+    look: dict[str, Any] = {"color": VERMILION, "weight": "bold"} if flag else {}
     text = {"left_mm": place.left_mm, "fontsize": SMALL_POINTS, "parse_math": False}
     for lines_above, words in enumerate(reversed([name, *flag]), start=1):
         add_text(figure, words, top_mm=place.top_mm - lines_above * _LINE_MM, **text, **look)

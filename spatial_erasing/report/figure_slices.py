@@ -63,7 +63,9 @@ def read_slices(paths: Iterable[str | Path]) -> Slices:
     Raises:
         ValueError: a path does not say whose it is, or runs have different test subjects.
     """
-    fractions, scores, labels = set(), {}, {}
+    fractions: set[float] = set()
+    scores: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    labels: dict[str, np.ndarray] = {}
     for path in map(Path, paths):
         model, fraction_percent, seed, cohort = _run_of(path)
         fractions.add(fraction_percent)
@@ -73,7 +75,7 @@ def read_slices(paths: Iterable[str | Path]) -> Slices:
             _require_same(abnormal, arrays["abnormal"], path)
     if len(fractions) != 1:
         raise ValueError(f"the slices come from {len(fractions)} fractions of the training data. {_EXPECTED}")
-    average_precision = {}
+    average_precision: dict[str, list[float]] = {}
     for (model, seed), of_run in scores.items():
         if set(of_run) != set(labels):
             raise ValueError(
@@ -161,8 +163,8 @@ def _in_rows(models: Iterable[str]) -> list[str]:
 def _estimate(slices: Slices, model: str, intervals: Intervals | None) -> Estimate:
     """In percent."""
     seeds = tuple(100 * value for value in slices.average_precision[model])
-    key = {"model": model, "metric": _METRIC, "fraction_percent": slices.fraction_percent}
-    return Estimate(seeds, find_interval(intervals, **key))
+    percent = slices.fraction_percent
+    return Estimate(seeds, find_interval(intervals, model=model, metric=_METRIC, fraction_percent=percent))
 
 
 def _value_text(estimate: Estimate) -> str:

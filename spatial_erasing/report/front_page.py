@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -82,7 +83,7 @@ def front_page(
     )
 
 
-def _result(rows: pd.DataFrame, cohort: str) -> dict[str, object]:
+def _result(rows: pd.DataFrame, cohort: str) -> dict[str, Any]:
     """The model with the highest AUPRC on a cohort, and the best without a network; none if all are NaN."""
     ranked = rows[rows[_RANKED_BY].notna()]
     baselines = ranked[ranked.index.isin(BASELINE_NAMES)]
@@ -99,7 +100,7 @@ def _result(rows: pd.DataFrame, cohort: str) -> dict[str, object]:
     return result
 
 
-def _rows(table: pd.DataFrame, blocks: list) -> list[dict[str, object]]:
+def _rows(table: pd.DataFrame, blocks: list) -> list[dict[str, Any]]:
     """The rows of Table 1 across all cohorts: our columns alone, and whether a row has the highest AUPRC."""
     ranked = [next(c for c in block.groups["ours"] if c.title == "AUPRC") for block in blocks]
     rows = []

@@ -6,6 +6,7 @@ still has marker, filling and dashes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from spatial_erasing.models import BASELINE_NAMES, ModelSpec, parse_model
 
@@ -19,7 +20,7 @@ FAMILY_TITLES = {
 # contrast that WCAG 2.1 asks of graphics, and apart with every common colour vision.
 _COLOURS = {(2, False): "#3F97D0", (2, True): "#08447A", (3, False): "#DB7A00", (3, True): "#9C2F00"}
 _MARKERS = {"none": "o", "single": "s", "multi": "D", "half": "^"}
-_DASHES = {"none": (0, (1, 1)), "zero": "--", "noise": "-"}
+_DASHES: dict[str, str | tuple] = {"none": (0, (1, 1)), "zero": "--", "noise": "-"}
 _BASELINE_COLOUR = "0.35"
 _BASELINE_MARKERS = dict(zip(BASELINE_NAMES, ("v", "P"), strict=True))
 
@@ -41,18 +42,18 @@ class ModelStyle:
     is_hollow: bool
 
     @property
-    def line(self) -> dict[str, object]:
+    def line(self) -> dict[str, Any]:
         """Keywords of `Axes.plot` for lines with markers; a hollow one is white inside."""
         return {"linestyle": self.dashes} | self.point
 
     @property
-    def point(self) -> dict[str, object]:
+    def point(self) -> dict[str, Any]:
         """Keywords of `Axes.plot` for a marker."""
         face = "white" if self.is_hollow else self.colour
         return {"color": self.colour, "marker": self.marker, "markersize": 4.5, "markerfacecolor": face}
 
     @property
-    def dots(self) -> dict[str, object]:
+    def dots(self) -> dict[str, Any]:
         """Keywords of `Axes.scatter`; a hollow dot shows what lies behind it."""
         face = "none" if self.is_hollow else self.colour
         return {"marker": self.marker, "edgecolors": self.colour, "facecolors": face}

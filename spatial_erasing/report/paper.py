@@ -97,4 +97,4 @@ def paper_result(model: str, paper_cohort: str | None, sequence: str) -> PaperRe
             f"paper_cohort is {paper_cohort!r}, but the paper has only {' and '.join(PAPER_COHORTS)}. "
             "Write one of these, or null for a cohort that is not one of the paper's."
         )
-    return (TABLE_1 | TABLE_2).get((model, paper_cohort, sequence))
+    return None if paper_cohort is None else (TABLE_1 | TABLE_2).get((model, paper_cohort, sequence))

@@ -4,7 +4,8 @@ The patient's right is on the left of axial and coronal sections, anterior on th
 anterior (axial) or superior is up. Volumes have axes left->right, posterior->anterior, inferior->superior.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,9 +34,10 @@ def plane_image(volume: np.ndarray, plane: str, index: int) -> np.ndarray:
     return section_image(np.take(volume, index, axis=cut_axis(plane)))
 
 
-def plane_size_mm(shape: tuple[int, int, int], plane: str, voxel_size_mm: tuple) -> tuple[float, float]:
+def plane_size_mm(shape: tuple[int, ...], plane: str, voxel_size_mm: Sequence[float]) -> tuple[float, float]:
     """Width and height of a section."""
-    return tuple(float(shape[axis] * voxel_size_mm[axis]) for axis in PLANES[plane])
+    across, down = (float(shape[axis] * voxel_size_mm[axis]) for axis in PLANES[plane])
+    return across, down
 
 
 def fullest_index(region: np.ndarray, plane: str) -> int:
@@ -64,7 +66,7 @@ def draw_section(
     size_mm: tuple[float, float],
     *,
     view_mm: tuple[float, float] | None = None,
-    **settings,
+    **settings: Any,
 ) -> AxesImage:
     """Show a section in mm, centred on black.
 

@@ -4,6 +4,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class Contrast:
 
 
 def write_quality_page(
-    rows: Sequence[Mapping[str, object]], path: str | Path, *, cohort: str, rule: FlagRule, contrast: Contrast
+    rows: Sequence[Mapping[str, Any]], path: str | Path, *, cohort: str, rule: FlagRule, contrast: Contrast
 ) -> None:
     """Write the rows of `quality_rows` as one HTML page that needs no network and no script."""
     counts = count_quality(rows)
@@ -102,7 +103,7 @@ def write_quality_page(
 
 def _tiles(counts: Counts) -> str:
     """The numbers to see first; those that ask for a look are coloured."""
-    tiles = [
+    tiles: list[tuple[str, int | str, str]] = [
         ("", counts.done, f"of {counts.subjects} subjects done"),
         ("bad", counts.failed, "failed"),
         ("bad", counts.flagged, "flagged"),
@@ -124,7 +125,7 @@ def _tiles(counts: Counts) -> str:
     )
 
 
-def _rule_in_words(rows: Iterable[Mapping[str, object]], *, rule: FlagRule) -> str:
+def _rule_in_words(rows: Iterable[Mapping[str, Any]], *, rule: FlagRule) -> str:
     """When a brain is flagged, with this cohort's own numbers."""
     spread = brain_spread(float(row["brain_ml"]) for row in rows if row["status"] == "done")
     lowest_ml, highest_ml = rule.outside_ml
@@ -143,7 +144,7 @@ def _rule_in_words(rows: Iterable[Mapping[str, object]], *, rule: FlagRule) -> s
     return f"<p>{words} Flagged is not excluded: the study uses every subject that is done.</p>"
 
 
-def _charts(rows: Sequence[Mapping[str, object]], *, rule: FlagRule, contrast: Contrast) -> list[str]:
+def _charts(rows: Sequence[Mapping[str, Any]], *, rule: FlagRule, contrast: Contrast) -> list[str]:
     """The quantile curves of each sequence against the healthy band, and how to read them."""
     sequences = dict.fromkeys(name for curves in contrast.curves.values() for name in curves)
     if not sequences:
@@ -167,7 +168,7 @@ def _charts(rows: Sequence[Mapping[str, object]], *, rule: FlagRule, contrast: C
     return parts
 
 
-def _suspects(rows: Sequence[Mapping[str, object]]) -> list[str]:
+def _suspects(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Whom to look at and why, and the lines that leave them out."""
     suspects = [row for row in rows if state_of(row) != "done"]
     if not suspects:
@@ -185,14 +186,14 @@ def _suspects(rows: Sequence[Mapping[str, object]]) -> list[str]:
     return parts
 
 
-def state_of(row: Mapping[str, object]) -> str:
+def state_of(row: Mapping[str, Any]) -> str:
     """The most serious thing to say of a subject: failed, flagged, warning or done."""
     if row["status"] != "done":
         return "failed"
     return "flagged" if row["flag"] else "warning" if row["warning"] else "done"
 
 
-def _finding(row: Mapping[str, object]) -> list[str]:
+def _finding(row: Mapping[str, Any]) -> list[str]:
     """A subject, its state and all that is to be said of it."""
     said = [str(row[name]) for name in ("reason", "flag", "warning") if row[name]]
     return [
@@ -203,7 +204,7 @@ def _finding(row: Mapping[str, object]) -> list[str]:
 
 
 def _cells(
-    row: Mapping[str, object],
+    row: Mapping[str, Any],
     numbers: Mapping[str, tuple[str, int | None]],
     *,
     rule: FlagRule,
@@ -220,7 +221,7 @@ def _cells(
     return [*words, *cells, _cell(row["intensity_maps"], "text")]
 
 
-def _printed(value: object, decimals: int | None) -> str:
+def _printed(value: Any, decimals: int | None) -> str:
     """A number as read or as measured, rounded; what is missing stays empty."""
     if value == "" or decimals is None:
         return str(value)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -51,11 +52,15 @@ _STYLE = {
 _NO_DATE = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
 
 
-def in_house_style(draw: Callable) -> Callable:
+Arguments = ParamSpec("Arguments")
+Drawn = TypeVar("Drawn")
+
+
+def in_house_style(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
     """Run a function with matplotlib's defaults and our settings, and leave the caller's settings alone."""
 
     @wraps(draw)
-    def draw_in_house_style(*args, **kwargs):
+    def draw_in_house_style(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
         with matplotlib.style.context(["default", _STYLE]):
             return draw(*args, **kwargs)
 
@@ -68,7 +73,7 @@ def new_figure(width_mm: float, height_mm: float) -> Figure:
 
 
 def add_panel(
-    figure: Figure, *, left_mm: float, top_mm: float, width_mm: float, height_mm: float, **settings
+    figure: Figure, *, left_mm: float, top_mm: float, width_mm: float, height_mm: float, **settings: Any
 ) -> Axes:
     """Axes at a place measured from the top left corner of the figure."""
     figure_width_mm, figure_height_mm = figure.get_size_inches() * MM_PER_INCH
@@ -81,7 +86,7 @@ def add_panel(
     return figure.add_axes(box, **settings)
 
 
-def add_text(figure: Figure, text: str, *, left_mm: float, top_mm: float, **settings) -> Text:
+def add_text(figure: Figure, text: str, *, left_mm: float, top_mm: float, **settings: Any) -> Text:
     """Text whose top left corner (unless `settings` align it otherwise) lies there."""
     figure_width_mm, figure_height_mm = figure.get_size_inches() * MM_PER_INCH
     settings = {"ha": "left", "va": "top"} | settings

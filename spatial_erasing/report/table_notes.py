@@ -11,7 +11,7 @@ def table_caption(
     table: pd.DataFrame,
     *,
     title: str,
-    grid: tuple[int, int, int],
+    grid: tuple[int, ...],
     split: str = "test",
     threshold_source: str = VALIDATION_THRESHOLD,
 ) -> str:

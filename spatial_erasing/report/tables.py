@@ -138,7 +138,7 @@ def _require_same_test(numbers: pd.DataFrame, cohort: str) -> None:
             )
 
 
-def _row(by_seed: pd.DataFrame) -> dict[str, float]:
+def _row(by_seed: pd.DataFrame) -> dict[str, float | str]:
     """Our numbers of one model on one data set: means over seeds, in percent where the name says so."""
     row = {}
     for metric, quantity in MEASURES.items():

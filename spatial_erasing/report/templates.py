@@ -1,10 +1,10 @@
 """The pages of the report before anything is filled in."""
 
+from pathlib import Path
+
 from jinja2 import Environment
 
-from spatial_erasing.provenance import ROOT
-
-TEMPLATES = ROOT / "workflow/report"
+TEMPLATES = Path(__file__).parent / "pages"
 
 
 def read_template(name: str) -> str:

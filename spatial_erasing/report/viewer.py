@@ -8,6 +8,7 @@ import gzip
 import re
 from collections.abc import Sequence
 from importlib.metadata import distribution
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -58,7 +59,7 @@ def niivue_module() -> str:
         RuntimeError: the installed ipyniivue is built in another way.
     """
     package = distribution("ipyniivue")
-    bundle = package.locate_file("ipyniivue/static/widget.js").read_text(encoding="utf-8")
+    bundle = Path(str(package.locate_file("ipyniivue/static/widget.js"))).read_text(encoding="utf-8")
     names = set(_INSTANCE.findall(bundle))
     if len(names) != 1:
         raise RuntimeError(

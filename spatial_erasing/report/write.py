@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,10 +14,10 @@ from spatial_erasing.report.table_writers import write_csv, write_latex, write_m
 
 def write_table(
     table: pd.DataFrame,
-    files: object,
+    files: Any,
     *,
     title: str,
-    grid: tuple[int, int, int],
+    grid: tuple[int, ...],
     borrowed: Mapping[str, str],
 ) -> None:
     """Write a table as CSV, Markdown, HTML and LaTeX with its caption and notes.

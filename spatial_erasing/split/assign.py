@@ -48,13 +48,13 @@ def split_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dic
         if sum(sizes.values()) != subjects:
             total = max(sum(sizes.values()), 1)
             line = ", ".join(f"{split}: {size / total:.4g}" for split, size in sizes.items())
-            counts = " + ".join(f"{split} {size}" for split, size in sizes.items())
+            found = " + ".join(f"{split} {size}" for split, size in sizes.items())
             raise ValueError(
-                f"{group} has {subjects} subjects, config.yaml splits it as {counts} = "
+                f"{group} has {subjects} subjects, config.yaml splits it as {found} = "
                 f"{sum(sizes.values())}. For these subjects in the same proportion write\n"
                 f"    {group}: {{{line}}}\nunder split.sizes."
             )
-        return dict(sizes)
+        return {split: int(size) for split, size in sizes.items()}
     require_fractions(sizes, group=group)
     *first, last = sizes
     counts = {split: round(sizes[split] * subjects) for split in first}

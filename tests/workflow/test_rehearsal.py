@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 
 from spatial_erasing.cohorts import read_rows
@@ -18,6 +19,12 @@ STRAIGHT = {
         "standardise": {"t1": "range", "t1ce": "range"},
     },
 }
+
+
+@pytest.fixture(autouse=True)
+def _library_of_this_checkout(monkeypatch):
+    """For benchmarks, which otherwise run with the library that is installed."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 def test_a_piece_has_the_numbers_of_the_rules_byte_by_byte(study, tmp_path):

@@ -164,7 +164,7 @@ def test_a_second_run_has_nothing_to_do(slurm, finished):
 
 def test_a_training_over_its_time_comes_back_and_goes_on_where_it_was(slurm, study, tmp_path):
     copied = study.copy(tmp_path)
-    replace(copied.workflow / "workflow/rules/train.smk", "growing(training_minutes)", "growing(1)")
+    replace(copied.workflow / "workflow/rules/train.smk", "growing(needs.training_minutes)", "growing(1)")
     # so that a minute is too short, and two are enough for what is left
     replace(
         copied.workflow / "spatial_erasing/train/checkpoint.py",

@@ -1,88 +1,48 @@
-"""What all rules share: the checked config, the list of runs, and fingerprints of the code."""
+"""What all rules share: the checked config, the plan of the study, and fingerprints of the code."""
 
-import functools
 import sys
 from pathlib import Path
 
-import snakemake.jobs
 import yaml
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(workflow.basedir))
-
-from spatial_erasing import (
-    models,
-    packages,
-    parallel,
-    paths,
-    preflight,
-    provenance,
-    resources,
-    run_lock,
-    study,
-)
-from spatial_erasing.ingest.source import download_of, source_signature
-from spatial_erasing.ingest.user_exclusion import read_exclusions
-from spatial_erasing.preprocess import settings as preparation
+from spatial_erasing import packages, parallel, paths, preflight, run_lock, study
+from spatial_erasing.models import BASELINE_NAMES, parse_model
+from spatial_erasing.needs import Needs, growing
+from spatial_erasing.plan import Plan
+from spatial_erasing.provenance import ROOT, rule_fingerprint
 
 paths.anchor_data_folder()
 parallel.name_snakemake()
+parallel.lead_jobs_to_library()
 
-SCHEMA = Path(workflow.basedir, "workflow/schemas/config.schema.yaml")
 
-
-@functools.cache
-def excluded_subjects():
-    """Cohort to the subjects that the user leaves out of it, with the reason of each."""
-    table = config["ingest"]["exclude"]
-    if table is None:
-        return {}
-    table = paths.expand_path(table, base=Path.cwd())
-    return read_exclusions(table, cohorts=list(config["ingest"]["cohorts"]))
+def warn(message):
+    """Print a warning where a user reads it."""
+    if IS_MAIN:
+        print(message, file=sys.stderr)
 
 
 try:
-    study.check_schema(config, yaml.safe_load(SCHEMA.read_text()))
+    schema = (ROOT / "workflow/schemas/config.schema.yaml").read_text()
+    study.check_schema(config, yaml.safe_load(schema))
     study.check_study(config)
+    plan = Plan(config, root=Path.cwd(), warn=warn)
     # jobs of a cluster may not see the raw data, and the linter needs none
-    if workflow.is_main_process and "--lint" not in sys.argv:
+    if IS_MAIN and "--lint" not in sys.argv:
         run_lock.require_writable(Path.cwd())
         study.check_paths(config, root=Path.cwd())
-        # an environment of a job brings its own packages
-        if not workflow.deployment_settings.deployment_method:
+        if not has_environments():
             packages.require_packages(config, root=Path.cwd())
-        excluded_subjects()
+        plan.excluded  # read now, so that a wrong table is refused before the first job
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
-# A limit in a profile is lost with `--resources gpu=1`, and then all jobs that fit the cores start at once. Jobs
-# that a cluster starts elsewhere (its executors have `nodes`) are not bound by the memory of this machine.
-if (
-    workflow.is_main_process
-    and workflow.resource_settings.nodes is None
-    and not {"mem", "mem_mb", "mem_mib"} & set(workflow.global_resources)
-    and (limit_mb := parallel.memory_limit_mb())
-):
-    workflow.register_resource("mem_mb", limit_mb)
+if IS_MAIN:
+    limit_memory()
 
-# When a script was last written says nothing: a fresh clone, `git checkout` and `cp -r` set it anew. `code_fingerprint`
-# says what has changed. The profiles have `rerun-triggers` for it; this holds for commands that read no profile, and
-# Snakemake has no directive for it.
-snakemake.jobs.get_script_mtime = lambda script: 0.0
-
-POST_PROCESSING = {
-    key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")
-}
-PREPARATION = {
-    name: config["preprocess"][name]
-    for name in preparation.BrainSettings.__dataclass_fields__
-}
-HEALTHY = config["study"]["healthy_cohorts"]
-LESION = config["study"]["lesion_cohorts"]
-COHORTS = [*HEALTHY, *LESION]
-RUNS = study.list_runs(config["study"])
-# On the CPU several trainings may share the machine; on a GPU each has a device of its own.
-GPUS = 0 if config["train"]["device"] == "cpu" else 1
+needs = Needs(plan)
+HEALTHY, LESION, COHORTS = plan.healthy, plan.lesion, plan.cohorts
 
 
 wildcard_constraints:
@@ -97,358 +57,71 @@ wildcard_constraints:
     subject=r"[^/]+",
 
 
-@functools.cache
-def fingerprint_of(script, *templates):
-    """Changes when the logic that a rule's script reaches changes; Snakemake sees only the script itself."""
-    return provenance.code_fingerprint(
-        Path(workflow.basedir, "workflow/scripts", f"{script}.py"),
-        *(Path(workflow.basedir, "workflow/report", name) for name in templates),
-    )
-
-
-def code_fingerprint(script, *templates):
+def code_fingerprint(script, *texts):
     """The fingerprint of a script's code, not found before a job needs it: no job reads the code of all others."""
-    return lambda wildcards: fingerprint_of(script, *templates)
+    return lambda wildcards: rule_fingerprint(script, *texts)
 
 
-# Texts of the report beside its figures and tables.
-CAPTIONS = sorted(
-    path.name for path in Path(workflow.basedir, "workflow/report").glob("*.rst")
-)
+def named(rule, *texts):
+    """What finds the script of a rule, and runs it again when its code or one of these texts changes."""
+    return {"rule": rule, "code": code_fingerprint(rule, *texts)}
 
 
-def growing(amount):
-    """Memory or minutes of a rule: as much again for each attempt, where a profile has retries."""
-    return lambda wildcards, threads, attempt: attempt * (
-        amount(wildcards, threads) if callable(amount) else amount
-    )
+def page(path, category, caption=None, **labels):
+    """A file of this stage that report.html shows, with the caption of its name."""
+    caption = f"../report/{caption or Path(path).stem}.rst"
+    path = f"results/report/{path}"
+    return report(path, caption=caption, category=category, labels=labels)
 
 
-def expected_subjects(cohorts):
-    """At most how many subjects these cohorts have."""
-    groups = {"healthy" if cohort in HEALTHY else cohort for cohort in cohorts}
-    return resources.expected_subjects(
-        [config["split"]["sizes"][group] for group in groups],
-        batches=sum(len(batches_of(cohort)) for cohort in cohorts),
-    )
+def table(name, category="Tables", **labels):
+    """A table for report.html, for people and for spreadsheets."""
+    html = page(f"tables/{name}.html", category, **labels)
+    path = f"results/report/tables/{name}"
+    return {"csv": f"{path}.csv", "md": f"{path}.md", "html": html}
 
 
-def arrays_mb(*cohorts):
-    """Memory of a job that reads the volumes of its cohort, and of these."""
-    return lambda wildcards, threads: resources.arrays_mb(
-        expected_subjects({*cohorts, *wildcards.get("cohort", "").split()}),
-        config["preprocess"]["grid_voxels"],
-    )
+def figure(name, category="Figures", **labels):
+    """A figure for report.html and for papers."""
+    png = page(f"figures/{name}.png", category, **labels)
+    return {"png": png, "pdf": f"results/report/figures/{name}.pdf"}
 
 
-def stacking_mb(wildcards, threads):
-    """Memory of a cohort that becomes one file."""
-    return resources.stacking_mb(
-        expected_subjects([wildcards.cohort]),
-        config["preprocess"]["grid_voxels"],
-        threads=threads,
-    )
-
-
-def synthesis_mb(wildcards, threads):
-    """Memory of a cohort that is made as one file."""
-    subjects = config["phantom"]["cohorts"][wildcards.cohort]["subjects"]
-    grid_voxels = config["preprocess"]["grid_voxels"]
-    return resources.arrays_mb(subjects, grid_voxels) + 600 * threads
-
-
-def preparation_mb(wildcards, threads):
-    """Memory of the workers that prepare a batch of subjects."""
-    method = config["ingest"]["cohorts"][wildcards.cohort]["skull_strip"]
-    worker_mb = preparation.NETWORKS.get(method, preparation.MEMORY_MB_PER_WORKER)
-    return resources.preparation_mb(worker_mb=worker_mb, threads=threads)
-
-
-def preparation_minutes(wildcards, threads):
-    """Minutes of a batch of subjects."""
-    source = config["ingest"]["cohorts"][wildcards.cohort]
-    subjects = expected_subjects([wildcards.cohort]) / source["batches"]
-    steps = [
-        config["preprocess"][step] for step in ("register", "bias_field", "denoise")
-    ]
-    return resources.preparation_minutes(
-        subjects * len(source["sequences"]),
-        [source["skull_strip"], *steps],
-        threads=threads,
-    )
-
-
-def network_of(wildcards):
-    """What the needs of a job with a network depend on."""
-    return {
-        "grid_voxels": config["preprocess"]["grid_voxels"],
-        "dims": models.parse_model(wildcards.model).spatial_dims,
-        "maps": config["train"]["network"]["feature_maps"][0],
-        "on_gpu": GPUS > 0,
-    }
-
-
-def training_mb(wildcards, threads):
-    """Memory of a training on the host."""
-    batch_size = config["train"]["optimisation"]["batch_size"]
-    return resources.training_mb(
-        expected_subjects(HEALTHY), batch_size=batch_size, **network_of(wildcards)
-    )
-
-
-def training_minutes(wildcards, threads):
-    """Minutes of a training."""
-    network, optimisation = network_of(wildcards), config["train"]["optimisation"]
-    return resources.training_minutes(
-        batch_size=optimisation["batch_size"],
-        steps=optimisation["maximum_steps"]["{}d".format(network["dims"])],
-        **network,
-    )
-
-
-def samples_at_a_time(wildcards):
-    """What a network reconstructs at once: axial slices in 2-D, always one volume in 3-D."""
-    dims = network_of(wildcards)["dims"]
-    return config["score"]["batch_size"] if dims == 2 else 1
-
-
-def reconstruction_mb(wildcards, threads):
-    """Memory of a network that reconstructs."""
-    return resources.training_mb(
-        expected_subjects([wildcards.cohort]),
-        batch_size=samples_at_a_time(wildcards),
-        **network_of(wildcards),
-    )
-
-
-def batches_of(cohort):
-    """Names of a cohort's preprocessing jobs; a subject's job follows from its name alone."""
-    return [
-        f"{batch:03d}"
-        for batch in range(config["ingest"]["cohorts"][cohort]["batches"])
-    ]
+def source_of(wildcards):
+    """How each scan of a cohort is found in its data set."""
+    return plan.sources[wildcards.cohort]
 
 
 def needed_to_list(wildcards):
     """What is synthetic or downloaded must be there before it is listed; a table of scans is itself an input."""
-    source = config["ingest"]["cohorts"][wildcards.cohort]
-    if source["path"].startswith("results/phantom/"):
-        return "results/phantom/{}.csv".format(source["path"].split("/")[2])
-    if archive := download_of(source["path"]):
-        # a checksum written down afterwards must not train anything again; another address does: see source_of
-        return ancient(f"results/ingest/downloads/{archive}.json")
-    if source["reader"] == "table":
-        table = paths.expand_path(source["path"], base=Path.cwd())
-        # relative where it can be: a run that is moved with its table has the same input as before
-        return str(
-            table.relative_to(Path.cwd()) if table.is_relative_to(Path.cwd()) else table
-        )
-    return []
+    # a checksum written down afterwards must not train anything again; another address does: see Plan.signature
+    if download := plan.download_of_cohort(wildcards.cohort):
+        return ancient(download)
+    return plan.made_before_listed(wildcards.cohort)
 
 
-def source_of(wildcards):
-    """Changes when a data file of a cohort comes, goes or changes its size."""
-    archive = download_of(config["ingest"]["cohorts"][wildcards.cohort]["path"])
-    return (
-        config["ingest"]["downloads"][archive]["url"]
-        if archive
-        else signature_of(wildcards.cohort)
-    )
-
-
-@functools.cache
-def signature_of(cohort):
-    """A hash of names and sizes; a file that only its time tells apart is a warning."""
-    source = config["ingest"]["cohorts"][cohort]
-    signature, warning = source_signature(
-        source["reader"],
-        source["path"],
-        sequences=source["sequences"],
-        listed=Path(f"results/ingest/{cohort}.csv"),
-    )
-    if warning and workflow.is_main_process:
-        print(warning, file=sys.stderr)
-    return signature
-
-
-def planted_source():
+def planted_source(wildcards):
     """The table of healthy real scans of which some receive a lesion."""
-    if config["phantom"]["planted"] is None:
-        raise WorkflowError(
-            "a cohort of this study lies in results/phantom/planted/, but phantom.planted is null. "
-            "Say what to plant, as config/real.yaml does."
-        )
-    return str(
-        paths.expand_path(config["phantom"]["planted"]["source"], base=Path.cwd())
-    )
+    try:
+        return plan.planted_source()
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
 
 
-def cohorts_of(wildcards):
-    """The cohorts that are split together: all healthy ones, or a lesion cohort by itself."""
-    return HEALTHY if wildcards.group == "healthy" else [wildcards.group]
-
-
-def threshold_source(cohort):
-    """The cohort whose validation split finds a cohort's threshold: itself, unless the config names another."""
-    return config["threshold"]["from_cohort"].get(cohort, cohort)
-
-
-def threshold_of(folder, cohort):
-    """The threshold that a run uses on T1 scans of a cohort."""
-    return f"results/threshold/{folder}/{threshold_source(cohort)}-t1.json"
-
-
-def evaluations(file):
-    """This file of every run on every data set."""
-    return [
-        f"results/evaluate/{run.folder}/{dataset}/{file}"
-        for run in RUNS
-        for dataset in study.list_datasets(
-            run, study=config["study"], cohorts=config["ingest"]["cohorts"]
-        )
-    ]
-
-
-def diagnosed_runs():
-    """The runs that diagnostics are about: study.models and a baseline, all data, the first seed."""
-    seed = config["study"]["seeds"][0]
-    names = (*config["study"]["models"], models.BASELINE_NAMES[0])
-    return [study.Run(model, 100, seed) for model in names]
-
-
-def diagnosed_on_t1():
-    """Folder of each of these runs with each lesion cohort."""
-    return [(run.folder, cohort) for run in diagnosed_runs() for cohort in LESION]
-
-
-def diagnosed(file):
-    """This file of all these runs."""
-    return [
-        f"results/evaluate/{run.folder}/{dataset}/{file}"
-        for run in diagnosed_runs()
-        for dataset in study.list_datasets(
-            run, study=config["study"], cohorts=config["ingest"]["cohorts"]
-        )
-    ]
-
-
-def thresholds_of_run(wildcards):
-    """The threshold of every data set of a run that has validation subjects of its own."""
-    run = study.Run(wildcards.model, int(wildcards.percent), int(wildcards.seed))
-    borrowed = config["threshold"]["from_cohort"]
-    return [
-        f"results/threshold/{run.folder}/{dataset}.json"
-        for dataset in study.list_datasets(
-            run, study=config["study"], cohorts=config["ingest"]["cohorts"]
-        )
-        if dataset.rpartition("-")[0] not in borrowed
-    ]
-
-
-def trained_runs(file):
-    """This file of every network trained on all healthy subjects with the first seed, in the order of Table 1."""
-    seed = config["study"]["seeds"][0]
-    trained = [
-        run
-        for run in RUNS
-        if run.fraction_percent == 100
-        and run.seed == seed
-        and run.model in models.MODEL_NAMES
-    ]
-    trained.sort(key=lambda run: models.MODEL_NAMES.index(run.model))
-    return [f"results/train/{run.folder}/{file}" for run in trained]
-
-
-def example_run():
-    """Folder of the run whose test subjects Figure 7 shows."""
-    return study.Run(
-        config["study"]["example_model"], 100, config["study"]["seeds"][0]
-    ).folder
-
-
-def table_2():
-    """Table 2 compares T1 with T1ce, where a lesion cohort has both."""
-    has_contrast = any(
-        "t1ce" in config["ingest"]["cohorts"][cohort]["sequences"] for cohort in LESION
-    )
-    return ["results/report/tables/table_2.md"] if has_contrast else []
-
-
-def figure_5():
-    """Figure 5 compares shares of the training data, where the study trains on several."""
-    has_shares = len(config["study"]["fractions_percent"]) > 1
-    return ["results/report/figures/figure_5.png"] if has_shares else []
-
-
-def brains_that_set_the_grid(wildcards):
-    """With padded_grid_voxels: auto, the largest brain of any cohort sets the grid of all."""
-    if config["preprocess"]["padded_grid_voxels"] != "auto":
-        return []
-    return [
-        f"results/preprocess/{cohort}/batch-{batch}.csv"
-        for cohort in COHORTS
-        for batch in batches_of(cohort)
-    ]
-
-
-def ways_to_standardise(cohort):
-    """How each sequence of a cohort is standardised."""
-    return {
-        sequence: config["preprocess"]["standardise"][sequence]
-        for sequence in config["ingest"]["cohorts"][cohort]["sequences"]
-    }
-
-
-def learned_landmarks(wildcards):
-    """The learned standard scale, where a sequence of the cohort needs it."""
-    is_learned = "landmarks" in ways_to_standardise(wildcards.cohort).values()
-    return ["results/preprocess/landmarks.json"] if is_learned else []
-
-
-def targets_of_standard(wildcards):
-    """Where the config brings each sequence of the cohort; the targets of other ways must rerun nothing."""
-    return {
-        sequence: config["preprocess"]["standard"][way][sequence]
-        for sequence, way in ways_to_standardise(wildcards.cohort).items()
-        if way not in ("range", "landmarks")
-    }
-
-
-def sequences_of_study():
-    """Every sequence of any cohort of the study."""
-    return sorted(
-        {
-            sequence
-            for cohort in COHORTS
-            for sequence in config["ingest"]["cohorts"][cohort]["sequences"]
-        }
-    )
-
-
-def sequences_of_all(cohorts):
-    """The sequences that each of these cohorts has, T1 first."""
-    return sorted(
-        set.intersection(
-            *(
-                set(config["ingest"]["cohorts"][cohort]["sequences"])
-                for cohort in cohorts
-            )
-        )
-    )
+def run_of(wildcards):
+    """The run that a job belongs to."""
+    return study.Run(wildcards.model, int(wildcards.percent), int(wildcards.seed))
 
 
 def begin_run():
     """Keep other runs out of this folder, and refuse jobs that would destroy what they cannot make again."""
-    planned = {}
-    for job in workflow.dag.needrun_jobs():
-        planned.setdefault(job.rule.name, []).append(dict(job.wildcards.items()))
     try:
         run_lock.hold_folder(Path.cwd())
         preflight.require_material(
-            planned,
-            sources=config["ingest"]["cohorts"],
-            settings=PREPARATION,
-            exclude=excluded_subjects(),
+            planned_jobs(),
+            sources=plan.sources,
+            settings=plan.preparation,
+            exclude=plan.excluded,
             healthy=HEALTHY,
             root=Path.cwd(),
         )
@@ -458,45 +131,10 @@ def begin_run():
 
 def closing_words():
     """What to open when a run has ended well."""
-    targets = set(workflow.dag_settings.targets)
-    if targets and not targets & {"all", "report.html"}:
+    targets = targets_of_command()
+    if targets and not targets & {"all", "study", "report.html"}:
         return "Done."
     return (
         f"Done. Open {Path.cwd()}/report.html, or read Table 1 in "
         "results/report/tables/table_1.md there."
     )
-
-
-# What results/evaluate/ is enough for: tables_and_figures.smk makes it from that folder alone.
-TABLES_AND_FIGURES = [
-    "results/report/tables/table_1.md",
-    "results/report/tables/claims.md",
-    "results/report/figures/figure_2.png",
-    "results/report/figures/figure_3.png",
-    "results/report/figures/figure_4.png",
-    *figure_5(),
-    "results/report/figures/figure_6.png",
-    "results/report/figures/figure_7.png",
-    "results/report/figures/history.png",
-    *(
-        "results/report/figures/curves/{}.png".format(path.split("/")[2])
-        for path in trained_runs("history.csv")
-    ),
-    "results/report/tables/diagnostics.md",
-    "results/report/figures/diagnostics.png",
-    "results/report/front.html",
-    "results/report/viewer.html",
-    *table_2(),
-]
-
-RESULTS = [
-    "results/ingest/scans.csv",
-    "results/split/splits.csv",
-    "results/evaluate/subjects.csv",
-    *TABLES_AND_FIGURES,
-    *(
-        f"results/preprocess/{cohort}/quality.{suffix}"
-        for cohort in COHORTS
-        for suffix in ("html", "pdf")
-    ),
-]

@@ -1,19 +1,12 @@
 """The config files as they are written, before anything is merged: a key that stands twice is an error."""
 
-import sys
-from pathlib import Path
-
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(workflow.basedir))
-
 from spatial_erasing.config_files import check_config_files
+from spatial_erasing.provenance import ROOT
 
-# a job reads the files that its Snakemake has checked
-if workflow.is_main_process:
+if IS_MAIN:
     try:
-        check_config_files(
-            [Path(workflow.basedir, "config.yaml"), *workflow.overwrite_configfiles]
-        )
+        check_config_files([ROOT / "config.yaml", *overlays()])
     except ValueError as error:
         raise WorkflowError(str(error)) from None

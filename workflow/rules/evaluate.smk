@@ -23,7 +23,7 @@ rule evaluate_dataset:
         score="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
         threshold=lambda wildcards: (
             "results/threshold/{model}/fraction-{percent}/seed-{seed}/"
-            + f"{threshold_source(wildcards.cohort)}-{wildcards.sequence}.json"
+            + f"{plan.threshold_source(wildcards.cohort)}-{wildcards.sequence}.json"
         ),
     output:
         metrics="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/metrics.csv",
@@ -37,10 +37,10 @@ rule evaluate_dataset:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=growing(arrays_mb()),
+        mem_mb=growing(needs.arrays_mb()),
         runtime=growing(30),
     params:
-        post_processing=POST_PROCESSING,
+        post_processing=plan.post_processing,
         code=code_fingerprint("evaluate_dataset"),
     script:
         "../scripts/evaluate_dataset.py"
@@ -49,8 +49,8 @@ rule evaluate_dataset:
 rule collect_metrics:
     """Put the numbers of all runs into two tables."""
     input:
-        metrics=evaluations("metrics.csv"),
-        subjects=evaluations("subjects.csv"),
+        metrics=plan.evaluations("metrics.csv"),
+        subjects=plan.evaluations("subjects.csv"),
     output:
         metrics="results/evaluate/metrics.csv",
         subjects="results/evaluate/subjects.csv",
@@ -72,8 +72,8 @@ rule collect_metrics:
 rule resample_metrics:
     """Every number once more on resamples of the test subjects, from counts: intervals without voxels."""
     input:
-        counts=evaluations("counts.npz"),
-        slices=evaluations("slices.npz"),
+        counts=plan.evaluations("counts.npz"),
+        slices=plan.evaluations("slices.npz"),
     output:
         intervals="results/evaluate/intervals.csv",
         resamples="results/evaluate/resamples.npz",
@@ -131,17 +131,17 @@ rule diagnose_dataset:
     """Other thresholds, other post-processing and single lesions of one run: beside the protocol, feeding nothing."""
     input:
         validation=lambda wildcards: [
-            f"results/preprocess/{threshold_source(wildcards.cohort)}/volumes.npz",
-            f"results/split/{threshold_source(wildcards.cohort)}.csv",
+            f"results/preprocess/{plan.threshold_source(wildcards.cohort)}/volumes.npz",
+            f"results/split/{plan.threshold_source(wildcards.cohort)}.csv",
             "results/score/{model}/fraction-{percent}/seed-{seed}/"
-            + f"{threshold_source(wildcards.cohort)}-{wildcards.sequence}/validation.npz",
+            + f"{plan.threshold_source(wildcards.cohort)}-{wildcards.sequence}/validation.npz",
         ],
         test=[
             "results/preprocess/{cohort}/volumes.npz",
             "results/split/{cohort}.csv",
             "results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
         ],
-        thresholds=thresholds_of_run,
+        thresholds=lambda wildcards: plan.thresholds_of_run(run_of(wildcards)),
     output:
         diagnostics="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/diagnostics.csv",
         components="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/components.csv",
@@ -153,11 +153,11 @@ rule diagnose_dataset:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=growing(arrays_mb(*LESION)),
+        mem_mb=growing(needs.arrays_mb(*LESION)),
         runtime=growing(60),
     params:
-        source=lambda wildcards: f"{threshold_source(wildcards.cohort)}-{wildcards.sequence}",
-        protocol=POST_PROCESSING,
+        source=lambda wildcards: f"{plan.threshold_source(wildcards.cohort)}-{wildcards.sequence}",
+        protocol=plan.post_processing,
         variants={
             "median_sizes_voxels": config["evaluate"]["diagnostics"][
                 "median_sizes_voxels"
@@ -184,11 +184,9 @@ rule diagnose_dataset:
 rule collect_diagnostics:
     """Put the diagnostics of all runs into two tables, and the searches of their thresholds into one file."""
     input:
-        diagnostics=diagnosed("diagnostics.csv"),
-        components=diagnosed("components.csv"),
-        thresholds=[
-            threshold_of(folder, cohort) for folder, cohort in diagnosed_on_t1()
-        ],
+        diagnostics=plan.evaluations("diagnostics.csv", plan.diagnosed_runs()),
+        components=plan.evaluations("components.csv", plan.diagnosed_runs()),
+        thresholds=plan.diagnosed_thresholds(),
     output:
         diagnostics="results/evaluate/diagnostics.csv",
         components="results/evaluate/components.csv",
@@ -203,9 +201,7 @@ rule collect_diagnostics:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        model_and_cohort=[
-            (folder.partition("/")[0], cohort) for folder, cohort in diagnosed_on_t1()
-        ],
+        model_and_cohort=plan.diagnosed_models(),
         code=code_fingerprint("collect_diagnostics"),
     script:
         "../scripts/collect_diagnostics.py"
@@ -228,7 +224,7 @@ rule collect_cohorts:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=growing(arrays_mb(*COHORTS)),
+        mem_mb=growing(needs.arrays_mb(*COHORTS)),
         runtime=growing(10),
     params:
         healthy_cohorts=HEALTHY,
@@ -243,15 +239,15 @@ rule collect_examples:
         volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
         scores=expand(
             "results/score/{run}/{cohort}-t1/test.npz",
-            run=example_run(),
+            run=plan.example_run().folder,
             cohort=LESION,
         ),
         subjects=expand(
             "results/evaluate/{run}/{cohort}-t1/subjects.csv",
-            run=example_run(),
+            run=plan.example_run().folder,
             cohort=LESION,
         ),
-        thresholds=[threshold_of(example_run(), cohort) for cohort in LESION],
+        thresholds=[plan.threshold_of(plan.example_run(), cohort) for cohort in LESION],
     output:
         "results/evaluate/examples.npz",
     log:
@@ -261,11 +257,11 @@ rule collect_examples:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=growing(arrays_mb(*LESION)),
+        mem_mb=growing(needs.arrays_mb(*LESION)),
         runtime=growing(10),
     params:
         percentiles=config["report"]["example_percentiles"],
-        post_processing=POST_PROCESSING,
+        post_processing=plan.post_processing,
         code=code_fingerprint("collect_examples"),
     script:
         "../scripts/collect_examples.py"
@@ -274,7 +270,7 @@ rule collect_examples:
 rule collect_histories:
     """Put the learning curves of all models into one table."""
     input:
-        trained_runs("history.csv"),
+        plan.histories(),
     output:
         "results/evaluate/histories.csv",
     log:

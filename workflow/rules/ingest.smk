@@ -15,7 +15,6 @@ rule ingest:
         summary="results/ingest/summary.txt",
     log:
         "results/logs/ingest.log",
-    localrule: True
     conda:
         "../../envs/imaging.yaml"
     resources:
@@ -35,7 +34,6 @@ rule fetch_archive:
         "results/logs/fetch_archive/{archive}.log",
     benchmark:
         "results/benchmarks/fetch_archive/{archive}.tsv"
-    localrule: True
     conda:
         "../../envs/imaging.yaml"
     resources:
@@ -68,16 +66,12 @@ rule list_scans:
         mem_mb=growing(1000),
         runtime=growing(60),
     params:
-        reader=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort]["reader"],
-        path=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort]["path"],
-        sequences=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
-            "sequences"
-        ],
-        skull_strip=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
-            "skull_strip"
-        ],
-        exclude=lambda wildcards: excluded_subjects().get(wildcards.cohort, {}),
-        source=source_of,
+        reader=lambda wildcards: source_of(wildcards)["reader"],
+        path=lambda wildcards: source_of(wildcards)["path"],
+        sequences=lambda wildcards: source_of(wildcards)["sequences"],
+        skull_strip=lambda wildcards: source_of(wildcards)["skull_strip"],
+        exclude=lambda wildcards: plan.excluded.get(wildcards.cohort, {}),
+        source=lambda wildcards: plan.signature(wildcards.cohort),
         code=code_fingerprint("list_scans"),
     script:
         "../scripts/list_scans.py"
@@ -100,7 +94,7 @@ rule collect_scans:
         mem_mb=growing(500),
         runtime=growing(5),
     params:
-        exclude=lambda wildcards: excluded_subjects(),
+        exclude=lambda wildcards: plan.excluded,
         groups={"healthy": HEALTHY, **{cohort: [cohort] for cohort in LESION}},
         sizes=config["split"]["sizes"],
         seed=config["split"]["seed"],

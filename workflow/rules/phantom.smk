@@ -51,13 +51,11 @@ if config["phantom"]["straight_to_grid"]:
             "../../envs/imaging.yaml"
         threads: 16
         resources:
-            mem_mb=growing(synthesis_mb),
+            mem_mb=growing(needs.synthesis_mb),
             runtime=growing(60),
         params:
             cohort=lambda wildcards: config["phantom"]["cohorts"][wildcards.cohort],
-            sequences=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
-                "sequences"
-            ],
+            sequences=lambda wildcards: source_of(wildcards)["sequences"],
             settings={
                 "seed": config["phantom"]["seed"],
                 "scanners": config["phantom"]["scanners"],
@@ -76,7 +74,7 @@ if config["phantom"]["straight_to_grid"]:
 rule plant_lesions:
     """Plant real lesion shapes into a share of healthy real scans; the others stay healthy."""
     input:
-        lambda wildcards: planted_source(),
+        planted_source,
     output:
         truth="results/phantom/planted.csv",
         healthy="results/phantom/planted/healthy.csv",

@@ -31,7 +31,6 @@ rule preprocess:
         "results/logs/preprocess.log",
     benchmark:
         "results/benchmarks/preprocess.tsv"
-    localrule: True
     conda:
         "../../envs/imaging.yaml"
     resources:
@@ -58,11 +57,11 @@ rule prepare_brains:
     threads: 4
     resources:
         gpu=0 if config["preprocess"]["device"] == "cpu" else 1,
-        mem_mb=growing(preparation_mb),
-        runtime=growing(preparation_minutes),
+        mem_mb=growing(needs.preparation_mb),
+        runtime=growing(needs.preparation_minutes),
     params:
-        batches=lambda wildcards: len(batches_of(wildcards.cohort)),
-        settings=PREPARATION,
+        batches=lambda wildcards: len(plan.batches_of(wildcards.cohort)),
+        settings=plan.preparation,
         device=config["preprocess"]["device"],
         code=code_fingerprint("prepare_brains"),
     script:
@@ -73,11 +72,7 @@ rule learn_landmarks:
     """Learn the standard intensity scale on the healthy training subjects, and on nobody else."""
     input:
         splits="results/split/healthy.csv",
-        batches=[
-            f"results/preprocess/{cohort}/batch-{batch}.csv"
-            for cohort in HEALTHY
-            for batch in batches_of(cohort)
-        ],
+        batches=plan.brains_of(HEALTHY),
     output:
         "results/preprocess/landmarks.json",
     log:
@@ -91,8 +86,8 @@ rule learn_landmarks:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        learned_from=sequences_of_all(HEALTHY),
-        sequences=sequences_of_study(),
+        learned_from=plan.common_sequences(HEALTHY),
+        sequences=plan.sequences(),
         percentiles=config["preprocess"]["standard"]["landmarks"]["percentiles"],
         code=code_fingerprint("learn_landmarks"),
     script:
@@ -102,13 +97,9 @@ rule learn_landmarks:
 rule stack_cohort:
     """Standardise, crop, pad and downsample every brain of a cohort into one file of arrays."""
     input:
-        batches=lambda wildcards: expand(
-            "results/preprocess/{cohort}/batch-{batch}.csv",
-            cohort=wildcards.cohort,
-            batch=batches_of(wildcards.cohort),
-        ),
-        study=brains_that_set_the_grid,
-        landmarks=learned_landmarks,
+        batches=lambda wildcards: plan.brains_of([wildcards.cohort]),
+        study=lambda wildcards: plan.brains_that_set_the_grid(),
+        landmarks=lambda wildcards: plan.learned_landmarks(wildcards.cohort),
     output:
         volumes="results/preprocess/{cohort}/volumes.npz",
         manifest="results/preprocess/{cohort}/manifest.csv",
@@ -121,14 +112,12 @@ rule stack_cohort:
         "../../envs/imaging.yaml"
     threads: 8
     resources:
-        mem_mb=growing(stacking_mb),
+        mem_mb=growing(needs.stacking_mb),
         runtime=growing(60),
     params:
-        sequences=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
-            "sequences"
-        ],
-        standardise=lambda wildcards: ways_to_standardise(wildcards.cohort),
-        targets=targets_of_standard,
+        sequences=lambda wildcards: source_of(wildcards)["sequences"],
+        standardise=lambda wildcards: plan.ways_to_standardise(wildcards.cohort),
+        targets=lambda wildcards: plan.targets_of_standard(wildcards.cohort),
         padded_grid_voxels=config["preprocess"]["padded_grid_voxels"],
         grid_voxels=config["preprocess"]["grid_voxels"],
         lesion_downsampling=config["preprocess"]["lesion_downsampling"],
@@ -152,7 +141,7 @@ rule measure_healthy_band:
     conda:
         "../../envs/imaging.yaml"
     resources:
-        mem_mb=growing(arrays_mb(*HEALTHY)),
+        mem_mb=growing(needs.arrays_mb(*HEALTHY)),
         runtime=growing(30),
     params:
         code=code_fingerprint("measure_healthy_band"),
@@ -181,12 +170,10 @@ rule assess_quality:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=growing(arrays_mb()),
+        mem_mb=growing(needs.arrays_mb()),
         runtime=growing(30),
     params:
-        sequences=lambda wildcards: config["ingest"]["cohorts"][wildcards.cohort][
-            "sequences"
-        ],
+        sequences=lambda wildcards: source_of(wildcards)["sequences"],
         flag_outside_ml=config["preprocess"]["flag_outside_ml"],
         flag_beyond_deviations=config["preprocess"]["flag_beyond_deviations"],
         flag_beyond_band=config["preprocess"]["flag_beyond_band"],
@@ -214,7 +201,7 @@ rule plot_quality:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=growing(arrays_mb()),
+        mem_mb=growing(needs.arrays_mb()),
         runtime=growing(30),
     params:
         flag_outside_ml=config["preprocess"]["flag_outside_ml"],

@@ -25,8 +25,8 @@ rule reconstruct_scans:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        gpu=GPUS,
-        mem_mb=growing(reconstruction_mb),
+        gpu=needs.gpus,
+        mem_mb=growing(needs.reconstruction_mb),
         runtime=growing(60),
     params:
         device=config["train"]["device"],
@@ -35,7 +35,9 @@ rule reconstruct_scans:
             "compile": False,
             "deterministic": config["train"]["deterministic"],
         },
-        batch_size=samples_at_a_time,
+        batch_size=lambda wildcards: plan.samples_at_a_time(
+            parse_model(wildcards.model).spatial_dims
+        ),
         code=code_fingerprint("reconstruct_scans"),
     script:
         "../scripts/reconstruct_scans.py"
@@ -60,7 +62,7 @@ rule reconstruct_baseline:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=growing(arrays_mb(*HEALTHY)),
+        mem_mb=growing(needs.arrays_mb(*HEALTHY)),
         runtime=growing(60),
     params:
         code=code_fingerprint("reconstruct_baseline"),
@@ -87,7 +89,7 @@ rule return_to_scan:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        post_processing=POST_PROCESSING,
+        post_processing=plan.post_processing,
         code=code_fingerprint("return_to_scan"),
     script:
         "../scripts/return_to_scan.py"

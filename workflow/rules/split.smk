@@ -10,7 +10,7 @@ rule assign_splits:
     """Assign every subject to a split by a hash of its name, stratified by scanner."""
     input:
         scans=lambda wildcards: expand(
-            "results/ingest/{cohort}.csv", cohort=cohorts_of(wildcards)
+            "results/ingest/{cohort}.csv", cohort=plan.cohorts_of(wildcards.group)
         ),
         # no scan may lie in two cohorts, but one more in another cohort changes nothing here
         all_scans=ancient("results/ingest/scans.csv"),

@@ -20,10 +20,10 @@ rule find_threshold:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=growing(arrays_mb()),
+        mem_mb=growing(needs.arrays_mb()),
         runtime=growing(30),
     params:
-        post_processing=POST_PROCESSING,
+        post_processing=plan.post_processing,
         iterations=config["threshold"]["iterations"],
         lower=config["threshold"]["lower"],
         upper=config["threshold"]["upper"],

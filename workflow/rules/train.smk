@@ -25,10 +25,10 @@ rule train_vae:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        gpu=GPUS,
+        gpu=needs.gpus,
         trainings_per_gpu=config["train"]["trainings_per_gpu"],
-        mem_mb=growing(training_mb),
-        runtime=growing(training_minutes),
+        mem_mb=growing(needs.training_mb),
+        runtime=growing(needs.training_minutes),
     params:
         device=config["train"]["device"],
         network=config["train"]["network"],

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,12 +121,14 @@ def read_landmarks(path: str | Path) -> dict[str, Landmarks]:
     """
     try:
         scales = json.loads(Path(path).read_text(encoding="utf-8"))
-        return {
-            sequence: Landmarks(**{name: tuple(v) if isinstance(v, list) else v for name, v in scale.items()})
-            for sequence, scale in scales.items()
-        }
+        return {sequence: _from_json(scale) for sequence, scale in scales.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise OSError(
             f"{path} does not hold the landmarks that were learned ({error}). Delete it and give the same "
             f"command again."
         ) from error
+
+
+def _from_json(scale: dict[str, Any]) -> Landmarks:
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in scale.items()}
+    return Landmarks(**values)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from spatial_erasing.preprocess.standardise.value_range import keep_range
 from spatial_erasing.preprocess.standardise.white_matter import to_white_matter
 
 # Each finds the map of a scan from the intensities of its brain in [0, 1] and the target of its sequence.
-WAYS: dict[str, Callable[[np.ndarray, object], IntensityMap]] = {
+WAYS: dict[str, Callable[[np.ndarray, Any], IntensityMap]] = {
     "range": keep_range,
     "median": to_median,
     "landmarks": to_landmarks,

@@ -1,0 +1,107 @@
+"""What each job of a study asks for: memory and minutes, from its config and the wildcards of the job."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypedDict
+
+from spatial_erasing import resources
+from spatial_erasing.models import parse_model
+from spatial_erasing.plan import Plan
+from spatial_erasing.preprocess.settings import MEMORY_MB_PER_WORKER, NETWORKS
+
+Amount = Callable[[Any, int], int]
+
+
+class NetworkNeeds(TypedDict):
+    """What the needs of a job with a network depend on."""
+
+    grid_voxels: list[int]
+    dims: int
+    maps: int
+    on_gpu: bool
+
+
+def growing(amount: int | Amount) -> Callable[[Any, int, int], int]:
+    """Memory or minutes of a rule: as much again for each attempt, where a profile has retries."""
+
+    def asked(wildcards: Any, threads: int, attempt: int) -> int:
+        return attempt * (amount(wildcards, threads) if callable(amount) else amount)
+
+    return asked
+
+
+class Needs:
+    """Memory in MB and minutes of the jobs of a study, each from the wildcards and threads of a job."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.config = plan, plan.config
+        # On the CPU several trainings may share the machine; on a GPU each has a device of its own.
+        self.gpus = 0 if self.config["train"]["device"] == "cpu" else 1
+
+    def subjects(self, cohorts: Iterable[str]) -> int:
+        """At most how many subjects these cohorts have."""
+        cohorts = list(cohorts)
+        groups = {"healthy" if cohort in self.plan.healthy else cohort for cohort in cohorts}
+        return resources.expected_subjects(
+            [self.config["split"]["sizes"][group] for group in groups],
+            batches=sum(len(self.plan.batches_of(cohort)) for cohort in cohorts),
+        )
+
+    def arrays_mb(self, *cohorts: str) -> Amount:
+        """Memory of a job that reads the volumes of its cohort, and of these."""
+
+        def asked(wildcards: Any, threads: int) -> int:
+            read = {*cohorts, *wildcards.get("cohort", "").split()}
+            return resources.arrays_mb(self.subjects(read), self.config["preprocess"]["grid_voxels"])
+
+        return asked
+
+    def stacking_mb(self, wildcards: Any, threads: int) -> int:
+        """Memory of a cohort that becomes one file."""
+        grid_voxels = self.config["preprocess"]["grid_voxels"]
+        return resources.stacking_mb(self.subjects([wildcards.cohort]), grid_voxels, threads=threads)
+
+    def synthesis_mb(self, wildcards: Any, threads: int) -> int:
+        """Memory of a cohort that is made as one file."""
+        subjects = self.config["phantom"]["cohorts"][wildcards.cohort]["subjects"]
+        return resources.arrays_mb(subjects, self.config["preprocess"]["grid_voxels"]) + 600 * threads
+
+    def preparation_mb(self, wildcards: Any, threads: int) -> int:
+        """Memory of the workers that prepare a batch of subjects."""
+        method = self.plan.sources[wildcards.cohort]["skull_strip"]
+        worker_mb = NETWORKS.get(method, MEMORY_MB_PER_WORKER)
+        return resources.preparation_mb(worker_mb=worker_mb, threads=threads)
+
+    def preparation_minutes(self, wildcards: Any, threads: int) -> int:
+        """Minutes of a batch of subjects."""
+        source = self.plan.sources[wildcards.cohort]
+        subjects = self.subjects([wildcards.cohort]) / source["batches"]
+        steps = [self.config["preprocess"][step] for step in ("register", "bias_field", "denoise")]
+        return resources.preparation_minutes(
+            subjects * len(source["sequences"]), [source["skull_strip"], *steps], threads=threads
+        )
+
+    def training_mb(self, wildcards: Any, threads: int) -> int:
+        """Memory of a training on the host."""
+        batch_size = self.config["train"]["optimisation"]["batch_size"]
+        subjects = self.subjects(self.plan.healthy)
+        return resources.training_mb(subjects, batch_size=batch_size, **self._network(wildcards))
+
+    def training_minutes(self, wildcards: Any, threads: int) -> int:
+        """Minutes of a training."""
+        network, optimisation = self._network(wildcards), self.config["train"]["optimisation"]
+        steps = optimisation["maximum_steps"]["{}d".format(network["dims"])]
+        return resources.training_minutes(batch_size=optimisation["batch_size"], steps=steps, **network)
+
+    def reconstruction_mb(self, wildcards: Any, threads: int) -> int:
+        """Memory of a network that reconstructs."""
+        network = self._network(wildcards)
+        batch_size = self.plan.samples_at_a_time(network["dims"])
+        return resources.training_mb(self.subjects([wildcards.cohort]), batch_size=batch_size, **network)
+
+    def _network(self, wildcards: Any) -> NetworkNeeds:
+        return {
+            "grid_voxels": self.config["preprocess"]["grid_voxels"],
+            "dims": parse_model(wildcards.model).spatial_dims,
+            "maps": self.config["train"]["network"]["feature_maps"][0],
+            "on_gpu": self.gpus > 0,
+        }

@@ -1,0 +1,273 @@
+"""Which files the jobs of a study make and need, as its config asks: inputs and params of the rules."""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from spatial_erasing.ingest.source import download_of, source_signature
+from spatial_erasing.ingest.user_exclusion import read_exclusions
+from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES
+from spatial_erasing.paths import expand_path
+from spatial_erasing.preprocess.settings import BrainSettings
+from spatial_erasing.study import Run, list_datasets, list_runs
+
+
+class Plan:
+    """A study whose config was checked; all paths that it names lie below the run's directory.
+
+    Args:
+        config: the whole config.
+        root: the run's directory.
+        warn: told of what is doubtful and no error.
+    """
+
+    def __init__(
+        self, config: Mapping[str, Any], *, root: Path, warn: Callable[[str], object] = print
+    ) -> None:
+        self.config, self.root, self.warn = config, root, warn
+        self.signature = functools.cache(self._signature)  # it reads the names of all files
+        self.healthy: list[str] = config["study"]["healthy_cohorts"]
+        self.lesion: list[str] = config["study"]["lesion_cohorts"]
+        self.cohorts = [*self.healthy, *self.lesion]
+        self.sources: Mapping[str, Mapping[str, Any]] = config["ingest"]["cohorts"]
+        self.runs = list_runs(config["study"])
+        self.first_seed: int = config["study"]["seeds"][0]
+        self.post_processing = {
+            name: config["score"][name] for name in ("erosion_iterations", "median_size_voxels")
+        }
+        self.preparation = {name: config["preprocess"][name] for name in BrainSettings.__dataclass_fields__}
+
+    # ingest
+
+    @functools.cached_property
+    def excluded(self) -> Mapping[str, dict[str, str]]:
+        """Cohort to the subjects that the user leaves out of it, with the reason of each.
+
+        Raises:
+            ValueError: the table cannot be used.
+        """
+        table = self.config["ingest"]["exclude"]
+        if table is None:
+            return {}
+        return read_exclusions(expand_path(table, base=self.root), cohorts=list(self.sources))
+
+    def download_of_cohort(self, cohort: str) -> str | None:
+        """The record of the download that a cohort lies in; None for other data."""
+        archive = download_of(self.sources[cohort]["path"])
+        return f"results/ingest/downloads/{archive}.json" if archive else None
+
+    def made_before_listed(self, cohort: str) -> list[str]:
+        """The table of synthetic heads, or of the user's scans, without which a cohort cannot be listed."""
+        source = self.sources[cohort]
+        if source["path"].startswith("results/phantom/"):
+            return ["results/phantom/{}.csv".format(source["path"].split("/")[2])]
+        if source["reader"] != "table":
+            return []
+        table = expand_path(source["path"], base=self.root)
+        # relative where it can be: a run that is moved with its table has the same input as before
+        return [str(table.relative_to(self.root) if table.is_relative_to(self.root) else table)]
+
+    def _signature(self, cohort: str) -> str:
+        """What a cohort's data files are: another text when one comes, goes or changes its size.
+
+        Of a download it is the address. A file of which only the time has changed is a warning.
+        """
+        source = self.sources[cohort]
+        if archive := download_of(source["path"]):
+            return self.config["ingest"]["downloads"][archive]["url"]
+        signature, warning = source_signature(
+            source["reader"],
+            source["path"],
+            sequences=source["sequences"],
+            listed=Path(f"results/ingest/{cohort}.csv"),
+        )
+        if warning:
+            self.warn(warning)
+        return signature
+
+    def planted_source(self) -> str:
+        """The table of healthy real scans of which some receive a lesion.
+
+        Raises:
+            ValueError: the config does not say what to plant.
+        """
+        if self.config["phantom"]["planted"] is None:
+            raise ValueError(
+                "a cohort of this study lies in results/phantom/planted/, but phantom.planted is null. "
+                "Say what to plant, as config/real.yaml does."
+            )
+        return str(expand_path(self.config["phantom"]["planted"]["source"], base=self.root))
+
+    # preprocess and split
+
+    def batches_of(self, cohort: str) -> list[str]:
+        """Names of a cohort's preprocessing jobs; a subject's job follows from its name alone."""
+        return [f"{batch:03d}" for batch in range(self.sources[cohort]["batches"])]
+
+    def brains_of(self, cohorts: Iterable[str]) -> list[str]:
+        """The tables of all batches of these cohorts."""
+        return [
+            f"results/preprocess/{cohort}/batch-{batch}.csv"
+            for cohort in cohorts
+            for batch in self.batches_of(cohort)
+        ]
+
+    def brains_that_set_the_grid(self) -> list[str]:
+        """With padded_grid_voxels: auto, the largest brain of any cohort sets the grid of all."""
+        is_measured = self.config["preprocess"]["padded_grid_voxels"] == "auto"
+        return self.brains_of(self.cohorts) if is_measured else []
+
+    def ways_to_standardise(self, cohort: str) -> dict[str, str]:
+        """How each sequence of a cohort is standardised."""
+        ways = self.config["preprocess"]["standardise"]
+        return {sequence: ways[sequence] for sequence in self.sources[cohort]["sequences"]}
+
+    def learned_landmarks(self, cohort: str) -> list[str]:
+        """The learned standard scale, where a sequence of the cohort needs it."""
+        is_learned = "landmarks" in self.ways_to_standardise(cohort).values()
+        return ["results/preprocess/landmarks.json"] if is_learned else []
+
+    def targets_of_standard(self, cohort: str) -> dict[str, Any]:
+        """The target of each sequence of the cohort; the targets of other ways must rerun nothing."""
+        return {
+            sequence: self.config["preprocess"]["standard"][way][sequence]
+            for sequence, way in self.ways_to_standardise(cohort).items()
+            if way not in ("range", "landmarks")
+        }
+
+    def sequences(self) -> list[str]:
+        """Every sequence of any cohort of the study."""
+        return sorted({sequence for cohort in self.cohorts for sequence in self.sources[cohort]["sequences"]})
+
+    def common_sequences(self, cohorts: Iterable[str]) -> list[str]:
+        """The sequences that each of these cohorts has, T1 first."""
+        return sorted(set.intersection(*(set(self.sources[cohort]["sequences"]) for cohort in cohorts)))
+
+    def cohorts_of(self, group: str) -> list[str]:
+        """The cohorts that are split together: all healthy ones, or a lesion cohort by itself."""
+        return self.healthy if group == "healthy" else [group]
+
+    # score, threshold, evaluate
+
+    def samples_at_a_time(self, dims: int) -> int:
+        """What a network reconstructs at once: axial slices in 2-D, always one volume in 3-D."""
+        return self.config["score"]["batch_size"] if dims == 2 else 1
+
+    def threshold_source(self, cohort: str) -> str:
+        """The cohort whose validation split gives a cohort its threshold: itself, or of `from_cohort`."""
+        return self.config["threshold"]["from_cohort"].get(cohort, cohort)
+
+    def threshold_of(self, run: Run, cohort: str) -> str:
+        """The threshold that a run uses on T1 scans of a cohort."""
+        return f"results/threshold/{run.folder}/{self.threshold_source(cohort)}-t1.json"
+
+    def datasets_of(self, run: Run) -> list[str]:
+        """The "{cohort}-{sequence}" that a run is evaluated on."""
+        return list_datasets(run, study=self.config["study"], cohorts=self.sources)
+
+    def evaluations(self, file: str, runs: Iterable[Run] | None = None) -> list[str]:
+        """This file of every run on every data set, or of these runs."""
+        return [
+            f"results/evaluate/{run.folder}/{dataset}/{file}"
+            for run in (self.runs if runs is None else runs)
+            for dataset in self.datasets_of(run)
+        ]
+
+    def diagnosed_runs(self) -> list[Run]:
+        """The runs that diagnostics are about: study.models and a baseline, all data, the first seed."""
+        return [
+            Run(model, 100, self.first_seed) for model in (*self.config["study"]["models"], BASELINE_NAMES[0])
+        ]
+
+    def diagnosed_models(self) -> list[tuple[str, str]]:
+        """Model of each of these runs with each lesion cohort."""
+        return [(run.model, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
+
+    def diagnosed_on_t1(self, file: str) -> list[str]:
+        """This file of each of these runs on T1 scans of each lesion cohort."""
+        return self._on_t1(self.diagnosed_runs(), file)
+
+    def diagnosed_thresholds(self) -> list[str]:
+        """The threshold of each of these runs on T1 scans of each lesion cohort."""
+        return [self.threshold_of(run, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
+
+    def compared_on_t1(self, file: str) -> list[str]:
+        """This file of study.models and the baselines, all data and every seed, on T1 scans."""
+        models = (*self.config["study"]["models"], *BASELINE_NAMES)
+        runs = [Run(model, 100, seed) for model in models for seed in self.config["study"]["seeds"]]
+        return self._on_t1(runs, file)
+
+    def _on_t1(self, runs: Iterable[Run], file: str) -> list[str]:
+        return [f"results/evaluate/{run.folder}/{cohort}-t1/{file}" for run in runs for cohort in self.lesion]
+
+    def thresholds_of_run(self, run: Run) -> list[str]:
+        """The threshold of every data set of a run that has validation subjects of its own."""
+        borrowed = self.config["threshold"]["from_cohort"]
+        return [
+            f"results/threshold/{run.folder}/{dataset}.json"
+            for dataset in self.datasets_of(run)
+            if dataset.rpartition("-")[0] not in borrowed
+        ]
+
+    def trained_models(self) -> list[str]:
+        """Every network trained on all healthy subjects, in the order of Table 1."""
+        trained = {run.model for run in self.runs if run.fraction_percent == 100}
+        return [model for model in MODEL_NAMES if model in trained]
+
+    def histories(self) -> list[str]:
+        """The learning curves of these models with the first seed."""
+        runs = [Run(model, 100, self.first_seed) for model in self.trained_models()]
+        return [f"results/train/{run.folder}/history.csv" for run in runs]
+
+    def example_run(self) -> Run:
+        """The run whose test subjects Figure 7 shows."""
+        return Run(self.config["study"]["example_model"], 100, self.first_seed)
+
+    # report
+
+    def paper_cohorts(self, *, sequence: str | None = None) -> dict[str, str | None]:
+        """Lesion cohort, of all or of those with a sequence, to the paper's cohort beside it."""
+        return {
+            cohort: self.config["report"]["paper_cohorts"].get(cohort)
+            for cohort in self.lesion
+            if sequence is None or sequence in self.sources[cohort]["sequences"]
+        }
+
+    def table_2(self) -> list[str]:
+        """Table 2 compares T1 with T1ce, where a lesion cohort has both."""
+        return ["results/report/tables/table_2.md"] if self.paper_cohorts(sequence="t1ce") else []
+
+    def figure_5(self) -> list[str]:
+        """Figure 5 compares shares of the training data, where the study trains on several."""
+        has_shares = len(self.config["study"]["fractions_percent"]) > 1
+        return ["results/report/figures/figure_5.png"] if has_shares else []
+
+    def tables_and_figures(self) -> list[str]:
+        """What results/evaluate/ is enough for: tables_and_figures.smk makes it from that folder alone."""
+        figures = "results/report/figures"
+        return [
+            "results/report/tables/table_1.md",
+            "results/report/tables/claims.md",
+            *(f"{figures}/figure_{number}.png" for number in (2, 3, 4)),
+            *self.figure_5(),
+            *(f"{figures}/figure_{number}.png" for number in (6, 7)),
+            f"{figures}/history.png",
+            *(f"{figures}/curves/{model}.png" for model in self.trained_models()),
+            "results/report/tables/diagnostics.md",
+            f"{figures}/diagnostics.png",
+            "results/report/front.html",
+            "results/report/viewer.html",
+            *self.table_2(),
+        ]
+
+    def results(self) -> list[str]:
+        """Every table and figure, with the lists and the quality sheets behind them."""
+        sheets = [f"quality.{suffix}" for suffix in ("html", "pdf")]
+        return [
+            "results/ingest/scans.csv",
+            "results/split/splits.csv",
+            "results/evaluate/subjects.csv",
+            *self.tables_and_figures(),
+            *(f"results/preprocess/{cohort}/{sheet}" for cohort in self.cohorts for sheet in sheets),
+        ]

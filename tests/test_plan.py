@@ -1,0 +1,118 @@
+"""Files of a study from its config: the paper's, and one with a change of one value."""
+
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spatial_erasing.plan import Plan
+from spatial_erasing.study import Run
+
+CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+
+
+def plan_of(folder, change=lambda config: None):
+    config = deepcopy(CONFIG)
+    change(config)
+    return Plan(config, root=folder)
+
+
+def test_the_paper_s_study_has_as_many_files_as_its_tables_and_figures_need(tmp_path):
+    plan = plan_of(tmp_path)
+    # Table 1: 14 models and 2 baselines; Figure 5: 3 more shares of 4 models
+    assert len(plan.runs) == 14 + 2 + 3 * 4
+    # each on T1 of two cohorts, and two models of Table 2 on T1ce of BraTS
+    assert len(plan.evaluations("metrics.csv")) == 2 * len(plan.runs) + 2
+    assert len(plan.histories()) == 14 == len(plan.trained_models())
+    assert len(plan.compared_on_t1("slices.npz")) == (4 + 2) * 2
+    assert len(plan.diagnosed_on_t1("curve.npz")) == (4 + 1) * 2 == len(plan.diagnosed_thresholds())
+
+
+def test_every_evaluated_file_is_named_once_and_every_diagnosed_one_is_evaluated(tmp_path):
+    plan = plan_of(tmp_path)
+    everywhere = plan.evaluations("a")
+    assert len(set(everywhere)) == len(everywhere)
+    assert (
+        set(plan.diagnosed_on_t1("a")) < set(plan.evaluations("a", plan.diagnosed_runs())) < set(everywhere)
+    )
+    assert set(plan.compared_on_t1("a")) < set(everywhere)
+
+
+def test_a_table_or_figure_that_compares_what_a_study_lacks_is_left_out(tmp_path):
+    whole = set(plan_of(tmp_path).tables_and_figures())
+
+    def one_share(config):
+        config["study"]["fractions_percent"] = [100]
+
+    def one_sequence(config):
+        config["ingest"]["cohorts"]["brats"]["sequences"] = ["t1"]
+
+    for change, left_out in ((one_share, "figures/figure_5.png"), (one_sequence, "tables/table_2.md")):
+        assert whole - set(plan_of(tmp_path, change).tables_and_figures()) == {f"results/report/{left_out}"}
+
+
+def test_a_cohort_that_borrows_a_threshold_has_none_of_its_own(tmp_path):
+    def borrow(config):
+        config["threshold"]["from_cohort"] = {"atlas": "brats"}
+
+    run = Run("2d-none", 100, 1)
+    assert plan_of(tmp_path).thresholds_of_run(run) == [
+        f"results/threshold/{run.folder}/{dataset}.json" for dataset in ("brats-t1", "atlas-t1")
+    ]
+    borrowed = plan_of(tmp_path, borrow)
+    assert borrowed.thresholds_of_run(run) == [f"results/threshold/{run.folder}/brats-t1.json"]
+    assert borrowed.threshold_of(run, "atlas") == borrowed.threshold_of(run, "brats")
+
+
+@pytest.mark.parametrize(
+    "source, made, download",
+    [
+        ({"reader": "brats", "path": "/data/brats"}, [], None),
+        ({"reader": "brats", "path": "results/phantom/brats/tree"}, ["results/phantom/brats.csv"], None),
+        (
+            {"reader": "ixi", "path": "results/ingest/downloads/ixi/T1"},
+            [],
+            "results/ingest/downloads/ixi.json",
+        ),
+        ({"reader": "table", "path": "/data/scans.csv"}, ["/data/scans.csv"], None),
+        ({"reader": "table", "path": "below/scans.csv"}, ["below/scans.csv"], None),
+    ],
+)
+def test_what_must_be_there_before_a_cohort_is_listed(tmp_path, source, made, download):
+    plan = plan_of(tmp_path, lambda config: config["ingest"]["cohorts"]["brats"].update(source))
+    assert plan.made_before_listed("brats") == made
+    assert plan.download_of_cohort("brats") == download
+
+
+def test_only_a_grid_that_is_measured_waits_for_the_brains_of_all_cohorts(tmp_path):
+    assert plan_of(tmp_path).brains_that_set_the_grid() == []
+    measured = plan_of(tmp_path, lambda config: config["preprocess"].update(padded_grid_voxels="auto"))
+    batches = [CONFIG["ingest"]["cohorts"][cohort]["batches"] for cohort in measured.cohorts]
+    assert len(measured.brains_that_set_the_grid()) == sum(batches)
+    assert len(set(measured.brains_of(measured.cohorts))) == sum(batches)
+
+
+def test_a_way_to_standardise_brings_its_target_and_learned_landmarks_a_file(tmp_path):
+    def learn(config):
+        config["preprocess"]["standardise"] = {"t1": "landmarks", "t1ce": "median"}
+
+    plan = plan_of(tmp_path, learn)
+    assert plan.learned_landmarks("brats") == ["results/preprocess/landmarks.json"]
+    assert plan.targets_of_standard("brats") == {"t1ce": CONFIG["preprocess"]["standard"]["median"]["t1ce"]}
+    assert plan.common_sequences(["brats", "atlas"]) == ["t1"] and plan.sequences() == ["t1", "t1ce"]
+
+
+def test_planting_without_a_word_about_it_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"phantom\.planted is null.*config/real\.yaml"):
+        plan_of(tmp_path, lambda config: config["phantom"].update(planted=None)).planted_source()
+
+
+def test_an_excluded_subject_is_read_once_with_its_reason(tmp_path):
+    table = tmp_path / "exclude.csv"
+    table.write_text("cohort,subject,reason\nbrats,case-1,moved\n")
+    plan = plan_of(tmp_path, lambda config: config["ingest"].update(exclude="exclude.csv"))
+    assert plan.excluded == {"brats": {"case-1": "moved (exclude.csv)"}}
+    table.unlink()
+    assert list(plan.excluded) == ["brats"]
+    assert plan_of(tmp_path).excluded == {}
