@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from spatial_erasing.ingest.same_brain import Row, same_brains
+from spatial_erasing.ingest.own_brains import Row
+from spatial_erasing.ingest.same_brain import same_brains
 
 
 def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:

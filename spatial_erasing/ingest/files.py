@@ -76,7 +76,7 @@ def describe_voxels(path: Path) -> tuple[str, str]:
         for stored, counts in _counted(chain([first], numbers), header.stored_as):
             intensities = measured(stored)
             moments.add(intensities, counts)
-            total += (_mixed(np.float32(intensities)) * counts).sum(dtype=np.uint64)
+            total += (_mixed(np.asarray(intensities, np.float32)) * counts).sum(dtype=np.uint64)
         return f"{int(total):016x}", str(moments)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spatial_erasing.ingest.exclusion import Row, skip_unfit
+from spatial_erasing.ingest.exclusion import skip_unfit
 from spatial_erasing.ingest.kept import keep_rows, kept_rows, kept_sizes, rows_as_listed
+from spatial_erasing.ingest.own_brains import Row
 from spatial_erasing.ingest.scans import list_scans
 from spatial_erasing.ingest.source import is_away, is_gone, sizes_now
 
@@ -46,9 +47,7 @@ def list_or_keep(
     return rows
 
 
-def _with_absent(
-    rows: list[Row], known: Sequence[Row], source: Mapping[str, object], cohort: str
-) -> list[Row]:
+def _with_absent(rows: list[Row], known: Sequence[Row], source: Mapping[str, Any], cohort: str) -> list[Row]:
     """The rows, of which a subject whose disk is gone has those of when it was found."""
     now, then = _by_subject(rows), _by_subject(known)
     absent = {
@@ -79,7 +78,7 @@ def _is_absent(rows: Sequence[Row] | None, known: Sequence[Row], *, reader: str)
     lacking = all(row["reason"].startswith(("missing file", "incomplete subject")) for row in rows or ())
     if reader == "table":
         return rows is not None and lacking and [*map(_files_of, rows)] == [*map(_files_of, known)]
-    return lacking or [row["path"] for row in rows] == [row["path"] for row in known]
+    return lacking or [row["path"] for row in rows or ()] == [row["path"] for row in known]
 
 
 def _with_excluded(rows: Sequence[Row], known: Sequence[Row]) -> list[Row]:

@@ -41,7 +41,8 @@ class Moments:
             return ""
         from_mean = np.polynomial.Polynomial([-self.sums[1] / count, 1.0])
         central = [
-            ((from_mean**order).coef * self.sums[: order + 1]).sum() / count for order in range(2, ORDERS + 1)
+            (np.asarray((from_mean**order).coef, np.float64) * self.sums[: order + 1]).sum() / count
+            for order in range(2, ORDERS + 1)
         ]
         scaled = [value / central[0] ** (order / 2) for order, value in enumerate(central[1:], start=3)]
         if not np.isfinite(scaled).all():

@@ -24,7 +24,8 @@ def same_brains(rows: Iterable[Row]) -> list[tuple[Row, Row, str]]:
         if kept is not row:
             found.append((place, kept, row, SAME_VOXELS))
     found += [(place, kept, row, SAME_UP_TO_SCALE) for place, kept, row in _up_to_scale(list(first.values()))]
-    return [tuple(rest) for _, *rest in sorted(found, key=lambda one: one[0])]
+    found.sort(key=lambda one: one[0])
+    return [(kept, row, common) for _, kept, row, common in found]
 
 
 def mark_rescaled(rows: Iterable[Row]) -> None:

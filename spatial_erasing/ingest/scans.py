@@ -8,9 +8,10 @@ from pathlib import Path
 
 from spatial_erasing.faults import one_line, remedy
 from spatial_erasing.ingest import atlas, bids, brats, ixi, table
-from spatial_erasing.ingest.exclusion import Row, skip_unfit
+from spatial_erasing.ingest.exclusion import skip_unfit
 from spatial_erasing.ingest.files import describe_grid, describe_voxels, sha256_of
 from spatial_erasing.ingest.kept import OF_CONTENT
+from spatial_erasing.ingest.own_brains import Row
 from spatial_erasing.ingest.records import PUNCTUATION, Scan, name_problem, normalised_name
 from spatial_erasing.ingest.shared_lesions import skip_shared_lesions
 from spatial_erasing.paths import expand_path
@@ -106,7 +107,8 @@ def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str
     """The scan's row, with its content hashed if nothing speaks against using it."""
     strip, subject = scan.skull_strip or skull_strip, normalised_name(scan.subject)
     excluded = f"excluded: {exclude[subject]}" if subject in exclude else ""
-    content, reason = {}, excluded or scan.problem or _setting_problem(scan, strip)
+    content: dict[str, str] = {}
+    reason = excluded or scan.problem or _setting_problem(scan, strip)
     if not reason:
         content, reason = _checked_files(scan)
     row = {

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from spatial_erasing.ingest.exclusion import Row, found_rows
+from spatial_erasing.ingest.exclusion import found_rows
 from spatial_erasing.ingest.files import sha256_of, voxels_hash
+from spatial_erasing.ingest.own_brains import Row
 
 WITHOUT_VOXELS = f"{0:016x}"
 

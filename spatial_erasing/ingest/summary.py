@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from spatial_erasing.ingest.exclusion import Row, found_rows
+from spatial_erasing.ingest.exclusion import found_rows
+from spatial_erasing.ingest.own_brains import Row
 from spatial_erasing.ingest.user_exclusion import unmet_exclusions
 
 

@@ -22,7 +22,7 @@ def label_brain_mask(mask: Volume) -> Volume:
     Args:
         mask: as read.
     """
-    values, said = mask.intensities, ()
+    values, said = mask.intensities, list[str]()
     positive = values[values > 0]
     largest = float(np.percentile(positive, 99)) if positive.size else 0.0  # one hot voxel is no range
     is_whole = not (np.abs(positive - positive.round()) > WHOLE_NUMBER).any()
@@ -31,11 +31,11 @@ def label_brain_mask(mask: Volume) -> Volume:
         if _is_graded(np.ceil(np.clip(STEPS * values / largest, 0, STEPS))):
             level = largest / 2
             if not 0.9 < largest <= 1.5:  # from 0 to 1 half is what everybody expects
-                said = (f"is graded from 0 to {largest:g}: voxels of {level:g} or more count as brain",)
+                said = [f"is graded from 0 to {largest:g}: voxels of {level:g} or more count as brain"]
         else:
             level = 0.0
             if not is_whole or len(np.unique(positive)) >= MASK_VALUES:
-                said = ("holds intensities as a scan does: every voxel above 0 counts as brain",)
+                said = ["holds intensities as a scan does: every voxel above 0 counts as brain"]
     brain = values >= level if said and level else values > level
     warnings = tuple(f"{mask.path} {words}. Store 0 and 1 if you mean others." for words in said)
     return replace(mask, intensities=brain.astype(np.float32), warnings=(*mask.warnings, *warnings))

@@ -87,7 +87,7 @@ def shrink_subject(folder: Path, *, sequences: tuple[str, ...], settings: StackS
             f"nothing of the brain is left on the grid of {list(grid_voxels)} voxels: it is thin or full of "
             f"holes everywhere. Look at its mask, or leave out this subject."
         )
-    shrunk, maps, doubts = {}, {}, []
+    shrunk, maps, doubts = {}, {}, list[str]()
     for name in sequences:
         scan = _prepared(folder, name)
         maps[name] = _map_of(scan[whole_brain], name, standard=settings.standard)

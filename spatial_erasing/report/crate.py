@@ -181,8 +181,10 @@ def _instruments(crate: ROCrate, job: Job, workflow: ContextEntity) -> ContextEn
 
     Where they name none, with the code of today: Snakemake runs a job again when its code has changed.
     """
-    makers = list(dict.fromkeys(maker for path in job.outputs for maker in _makers_of(path))) or [None]
-    found = [_instrument(crate, job.rule, maker, workflow) for maker in makers]
+    makers: dict[str | None, None] = dict.fromkeys(
+        maker for path in job.outputs for maker in _makers_of(path)
+    )
+    found = [_instrument(crate, job.rule, maker, workflow) for maker in makers or [None]]
     return found[0] if len(found) == 1 else found
 
 
