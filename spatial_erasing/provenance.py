@@ -1,6 +1,7 @@
 """Which code a result depends on: a fingerprint of all logic that a script reaches, without its messages."""
 
 import functools
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -8,12 +9,12 @@ from spatial_erasing.code_reach import Library
 
 ROOT = Path(__file__).parents[1]
 # Modules that cannot move a number: how a job is logged, where it runs, who waits for whom, how a file gets
-# to its place. A change in these reruns nothing.
-_WORDS = "atomic faults gpus logs maker packages parallel provenance run_lock tensorboard"
+# to its place, in which module a kind is found. A change in these reruns nothing.
+_WORDS = "atomic faults gpus logs maker packages parallel provenance registry run_lock tensorboard"
 INFRASTRUCTURE = frozenset(f"spatial_erasing.{name}" for name in _WORDS.split())
 
 
-def code_fingerprint(script: Path, *templates: Path) -> str:
+def code_fingerprint(script: Path, *templates: Path, kinds: Iterable[Path] = ()) -> str:
     """Hash of the logic of a script and of all functions, classes and constants of this library it reaches.
 
     Docstrings, comments, formatting, the texts of exceptions and the lines of logs do not count, nor does the
@@ -23,8 +24,9 @@ def code_fingerprint(script: Path, *templates: Path) -> str:
     Args:
         script: of a rule.
         templates: other files of this software that the script fills in or passes on; every byte counts.
+        kinds: modules of kinds that the script finds by their names in the config; all their logic counts.
     """
-    digests = _library(ROOT).digests(script)
+    digests = [digest for path in (script, *kinds) for digest in _library(ROOT).digests(path)]
     digests += [sha256(template.read_bytes()).hexdigest() for template in templates]
     return sha256("".join(digests).encode()).hexdigest()[:12]
 

@@ -1,7 +1,9 @@
 """What all rules share: the checked config, the list of runs, and fingerprints of the code."""
 
 import functools
+import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import snakemake.jobs
@@ -11,12 +13,14 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(workflow.basedir))
 
 from spatial_erasing import (
+    entries,
     models,
     packages,
     parallel,
     paths,
     preflight,
     provenance,
+    registry,
     resources,
     run_lock,
     study,
@@ -73,6 +77,9 @@ snakemake.jobs.get_script_mtime = lambda script: 0.0
 POST_PROCESSING = {
     key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")
 }
+THRESHOLD_SEARCH = {
+    key: config["threshold"][key] for key in ("iterations", "lower", "upper")
+}
 PREPARATION = {
     name: config["preprocess"][name]
     for name in preparation.BrainSettings.__dataclass_fields__
@@ -81,13 +88,31 @@ HEALTHY = config["study"]["healthy_cohorts"]
 LESION = config["study"]["lesion_cohorts"]
 COHORTS = [*HEALTHY, *LESION]
 RUNS = study.list_runs(config["study"])
+METHODS = models.list_methods(config)
+EXAMPLE = METHODS[config["study"]["example_model"]]
+TRAINED = [name for name in config["models"] if not METHODS[name].is_baseline]
+# The score stage stores a model's reconstructions, and the maps of every method whose score reads the network.
+STORED_MAPS = {
+    f"{method.model}@{method.score}": method
+    for method in METHODS.values()
+    if not method.is_baseline and entries.reads(config, method.score) == "network"
+}
 # On the CPU several trainings may share the machine; on a GPU each has a device of its own.
 GPUS = 0 if config["train"]["device"] == "cpu" else 1
 
 
+def one_of(names):
+    """A wildcard that is one of these names; of none, one that matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    cohort="|".join(COHORTS),
-    group="|".join(["healthy", *LESION]),
+    cohort=one_of(COHORTS),
+    group=one_of(["healthy", *LESION]),
+    model=one_of(TRAINED),
+    method=one_of(METHODS),
+    stored=one_of([*TRAINED, *STORED_MAPS]),
+    baseline=one_of(name for name in config["models"] if name not in TRAINED),
     archive="[a-z][a-z0-9_]*",
     batch=r"\d{3}",
     percent=r"\d+",
@@ -98,17 +123,114 @@ wildcard_constraints:
 
 
 @functools.cache
-def fingerprint_of(script, *templates):
+def fingerprint_of(script, *templates, kinds=()):
     """Changes when the logic that a rule's script reaches changes; Snakemake sees only the script itself."""
     return provenance.code_fingerprint(
         Path(workflow.basedir, "workflow/scripts", f"{script}.py"),
         *(Path(workflow.basedir, "workflow/report", name) for name in templates),
+        kinds=kinds,
     )
 
 
-def code_fingerprint(script, *templates):
+def code_fingerprint(script, *templates, kinds=lambda wildcards: ()):
     """The fingerprint of a script's code, not found before a job needs it: no job reads the code of all others."""
-    return lambda wildcards: fingerprint_of(script, *templates)
+    return lambda wildcards: fingerprint_of(
+        script, *templates, kinds=tuple(kinds(wildcards))
+    )
+
+
+def method_of(wildcards):
+    """The method that a job of any stage is about; Figure 7's where a job has no wildcards."""
+    names = (wildcards.get(name) for name in ("method", "stored", "baseline", "model"))
+    name = next(filter(None, names), EXAMPLE.name)
+    return STORED_MAPS.get(name) or METHODS[name]
+
+
+def network_entry(wildcards):
+    """The settings of a model's network."""
+    return config["networks"][method_of(wildcards).network]
+
+
+def score_entry(wildcards):
+    """The settings of a method's score."""
+    return config["scores"][method_of(wildcards).score]
+
+
+def scoring(wildcards):
+    """A method's score and the post-processing of all scores."""
+    return {"score": score_entry(wildcards), "post_processing": POST_PROCESSING}
+
+
+def model_entry(wildcards):
+    """What the training of a model depends on beside its network; its title is not part of it."""
+    method = method_of(wildcards)
+    return {
+        "name": method.model,
+        "spatial_dims": method.dims,
+        "erase": method.erase,
+        "fill": method.fill,
+    }
+
+
+def kinds_of_model(wildcards):
+    """Modules of a model's network, erasing and fill."""
+    method = method_of(wildcards)
+    yield registry.NETWORKS.file(network_entry(wildcards)["kind"])
+    yield registry.ERASINGS.file(method.erase)
+    if method.fill != "none":
+        yield registry.FILLS.file(method.fill)
+
+
+def kind_of_score(wildcards):
+    """Module of a method's score."""
+    return [registry.SCORES.file(score_entry(wildcards)["kind"])]
+
+
+def score_to_store(wildcards):
+    """The score whose maps are stored; None where reconstructions are, which serve every score that reads them."""
+    return score_entry(wildcards) if wildcards.stored in STORED_MAPS else None
+
+
+def kinds_to_store(wildcards):
+    """Modules of a model's network, and of the score whose maps are stored."""
+    yield registry.NETWORKS.file(network_entry(wildcards)["kind"])
+    if wildcards.stored in STORED_MAPS:
+        yield from kind_of_score(wildcards)
+
+
+def healthy_to_store(path):
+    """Files of the healthy cohorts, which a score that reads the network may need."""
+    return lambda wildcards: (
+        expand(path, cohort=HEALTHY) if wildcards.stored in STORED_MAPS else []
+    )
+
+
+def kind_of_baseline(wildcards):
+    """Module of a baseline."""
+    return [registry.BASELINES.file(method_of(wildcards).baseline)]
+
+
+def stored_of(method):
+    """Where the score stage stores what the score maps of a method are made from."""
+    with_score = f"{method.model}@{method.score}"
+    return with_score if with_score in STORED_MAPS else method.model
+
+
+def stored_scores(wildcards, split, cohort=None):
+    """What the score maps of a method are made from, of one split."""
+    run = f"fraction-{wildcards.percent}/seed-{wildcards.seed}"
+    dataset = f"{cohort or wildcards.cohort}-{wildcards.sequence}"
+    return f"results/score/{stored_of(METHODS[wildcards.method])}/{run}/{dataset}/{split}.npz"
+
+
+def described(names):
+    """Methods as plain values, for figures and tables."""
+    return [asdict(METHODS[name]) for name in names]
+
+
+def methods_of_paper():
+    """The methods that the paper's claims are about, as plain values."""
+    return described(name for name, method in METHODS.items() if method.is_paper)
 
 
 # Texts of the report beside its figures and tables.
@@ -182,8 +304,8 @@ def network_of(wildcards):
     """What the needs of a job with a network depend on."""
     return {
         "grid_voxels": config["preprocess"]["grid_voxels"],
-        "dims": models.parse_model(wildcards.model).spatial_dims,
-        "maps": config["train"]["network"]["feature_maps"][0],
+        "dims": method_of(wildcards).dims,
+        "maps": network_entry(wildcards)["feature_maps"][0],
         "on_gpu": GPUS > 0,
     }
 
@@ -312,8 +434,8 @@ def evaluations(file):
 def diagnosed_runs():
     """The runs that diagnostics are about: study.models and a baseline, all data, the first seed."""
     seed = config["study"]["seeds"][0]
-    names = (*config["study"]["models"], models.BASELINE_NAMES[0])
-    return [study.Run(model, 100, seed) for model in names]
+    names = (*config["study"]["models"], *config["study"]["baselines"][:1])
+    return [study.Run(method, 100, seed) for method in names]
 
 
 def diagnosed_on_t1():
@@ -334,7 +456,7 @@ def diagnosed(file):
 
 def thresholds_of_run(wildcards):
     """The threshold of every data set of a run that has validation subjects of its own."""
-    run = study.Run(wildcards.model, int(wildcards.percent), int(wildcards.seed))
+    run = study.Run(wildcards.method, int(wildcards.percent), int(wildcards.seed))
     borrowed = config["threshold"]["from_cohort"]
     return [
         f"results/threshold/{run.folder}/{dataset}.json"
@@ -345,25 +467,24 @@ def thresholds_of_run(wildcards):
     ]
 
 
+def trained_models():
+    """The entries of models that the study trains, in their order."""
+    return [name for name in TRAINED if name in models.trained_entries(config)]
+
+
 def trained_runs(file):
-    """This file of every network trained on all healthy subjects with the first seed, in the order of Table 1."""
+    """This file of every network trained on all healthy subjects with the first seed."""
     seed = config["study"]["seeds"][0]
-    trained = [
-        run
-        for run in RUNS
-        if run.fraction_percent == 100
-        and run.seed == seed
-        and run.model in models.MODEL_NAMES
+    return [
+        f"results/train/{model}/fraction-100/seed-{seed}/{file}"
+        for model in trained_models()
     ]
-    trained.sort(key=lambda run: models.MODEL_NAMES.index(run.model))
-    return [f"results/train/{run.folder}/{file}" for run in trained]
 
 
-def example_run():
-    """Folder of the run whose test subjects Figure 7 shows."""
-    return study.Run(
-        config["study"]["example_model"], 100, config["study"]["seeds"][0]
-    ).folder
+def example_files(stage, name, file):
+    """A file of the method whose test subjects Figure 7 shows, on each lesion cohort."""
+    run = f"fraction-100/seed-{config['study']['seeds'][0]}"
+    return [f"results/{stage}/{name}/{run}/{cohort}-t1/{file}" for cohort in LESION]
 
 
 def table_2():

@@ -1,6 +1,6 @@
 """Stage evaluate: every model on the test subjects, at the threshold that validation found.
 
-reads   results/score/{run}/{cohort}-{sequence}/test.npz, results/threshold/{run}/…json
+reads   results/score/{stored}/…/test.npz, results/threshold/{run}/…json
 writes  results/evaluate/{run}/{cohort}-{sequence}/metrics.csv, subjects.csv, slices.npz
                                             counts.npz      how many voxels of each subject have which score
         results/evaluate/metrics.csv        tidy, one row a number
@@ -20,28 +20,28 @@ rule evaluate_dataset:
     input:
         volumes="results/preprocess/{cohort}/volumes.npz",
         splits="results/split/{cohort}.csv",
-        score="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
+        score=lambda wildcards: stored_scores(wildcards, "test"),
         threshold=lambda wildcards: (
-            "results/threshold/{model}/fraction-{percent}/seed-{seed}/"
+            "results/threshold/{method}/fraction-{percent}/seed-{seed}/"
             + f"{threshold_source(wildcards.cohort)}-{wildcards.sequence}.json"
         ),
     output:
-        metrics="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/metrics.csv",
-        subjects="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/subjects.csv",
-        slices="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/slices.npz",
-        counts="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/counts.npz",
+        metrics="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/metrics.csv",
+        subjects="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/subjects.csv",
+        slices="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/slices.npz",
+        counts="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/counts.npz",
     log:
-        "results/logs/evaluate_dataset/{model}-{percent}-{seed}-{cohort}-{sequence}.log",
+        "results/logs/evaluate_dataset/{method}-{percent}-{seed}-{cohort}-{sequence}.log",
     benchmark:
-        "results/benchmarks/evaluate_dataset/{model}-{percent}-{seed}-{cohort}-{sequence}.tsv"
+        "results/benchmarks/evaluate_dataset/{method}-{percent}-{seed}-{cohort}-{sequence}.tsv"
     conda:
         "../../envs/torch.yaml"
     resources:
         mem_mb=growing(arrays_mb()),
         runtime=growing(30),
     params:
-        post_processing=POST_PROCESSING,
-        code=code_fingerprint("evaluate_dataset"),
+        scoring=scoring,
+        code=code_fingerprint("evaluate_dataset", kinds=kind_of_score),
     script:
         "../scripts/evaluate_dataset.py"
 
@@ -115,6 +115,7 @@ rule judge_claims:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        methods=methods_of_paper(),
         cohorts={
             cohort: config["ingest"]["cohorts"][cohort]["sequences"]
             for cohort in LESION
@@ -133,23 +134,22 @@ rule diagnose_dataset:
         validation=lambda wildcards: [
             f"results/preprocess/{threshold_source(wildcards.cohort)}/volumes.npz",
             f"results/split/{threshold_source(wildcards.cohort)}.csv",
-            "results/score/{model}/fraction-{percent}/seed-{seed}/"
-            + f"{threshold_source(wildcards.cohort)}-{wildcards.sequence}/validation.npz",
+            stored_scores(wildcards, "validation", threshold_source(wildcards.cohort)),
         ],
-        test=[
+        test=lambda wildcards: [
             "results/preprocess/{cohort}/volumes.npz",
             "results/split/{cohort}.csv",
-            "results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
+            stored_scores(wildcards, "test"),
         ],
         thresholds=thresholds_of_run,
     output:
-        diagnostics="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/diagnostics.csv",
-        components="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/components.csv",
-        curve="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/precision_recall.npz",
+        diagnostics="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/diagnostics.csv",
+        components="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/components.csv",
+        curve="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/precision_recall.npz",
     log:
-        "results/logs/diagnose_dataset/{model}-{percent}-{seed}-{cohort}-{sequence}.log",
+        "results/logs/diagnose_dataset/{method}-{percent}-{seed}-{cohort}-{sequence}.log",
     benchmark:
-        "results/benchmarks/diagnose_dataset/{model}-{percent}-{seed}-{cohort}-{sequence}.tsv"
+        "results/benchmarks/diagnose_dataset/{method}-{percent}-{seed}-{cohort}-{sequence}.tsv"
     conda:
         "../../envs/report.yaml"
     resources:
@@ -157,6 +157,7 @@ rule diagnose_dataset:
         runtime=growing(60),
     params:
         source=lambda wildcards: f"{threshold_source(wildcards.cohort)}-{wildcards.sequence}",
+        score=score_entry,
         protocol=POST_PROCESSING,
         variants={
             "median_sizes_voxels": config["evaluate"]["diagnostics"][
@@ -172,11 +173,8 @@ rule diagnose_dataset:
                 "minimum_overlap_percent"
             ],
         },
-        search={
-            name: config["threshold"][name]
-            for name in ("iterations", "lower", "upper")
-        },
-        code=code_fingerprint("diagnose_dataset"),
+        search=THRESHOLD_SEARCH,
+        code=code_fingerprint("diagnose_dataset", kinds=kind_of_score),
     script:
         "../scripts/diagnose_dataset.py"
 
@@ -241,17 +239,16 @@ rule collect_examples:
     """Keep the test subjects that Figure 7 and the viewer show, at fixed percentiles of DICE_S."""
     input:
         volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
-        scores=expand(
-            "results/score/{run}/{cohort}-t1/test.npz",
-            run=example_run(),
-            cohort=LESION,
-        ),
-        subjects=expand(
-            "results/evaluate/{run}/{cohort}-t1/subjects.csv",
-            run=example_run(),
-            cohort=LESION,
-        ),
-        thresholds=[threshold_of(example_run(), cohort) for cohort in LESION],
+        reconstructions=example_files("score", EXAMPLE.model, "test.npz"),
+        scores=example_files("score", stored_of(EXAMPLE), "test.npz"),
+        subjects=example_files("evaluate", EXAMPLE.name, "subjects.csv"),
+        thresholds=[
+            threshold_of(
+                study.Run(EXAMPLE.name, 100, config["study"]["seeds"][0]).folder,
+                cohort,
+            )
+            for cohort in LESION
+        ],
     output:
         "results/evaluate/examples.npz",
     log:
@@ -265,8 +262,8 @@ rule collect_examples:
         runtime=growing(10),
     params:
         percentiles=config["report"]["example_percentiles"],
-        post_processing=POST_PROCESSING,
-        code=code_fingerprint("collect_examples"),
+        scoring=scoring,
+        code=code_fingerprint("collect_examples", kinds=kind_of_score),
     script:
         "../scripts/collect_examples.py"
 

@@ -41,7 +41,9 @@ rule write_table_1:
         runtime=growing(5),
     params:
         title=lambda wildcards: config["study"]["title"],
-        models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
+        methods=described(
+            [*config["study"]["table_1_models"], *config["study"]["baselines"]]
+        ),
         cohorts={
             cohort: config["report"]["paper_cohorts"].get(cohort) for cohort in LESION
         },
@@ -78,7 +80,7 @@ rule write_table_2:
         runtime=growing(5),
     params:
         title=lambda wildcards: config["study"]["title"],
-        models=config["study"]["table_2_models"],
+        methods=described(config["study"]["table_2_models"]),
         cohorts={
             cohort: config["report"]["paper_cohorts"].get(cohort)
             for cohort in LESION
@@ -116,6 +118,7 @@ rule write_claims:
         runtime=growing(5),
     params:
         title=lambda wildcards: config["study"]["title"],
+        methods=methods_of_paper(),
         paper_cohorts=config["report"]["paper_cohorts"],
         samples=config["evaluate"]["bootstrap_samples"],
         intervals=config["evaluate"]["intervals"],
@@ -146,7 +149,7 @@ rule plot_figure_2:
         runtime=growing(10),
     params:
         grid_voxels=config["preprocess"]["grid_voxels"],
-        network=config["train"]["network"],
+        network=config["networks"][config["study"]["paper"]["network"]],
         code=code_fingerprint("plot_figure_2"),
     script:
         "../scripts/plot_figure_2.py"
@@ -178,6 +181,7 @@ rule plot_figure_3:
         cohort=HEALTHY[0],
         erasing=config["train"]["erasing"],
         seed=config["study"]["seeds"][0],
+        methods=methods_of_paper(),
         code=code_fingerprint("plot_figure_3"),
     script:
         "../scripts/plot_figure_3.py"
@@ -206,7 +210,7 @@ rule plot_figure_4:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        models=config["study"]["models"],
+        methods=described(config["study"]["models"]),
         grid_voxels=config["preprocess"]["grid_voxels"],
         seeds=config["study"]["seeds"],
         code=code_fingerprint("plot_figure_4"),
@@ -238,7 +242,7 @@ rule plot_figure_5:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        models=config["study"]["models"],
+        methods=described(config["study"]["models"]),
         cohorts=LESION,
         percents=config["study"]["fractions_percent"],
         grid_voxels=config["preprocess"]["grid_voxels"],
@@ -255,7 +259,7 @@ rule plot_figure_6:
         intervals="results/evaluate/intervals.csv",
         slices=expand(
             "results/evaluate/{model}/fraction-100/seed-{seed}/{cohort}-t1/slices.npz",
-            model=[*config["study"]["models"], *models.BASELINE_NAMES],
+            model=[*config["study"]["models"], *config["study"]["baselines"]],
             seed=config["study"]["seeds"],
             cohort=LESION,
         ),
@@ -277,6 +281,7 @@ rule plot_figure_6:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
+        methods=described([*config["study"]["models"], *config["study"]["baselines"]]),
         paper_cohorts=[
             config["report"]["paper_cohorts"].get(cohort) for cohort in LESION
         ],
@@ -342,6 +347,7 @@ rule plot_history:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
+        methods=described(trained_models()),
         code=code_fingerprint("plot_history"),
     script:
         "../scripts/plot_history.py"
@@ -368,6 +374,7 @@ rule plot_curves:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
+        title=lambda wildcards: method_of(wildcards).title,
         code=code_fingerprint("plot_curves"),
     script:
         "../scripts/plot_curves.py"
@@ -398,6 +405,7 @@ rule write_diagnostics:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        methods=described(run.method for run in diagnosed_runs()),
         cohorts=LESION,
         protocol=POST_PROCESSING,
         components=config["evaluate"]["diagnostics"],
@@ -436,6 +444,7 @@ rule plot_diagnostics:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
+        methods=described(run.method for run in diagnosed_runs()),
         model_and_cohort=[
             (folder.partition("/")[0], cohort) for folder, cohort in diagnosed_on_t1()
         ],
@@ -466,7 +475,7 @@ rule write_viewer:
         mem_mb=growing(4000),
         runtime=growing(10),
     params:
-        model=config["study"]["example_model"],
+        title=EXAMPLE.title,
         cohort=LESION[0],
         percentiles=config["report"]["example_percentiles"],
         code=code_fingerprint("write_viewer", "viewer.html"),
@@ -501,7 +510,10 @@ rule write_front_page:
         runtime=growing(5),
     params:
         title=lambda wildcards: config["study"]["title"],
-        models=[*config["study"]["table_1_models"], *models.BASELINE_NAMES],
+        methods=described(
+            [*config["study"]["table_1_models"], *config["study"]["baselines"]]
+        ),
+        paper_methods=methods_of_paper(),
         cohorts={
             cohort: config["report"]["paper_cohorts"].get(cohort) for cohort in LESION
         },
