@@ -70,12 +70,13 @@ def trainer_of(
     optimisation=None,
     validation=None,
     network=None,
+    without=(),
     contrast=0.0,
     seed=3,
     **computing,
 ):
     torch.set_num_threads(1)
-    values = NETWORK | (network or {})
+    values = {key: value for key, value in NETWORK.items() if key not in without} | (network or {})
     settings = training_settings(
         spec(model),
         values={
