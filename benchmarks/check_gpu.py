@@ -20,7 +20,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spatial_erasing.models import parse_model
 from spatial_erasing.train.device import device_name, prepare_process
 from spatial_erasing.train.engine import Trainer
 from spatial_erasing.train.record import RecordedStep, copied
@@ -103,9 +102,9 @@ def waits(trainer: Trainer) -> str:
 
 def check_memory(name: str) -> Iterator[tuple[str, str, bool]]:
     """A batch of volumes that does not fit ends with the size that would."""
-    if parse_model(name).spatial_dims == 2:
-        return
     trainer = trainer_of(name, GPU)
+    if trainer.model.spatial_dims == 2:
+        return
     torch.cuda.empty_cache()
     share = (torch.cuda.memory_allocated() + 1e9) / torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(share)
@@ -132,7 +131,7 @@ def train(path: Path, name: str, kill_at: int | None) -> None:
     trainer = trainer_of(name, GPU, precision="bfloat16", compile=True)
     step = trainer.train_step
 
-    def train_step(number: int) -> tuple[Tensor, Tensor]:
+    def train_step(number: int) -> dict[str, Tensor]:
         if number == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(number)

@@ -23,19 +23,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rehearsal import ROOT, make_data, merged, read_config, reconstructed, train
+from rehearsal import ROOT, make_data, merged, read_config, stored, train
 from spatial_erasing.cohorts import read_rows, read_split, write_rows
 from spatial_erasing.evaluate.counts import count_dataset
 from spatial_erasing.evaluate.curves import average_precision
+from spatial_erasing.models import list_methods
 from spatial_erasing.score.maps import score_maps
-from spatial_erasing.train.network import PRESETS
+from spatial_erasing.study import Run
+from spatial_erasing.train.convolutions import PRESETS
 
 QUESTIONS = {
-    "norm": {norm: {"network": {"norm": norm}} for norm in ("none", "batch", "group")},
+    "norm": {norm: {"networks": {"vae": {"norm": norm}}} for norm in ("none", "batch", "group")},
     "patience": {"as config.yaml": {}},
-    "kl_weight": {f"{weight:g}": {"optimisation": {"kl_weight": weight}} for weight in (0, 0.1, 1, 4)},
-    "preset": {name: {"network": dict(values)} for name, values in PRESETS.items()},
-    "noise_from": {source: {"erasing": {"noise_from": source}} for source in ("image", "brain")},
+    "kl_weight": {f"{weight:g}": {"networks": {"vae": {"kl_weight": weight}}} for weight in (0, 0.1, 1, 4)},
+    "preset": {name: {"networks": {"vae": dict(values)}} for name, values in PRESETS.items()},
+    "noise_from": {source: {"train": {"erasing": {"noise_from": source}}} for source in ("image", "brain")},
 }
 PATIENCES = (500, 1000, 2500, 5000)  # steps
 COLUMNS = ("question", "value", "model", "seed", "validation_l1", "best_step", "last_step", "kl")
@@ -46,7 +48,7 @@ def answer(config: Mapping, work: Path, model: str, seed: int) -> dict[str, obje
     """The numbers of one training: its best validation, and the AUPRC of lesions in validation subjects."""
     folder = work / "history"
     try:
-        network = train(config, work, folder, model, 100, seed)
+        network = train(config, work, folder, Run(model, 100, seed))
     except FloatingPointError as error:
         logging.getLogger(__name__).warning("%s", error)
         return {"validation_l1": float("nan")}
@@ -54,13 +56,10 @@ def answer(config: Mapping, work: Path, model: str, seed: int) -> dict[str, obje
     best = min(history, key=lambda row: float(row["validation_l1"]))
     found = {"validation_l1": best["validation_l1"], "best_step": best["step"], "kl": best["validation_kl"]}
     found |= {"active_units": best["active_units"], "last_step": history[-1]["step"]}
-    post_processing = {key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")}
     for cohort in config["study"]["lesion_cohorts"]:
         scans = read_split([work / cohort / "volumes.npz"], work / f"{cohort}.csv", split="validation")
-        output = reconstructed(config, work, scans, model, network)
-        subjects = [subject for _, subject in scans.subjects]
-        np.savez(work / "scores.npz", subject=subjects, reconstruction=output)
-        counts = count_dataset(score_maps(scans, work / "scores.npz", **post_processing), scans.lesion)
+        maps, scoring = stored(config, work, scans, list_methods(config)[model], network)
+        counts = count_dataset(score_maps(scans, maps, scoring), scans.lesion)
         found[f"{cohort}_auprc_percent"] = 100 * average_precision(counts)
     return found
 
@@ -124,7 +123,7 @@ def main() -> None:
     rows = read_rows(options.output) if options.output.exists() else []
     for value, changes in QUESTIONS[options.question].items():
         for model, seed in ((model, seed) for model in options.models for seed in options.seeds):
-            found = answer(merged(config, {"train": changes}), work, model, seed)
+            found = answer(merged(config, changes), work, model, seed)
             names = {"question": options.question, "value": value, "model": model, "seed": seed}
             rows.append({key: str(cell) for key, cell in (names | found).items()})
             write_rows(options.output, rows, columns=COLUMNS)

@@ -29,7 +29,7 @@ from spatial_erasing.evaluate.resamples import resample_dataset
 from spatial_erasing.evaluate.slices import slice_scores
 from spatial_erasing.evaluate.subject_counts import SubjectCounts, load_counts, save_counts
 from spatial_erasing.parallel import map_in_processes
-from spatial_erasing.score.postprocess import anomaly_score
+from spatial_erasing.score.postprocess import post_process
 from spatial_erasing.threshold.search import greedy_threshold
 
 EROSIONS, MEDIAN = 2, 5
@@ -52,7 +52,8 @@ def evaluate_volume(index: int, *, grid: int) -> tuple[int, SubjectCounts, np.nd
     """Our way: counts and slice scores of one subject, and the seconds that its three steps took."""
     scan, reconstruction, brain, lesion = make_volume(index, grid)
     times = [time.process_time()]
-    score = anomaly_score(scan, reconstruction, brain, erosion_iterations=EROSIONS, median_size_voxels=MEDIAN)
+    residual = np.abs(scan.astype(np.float32) - reconstruction.astype(np.float32))
+    score = post_process(residual, brain, erosion_iterations=EROSIONS, median_size_voxels=MEDIAN)
     times.append(time.process_time())
     counts = SubjectCounts.collect([str(index)], [count_scores(score, lesion)])
     times.append(time.process_time())

@@ -35,20 +35,19 @@ import numpy as np
 import torch
 import yaml
 
+from spatial_erasing import run
 from spatial_erasing.cohorts import Split, read_split, write_rows
-from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS, evaluate_dataset
+from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS
 from spatial_erasing.evaluate.subject_counts import save_counts
-from spatial_erasing.models import MODEL_NAMES, parse_model
+from spatial_erasing.models import Method, ModelSpec, list_methods
 from spatial_erasing.phantom.small import SmallSettings, make_small_cohort
 from spatial_erasing.phantom.template import read_template, save_template
-from spatial_erasing.score.baselines import BASELINES
-from spatial_erasing.score.maps import read_score_maps
-from spatial_erasing.score.reconstruct import reconstruct
+from spatial_erasing.score.maps import Scoring
 from spatial_erasing.split.assign import assign_splits, split_rows
-from spatial_erasing.threshold.record import threshold_record
+from spatial_erasing.study import Run, list_datasets
 from spatial_erasing.train.device import choose_computing, choose_device, device_name, prepare_process
-from spatial_erasing.train.network import SpatialVAE
-from spatial_erasing.train.start import make_network, make_trainer, training_settings
+from spatial_erasing.train.network import Network
+from spatial_erasing.train.start import training_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SPLIT_COLUMNS = ("cohort", "subject", "scanner", "split", "training_rank")
@@ -113,62 +112,63 @@ def make_data(config: Mapping, work: Path, template: Path) -> None:
         write_rows(splits, split_rows(assigned, scanners, seed=seed), columns=SPLIT_COLUMNS)
 
 
-def train(config: Mapping, work: Path, folder: Path, name: str, percent: int, seed: int) -> SpatialVAE:
+def train(config: Mapping, work: Path, folder: Path, job: Run) -> Network:
     """The network of one training, its history written."""
-    values, model = config["train"], parse_model(name)
+    values, method = config["train"], list_methods(config)[job.method]
     device = choose_device(values["device"])
     modes = {key: values[key] for key in ("precision", "compile", "deterministic")}
     computing = choose_computing(device, **modes)
     prepare_process(computing)
     files = [work / "healthy/volumes.npz"], work / "healthy.csv"
-    training = read_split(*files, split="training", fraction_percent=percent)
-    grid_voxels = training.scans.shape[1:]
-    network = make_network(model, grid_voxels, values=values["network"], seed=seed, device=device)
-    settings = training_settings(model, values=values, computing=computing, seed=seed)
-    trainer = make_trainer(network, training, read_split(*files, split="validation"), settings)
-    network.load_state_dict(trainer.run())
-    history = trainer.progress.history
-    write_rows(folder / "history.csv", history, columns=history[0])
-    return network.eval()
+    model = ModelSpec(method.model, method.dims, method.erase, method.fill)
+    trained = run.train_model(
+        training_settings(model, values=values, computing=computing, seed=job.seed),
+        read_split(*files, split="training", fraction_percent=job.fraction_percent),
+        read_split(*files, split="validation"),
+        network=config["networks"][method.network],
+        device=device,
+    )
+    write_rows(folder / "history.csv", trained.history, columns=trained.history[0])
+    return trained.network
+
+
+def stored(
+    config: Mapping, work: Path, scans: Split, method: Method, network: Network | None
+) -> tuple[np.ndarray, Scoring]:
+    """What the score maps of a method are made from, and how."""
+    post_processing = {key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")}
+    scoring = Scoring(config["scores"][method.score], post_processing)
+    split = "training" if method.is_baseline else "validation"
+    healthy = read_split([work / "healthy/volumes.npz"], work / "healthy.csv", split=split)
+    batch_size = config["score"]["batch_size"]
+    found = run.reconstruct_scans(
+        network or method.baseline, scans, healthy, score=scoring.score, batch_size=batch_size
+    )
+    return found, scoring
 
 
 def evaluate(
-    config: Mapping, work: Path, results: Path, names: Mapping[str, str], network: SpatialVAE | None
+    config: Mapping, work: Path, results: Path, names: Mapping[str, str], network: Network | None
 ) -> None:
     """Threshold and numbers of one run on one cohort and sequence."""
-    cohort, sequence = names["cohort"], names["sequence"]
-    files = str(work / cohort / "volumes.npz"), str(work / f"{cohort}.csv"), str(work / "scores.npz")
-    post_processing = {key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")}
-    maps = {}
-    for split in ("validation", "test"):
-        scans = read_split(files[:1], files[1], split=split, sequence=sequence)
-        output = reconstructed(config, work, scans, names["model"], network)
-        subjects = [subject for _, subject in scans.subjects]
-        np.savez(files[2], subject=subjects, reconstruction=output)
-        maps[split] = read_score_maps(files, split=split, sequence=sequence, **post_processing)
-        if split == "validation":
-            searching = {key: config["threshold"][key] for key in ("iterations", "lower", "upper")}
-            record = threshold_record(maps[split][1], scans.lesion, **searching)
-    run = f"{names['model']}/fraction-{names['percent']}/seed-{names['seed']}"
-    found = evaluate_dataset(maps["test"][1], maps["test"][0], names=names, threshold=record)
-    threshold = results / f"threshold/{run}/{cohort}-{sequence}.json"
+    cohort, sequence, method = names["cohort"], names["sequence"], list_methods(config)[names["method"]]
+    validation, test = (
+        read_split([work / cohort / "volumes.npz"], work / f"{cohort}.csv", split=split, sequence=sequence)
+        for split in ("validation", "test")
+    )
+    maps, scoring = stored(config, work, validation, method, network)
+    search = {key: config["threshold"][key] for key in ("iterations", "lower", "upper")}
+    record = run.find_threshold(validation, maps, scoring=scoring, search=search)
+    maps, scoring = stored(config, work, test, method, network)
+    found = run.evaluate(test, maps, scoring=scoring, names=names, threshold=record)
+    place = f"{names['method']}/fraction-{names['percent']}/seed-{names['seed']}/{cohort}-{sequence}"
+    threshold, folder = results / f"threshold/{place}.json", results / f"evaluate/{place}"
     threshold.parent.mkdir(parents=True, exist_ok=True)
     threshold.write_text(json.dumps(record, indent=1))
-    folder = results / f"evaluate/{run}/{cohort}-{sequence}"
     write_rows(folder / "metrics.csv", found.metrics, columns=METRIC_COLUMNS)
     write_rows(folder / "subjects.csv", found.subjects, columns=SUBJECT_COLUMNS)
     save_counts(folder / "counts.npz", found.counts, threshold=record["threshold"])
-    np.savez(folder / "slices.npz", score=found.slices, abnormal=maps["test"][0].lesion_slices)
-
-
-def reconstructed(
-    config: Mapping, work: Path, scans: Split, model: str, network: SpatialVAE | None
-) -> np.ndarray:
-    """What a network or a baseline makes of scans."""
-    if network is not None:
-        return reconstruct(network, scans.scans, batch_size=config["score"]["batch_size"])
-    healthy = read_split([work / "healthy/volumes.npz"], work / "healthy.csv", split="training")
-    return BASELINES[model](healthy, scans)
+    np.savez(folder / "slices.npz", score=found.slices, abnormal=test.lesion_slices)
 
 
 def run_piece(options: argparse.Namespace) -> None:
@@ -180,23 +180,21 @@ def run_piece(options: argparse.Namespace) -> None:
     print("| step | seconds |\n| :-- | --: |")
     with timed("brains and splits"):
         make_data(config, work, options.template)
-    for model in options.models:
-        shares = study["fractions_percent"] if model in study["models"] else [100]
+    cohorts = config["ingest"]["cohorts"]
+    for name in options.models:
+        shares = study["fractions_percent"] if name in study["models"] else [100]
         shares = [share for share in shares if share in (options.shares or shares)]
-        for percent, seed in ((share, seed) for share in shares for seed in study["seeds"]):
-            network = None
-            if model in MODEL_NAMES:
-                folder = results / f"train/{model}/fraction-{percent}/seed-{seed}"
-                with timed(f"{model}, {percent} %, seed {seed}: training"):
-                    network = train(config, work, folder, model, percent, seed)
-            for cohort in study["lesion_cohorts"]:
-                is_in_table_2 = model in study["table_2_models"] and percent == 100
-                sequences = config["ingest"]["cohorts"][cohort]["sequences"]
-                for sequence in sequences if is_in_table_2 else ["t1"]:
-                    names = {"model": model, "percent": str(percent), "seed": str(seed)}
-                    names |= {"cohort": cohort, "sequence": sequence}
-                    with timed(f"{model}, {percent} %, seed {seed}: {cohort} {sequence}"):
-                        evaluate(config, work, results, names, network)
+        for job in (Run(name, share, seed) for share in shares for seed in study["seeds"]):
+            title, network = f"{name}, {job.fraction_percent} %, seed {job.seed}", None
+            if not list_methods(config)[name].is_baseline:
+                with timed(f"{title}: training"):
+                    network = train(config, work, results / "train" / job.folder, job)
+            for dataset in list_datasets(job, study=study, cohorts=cohorts):
+                cohort, _, sequence = dataset.rpartition("-")
+                names = {"method": name, "percent": str(job.fraction_percent), "seed": str(job.seed)}
+                names |= {"cohort": cohort, "sequence": sequence}
+                with timed(f"{title}: {cohort} {sequence}"):
+                    evaluate(config, work, results, names, network)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"\n{device_name(choose_device(config['train']['device']))}, peak {peak:.1f} GB of memory", end="")
     print(
@@ -218,7 +216,7 @@ def main() -> None:
     piece = commands.add_parser("piece", help="train and evaluate some models")
     piece.add_argument("output", type=Path)
     piece.add_argument("--template", type=Path, required=True)
-    piece.add_argument("--models", nargs="+", required=True, choices=[*MODEL_NAMES, *BASELINES])
+    piece.add_argument("--models", nargs="+", required=True, help="entries of models")
     piece.add_argument("--config", nargs="+", type=Path, default=[ROOT / "config/rehearsal.yaml"])
     piece.add_argument("--shares", nargs="+", type=int, help="of the healthy subjects, in percent: not all")
     piece.add_argument("--work", type=Path, help="where the brains are kept for the next piece")

@@ -17,7 +17,6 @@ command goes on from there.
 
 import argparse
 import logging
-import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -32,22 +31,24 @@ import torch
 import yaml
 
 from lesion_drag import drag
-from rehearsal import ROOT, merged, reconstructed, train
+from rehearsal import ROOT, merged, stored, train
 from spatial_erasing.cohorts import Split, members, read_rows, read_split, write_rows
 from spatial_erasing.evaluate.counts import count_dataset
 from spatial_erasing.evaluate.curves import average_precision
-from spatial_erasing.models import BASELINE_NAMES, paper_name
+from spatial_erasing.models import list_methods
 from spatial_erasing.preprocess.curves import largest_distance, quantile_curves
 from spatial_erasing.preprocess.stack import StackSettings, stack_cohort
 from spatial_erasing.preprocess.standardise.landmarks import learn_landmarks
 from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.score.maps import score_maps
 from spatial_erasing.score.postprocess import erode_in_plane
+from spatial_erasing.study import Run
 
 logger = logging.getLogger(__name__)
 
 MODELS = ("2d-none", "3d-none", "3d-cube-noise")
 LEFT_OUT_MODELS = ("2d-none", "3d-none")
+BASELINE = "baseline-mean-healthy"
 COHORTS = {"healthy": ("t1",), "planted": ("t1",), "gliomas": ("t1", "t1ce")}
 LESION = ("planted", "gliomas")
 # The data sets that a training does without, by their scanners.
@@ -196,7 +197,7 @@ def stack(work: Path, run: Path, config: Mapping, ways: Mapping[str, str], witho
 
 def residual(config: Mapping, work: Path, scans: Split, model: str, network: object) -> float:
     """Mean |scan - reconstruction| over the eroded brains of healthy subjects."""
-    output = reconstructed(config, work, scans, model, network)
+    output, _ = stored(config, work, scans, list_methods(config)[model], network)
     brain = erode_in_plane(scans.brain, config["score"]["erosion_iterations"])
     return float(np.abs(scans.scans.astype(np.float32) - output.astype(np.float32))[brain].mean())
 
@@ -206,12 +207,8 @@ def auprc(config: Mapping, work: Path, model: str, network: object, cohort: str,
     scans = read_split(
         [work / cohort / "volumes.npz"], work / f"{cohort}.csv", split="validation", sequence=sequence
     )
-    output = reconstructed(config, work, scans, model, network)
-    scores = work / f"scores-{os.getpid()}.npz"
-    np.savez(scores, subject=[subject for _, subject in scans.subjects], reconstruction=output)
-    post_processing = {key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")}
-    counts = count_dataset(score_maps(scans, scores, **post_processing), scans.lesion)
-    scores.unlink()
+    maps, scoring = stored(config, work, scans, list_methods(config)[model], network)
+    counts = count_dataset(score_maps(scans, maps, scoring), scans.lesion)
     return 100 * average_precision(counts)
 
 
@@ -222,8 +219,8 @@ def answer(folder: Path, config: Mapping, key: tuple[str, str, str, int]) -> lis
     trial, work = WAYS[name], WAYS[name].volumes(folder, without)
     config = merged(config, {"train": {"augmentation": NOTHING | trial.augmentation}})
     network = None
-    if model not in BASELINE_NAMES:
-        network = train(config, work, folder / "histories" / "-".join(map(str, key)), model, 100, seed)
+    if model != BASELINE:
+        network = train(config, work, folder / "histories" / "-".join(map(str, key)), Run(model, 100, seed))
     healthy = [work / "healthy/volumes.npz"]
     found = {
         ("healthy", "residual"): residual(
@@ -264,7 +261,7 @@ def ask(folder: Path, config: Mapping, keys: Iterable[tuple], cores: int) -> lis
 
 def questions(names: list[str], seeds: list[int]) -> Iterator[tuple[str, str, str, int]]:
     """Every training, what is asked of all ways first: way, data set left out, model, seed."""
-    yield from ((name, "", BASELINE_NAMES[0], 1) for name in names)
+    yield from ((name, "", BASELINE, 1) for name in names)
     yield from ((name, "", model, seed) for seed in seeds for model in MODELS for name in names)
     yield from (
         (name, without, model, seeds[0])
@@ -330,22 +327,21 @@ def print_tables(folder: Path, config: Mapping, rows: list[dict[str, str]], name
         )
         return mean_and_range([left_out / seen for left_out, seen in pairs], 2)
 
-    ways = {
-        (WAYS[name].t1, WAYS[name].register): name for name in reversed(names)
-    }.values()  # the first of each
+    names_of_rows = {name: method.title for name, method in list_methods(config).items()}
+    ways = {(WAYS[name].t1, WAYS[name].register): name for name in reversed(names)}.values()  # first of each
     titles = ["way", "quantile curves, healthy", "all", "200 ml of lesion move the rest by"]
     table(titles, (scale_row(folder, config, way) for way in ways), words=1)
     rows_of_ratios = [
-        [name, paper_name(model), *(ratios(name, without, model) for without in LEFT_OUT)]
+        [name, titles[model], *(ratios(name, without, model) for without in LEFT_OUT)]
         for name in names
         for model in LEFT_OUT_MODELS
     ]
     table(["way", "model", *(f"without {name}" for name in LEFT_OUT)], rows_of_ratios, words=2)
     data = [f"{cohort}-{sequence}" for cohort in LESION for sequence in COHORTS[cohort]]
     rows_of_auprc = [
-        [name, paper_name(model), *(mean_and_range(values[name, "", model, place], 1) for place in data)]
+        [name, titles[model], *(mean_and_range(values[name, "", model, place], 1) for place in data)]
         for name in names
-        for model in (*MODELS, BASELINE_NAMES[0])
+        for model in (*MODELS, BASELINE)
     ]
     table(["way", "model", *data], rows_of_auprc, words=2)
 

@@ -27,15 +27,24 @@ from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.models import parse_model
+from spatial_erasing.models import ModelSpec
+from spatial_erasing.train.convolutions import PRESETS
 from spatial_erasing.train.device import choose_device, device_name, prepare_process
 from spatial_erasing.train.engine import Trainer
-from spatial_erasing.train.network import PRESETS
 from spatial_erasing.train.settings import PRECISIONS, ComputeSettings, ErasingSettings
 from spatial_erasing.train.start import make_network, make_trainer, training_settings
 
 MODELS = {2: "2d-patch-noise", 3: "3d-cube-noise"}
-NETWORK = {"kernel_size": 4, "norm": "group", "latent_size": {"2d": 128, "3d": 512}}
+SPECS = {name: ModelSpec(name, dims, "cube", "noise") for dims, name in MODELS.items()}
+NETWORK = {
+    "kind": "vae",
+    "kernel_size": 4,
+    "norm": "group",
+    "activation": "leaky_relu",
+    "output_activation": "linear",
+    "latent_size": {"2d": 128, "3d": 512},
+    "kl_weight": 1.0,
+}
 
 
 def make_volumes(count: int, grid: int) -> Split:
@@ -61,17 +70,16 @@ def make_training(
     options: argparse.Namespace, name: str, preset: str, computing: ComputeSettings, **optimisation: int
 ) -> Trainer:
     """A training of the project on synthetic volumes, with the same seed always; without end if not told."""
-    model, device = parse_model(name), choose_device(options.device, trainings_per_gpu=64)
+    model, device = SPECS[name], choose_device(options.device, trainings_per_gpu=64)
     settings = {
         "batch_size": options.batch_size,
         "learning_rate": 1e-3,
         "warmup_steps": 100,
-        "kl_weight": 1.0,
     }
     settings |= {"maximum_steps": 10**9, "validate_every_steps": 250, "patience_steps": 10**9}
-    values = {"erasing": vars(ErasingSettings()), "optimisation": settings | optimisation}
+    values = {"erasing": vars(ErasingSettings()), "augmentation": {}, "optimisation": settings | optimisation}
     network = make_network(
-        model, (options.grid,) * 3, values=NETWORK | PRESETS[preset], seed=1, device=device
+        model.spatial_dims, (options.grid,) * 3, values=NETWORK | PRESETS[preset], seed=1, device=device
     )
     subjects = max(options.volumes, options.batch_size if model.spatial_dims == 3 else 1)
     return make_trainer(

@@ -18,11 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from spatial_erasing.models import parse_model
 from spatial_erasing.train.device import choose_computing, prepare_process
 from spatial_erasing.train.engine import Trainer
-from spatial_erasing.train.erasing import erase
-from spatial_erasing.train.loss import vae_loss
+from spatial_erasing.train.erase import erase
 from spatial_erasing.train.settings import ErasingSettings
 from train import MODELS, make_training, on_device, parse_options, print_row, seconds_of, wait
 
@@ -43,7 +41,7 @@ class ErasedItems(Dataset):
     """What a plain loader does: erase one item on the CPU and hand it over."""
 
     def __init__(self, items: Tensor, dims: int) -> None:
-        self.items, self.model = items, parse_model(MODELS[dims])
+        self.items, self.model = items, SPECS[MODELS[dims]]
 
     def __len__(self) -> int:
         return len(self.items)
@@ -53,7 +51,7 @@ class ErasedItems(Dataset):
         scan, model = self.items[index].float(), self.model
         generator = torch.Generator().manual_seed(index)
         settings = ErasingSettings()
-        return scan, erase(scan[None], model.strategy, model.fill, settings=settings, generator=generator)[0]
+        return scan, erase(scan[None], model.erase, model.fill, settings=settings, generator=generator)[0]
 
 
 class WithNoise(nn.Module):
@@ -65,8 +63,8 @@ class WithNoise(nn.Module):
 
     def forward(self, erased: Tensor) -> tuple[Tensor, ...]:
         """Reconstructions, mean and log variance."""
-        latent_size = self.network.settings.latent_size
-        return self.network(erased, torch.randn(len(erased), latent_size, device=erased.device))
+        noise = torch.randn(len(erased), self.network.noise_size, device=erased.device)
+        return self.network(erased, noise)
 
 
 def loader_of(options: argparse.Namespace, trainer: Trainer, dims: int) -> DataLoader:
@@ -111,7 +109,7 @@ def plain_rate(options: argparse.Namespace, trainer: Trainer, dims: int, *, auto
         with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
             outputs = network(erased)
         optimiser.zero_grad(set_to_none=True)
-        loss = vae_loss(scans, *outputs)
+        loss, _ = trainer.network.loss(scans, outputs)
         loss.backward()
         optimiser.step()
         loss.item()  # what its progress bar shows
@@ -161,7 +159,7 @@ def monai_rate(options: argparse.Namespace, trainer: Trainer) -> float:
         train_data_loader=loader,
         network=network,
         optimizer=torch.optim.Adam(network.parameters(), lr=1e-3),
-        loss_function=lambda outputs, scans: vae_loss(scans, *outputs),
+        loss_function=lambda outputs, scans: trainer.network.loss(scans, outputs)[0],
     )
     engine.add_event_handler(
         Events.ITERATION_COMPLETED, lambda running: clock.is_over() and running.terminate()
@@ -181,7 +179,7 @@ def lightning_rate(options: argparse.Namespace, trainer: Trainer, dims: int, *, 
 
         def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
             scans, erased = batch
-            return vae_loss(scans, *self.network(erased))
+            return trainer.network.loss(scans, self.network(erased))[0]
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return torch.optim.Adam(self.parameters(), lr=1e-3)

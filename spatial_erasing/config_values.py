@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 from spatial_erasing.ingest.cells import did_you_mean
-from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES, parse_model
+from spatial_erasing.models import trained_entries
+from spatial_erasing.registry import ERASINGS
 from spatial_erasing.split.assign import filled_sizes, require_fractions
 from spatial_erasing.train.settings import ErasingSettings
 
@@ -106,7 +107,7 @@ def share_findings(config: Mapping) -> Iterator[str]:
     """Limits of the erased share that squares and cubes of whole voxels (almost) never meet."""
     erasing, grid = config["train"]["erasing"], config["preprocess"]["grid_voxels"]
     lower, upper = erasing["minimum_share"], erasing["maximum_share"]
-    for dims, regions in sorted(_drawn_regions(config["study"], most=erasing["maximum_regions"])):
+    for dims, regions in sorted(_drawn_cubes(config)):
         shape = grid[:dims]
         unit = {2: "square", 3: "cube"}[dims] + ("s" if regions > 1 else "")
         if math.prod(shape) * upper < 1:
@@ -133,13 +134,13 @@ def share_findings(config: Mapping) -> Iterator[str]:
             )
 
 
-def _drawn_regions(study: Mapping, *, most: int) -> set[tuple[int, int]]:
-    """Axes, and how many regions at most, of the models that draw squares or cubes."""
-    sections = ("table_1_models", "models", "table_2_models")
-    names = {study["example_model"], *(name for section in sections for name in study[section])}
-    models = [parse_model(name) for name in names if name in MODEL_NAMES and name not in BASELINE_NAMES]
-    regions = {"single": 1, "multi": most}
-    return {(m.spatial_dims, regions[m.strategy]) for m in models if m.strategy in regions}
+def _drawn_cubes(config: Mapping) -> set[tuple[int, int]]:
+    """Axes, and how many squares or cubes at most, of the models that draw these."""
+    found = set()
+    for entry in trained_entries(config).values():
+        if most := ERASINGS.literal(entry["erase"], "CUBES", None):
+            found.add((entry["dims"], config["train"]["erasing"][most] if isinstance(most, str) else most))
+    return found
 
 
 def standard_findings(config: Mapping) -> Iterator[str]:

@@ -1,95 +1,156 @@
-"""The names of the models that the paper compares, and what each name says."""
+"""What entries of config.yaml say: models, and the methods that are the rows of tables and figures."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
-MODEL_NAMES = (
-    "2d-none",
-    "3d-none",
-    "2d-patch-zero",
-    "2d-patch-noise",
-    "3d-cube-zero",
-    "3d-cube-noise",
-    "2d-multi-patch-zero",
-    "2d-multi-patch-noise",
-    "3d-multi-cube-zero",
-    "3d-multi-cube-noise",
-    "2d-half-slice-zero",
-    "2d-half-slice-noise",
-    "3d-half-volume-zero",
-    "3d-half-volume-noise",
-)
-"""The rows of Table 1 (Bengs et al. 2021), in its order."""
-
-BASELINE_NAMES = ("baseline-mean-healthy", "baseline-brain-median")
-"""Two rows without a network, below every Table 1."""
-
-_STRATEGIES = {
-    "none": "none",
-    "patch": "single",
-    "cube": "single",
-    "multi-patch": "multi",
-    "multi-cube": "multi",
-    "half-slice": "half",
-    "half-volume": "half",
-}
-_BASELINE_TITLES = {
-    "baseline-mean-healthy": "Mean healthy volume",
-    "baseline-brain-median": "Median of the brain",
-}
+SCORE_SIGN = "@"  # between a model and its score in the name of a method
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model's name says about it.
+    """What the training of a model is told about it, beside the settings of its network.
 
     Args:
-        name: for example "3d-cube-noise".
+        name: its key in `models`.
         spatial_dims: 2 reads axial slices, 3 whole volumes.
-        strategy: which part of the input is erased: "none", "single" (patch or cube), "multi" or "half".
-        fill: what the erased part holds: "none" (nothing is erased), "zero" or "noise".
+        erase: kind of the erasing, "none" for nothing.
+        fill: kind of the fill, "none" where nothing is erased.
     """
 
     name: str
     spatial_dims: int
-    strategy: str
+    erase: str
     fill: str
 
 
-def parse_model(name: str) -> ModelSpec:
-    """Take a model's name apart: dimensions, erasing strategy and fill.
+class PaperModel(NamedTuple):
+    """What tells a model of the paper from the others: dimensions, erasing and fill."""
 
-    Raises:
-        ValueError: the name is not one of `MODEL_NAMES`.
+    dims: int
+    erase: str
+    fill: str
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of a table: a model and a score.
+
+    Args:
+        name: "3d-cube-noise", or "3d-cube-noise@dark" with another score than the paper's.
+        title: what tables and figures print.
+        model: key of its entry in `models`.
+        score: key of its entry in `scores`.
+        dims: of its network, 2 or 3; 0 for a baseline.
+        network: key of its entry in `networks`; "" for a baseline.
+        erase: kind of the erasing, "none" for nothing.
+        fill: kind of the fill, "none" for nothing.
+        baseline: kind of the baseline; "" for a network.
+        place: methods of one look but for dimensions and fill share a place, from 0 on; baselines have their
+            own places.
+        is_paper: whether network and score are the paper's.
     """
-    if name in BASELINE_NAMES:
-        raise ValueError(
-            f"model '{name}' has no network to describe; expected one of the trained models: "
-            f"{', '.join(MODEL_NAMES)}. Handle the baselines before parsing the name."
-        )
-    if name not in MODEL_NAMES:
-        raise ValueError(_unknown(name))
-    dims, *words = name.split("-")
-    fill = words.pop() if words[-1] in ("zero", "noise") else "none"
-    return ModelSpec(name, spatial_dims=int(dims[0]), strategy=_STRATEGIES["-".join(words)], fill=fill)
+
+    name: str
+    title: str
+    model: str
+    score: str
+    dims: int
+    network: str
+    erase: str
+    fill: str
+    baseline: str
+    place: int
+    is_paper: bool
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it has no network."""
+        return bool(self.baseline)
+
+    @property
+    def paper_model(self) -> PaperModel | None:
+        """Which model of the paper it is, if its network and score are the paper's."""
+        return PaperModel(self.dims, self.erase, self.fill) if self.is_paper else None
 
 
-def paper_name(name: str) -> str:
-    """The name that tables and figures print: "3d-cube-noise" is the paper's "3D-Cube-n".
+Methods = Mapping[str, Method]
 
-    Raises:
-        ValueError: the name is neither a model nor a baseline.
+
+def model_and_score(name: str) -> tuple[str, str | None]:
+    """The two parts of a method's name; None where the score is the paper's."""
+    model, sign, score = name.partition(SCORE_SIGN)
+    return model, score if sign else None
+
+
+def named_methods(study: Mapping) -> list[str]:
+    """Every method that a study names, each once.
+
+    Args:
+        study: the section of this name in config.yaml.
     """
-    if name in BASELINE_NAMES:
-        return _BASELINE_TITLES[name]
-    if name not in MODEL_NAMES:
-        raise ValueError(_unknown(name))
-    fills = {"zero": "0", "noise": "n"}
-    dims, *words = name.split("-")
-    return "-".join([dims.upper(), *(fills.get(word, word.capitalize()) for word in words)])
+    names = (*study["table_1_models"], *study["models"], *study["table_2_models"], study["example_model"])
+    return list(dict.fromkeys((*names, *study["baselines"])))
 
 
-def _unknown(name: str) -> str:
-    return (
-        f"model '{name}' is not known; expected one of {', '.join((*MODEL_NAMES, *BASELINE_NAMES))}. "
-        "Correct study.models in config.yaml."
+def trained_entries(config: Mapping) -> dict[str, Mapping]:
+    """The entries of `models` that a study trains, by name."""
+    names = dict.fromkeys(model_and_score(name)[0] for name in named_methods(config["study"]))
+    entries = {name: config["models"][name] for name in names}
+    return {name: entry for name, entry in entries.items() if "baseline" not in entry}
+
+
+def networks_of_study(config: Mapping) -> set[str]:
+    """The entries of `networks` that a study trains."""
+    return {entry["network"] for entry in trained_entries(config).values()}
+
+
+def list_methods(config: Mapping) -> dict[str, Method]:
+    """Every entry of `models` with the paper's score, in their order, then what the study names beside.
+
+    Args:
+        config: whole and checked.
+    """
+    methods, places = {}, {}
+    for name in dict.fromkeys((*config["models"], *named_methods(config["study"]))):
+        method = _method(name, config)
+        look = (method.network, method.erase, method.score)
+        of_kind = places.setdefault(method.is_baseline, {})
+        place = of_kind.setdefault(name if method.is_baseline else look, len(of_kind))
+        methods[name] = Method(**asdict(method) | {"place": place})
+    return methods
+
+
+def _method(name: str, config: Mapping) -> Method:
+    """A method from the entries of its model and its score, without its place."""
+    model, named_score = model_and_score(name)
+    entry, paper = config["models"][model], config["study"]["paper"]
+    score = named_score or paper["score"]
+    is_of_paper = score == paper["score"]
+    return Method(
+        name=name,
+        title=entry["title"] + ("" if is_of_paper else f", {config['scores'][score]['title']}"),
+        model=model,
+        score=score,
+        dims=entry.get("dims", 0),
+        network=entry.get("network", ""),
+        erase=entry.get("erase", "none"),
+        fill=entry.get("fill", "none"),
+        baseline=entry.get("baseline", ""),
+        place=0,
+        is_paper=is_of_paper and entry.get("network") == paper["network"],
     )
+
+
+def read_methods(entries: Iterable[Mapping[str, object]]) -> dict[str, Method]:
+    """Methods by name, from the values that a rule hands to its script."""
+    return {str(entry["name"]): Method(**entry) for entry in entries}
+
+
+def methods_of_paper(methods: Methods) -> dict[PaperModel, Method]:
+    """The methods that are a model of the paper; of several alike the first."""
+    found: dict[PaperModel, Method] = {}
+    for method in methods.values():
+        if method.paper_model is not None:
+            found.setdefault(method.paper_model, method)
+    return found

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
 
 from spatial_erasing import resources
-from spatial_erasing.models import parse_model
 from spatial_erasing.plan import Plan
 from spatial_erasing.preprocess.settings import MEMORY_MB_PER_WORKER, NETWORKS
 
@@ -95,13 +94,13 @@ class Needs:
     def reconstruction_mb(self, wildcards: Any, threads: int) -> int:
         """Memory of a network that reconstructs."""
         network = self._network(wildcards)
-        batch_size = self.plan.samples_at_a_time(network["dims"])
+        batch_size = self.plan.samples_at_a_time(wildcards)
         return resources.training_mb(self.subjects([wildcards.cohort]), batch_size=batch_size, **network)
 
     def _network(self, wildcards: Any) -> NetworkNeeds:
         return {
             "grid_voxels": self.config["preprocess"]["grid_voxels"],
-            "dims": parse_model(wildcards.model).spatial_dims,
-            "maps": self.config["train"]["network"]["feature_maps"][0],
+            "dims": self.plan.methods.of(wildcards).dims,
+            "maps": self.plan.methods.network(wildcards)["feature_maps"][0],
             "on_gpu": self.gpus > 0,
         }

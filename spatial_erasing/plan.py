@@ -7,7 +7,7 @@ from typing import Any
 
 from spatial_erasing.ingest.source import download_of, source_signature
 from spatial_erasing.ingest.user_exclusion import read_exclusions
-from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES
+from spatial_erasing.job_methods import JobMethods
 from spatial_erasing.paths import expand_path
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.study import Run, list_datasets, list_runs
@@ -33,9 +33,9 @@ class Plan:
         self.sources: Mapping[str, Mapping[str, Any]] = config["ingest"]["cohorts"]
         self.runs = list_runs(config["study"])
         self.first_seed: int = config["study"]["seeds"][0]
-        self.post_processing = {
-            name: config["score"][name] for name in ("erosion_iterations", "median_size_voxels")
-        }
+        self.methods = JobMethods(config)
+        self.baselines: list[str] = config["study"]["baselines"]
+        self.threshold_search = {name: config["threshold"][name] for name in ("iterations", "lower", "upper")}
         self.preparation = {name: config["preprocess"][name] for name in BrainSettings.__dataclass_fields__}
 
     # ingest
@@ -150,9 +150,17 @@ class Plan:
 
     # score, threshold, evaluate
 
-    def samples_at_a_time(self, dims: int) -> int:
+    def samples_at_a_time(self, wildcards: Any) -> int:
         """What a network reconstructs at once: axial slices in 2-D, always one volume in 3-D."""
-        return self.config["score"]["batch_size"] if dims == 2 else 1
+        return self.config["score"]["batch_size"] if self.methods.of(wildcards).dims == 2 else 1
+
+    def healthy_to_store(self, path: str) -> Callable[[Any], list[str]]:
+        """Files of the healthy cohorts, which a score that reads the network may need."""
+
+        def needed(wildcards: Any) -> list[str]:
+            return [path.format(cohort=cohort) for cohort in self.healthy]
+
+        return lambda wildcards: needed(wildcards) if wildcards.stored in self.methods.with_maps else []
 
     def threshold_source(self, cohort: str) -> str:
         """The cohort whose validation split gives a cohort its threshold: itself, or of `from_cohort`."""
@@ -176,13 +184,12 @@ class Plan:
 
     def diagnosed_runs(self) -> list[Run]:
         """The runs that diagnostics are about: study.models and a baseline, all data, the first seed."""
-        return [
-            Run(model, 100, self.first_seed) for model in (*self.config["study"]["models"], BASELINE_NAMES[0])
-        ]
+        names = (*self.config["study"]["models"], *self.baselines[:1])
+        return [Run(name, 100, self.first_seed) for name in names]
 
-    def diagnosed_models(self) -> list[tuple[str, str]]:
-        """Model of each of these runs with each lesion cohort."""
-        return [(run.model, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
+    def diagnosed_methods(self) -> list[tuple[str, str]]:
+        """Method of each of these runs with each lesion cohort."""
+        return [(run.method, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
 
     def diagnosed_on_t1(self, file: str) -> list[str]:
         """This file of each of these runs on T1 scans of each lesion cohort."""
@@ -194,8 +201,8 @@ class Plan:
 
     def compared_on_t1(self, file: str) -> list[str]:
         """This file of study.models and the baselines, all data and every seed, on T1 scans."""
-        models = (*self.config["study"]["models"], *BASELINE_NAMES)
-        runs = [Run(model, 100, seed) for model in models for seed in self.config["study"]["seeds"]]
+        names = (*self.config["study"]["models"], *self.baselines)
+        runs = [Run(name, 100, seed) for name in names for seed in self.config["study"]["seeds"]]
         return self._on_t1(runs, file)
 
     def _on_t1(self, runs: Iterable[Run], file: str) -> list[str]:
@@ -210,19 +217,19 @@ class Plan:
             if dataset.rpartition("-")[0] not in borrowed
         ]
 
-    def trained_models(self) -> list[str]:
-        """Every network trained on all healthy subjects, in the order of Table 1."""
-        trained = {run.model for run in self.runs if run.fraction_percent == 100}
-        return [model for model in MODEL_NAMES if model in trained]
-
     def histories(self) -> list[str]:
-        """The learning curves of these models with the first seed."""
-        runs = [Run(model, 100, self.first_seed) for model in self.trained_models()]
+        """The learning curves of the trained models with the first seed, all healthy subjects."""
+        runs = [Run(model, 100, self.first_seed) for model in self.methods.trained]
         return [f"results/train/{run.folder}/history.csv" for run in runs]
 
     def example_run(self) -> Run:
         """The run whose test subjects Figure 7 shows."""
-        return Run(self.config["study"]["example_model"], 100, self.first_seed)
+        return Run(self.methods.example.name, 100, self.first_seed)
+
+    def example_files(self, stage: str, name: str, file: str) -> list[str]:
+        """A file of this run on T1 scans of each lesion cohort, below the name that the stage gives it."""
+        folder = Run(name, 100, self.first_seed).folder
+        return [f"results/{stage}/{folder}/{cohort}-t1/{file}" for cohort in self.lesion]
 
     # report
 
@@ -253,7 +260,7 @@ class Plan:
             *self.figure_5(),
             *(f"{figures}/figure_{number}.png" for number in (6, 7)),
             f"{figures}/history.png",
-            *(f"{figures}/curves/{model}.png" for model in self.trained_models()),
+            *(f"{figures}/curves/{model}.png" for model in self.methods.trained),
             "results/report/tables/diagnostics.md",
             f"{figures}/diagnostics.png",
             "results/report/front.html",

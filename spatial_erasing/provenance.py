@@ -2,6 +2,7 @@
 
 import functools
 import os.path
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,12 +12,12 @@ from spatial_erasing.code_reach import Library
 # Through workflow/Snakefile, Snakemake imports the library from workflow/.. and paths must read the same.
 ROOT = Path(os.path.normpath(__file__)).parents[1]
 # Modules that cannot move a number: how a job is logged, where it runs, who waits for whom, how a file gets
-# to its place. A change in these reruns nothing.
-_WORDS = "atomic faults gpus logs maker packages parallel provenance run_lock tensorboard"
+# to its place, in which module a kind is found. A change in these reruns nothing.
+_WORDS = "atomic faults gpus logs maker packages parallel provenance registry run_lock tensorboard"
 INFRASTRUCTURE = frozenset(f"spatial_erasing.{name}" for name in _WORDS.split())
 
 
-def code_fingerprint(script: Path, *templates: Path) -> str:
+def code_fingerprint(script: Path, *templates: Path, kinds: Iterable[Path] = ()) -> str:
     """Hash of the logic of a script and of all functions, classes and constants of this library it reaches.
 
     Docstrings, comments, formatting, the texts of exceptions and the lines of logs do not count, nor does the
@@ -26,18 +27,25 @@ def code_fingerprint(script: Path, *templates: Path) -> str:
     Args:
         script: of a rule.
         templates: other files of this software that the script fills in or passes on; every byte counts.
+        kinds: modules of kinds that the script finds by their names in the config; all their logic counts.
     """
-    digests = _library(ROOT).digests(script)
+    digests = [digest for path in (script, *kinds) for digest in _library(ROOT).digests(path)]
     digests += [sha256(template.read_bytes()).hexdigest() for template in templates]
     return sha256("".join(digests).encode()).hexdigest()[:12]
 
 
 @functools.cache
-def rule_fingerprint(rule: str, *texts: str) -> str:
-    """The fingerprint of a rule's script with texts of the report: pages of the library, captions (.rst)."""
+def rule_fingerprint(rule: str, *texts: str, kinds: tuple[Path, ...] = ()) -> str:
+    """The fingerprint of a rule's script with texts of the report: pages of the library, captions (.rst).
+
+    Args:
+        rule: its name, which is that of its script.
+        texts: names of the texts.
+        kinds: see `code_fingerprint`.
+    """
     folders = {True: ROOT / "workflow/report", False: ROOT / PACKAGE / "report/pages"}
     files = [folders[text.endswith(".rst")] / text for text in texts]
-    return code_fingerprint(ROOT / f"workflow/scripts/{rule}.py", *files)
+    return code_fingerprint(ROOT / f"workflow/scripts/{rule}.py", *files, kinds=kinds)
 
 
 def reached_files(script: Path) -> list[Path]:

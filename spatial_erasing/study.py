@@ -18,50 +18,45 @@ from spatial_erasing.config_values import (
     standard_findings,
     window_findings,
 )
+from spatial_erasing.entries import entry_findings, with_kinds
 from spatial_erasing.ingest.cells import did_you_mean
 from spatial_erasing.ingest.kept import kept_list
 from spatial_erasing.ingest.source import download_of
-from spatial_erasing.models import BASELINE_NAMES, parse_model
+from spatial_erasing.models import named_methods, networks_of_study, trained_entries
 from spatial_erasing.paths import expand_path
+from spatial_erasing.registry import ERASINGS
 
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """One training of one model: on which share of the healthy subjects, with which seed."""
+    """One method of one training: on which share of the healthy subjects, with which seed."""
 
-    model: str
+    method: str
     fraction_percent: int
     seed: int
 
     @property
     def folder(self) -> str:
         """Where the run's files lie below each stage's results folder."""
-        return f"{self.model}/fraction-{self.fraction_percent}/seed-{self.seed}"
+        return f"{self.method}/fraction-{self.fraction_percent}/seed-{self.seed}"
 
 
 def list_runs(study: Mapping) -> list[Run]:
-    """Every run of the study: Table 1 on all data, Figure 5's fractions, and the baselines.
+    """Every run of the study: all methods on all data, and Figure 5's fractions.
 
     Args:
         study: the section of this name in config.yaml.
     """
     wanted = {
-        *((model, 100) for model in table_1_models(study)),
-        *((model, 100) for model in (*study["models"], *study["table_2_models"], study["example_model"])),
-        *((model, percent) for model in study["models"] for percent in study["fractions_percent"]),
-        *((model, 100) for model in BASELINE_NAMES),
+        *((method, 100) for method in named_methods(study)),
+        *((method, percent) for method in study["models"] for percent in study["fractions_percent"]),
     }
-    return sorted(Run(model, percent, seed) for model, percent in wanted for seed in study["seeds"])
-
-
-def table_1_models(study: Mapping) -> list[str]:
-    """The rows of Table 1 in their order, without the baselines."""
-    return list(study["table_1_models"])
+    return sorted(Run(method, percent, seed) for method, percent in wanted for seed in study["seeds"])
 
 
 def list_datasets(run: Run, *, study: Mapping, cohorts: Mapping) -> list[str]:
     """The "{cohort}-{sequence}" that a run is evaluated on: T1 everywhere, T1ce for the rows of Table 2."""
-    is_in_table_2 = run.model in study["table_2_models"] and run.fraction_percent == 100
+    is_in_table_2 = run.method in study["table_2_models"] and run.fraction_percent == 100
     return [
         f"{cohort}-{sequence}"
         for cohort in study["lesion_cohorts"]
@@ -76,7 +71,7 @@ def check_schema(config: Mapping, schema: Mapping) -> None:
     Raises:
         ValueError: the key, the value found and what is allowed, one line a finding.
     """
-    errors = Draft202012Validator(schema).iter_errors(dict(config))
+    errors = Draft202012Validator(with_kinds(schema, config)).iter_errors(dict(config))
     findings = [_explain(error) for error in sorted(errors, key=lambda e: list(map(str, e.path)))]
     findings += number_findings(config)
     if findings:
@@ -107,7 +102,7 @@ def check_study(config: Mapping) -> None:
     Raises:
         ValueError: all findings, one line each.
     """
-    findings = [
+    findings = entry_findings(config) or [
         *_cohort_findings(config),
         *_phantom_findings(config),
         *_grid_findings(config),
@@ -177,14 +172,16 @@ def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:
 
 
 def _grid_findings(config: Mapping) -> Iterator[str]:
-    """A grid that the network cannot halve, or erasing that is larger than the grid."""
-    grid, levels = config["preprocess"]["grid_voxels"], len(config["train"]["network"]["feature_maps"])
-    if any(size % 2**levels for size in grid):
-        nearest = [max(1, -(-size // 2**levels)) * 2**levels for size in grid]
-        yield (
-            f"preprocess.grid_voxels {grid} cannot be halved {levels} times, once for each of "
-            f"train.network.feature_maps; the next grid that can is {nearest}"
-        )
+    """A grid that a network cannot halve, or erasing that is larger than the grid."""
+    grid = config["preprocess"]["grid_voxels"]
+    for name in sorted(networks_of_study(config)):
+        levels = len(config["networks"][name]["feature_maps"])
+        if any(size % 2**levels for size in grid):
+            nearest = [max(1, -(-size // 2**levels)) * 2**levels for size in grid]
+            yield (
+                f"preprocess.grid_voxels {grid} cannot be halved {levels} times, once for each of "
+                f"networks.{name}.feature_maps; the next grid that can is {nearest}"
+            )
     if (slices := config["train"]["erasing"]["maximum_slices"]) > grid[2]:
         yield f"train.erasing.maximum_slices is {slices}, the grid has {grid[2]} axial slices"
     if config["preprocess"]["register"] == "affine" and config["preprocess"]["resample"] == "none":
@@ -214,8 +211,11 @@ def _threshold_findings(config: Mapping) -> Iterator[str]:
 
 def _half_findings(config: Mapping) -> Iterator[str]:
     """Half of the grid is half of the brain only where the brain's box lies in the middle."""
-    names = {run.model for run in list_runs(config["study"])} - set(BASELINE_NAMES)
-    halves = sorted(name for name in names if parse_model(name).strategy == "half")
+    halves = sorted(
+        name
+        for name, entry in trained_entries(config).items()
+        if ERASINGS.literal(entry["erase"], "HALVES_GRID", False)
+    )
     if halves and not config["preprocess"]["crop"]:
         yield (
             f"{', '.join(halves)} erase half of the grid, which is half of the brain only with "

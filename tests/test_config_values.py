@@ -1,4 +1,5 @@
 import pytest
+from paper_study import CONFIG
 
 from spatial_erasing.config_values import share_findings
 from spatial_erasing.train.boxes import percent_within_limits
@@ -19,8 +20,14 @@ def config_of(minimum, maximum, *, regions=10, grid=(64, 64, 64)):
         "models": ["2d-patch-zero"],
         "table_2_models": ["3d-cube-noise"],
         "example_model": "3d-multi-cube-noise",
+        "baselines": ["baseline-mean-healthy"],
     }
-    return {"study": study, "train": {"erasing": erasing}, "preprocess": {"grid_voxels": list(grid)}}
+    return {
+        "study": study,
+        "models": CONFIG["models"],
+        "train": {"erasing": erasing},
+        "preprocess": {"grid_voxels": list(grid)},
+    }
 
 
 @pytest.mark.parametrize("size", [16, 64])

@@ -5,10 +5,10 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 import torch
+from vae_networks import vae, vae_settings
 
 from spatial_erasing.maker import describe_maker, maker_of_arrays, makers_of_brains
 from spatial_erasing.train.checkpoint import maker_of_weights, save_weights
-from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
 
 def test_what_makes_a_file_is_this_python_with_its_packages_the_code_and_the_device():
@@ -27,7 +27,7 @@ def test_arrays_say_what_made_them_and_are_as_before(tmp_path):
 
 @pytest.mark.parametrize("old", [True, False])
 def test_weights_say_what_made_them_unless_an_earlier_version_did(tmp_path, old):
-    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    network = vae(vae_settings(2, (8, 8), kernel_size=4))
     path = tmp_path / "weights.pt"
     save_weights(path, network, network.state_dict(), code="c0de")
     if old:

@@ -1,6 +1,14 @@
 import pytest
+from paper_study import BASELINES, CONFIG, METHODS, NETWORKS
 
-from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES, ModelSpec, paper_name, parse_model
+from spatial_erasing.models import (
+    PaperModel,
+    list_methods,
+    methods_of_paper,
+    model_and_score,
+    read_methods,
+    trained_entries,
+)
 
 # The first column of Table 1, copied from the paper, in its order.
 PAPER_ROWS = [
@@ -10,53 +18,68 @@ PAPER_ROWS = [
 ]
 
 
-def test_paper_names_are_the_rows_of_table_1_in_order():
-    assert [paper_name(name) for name in MODEL_NAMES] == PAPER_ROWS
+def methods_with(entries=None, scores=None, **study):
+    """The methods of the config with further entries."""
+    changed = {"models": CONFIG["models"] | (entries or {}), "scores": CONFIG["scores"] | (scores or {})}
+    return list_methods(CONFIG | changed | {"study": CONFIG["study"] | study})
+
+
+def test_titles_are_the_rows_of_table_1_in_order():
+    assert [METHODS[name].title for name in NETWORKS] == PAPER_ROWS
 
 
 def test_baselines_print_as_words():
-    assert [paper_name(name) for name in BASELINE_NAMES] == ["Mean healthy volume", "Median of the brain"]
+    assert [METHODS[name].title for name in BASELINES] == ["Mean healthy volume", "Median of the brain"]
+
+
+def test_the_paper_s_models_are_dimensions_times_erasings_times_fills_and_two_without():
+    product = {
+        PaperModel(dims, erase, fill)
+        for dims in (2, 3)
+        for erase in ("cube", "multi_cube", "half")
+        for fill in ("zero", "noise")
+    }
+    nothing = {PaperModel(dims, "none", "none") for dims in (2, 3)}
+    assert {METHODS[name].paper_model for name in NETWORKS} == product | nothing and len(NETWORKS) == 14
+    assert methods_of_paper(METHODS).keys() >= product | nothing
+
+
+def test_a_method_with_another_score_says_so_and_is_not_the_paper_s():
+    scores = {"dark": {"kind": "absolute", "title": "dark residual"}}
+    methods = methods_with(scores=scores, example_model="3d-none@dark")
+    method = methods["3d-none@dark"]
+    assert (method.title, method.model, method.score) == ("3D-None, dark residual", "3d-none", "dark")
+    assert method.paper_model is None and methods["3d-none"].paper_model is not None
+    assert "3d-none@dark" not in methods_with(scores=scores)
+
+
+def test_another_network_is_not_the_paper_s_and_has_a_look_of_its_own():
+    entry = CONFIG["models"]["3d-none"] | {"network": "other", "title": "Other"}
+    methods = methods_with({"other": entry})
+    assert methods["other"].paper_model is None
+    places = [methods[name].place for name in ("3d-none", "3d-cube-zero", "3d-half-volume-noise")]
+    assert places == [0, 1, 3] and methods["other"].place == 1 + max(
+        method.place for method in METHODS.values() if not method.is_baseline
+    )
+
+
+def test_a_further_entry_changes_nothing_of_the_others():
+    methods = methods_with({"own": CONFIG["models"]["3d-none"] | {"network": "other", "title": "Own"}})
+    assert {name: methods[name] for name in METHODS} == METHODS
+
+
+def test_plain_values_bring_the_methods_back():
+    assert read_methods(vars(method) for method in METHODS.values()) == METHODS
 
 
 @pytest.mark.parametrize(
-    "name, expected",
-    [
-        ("2d-none", (2, "none", "none")),
-        ("3d-none", (3, "none", "none")),
-        ("2d-patch-zero", (2, "single", "zero")),
-        ("3d-cube-noise", (3, "single", "noise")),
-        ("2d-multi-patch-noise", (2, "multi", "noise")),
-        ("3d-multi-cube-zero", (3, "multi", "zero")),
-        ("2d-half-slice-zero", (2, "half", "zero")),
-        ("3d-half-volume-noise", (3, "half", "noise")),
-    ],
+    "name, parts", [("3d-none", ("3d-none", None)), ("3d-none@dark", ("3d-none", "dark")), ("a@", ("a", ""))]
 )
-def test_name_says_dimensions_strategy_and_fill(name, expected):
-    assert parse_model(name) == ModelSpec(name, *expected)
+def test_a_name_is_a_model_and_perhaps_a_score(name, parts):
+    assert model_and_score(name) == parts
 
 
-def test_models_are_two_dimensions_times_three_strategies_times_two_fills_and_two_without_erasing():
-    specs = [parse_model(name) for name in MODEL_NAMES]
-    described = {(spec.spatial_dims, spec.strategy, spec.fill) for spec in specs}
-    product = {
-        (dims, strategy, fill)
-        for dims in (2, 3)
-        for strategy in ("single", "multi", "half")
-        for fill in ("zero", "noise")
-    }
-    assert described == product | {(2, "none", "none"), (3, "none", "none")}
-    assert len(specs) == len(described) == 14
-
-
-@pytest.mark.parametrize("name", ["2d-cube-zero", "3d-cube", "3D-Cube-n", "2d-none-zero", "", "4d-none"])
-def test_unknown_name_is_an_error_that_lists_all(name):
-    for function in (parse_model, paper_name):
-        with pytest.raises(ValueError, match="expected one of") as error:
-            function(name)
-        assert all(known in str(error.value) for known in (f"'{name}'", *MODEL_NAMES, *BASELINE_NAMES))
-
-
-@pytest.mark.parametrize("name", BASELINE_NAMES)
-def test_baseline_has_no_network_to_parse(name):
-    with pytest.raises(ValueError, match=f"{name}.*no network"):
-        parse_model(name)
+def test_baselines_are_not_trained_and_a_score_trains_nothing():
+    study = CONFIG["study"] | {"table_1_models": ["3d-none@dark"], "models": ["3d-none"]}
+    study |= {"table_2_models": [], "example_model": "3d-none"}
+    assert list(trained_entries(CONFIG | {"study": study})) == ["3d-none"]

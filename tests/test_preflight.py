@@ -45,7 +45,7 @@ def run(tmp_path, monkeypatch):
     return ask
 
 
-ALL = {"list_scans": [COHORT], "prepare_brains": [BATCH], "stack_cohort": [COHORT], "train_vae": [{}]}
+ALL = {"list_scans": [COHORT], "prepare_brains": [BATCH], "stack_cohort": [COHORT], "train_model": [{}]}
 
 
 def test_with_everything_there_every_job_may_start(run):
@@ -96,7 +96,7 @@ def test_other_settings_of_brains_that_cannot_be_prepared_again_are_refused(run,
 
 def test_arrays_are_not_given_up_for_brains_that_were_removed(run, tmp_path):
     shutil.rmtree(tmp_path / "results/preprocess/ms/subjects")
-    run({"train_vae": [{}]})
+    run({"train_model": [{}]})
     with pytest.raises(ValueError, match=r"2 of 2 subjects, such as a: .*add --forcerun prepare_brains"):
         run({"stack_cohort": [COHORT]})
     run({"prepare_brains": [BATCH], "stack_cohort": [COHORT]})  # they are prepared again first

@@ -5,7 +5,6 @@ import pytest
 import yaml
 from merged_configs import merged
 
-from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES
 from spatial_erasing.study import Run, check_paths, check_schema, check_study, list_datasets, list_runs
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +26,6 @@ def test_the_paper_s_numbers_stand_in_the_config(paper):
     assert sizes["healthy"] == {"training": 1807, "validation": 201}
     assert sizes["brats"] == {"validation": 133, "test": 202}
     assert sizes["atlas"] == {"validation": 121, "test": 183}
-    assert paper["study"]["table_1_models"] == list(MODEL_NAMES)
     assert paper["study"]["fractions_percent"] == [10, 20, 60, 100]
     assert (train["optimisation"]["batch_size"], train["optimisation"]["learning_rate"]) == (32, 0.001)
     assert train["erasing"] == {
@@ -38,7 +36,7 @@ def test_the_paper_s_numbers_stand_in_the_config(paper):
         "maximum_slices": 32,
         "noise_from": "image",
     }
-    assert train["network"]["latent_size"] == {"2d": 128, "3d": 512}
+    assert paper["networks"]["vae"]["latent_size"] == {"2d": 128, "3d": 512}
     assert sorted(preprocess["padded_grid_voxels"]) == sorted([191, 158, 163])
     assert (preprocess["spacing_mm"], preprocess["grid_voxels"]) == (1.0, [64, 64, 64])
     assert (paper["threshold"]["iterations"], paper["threshold"]["lower"], paper["threshold"]["upper"]) == (
@@ -53,10 +51,6 @@ def test_every_config_that_is_shipped_is_possible(paper, overlay):
     config = merged(paper, yaml.safe_load(overlay.read_text()))
     check_schema(config, SCHEMA)
     check_study(config)
-
-
-def test_the_schema_knows_the_models_that_exist():
-    assert tuple(SCHEMA["$defs"]["model"]["enum"]) == MODEL_NAMES
 
 
 def test_a_misspelt_key_is_named_with_the_right_one(paper):
@@ -81,7 +75,13 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
                 yield from leaves(value, (*path, key))
 
     free = {("phantom", "cohorts"), ("ingest", "cohorts"), ("ingest", "downloads"), ("split", "sizes")}
-    free |= {("threshold", "from_cohort"), ("report", "paper_cohorts")}
+    free |= {
+        ("models",),
+        ("networks",),
+        ("scores",),
+        ("threshold", "from_cohort"),
+        ("report", "paper_cohorts"),
+    }
     free |= {("preprocess", "standard", "median"), ("preprocess", "standard", "white_matter")}
     free |= {("preprocess", "standard", "two_quantiles"), ("preprocess", "standardise")}
     for path in leaves(paper):
@@ -141,6 +141,28 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
             },
             r"2d-half-slice-zero, 3d-half-volume-noise erase half of the grid.*crop: true; it is false",
         ),
+        (
+            {"study": {"models": ["3d-cube-nois"]}},
+            r"study names the model 3d-cube-nois, which is not known \(did you mean '3d-cube-noise'\?\)",
+        ),
+        (
+            {"study": {"models": ["3d-none@residul"]}},
+            r"study names 3d-none@residul with the score residul, .*did you mean 'residual'",
+        ),
+        (
+            {"models": {"own": {"dims": 3, "network": "vea", "erase": "cub", "fill": "nois", "title": "O"}}},
+            r"own\.network is vea, .*'vae'.*own\.erase is cub, .*'cube'.*own\.fill is nois, .*'noise'",
+        ),
+        (
+            {"models": {"own": {"baseline": "median", "title": "Own"}}},
+            r"models\.own\.baseline is median, .*did you mean 'brain_median'",
+        ),
+        ({"networks": {"vae": {"kind": "vea"}}}, r"networks\.vae\.kind is vea, .*did you mean 'vae'"),
+        ({"scores": {"residual": {"kind": "absolut"}}}, r"scores\.residual\.kind is absolut, .*'absolute'"),
+        ({"study": {"paper": {"network": "vea"}}}, r"study\.paper\.network is vea, .*did you mean 'vae'"),
+        ({"models": {"2d-none": {"fill": "zero"}}}, r"models\.2d-none has erase: none and fill: zero"),
+        ({"study": {"models": ["baseline-mean-healthy"]}}, r"baseline-mean-healthy has no network"),
+        ({"study": {"baselines": ["3d-none"]}}, r"3d-none has a network; take it out of study\.baselines"),
         (
             {"score": {"erosion_iterations": 100}},
             r"score\.erosion_iterations is 100, which leaves nothing of a brain on a grid of 32 voxels",
@@ -214,9 +236,9 @@ def test_a_missing_table_of_exclusions_is_named_even_when_all_is_listed(demo, tm
 
 def test_the_study_trains_14_models_and_three_more_fractions_of_four(paper):
     runs = list_runs(paper["study"])
-    trained = [run for run in runs if run.model not in BASELINE_NAMES]
+    trained = [run for run in runs if run.method not in paper["study"]["baselines"]]
     assert len(trained) == 14 + 3 * 4 and len(runs) == len(set(runs)) == 28
-    assert {run.fraction_percent for run in trained if run.model == "3d-none"} == {10, 20, 60, 100}
+    assert {run.fraction_percent for run in trained if run.method == "3d-none"} == {10, 20, 60, 100}
 
 
 def test_t1ce_is_evaluated_for_the_models_of_table_2_alone(paper):
@@ -235,3 +257,34 @@ def test_a_missing_folder_of_label_maps_is_named_before_the_first_job(demo, tmp_
         check_paths(demo, root=tmp_path)
     (tmp_path / "maps").mkdir()
     check_paths(demo, root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            {"networks": {"vae": {"kl_wieght": 1}}},
+            r"networks\.vae: the key kl_wieght .* did you mean kl_weight",
+        ),
+        ({"networks": {"vae": {"norm": "instance"}}}, r"networks\.vae\.norm: 'instance' is not one of"),
+        ({"networks": {"own": {"kind": "vae"}}}, r"networks\.own: 'feature_maps' is a required property"),
+        ({"scores": {"residual": {"sign": 1}}}, r"scores\.residual: the key sign is not known"),
+        ({"models": {"own": {"dims": 3}}}, r"models\.own: 'network' is a required property"),
+        (
+            {"models": {"own": {"baseline": "x", "dims": 3, "title": "y"}}},
+            r"models\.own: the key dims is not",
+        ),
+        ({"models": {"a@b": {"baseline": "x", "title": "y"}}}, r"models: 'a@b' is not a name"),
+        ({"models": {"own": None}}, r"models\.own: None is not of type 'object'"),
+        ({"networks": {"own": "vae"}}, r"networks\.own: 'vae' is not of type 'object'"),
+        ({"networks": {"own": {"kind": ["vae"]}}}, r"networks\.own\.kind: \['vae'\] is not of type 'string'"),
+    ],
+)
+def test_an_entry_has_the_settings_of_its_kind_and_no_others(paper, change, message):
+    with pytest.raises(ValueError, match=message):
+        check_schema(merged(paper, change), SCHEMA)
+
+
+def test_adding_an_entry_changes_no_run(paper):
+    own = {"models": {"own": paper["models"]["3d-none"] | {"title": "Own"}}}
+    assert list_runs(merged(paper, own)["study"]) == list_runs(paper["study"])

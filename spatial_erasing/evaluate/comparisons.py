@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from spatial_erasing.evaluate.bootstrap import IntervalRule, two_sided_p
-from spatial_erasing.evaluate.claims import CLAIMS, Claim
+from spatial_erasing.evaluate.claims import CLAIMS
+from spatial_erasing.evaluate.contrasts import Claim, Naming
 from spatial_erasing.evaluate.paired import holm, sign_flip_p
 from spatial_erasing.evaluate.parts import Part, parts_of
 from spatial_erasing.evaluate.resamples import Quantity, Resampled
 from spatial_erasing.evaluate.subject_dice import SubjectDice
 from spatial_erasing.evaluate.verdicts import verdict_of_intervals, verdict_of_points
-from spatial_erasing.models import paper_name
+from spatial_erasing.models import Methods, methods_of_paper
 from spatial_erasing.seeds import hash_seed
 
 COMPARISON_COLUMNS = (
@@ -29,6 +30,7 @@ def judge_claims(
     found: Mapping[Quantity, Resampled],
     dice: SubjectDice,
     *,
+    methods: Methods,
     cohorts: Mapping[str, Sequence[str]],
     rule: IntervalRule,
     seed: int,
@@ -38,14 +40,17 @@ def judge_claims(
     Args:
         found: every number of the study on every resample.
         dice: of every test subject.
+        methods: those of the paper, among others or alone.
         cohorts: lesion cohort to its sequences.
         rule: of the intervals.
         seed: of the sign flips.
     """
-    comparisons, claims = [], []
+    comparisons, claims, naming = [], [], Naming(methods_of_paper(methods))
+    titles = {method.name: method.title for method in methods.values()}
     for claim in CLAIMS:
-        parts = parts_of(claim, cohorts)
+        parts = parts_of(claim, cohorts, naming)
         rows = [_compare(part, found, dice, rule, seed) for part in parts]
+        rows = [row | _not_run(part, found, titles) for part, row in zip(parts, rows, strict=True)]
         corrected = holm(np.array([row.get("p", np.nan) for row in rows]))
         comparisons += [
             {"claim": claim.name} | row | {"p_holm": p} for row, p in zip(rows, corrected, strict=True)
@@ -69,10 +74,8 @@ def _compare(
 ) -> dict:
     """One row of comparisons.csv, without what depends on the other rows."""
     row = {"comparison": part.title, "cohort": part.cohort, "metric": part.metric}
-    missing = [quantity for _, quantity in part.terms if quantity not in found]
-    if missing:
-        names = dict.fromkeys(f"{paper_name(q.model)} with {q.fraction_percent} %" for q in missing)
-        return row | {"status": f"not run: {', '.join(names)}"}
+    if any(quantity not in found for _, quantity in part.terms):
+        return row
     samples = difference_samples(part, found)
     if np.isnan(samples[0]):
         return row | {"status": "no number: no lesion of this size"}
@@ -80,6 +83,13 @@ def _compare(
     has_interval = bool(np.isfinite(numbers["lower"]))
     status = "run" if has_interval else "too few subjects for an interval"
     return row | {"status": status} | numbers | _test(part, samples, has_interval, dice, seed)
+
+
+def _not_run(part: Part, found: Mapping[Quantity, Resampled], titles: Mapping[str, str]) -> dict:
+    """The status of a row whose numbers are not all there."""
+    missing = [quantity for _, quantity in part.terms if quantity not in found]
+    names = dict.fromkeys(f"{titles.get(q.model, q.model)} with {q.fraction_percent} %" for q in missing)
+    return {"status": f"not run: {', '.join(names)}"} if missing else {}
 
 
 def _test(part: Part, samples: np.ndarray, has_interval: bool, dice: SubjectDice, seed: int) -> dict:

@@ -10,8 +10,10 @@ from spatial_erasing.evaluate.counts import ScoreCounts, count_scores
 from spatial_erasing.evaluate.metrics import metrics_of_counts
 from spatial_erasing.evaluate.slices import slice_average_precision, slice_scores
 from spatial_erasing.evaluate.subject_counts import SubjectCounts
+from spatial_erasing.score.maps import Scoring, score_maps
 
 RUN_COLUMNS = ("model", "fraction_percent", "seed", "cohort", "sequence")
+_NAMES = ("method", "percent", "seed", "cohort", "sequence")
 METRIC_COLUMNS = (*RUN_COLUMNS, "metric", "value")
 SUBJECT_COLUMNS = (
     *RUN_COLUMNS,
@@ -39,6 +41,26 @@ class DatasetResult(NamedTuple):
     counts: SubjectCounts
 
 
+def evaluate(
+    test: Split,
+    stored: np.ndarray,
+    *,
+    scoring: Scoring,
+    names: Mapping[str, str],
+    threshold: Mapping[str, object],
+) -> DatasetResult:
+    """The numbers of a method on the test subjects of a lesion cohort.
+
+    Args:
+        test: scans with lesions.
+        stored: their reconstructions or raw maps, as the score stage stores them.
+        scoring: score and post-processing.
+        names: method, percent, seed, cohort and sequence, which stand in every row.
+        threshold: of `find_threshold`.
+    """
+    return evaluate_dataset(score_maps(test, stored, scoring), test, names=names, threshold=threshold)
+
+
 def evaluate_dataset(
     maps: Iterable[np.ndarray], scans: Split, *, names: Mapping[str, str], threshold: Mapping[str, Any]
 ) -> DatasetResult:
@@ -47,12 +69,10 @@ def evaluate_dataset(
     Args:
         maps: score maps of the test split, in the order of `scans`.
         scans: the test split.
-        names: model, percent, seed, cohort and sequence, which stand in every row.
+        names: method, percent, seed, cohort and sequence, which stand in every row.
         threshold: the record of the validation search.
     """
-    run: dict[str, Any] = {"fraction_percent": names["percent"]} | {
-        name: names[name] for name in RUN_COLUMNS if name in names
-    }
+    run: dict[str, Any] = dict(zip(RUN_COLUMNS, (names[name] for name in _NAMES), strict=True))
     counts, slices = _count_subjects(maps, scans)
     of_subjects = map(counts.of, range(len(counts)))
     metrics, subjects = metrics_of_counts(of_subjects, threshold=threshold["threshold"])

@@ -14,7 +14,7 @@ from spatial_erasing.evaluate.counts import count_scores
 from spatial_erasing.evaluate.curves import best_dice, dice_at, precision_recall_curve
 from spatial_erasing.evaluate.metrics import metrics_of_counts
 from spatial_erasing.evaluate.subject_counts import SubjectCounts
-from spatial_erasing.score.maps import read_score_maps
+from spatial_erasing.score.maps import Scoring, read_score_maps
 from spatial_erasing.threshold.search import greedy_threshold
 
 GREEDY, EXHAUSTIVE, UPPER_BOUND = "greedy", "exhaustive", "upper bound: test labels"
@@ -41,16 +41,16 @@ def variants_of(
     return [variant for place, variant in enumerate(wanted) if variant not in wanted[:place]]
 
 
-def read_counts(files: tuple[str, str, str], *, split: str, sequence: str, variant: Variant) -> SubjectCounts:
+def read_counts(files: tuple[str, str, str], *, split: str, sequence: str, scoring: Scoring) -> SubjectCounts:
     """The counts of every subject of a split after one way of post-processing.
 
     Args:
         files: as `read_score_maps` takes them.
         split: "validation" or "test".
         sequence: "t1" or "t1ce".
-        variant: erosion_iterations and median_size_voxels.
+        scoring: the score, and post-processing by one variant.
     """
-    scans, maps = read_score_maps(files, split=split, sequence=sequence, **variant)
+    scans, maps = read_score_maps(files, split=split, sequence=sequence, scoring=scoring)
     counts = map(count_scores, maps, scans.lesion)
     return SubjectCounts.collect([name for _, name in scans.subjects], counts)
 

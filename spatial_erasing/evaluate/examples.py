@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from spatial_erasing.atomic import replaced_when_complete
-from spatial_erasing.score.postprocess import anomaly_score
+from spatial_erasing.cohorts import Split
+from spatial_erasing.score.maps import Scoring, score_maps, stored_as
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +20,7 @@ class Example:
     Args:
         scan: intensities in [0, 1].
         reconstruction: the network's output, same unit.
-        difference: absolute residual after post-processing, same unit.
+        difference: score map after post-processing, in the unit of the threshold.
         lesion: the truth, boolean.
         dice: DICE_S of this subject, in [0, 1].
         threshold: of its test set, from validation subjects.
@@ -57,30 +58,34 @@ def choose_examples(
 
 def examples_of_cohort(
     subject_rows: Sequence[Mapping[str, str]],
-    files: tuple[str | Path, str | Path],
+    files: tuple[str | Path, str | Path, str | Path],
     *,
     percentiles: Sequence[float],
     threshold: float,
-    post_processing: Mapping[str, int],
+    scoring: Scoring,
 ) -> list[Example]:
     """The examples of one lesion cohort, scored as they were evaluated.
 
     Args:
         subject_rows: `subjects.csv` of the run that is shown, on this cohort.
-        files: `volumes.npz` of the cohort, in a folder of its name, and `test.npz` of the run.
+        files: `volumes.npz` of the cohort, in a folder of its name; the model's reconstructions of the test
+            split; what is stored of them for the score, the same file where that reads reconstructions.
         percentiles: of DICE_S.
         threshold: of the run on this cohort.
-        post_processing: the keywords of `anomaly_score`, as evaluated.
+        scoring: score and post-processing, as evaluated.
     """
-    volumes, scores = files
+    volumes, reconstructions, stored = files
+    cohort = Path(volumes).parent.name
     dice = {row["subject"]: float(row["dice"] or "nan") for row in subject_rows}
     examples = []
     for subject in choose_examples(subject_rows, percentiles=percentiles):
-        scan, brain, lesion = _arrays_of(volumes, subject, ("t1", "brain", "lesion"))
-        (reconstruction,) = _arrays_of(scores, subject, ("reconstruction",))
-        difference = anomaly_score(scan, reconstruction, brain, **post_processing)
-        images = (scan, reconstruction, difference, lesion)
-        examples.append(Example(Path(volumes).parent.name, subject, *images, dice[subject], threshold))
+        arrays = _arrays_of(volumes, subject, ("t1", "brain", "lesion", "lesion_slices"))
+        (reconstruction,) = _arrays_of(reconstructions, subject, ("reconstruction",))
+        (raw,) = _arrays_of(stored, subject, (stored_as(scoring.score),))
+        alone = Split([(cohort, subject)], *(array[None] for array in arrays))
+        (difference,) = score_maps(alone, raw[None], scoring)
+        images = (arrays[0], reconstruction, difference, arrays[2])
+        examples.append(Example(cohort, subject, *images, dice[subject], threshold))
     return examples
 
 

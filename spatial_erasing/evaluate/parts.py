@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from spatial_erasing.evaluate.claims import ALL_LESIONS, Arm, Claim, Contrast
+from spatial_erasing.evaluate.contrasts import ALL_LESIONS, Arm, Claim, Contrast, Naming
 from spatial_erasing.evaluate.resample_study import ALL_COHORTS
 from spatial_erasing.evaluate.resamples import Quantity
 
@@ -24,19 +24,20 @@ class Part(NamedTuple):
     terms: tuple[tuple[float, Quantity], ...]
 
 
-def parts_of(claim: Claim, cohorts: Mapping[str, Sequence[str]]) -> list[Part]:
+def parts_of(claim: Claim, cohorts: Mapping[str, Sequence[str]], naming: Naming) -> list[Part]:
     """Spell a claim out for these lesion cohorts.
 
     Args:
         claim: one of `CLAIMS`.
         cohorts: name to the sequences that were scanned; a comparison of others has no part there.
+        naming: of the models in this study.
     """
     return [
         Part(
-            contrast.title,
+            contrast.title(naming),
             place,
             metric,
-            tuple((term.weight, _quantity(term.arm, place, metric)) for term in contrast.terms),
+            tuple((term.weight, _quantity(term.arm, place, metric, naming)) for term in contrast.terms),
         )
         for contrast in claim.contrasts
         for metric in claim.metrics
@@ -52,7 +53,7 @@ def _places(contrast: Contrast, over: str, cohorts: Mapping[str, Sequence[str]])
     return [cohort for cohort, scanned in cohorts.items() if sequences <= set(scanned)]
 
 
-def _quantity(arm: Arm, cohort: str, metric: str) -> Quantity:
+def _quantity(arm: Arm, cohort: str, metric: str, naming: Naming) -> Quantity:
     if arm.lesions != ALL_LESIONS:
         metric = f"{metric}_{arm.lesions}"
-    return Quantity(arm.model, arm.percent, cohort, arm.sequence, metric)
+    return Quantity(naming.name(arm.model), arm.percent, cohort, arm.sequence, metric)

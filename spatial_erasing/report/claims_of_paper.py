@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from spatial_erasing.evaluate.claims import Claim
+from spatial_erasing.evaluate.contrasts import Claim, Naming
 from spatial_erasing.evaluate.parts import Part, parts_of
 from spatial_erasing.evaluate.resamples import Quantity
 from spatial_erasing.evaluate.verdicts import NOT_RUN, verdict_of_points
@@ -41,11 +41,11 @@ class PaperVerdict:
         return [(part, value) for part, value in self.differences if not value > 0]
 
 
-def verdict_of_paper(claim: Claim) -> PaperVerdict:
+def verdict_of_paper(claim: Claim, naming: Naming) -> PaperVerdict:
     """Judge a claim of the paper by the numbers that it prints in Tables 1 and 2."""
     differences = []
-    for part in parts_of(claim, _COHORTS):
-        terms = [(weight, _printed(quantity)) for weight, quantity in part.terms]
+    for part in parts_of(claim, _COHORTS, naming):
+        terms = [(weight, _printed(quantity, naming)) for weight, quantity in part.terms]
         weighted = [weight * number for weight, number in terms if number is not None]
         if len(weighted) == len(terms):
             difference = sum(weighted)
@@ -54,9 +54,13 @@ def verdict_of_paper(claim: Claim) -> PaperVerdict:
     return PaperVerdict(tuple(differences), NOT_PRINTED if verdict == NOT_RUN else verdict)
 
 
-def _printed(quantity: Quantity) -> float | None:
+def _printed(quantity: Quantity, naming: Naming) -> float | None:
     """A number of Table 1 or 2, in percent."""
-    result = (TABLE_1 | TABLE_2).get((quantity.model, quantity.cohort, quantity.sequence))
+    wanted = (quantity.model, quantity.cohort, quantity.sequence)
+    printed = {
+        (naming.name(model), *place): result for (model, *place), result in (TABLE_1 | TABLE_2).items()
+    }
+    result = printed.get(wanted)
     if result is None or quantity.fraction_percent != 100 or quantity.metric not in _FIELDS:
         return None
     return getattr(result, _FIELDS[quantity.metric])

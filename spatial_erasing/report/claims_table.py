@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from spatial_erasing.evaluate.claims import CLAIMS
+from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.evaluate.verdicts import NOT_RUN
 from spatial_erasing.report.claims_of_paper import NOT_PRINTED, PaperVerdict, verdict_of_paper
 from spatial_erasing.report.table_layout import NO_NUMBER
@@ -40,16 +41,21 @@ PART_TITLES = ("Comparison", "Test set", "Number", "Difference", "p", "p (Holm)"
 
 
 def printed_claims(
-    claims: Sequence[Row], comparisons: Sequence[Row], *, paper_cohorts: Mapping[str, str | None]
+    claims: Sequence[Row],
+    comparisons: Sequence[Row],
+    *,
+    naming: Naming,
+    paper_cohorts: Mapping[str, str | None],
 ) -> list[PrintedClaim]:
     """Lay out the rows of claims.csv and comparisons.csv, in percent points, the paper's numbers beside them.
 
     Args:
         claims: one row a claim.
         comparisons: one row a difference.
+        naming: of the models in this study.
         paper_cohorts: our cohort to the paper's test set that it is, or None.
     """
-    papers = {claim.name: verdict_of_paper(claim) for claim in CLAIMS}
+    papers = {claim.name: verdict_of_paper(claim, naming) for claim in CLAIMS}
     return [
         PrintedClaim(
             text=f"{row['text']} (section {row['section']})",
@@ -65,11 +71,11 @@ def printed_claims(
     ]
 
 
-def rows_with_paper(claims: Sequence[Row]) -> list[dict[str, object]]:
+def rows_with_paper(claims: Sequence[Row], naming: Naming) -> list[dict[str, object]]:
     """The rows of claims.csv with the paper's own verdict behind, differences in percent points."""
     rows: list[dict[str, object]] = []
     for claim, row in zip(CLAIMS, claims, strict=True):
-        paper = verdict_of_paper(claim)
+        paper = verdict_of_paper(claim, naming)
         count = len(paper.differences)
         ours = {name: _points(row[name]) for name in ("difference", "lower", "upper")}
         numbers: tuple[object, ...] = (paper.verdict, paper.mean, count, count - len(paper.against))

@@ -9,7 +9,6 @@ import pandas as pd
 from spatial_erasing.evaluate.components import FALSE_POSITIVE, LESION
 from spatial_erasing.evaluate.diagnostics import EXHAUSTIVE, GREEDY, UPPER_BOUND
 from spatial_erasing.evaluate.lesion_sizes import SIZES
-from spatial_erasing.models import paper_name
 from spatial_erasing.report.table_layout import NO_NUMBER
 
 WARNING = (
@@ -206,7 +205,7 @@ def _of_variant(diagnostics: pd.DataFrame, variant: Mapping[str, int]) -> pd.Dat
 
 
 def _names(key: tuple[str, str, str]) -> tuple[str, str]:
-    return paper_name(key[0]), f"{key[1]}-{key[2]}"
+    return key[0], f"{key[1]}-{key[2]}"
 
 
 def _percent(fraction: float) -> str:

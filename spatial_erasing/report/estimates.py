@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from spatial_erasing.models import Method
 from spatial_erasing.report.model_style import model_style
 
 _BAR_POINTS, _WHISKER_POINTS, _CAP_POINTS = 3.0, 0.8, 2.5
@@ -86,18 +87,18 @@ def find_interval(
 
 
 def draw_estimate(
-    panel: Axes, estimate: Estimate, place: float, *, model: str, horizontal: bool = False
+    panel: Axes, estimate: Estimate, place: float, *, method: Method, horizontal: bool = False
 ) -> None:
-    """Mean as the model's marker, seeds as a thick bar, the interval as thin whiskers.
+    """Mean as the method's marker, seeds as a thick bar, the interval as thin whiskers.
 
     Args:
         panel: where.
         estimate: what.
         place: on the axis that holds no score.
-        model: gives the look.
+        method: gives the look.
         horizontal: the score runs along x.
     """
-    style = model_style(model)
+    style = model_style(method)
     if estimate.interval is not None:
         whisker = {"linewidth": _WHISKER_POINTS, "marker": "|" if horizontal else "_"}
         caps = {"markersize": 2 * _CAP_POINTS, "markeredgewidth": 1.2}

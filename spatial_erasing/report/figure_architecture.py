@@ -18,7 +18,7 @@ from spatial_erasing.report.style import (
     new_figure,
     wrapped,
 )
-from spatial_erasing.train.network import LayerShape, SpatialVAE, parameter_count, trace_shapes
+from spatial_erasing.train.network import LayerShape, Network, parameter_count, trace_shapes
 
 _TITLE_MM, _LEGEND_MM, _NOTE_MM, _MARGIN_MM, _TEXT_MM = 7.0, 7.0, 9.0, 4.5, 3.2
 _BASE_MM = 8.0  # from the bottom of a row to the bottom of its boxes
@@ -66,7 +66,7 @@ class _Box:
 
 
 @in_house_style
-def figure_architecture(networks: Sequence[SpatialVAE]) -> Figure:
+def figure_architecture(networks: Sequence[Network]) -> Figure:
     """Every layer's output as a box, its size above and its maps below, as Bengs et al. (2021), Figure 2.
 
     Traced from the networks themselves, so that the figure shows what was trained.
@@ -93,7 +93,7 @@ def figure_architecture(networks: Sequence[SpatialVAE]) -> Figure:
     return figure
 
 
-def shown_layers(network: SpatialVAE) -> list[LayerShape]:
+def shown_layers(network: Network) -> list[LayerShape]:
     """The layers that have a box: all, but "restore" only where it is a convolution."""
     has_bottleneck = network.settings.bottleneck_channels is not None
     return [layer for layer in trace_shapes(network) if layer.name != "restore" or has_bottleneck]
@@ -178,9 +178,7 @@ def _label_mm(layer: LayerShape) -> float:
     return 0.8 + _TEXT_MM * (_size_text(layer).count("\n") + 1)
 
 
-def _add_legend(
-    figure: Figure, networks: Sequence[SpatialVAE], *, bottom_mm: float, height_mm: float
-) -> None:
+def _add_legend(figure: Figure, networks: Sequence[Network], *, bottom_mm: float, height_mm: float) -> None:
     """The operations that occur."""
     present = {_kind(layer) for network in networks for layer in shown_layers(network)}
     figure.legend(
@@ -193,7 +191,7 @@ def _add_legend(
     )
 
 
-def _title(network: SpatialVAE) -> str:
+def _title(network: Network) -> str:
     """Input, latent space and parameters."""
     settings = network.settings
     grid = " × ".join(map(str, settings.grid_voxels))
@@ -201,7 +199,7 @@ def _title(network: SpatialVAE) -> str:
     return f"{settings.spatial_dims}-D: x of {grid}, z of {settings.latent_size}, {parameters}"
 
 
-def _note(network: SpatialVAE) -> str:
+def _note(network: Network) -> str:
     """How to read the boxes, and what is not in them."""
     settings = network.settings
     norm, activation = _NORM_TITLES[settings.norm], _ACTIVATION_TITLES[settings.activation]

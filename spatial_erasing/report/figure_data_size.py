@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from spatial_erasing.models import paper_name
+from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.estimates import (
     Estimate,
     Intervals,
@@ -43,18 +43,18 @@ Curves = dict[str, dict[int, Estimate]]
 def figure_data_size(
     metrics: pd.DataFrame,
     *,
-    models: Sequence[str],
+    methods: Methods,
     cohorts: Sequence[str],
     training_subjects: Mapping[int, int],
     intervals: Intervals | None = None,
 ) -> Figure:
     """AUPRC, mean of the test sets, over the share of the training data, as Bengs et al. (2021), Figure 5.
 
-    Each erasing strategy has a panel; the models without erasing stand in all of them.
+    Each kind of erasing has a panel; the methods without erasing stand in all of them.
 
     Args:
         metrics: `metrics.csv` of all runs.
-        models: to compare.
+        methods: to compare.
         cohorts: test sets that the mean is over.
         training_subjects: share in percent -> subjects; the shares that are drawn.
         intervals: drawn as whiskers.
@@ -70,9 +70,9 @@ def figure_data_size(
             )
             for percent in sorted(training_subjects)
         }
-        for model in models
+        for model in methods
     }
-    groups = families(models)
+    groups = families(methods.values())
     note = wrapped(_note(curves, cohorts, training_subjects, intervals=intervals), PAGE_WIDTH_MM)
     legend_lines = max(map(len, groups.values())) if len(groups) > 1 else 0
     width_mm = (PAGE_WIDTH_MM - _LEFT_MM - _RIGHT_MM + _GAP_MM) / len(groups) - _GAP_MM
@@ -83,7 +83,7 @@ def figure_data_size(
         left_mm = _LEFT_MM + column * (width_mm + _GAP_MM)
         size = {"width_mm": width_mm, "height_mm": _PANEL_MM}
         panel = add_panel(figure, left_mm=left_mm, top_mm=_HEAD_MM, **size)
-        _draw_curves(panel, {model: curves[model] for model in members})
+        _draw_curves(panel, members, curves)
         _scale_axes(panel, curves)
         panel.tick_params(labelleft=column == 0)
         if column == 0:
@@ -92,7 +92,7 @@ def figure_data_size(
             panel.set_title(title)
             _add_legend(figure, members, left_mm=left_mm + width_mm / 2, below=True)
     if len(groups) == 1:
-        by_value = sorted(models, key=lambda model: -list(curves[model].values())[-1].mean)
+        by_value = sorted(methods.values(), key=lambda method: -list(curves[method.name].values())[-1].mean)
         _add_legend(figure, by_value, left_mm=_LEFT_MM + width_mm + 2.0, below=False)
     add_text(figure, note, left_mm=0, top_mm=note_mm + 0.3, fontsize=SMALL_POINTS)
     return figure
@@ -119,16 +119,18 @@ def _auprc_of_seeds(
     return tuple((100 * by_cohort.mean(axis=1, skipna=False)).tolist())
 
 
-def _draw_curves(panel: Axes, curves: Curves) -> None:
+def _draw_curves(panel: Axes, methods: Sequence[Method], curves: Curves) -> None:
     """Lines through the means, with what is uncertain about them; a remark where there is one share only."""
-    for rank, (model, curve) in enumerate(curves.items()):
-        shift = (rank - (len(curves) - 1) / 2) * _DODGE_PERCENT
+    for rank, method in enumerate(methods):
+        curve = curves[method.name]
+        shift = (rank - (len(methods) - 1) / 2) * _DODGE_PERCENT
         places = [percent + shift for percent in curve]
-        style = model_style(model)
-        line = {"color": style.colour, "linestyle": style.dashes, "linewidth": _LINE_POINTS, "label": model}
+        style = model_style(method)
+        line = {"color": style.colour, "linestyle": style.dashes, "linewidth": _LINE_POINTS}
+        line["label"] = method.name
         panel.plot(places, [estimate.mean for estimate in curve.values()], **line, zorder=2.2)
         for place, estimate in zip(places, curve.values(), strict=True):
-            draw_estimate(panel, estimate, place, model=model)
+            draw_estimate(panel, estimate, place, method=method)
     percents = list(next(iter(curves.values())))
     if len(percents) == 1:
         remark = (
@@ -150,14 +152,14 @@ def _scale_axes(panel: Axes, curves: Curves) -> None:
     panel.set_axisbelow(True)
 
 
-def _add_legend(figure: Figure, models: Sequence[str], *, left_mm: float, below: bool) -> None:
+def _add_legend(figure: Figure, methods: Sequence[Method], *, left_mm: float, below: bool) -> None:
     """Models line by line, below the middle of a panel or to the right of it."""
     width_mm, height_mm = figure.get_size_inches() * MM_PER_INCH
     top_mm = _HEAD_MM + (_PANEL_MM + _AXIS_MM if below else 0)
     look = {"linewidth": _LINE_POINTS}
     figure.legend(
         handles=[
-            Line2D([], [], **(model_style(model).line | look), label=paper_name(model)) for model in models
+            Line2D([], [], **(model_style(method).line | look), label=method.title) for method in methods
         ],
         loc="upper center" if below else "upper left",
         bbox_to_anchor=(left_mm / width_mm, 1 - top_mm / height_mm),

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from spatial_erasing.evaluate.diagnostics import GREEDY
 from spatial_erasing.evaluate.lesion_sizes import SIZES
-from spatial_erasing.models import paper_name
+from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.diagnostics import WARNING
 from spatial_erasing.report.model_style import model_style
 from spatial_erasing.report.style import (
@@ -43,6 +43,7 @@ def figure_diagnostics(
     diagnostics: pd.DataFrame,
     detection: pd.DataFrame,
     *,
+    methods: Methods,
     dice_curves: DiceCurves,
     recall_curves: RecallCurves,
     prevalence: Mapping[str, float],
@@ -52,13 +53,14 @@ def figure_diagnostics(
     Args:
         diagnostics: `diagnostics.csv`.
         detection: of `detection_by_size`.
+        methods: those of both, by name.
         dice_curves: (model, cohort) to the record of the threshold search.
         recall_curves: (model, cohort) to recall and precision of the test split.
         prevalence: cohort to the share of lesion voxels of its test split.
     """
     diagnostics, detection = (rows[rows["sequence"] == "t1"] for rows in (diagnostics, detection))
     cohorts = list(dict.fromkeys(diagnostics["cohort"]))
-    models = list(dict.fromkeys(diagnostics["model"]))
+    drawn = [methods[name] for name in dict.fromkeys(diagnostics["model"])]
     note = wrapped(f"{WARNING} {_NOTE}", PAGE_WIDTH_MM)
     row_mm = _PANEL_MM + _AXIS_MM
     bottom_mm = len(cohorts) * 2 * row_mm + len(cohorts) * _HEAD_MM + _LEGEND_MM
@@ -67,11 +69,13 @@ def figure_diagnostics(
         top_mm = _LEGEND_MM + place * (2 * row_mm + _HEAD_MM)
         add_text(figure, cohort, left_mm=0, top_mm=top_mm, weight="bold", parse_math=False)
         panels = _panels(figure, top_mm + _HEAD_MM, row_mm)
-        _draw_dice(panels[0], {model: dice_curves[model, cohort] for model in models})
-        _draw_recall(panels[1], {model: recall_curves[model, cohort] for model in models}, prevalence[cohort])
-        _draw_variants(panels[2], diagnostics[diagnostics["cohort"] == cohort])
-        _draw_detection(panels[3], detection[detection["cohort"] == cohort])
-    _add_legend(figure, models)
+        _draw_dice(panels[0], {method: dice_curves[method.name, cohort] for method in drawn})
+        _draw_recall(
+            panels[1], {method: recall_curves[method.name, cohort] for method in drawn}, prevalence[cohort]
+        )
+        _draw_variants(panels[2], diagnostics[diagnostics["cohort"] == cohort], drawn)
+        _draw_detection(panels[3], detection[detection["cohort"] == cohort], drawn)
+    _add_legend(figure, drawn)
     add_text(figure, note, left_mm=0, top_mm=bottom_mm, fontsize=SMALL_POINTS)
     return figure
 
@@ -106,67 +110,67 @@ def _panels(figure: Figure, top_mm: float, row_mm: float) -> list[Axes]:
     return panels
 
 
-def _line(model: str) -> dict[str, Any]:
-    style = model_style(model)
+def _line(method: Method) -> dict[str, Any]:
+    style = model_style(method)
     return {"color": style.colour, "linestyle": style.dashes, "linewidth": 1.2}
 
 
-def _draw_dice(panel: Axes, records: Mapping[str, Mapping[str, Any]]) -> None:
+def _draw_dice(panel: Axes, records: Mapping[Method, Mapping[str, Any]]) -> None:
     """The whole curve of every model, with both thresholds."""
-    for model, record in records.items():
+    for method, record in records.items():
         curve = record["curve"]
-        panel.plot(curve["threshold"], 100 * np.array(curve["dice"]), **_line(model))
+        panel.plot(curve["threshold"], 100 * np.array(curve["dice"]), **_line(method))
         for marker, names in (
             ("o", ("threshold", "dice")),
             ("D", ("exhaustive_threshold", "exhaustive_dice")),
         ):
             threshold, dice = (record[name] for name in names)
             look = {"marker": marker, "markersize": 4, "markerfacecolor": "white" if marker == "D" else None}
-            panel.plot([threshold], [100 * dice], color=model_style(model).colour, zorder=3, **look)
+            panel.plot([threshold], [100 * dice], color=model_style(method).colour, zorder=3, **look)
     panel.set(xlabel="Threshold", ylabel="Dice in %", xlim=(0, None), ylim=(0, None))
 
 
-def _draw_recall(panel: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], prevalence: float) -> None:
-    for model, (recall, precision) in curves.items():
-        panel.plot(100 * recall, 100 * precision, drawstyle="steps-pre", **_line(model))
+def _draw_recall(
+    panel: Axes, curves: Mapping[Method, tuple[np.ndarray, np.ndarray]], prevalence: float
+) -> None:
+    for method, (recall, precision) in curves.items():
+        panel.plot(100 * recall, 100 * precision, drawstyle="steps-pre", **_line(method))
     panel.axhline(100 * prevalence, color="0.4", linestyle="--", linewidth=0.8)
     panel.set(xlabel="Recall in %", ylabel="Precision in %", xlim=(0, 100), ylim=(0, 102))
 
 
-def _draw_variants(panel: Axes, rows: pd.DataFrame) -> None:
-    """AUPRC of every model after each way of post-processing."""
+def _draw_variants(panel: Axes, rows: pd.DataFrame, methods: Sequence[Method]) -> None:
+    """AUPRC of every method after each way of post-processing."""
     wanted = rows[(rows["threshold_from"] == GREEDY) & (rows["metric"] == "average_precision")]
     names = "e" + wanted["erosion_iterations"].astype(str) + " m" + wanted["median_size_voxels"].astype(str)
-    variants, models = list(dict.fromkeys(names)), list(dict.fromkeys(wanted["model"]))
-    for model, of_model in wanted.assign(name=names).groupby("model", sort=False):
-        values = of_model.set_index("name")["value"]
-        _draw_beside(panel, [values[name] for name in variants], model, models)
+    variants = list(dict.fromkeys(names))
+    for rank, method in enumerate(methods):
+        values = wanted[wanted["model"] == method.name].assign(name=names).set_index("name")["value"]
+        _draw_beside(panel, [values[name] for name in variants], method, rank - (len(methods) - 1) / 2)
     panel.set_xticks(range(len(variants)), variants)
     panel.set(ylabel="AUPRC in %", xlim=(-0.5, len(variants) - 0.5))
 
 
-def _draw_detection(panel: Axes, detection: pd.DataFrame) -> None:
+def _draw_detection(panel: Axes, detection: pd.DataFrame, methods: Sequence[Method]) -> None:
     """Share of detected lesions by size."""
-    models = list(dict.fromkeys(detection["model"]))
-    for model, of_model in detection.groupby("model", sort=False):
-        found = of_model.set_index("size")["detected"]
-        _draw_beside(panel, [found[size] for size in SIZES], model, models)
+    for rank, method in enumerate(methods):
+        found = detection[detection["model"] == method.name].set_index("size")["detected"]
+        _draw_beside(panel, [found[size] for size in SIZES], method, rank - (len(methods) - 1) / 2)
     first = detection[detection["model"] == detection["model"].iloc[0]].set_index("size")["lesions"]
     panel.set_xticks(range(len(SIZES)), [f"{size}\nn = {first[size]}" for size in SIZES])
     panel.set(ylabel="Detected in %", xlim=(-0.5, len(SIZES) - 0.5), ylim=(-4, 104))
 
 
-def _draw_beside(panel: Axes, shares: Sequence[float], model: str, models: Sequence[str]) -> None:
-    """A model's points at each place, beside those of the others."""
-    shift = (models.index(model) - (len(models) - 1) / 2) * _DODGE
-    places = [place + shift for place in range(len(shares))]
-    look = {**model_style(model).point, "linestyle": "none", "zorder": 3}
+def _draw_beside(panel: Axes, shares: Sequence[float], method: Method, shift: float) -> None:
+    """A method's points at each place, beside those of the others."""
+    places = [place + shift * _DODGE for place in range(len(shares))]
+    look = {**model_style(method).point, "linestyle": "none", "zorder": 3}
     panel.plot(places, [100 * share for share in shares], **look)
 
 
-def _add_legend(figure: Figure, models: Sequence[str]) -> None:
-    """All models in one line above the panels."""
+def _add_legend(figure: Figure, methods: Sequence[Method]) -> None:
+    """All methods in one line above the panels."""
     width_mm, height_mm = figure.get_size_inches() * MM_PER_INCH
-    handles = [Line2D([], [], **model_style(model).line, label=paper_name(model)) for model in models]
+    handles = [Line2D([], [], **model_style(method).line, label=method.title) for method in methods]
     place = {"loc": "upper left", "bbox_to_anchor": (_LEFT_MM / width_mm, 1 - 0.2 / height_mm)}
-    figure.legend(handles=handles, ncols=len(models), borderaxespad=0, borderpad=0.1, **place)
+    figure.legend(handles=handles, ncols=len(methods), borderaxespad=0, borderpad=0.1, **place)

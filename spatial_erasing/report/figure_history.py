@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import blended_transform_factory
 
-from spatial_erasing.models import paper_name, parse_model
+from spatial_erasing.models import Methods
 from spatial_erasing.report.style import (
     BLUE,
     PAGE_WIDTH_MM,
@@ -38,50 +38,50 @@ _STEP_LABEL_MM = 2.0
 
 
 @in_house_style
-def figure_history(histories: Mapping[str, pd.DataFrame]) -> Figure:
+def figure_history(histories: Mapping[str, pd.DataFrame], *, methods: Methods) -> Figure:
     """l1 and KL over steps, training and validation, of every model; 2-D above 3-D, each with common axes.
+
+    A panel stays empty where a network has no such number.
 
     The dashed line marks the step whose weights are kept, the one with the lowest validation l1.
 
     Args:
         histories: model -> its `history.csv`: step, training_l1 and validation_l1 (mean over voxels),
             training_kl and validation_kl (sum over z).
+        methods: the models by name.
     """
-    rows = _rows_of_models(list(histories))
+    rows = _rows_of_models(list(histories), methods)
     columns = max(len(models) for _, models in rows)
     width_mm = (PAGE_WIDTH_MM - _LEFT_MM - _RIGHT_MM + _GAP_MM) / columns - _GAP_MM
     height_mm = _LEGEND_MM + len(rows) * _ROW_MM + _STEP_LABEL_MM
     figure = new_figure(PAGE_WIDTH_MM, height_mm)
     _label_figure(figure, height_mm)
     for rank, (spatial_dims, models) in enumerate(rows):
-        peers = [history for model, history in histories.items() if _spatial_dims(model) == spatial_dims]
+        peers = [history for model, history in histories.items() if methods[model].dims == spatial_dims]
         for column, model in enumerate(models):
             corner_mm = (_LEFT_MM + column * (width_mm + _GAP_MM), _LEGEND_MM + rank * _ROW_MM)
-            panels = _draw_model(figure, model, histories[model], corner_mm=corner_mm, width_mm=width_mm)
+            title = methods[model].title
+            panels = _draw_model(figure, title, histories[model], corner_mm=corner_mm, width_mm=width_mm)
             _share_axes(panels, peers, is_leftmost=column == 0)
     return figure
 
 
-def _spatial_dims(model: str) -> int:
-    return parse_model(model).spatial_dims
-
-
-def _rows_of_models(models: list[str]) -> list[tuple[int, list[str]]]:
+def _rows_of_models(models: list[str], methods: Methods) -> list[tuple[int, list[str]]]:
     """Rows of models of the same dimensions, in the given order."""
     rows = []
     for spatial_dims in (2, 3):
-        peers = [model for model in models if _spatial_dims(model) == spatial_dims]
+        peers = [model for model in models if methods[model].dims == spatial_dims]
         starts = range(0, len(peers), _MOST_COLUMNS)
         rows += [(spatial_dims, peers[start : start + _MOST_COLUMNS]) for start in starts]
     return rows
 
 
 def _draw_model(
-    figure: Figure, model: str, history: pd.DataFrame, *, corner_mm: tuple[float, float], width_mm: float
+    figure: Figure, title: str, history: pd.DataFrame, *, corner_mm: tuple[float, float], width_mm: float
 ) -> dict[str, Axes]:
     """l1 above KL, under the model's name."""
     left_mm, top_mm = corner_mm
-    add_text(figure, paper_name(model), left_mm=left_mm, top_mm=top_mm + 1.0)
+    add_text(figure, title, left_mm=left_mm, top_mm=top_mm + 1.0)
     kept_step = history.loc[history["validation_l1"].idxmin(), "step"]
     panels = {}
     for place, quantity in enumerate(QUANTITIES):
@@ -90,7 +90,7 @@ def _draw_model(
         panel = panels[quantity] = add_panel(figure, left_mm=left_mm, top_mm=panel_top_mm, **size)
         panel.axvline(kept_step, **KEPT)
         for split, look in SPLITS.items():
-            curve = history[["step", f"{split}_{quantity}"]].dropna()
+            curve = history.reindex(columns=["step", f"{split}_{quantity}"]).dropna()
             marker = "." if len(curve) < FEW_POINTS else ""
             panel.plot(*curve.to_numpy().T, **look, marker=marker, markersize=3)
     return panels
@@ -101,7 +101,7 @@ def _share_axes(panels: Mapping[str, Axes], peers: list[pd.DataFrame], *, is_lef
     last_step = max(history["step"].max() for history in peers)
     for quantity, panel in panels.items():
         columns = [f"{split}_{quantity}" for split in SPLITS]
-        values = np.concatenate([history[columns].to_numpy().ravel() for history in peers])
+        values = np.concatenate([history.reindex(columns=columns).to_numpy().ravel() for history in peers])
         _scale_values(panel, values[values > 0])  # NaN where not measured; 0 has no place on a log axis
         panel.set_xlim(0, 1.08 * last_step)
         panel.xaxis.set_major_locator(MaxNLocator(3))

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.polynomial import Polynomial
 
-from spatial_erasing.models import paper_name
+from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.lesion_size import (
     Points,
     count_without_lesion,
@@ -44,9 +44,7 @@ _FEW_DOTS = 30  # so few need no transparency
 
 
 @in_house_style
-def figure_lesion_size(
-    subjects: pd.DataFrame, *, models: Sequence[str], voxel_ml: Mapping[str, float]
-) -> Figure:
+def figure_lesion_size(subjects: pd.DataFrame, *, methods: Methods, voxel_ml: Mapping[str, float]) -> Figure:
     """DICE_S of every test subject over the size of its lesion, as Bengs et al. (2021), Figure 4.
 
     A column is a lesion cohort; rows compare 2-D, then 3-D, without and with erasing, then both dimensions
@@ -55,11 +53,11 @@ def figure_lesion_size(
 
     Args:
         subjects: `subjects.csv` of all runs.
-        models: to compare; several erasing strategies get three rows each.
+        methods: to compare; several kinds of erasing get three rows each.
         voxel_ml: cohort -> volume of a voxel of the network's grid.
     """
-    points = lesion_points(subjects, models=models)
-    rows = _rows_of_models(models)
+    points = lesion_points(subjects, models=list(methods))
+    rows = _rows_of_methods(methods)
     space_mm = (PAGE_HEIGHT_MM - _HEAD_MM - _FOOT_MM) / len(rows)
     panel_mm = min(_TALLEST_MM, space_mm - _LEGEND_MM - _TICKS_MM)
     row_mm = _LEGEND_MM + panel_mm + _TICKS_MM
@@ -74,21 +72,21 @@ def figure_lesion_size(
             left_mm = _LEFT_MM + column * (width_mm + _GAP_MM)
             place = {"left_mm": left_mm, "top_mm": top_mm + _LEGEND_MM}
             panel = add_panel(figure, **place, width_mm=width_mm, height_mm=panel_mm)
-            _draw_dots(panel, {model: points[cohort][model] for model in compared})
+            _draw_dots(panel, {method: points[cohort][method.name] for method in compared})
             _scale_axes(panel, points, cohort=cohort, is_leftmost=column == 0)
             panel.tick_params(labelbottom=rank == len(rows) - 1)
             if rank == 0:
-                count = len(points[cohort][models[0]])
+                count = len(next(iter(points[cohort].values())))
                 add_text(figure, f"{cohort}: n = {count} test subjects", left_mm=left_mm, top_mm=0.8)
             if rank == len(rows) - 1:
                 _add_size_axes(panel, voxel_ml[cohort], panel_mm=panel_mm)
-    _add_note(figure, points, count_without_lesion(subjects, models=models))
+    _add_note(figure, points, count_without_lesion(subjects, models=list(methods)))
     return figure
 
 
-def _rows_of_models(models: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Title and models of every row; with several erasing strategies the legend has to do."""
-    groups = families(models)
+def _rows_of_methods(methods: Methods) -> list[tuple[str, list[Method]]]:
+    """Title and methods of every row; with several kinds of erasing the legend has to do."""
+    groups = families(methods.values())
     return [
         (title if len(groups) == 1 else "", compared)
         for members in groups.values()
@@ -96,14 +94,14 @@ def _rows_of_models(models: Sequence[str]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _add_legend(figure: Figure, models: Sequence[str], *, top_mm: float) -> None:
-    """The models of a row, above its right end."""
+def _add_legend(figure: Figure, methods: Sequence[Method], *, top_mm: float) -> None:
+    """The methods of a row, above its right end."""
     width_mm, height_mm = figure.get_size_inches() * MM_PER_INCH
     figure.legend(
-        handles=[Line2D([], [], **_line(model), label=paper_name(model)) for model in models],
+        handles=[Line2D([], [], **_line(method), label=method.title) for method in methods],
         loc="upper right",
         bbox_to_anchor=(1 - _RIGHT_MM / width_mm, 1 - (top_mm + 0.9) / height_mm),
-        ncols=len(models),
+        ncols=len(methods),
         borderaxespad=0,
         borderpad=0.2,
         handlelength=3.4,
@@ -111,33 +109,33 @@ def _add_legend(figure: Figure, models: Sequence[str], *, top_mm: float) -> None
     )
 
 
-def _line(model: str) -> dict[str, Any]:
-    """The look of a model's regression."""
-    return model_style(model).line | {"linewidth": 1.6, "markersize": 4.0}
+def _line(method: Method) -> dict[str, Any]:
+    """The look of a method's regression."""
+    return model_style(method).line | {"linewidth": 1.6, "markersize": 4.0}
 
 
-def _draw_dots(panel: Axes, compared: Mapping[str, pd.DataFrame]) -> None:
+def _draw_dots(panel: Axes, compared: Mapping[Method, pd.DataFrame]) -> None:
     """Transparent dots, one a subject, and above them the regressions; a remark where there are too few."""
     count = max(map(len, compared.values()))
     alpha = 0.9 if count < _FEW_DOTS else 0.7 / len(compared)
-    for model, frame in compared.items():
-        dots = model_style(model).dots | {"s": 8, "linewidths": 0.5, "alpha": alpha, "label": model}
+    for method, frame in compared.items():
+        dots = model_style(method).dots | {"s": 8, "linewidths": 0.5, "alpha": alpha, "label": method.name}
         panel.scatter(frame["lesion_voxels"], 100 * frame["dice"], **dots, zorder=2)
-    for rank, (model, frame) in enumerate(compared.items()):
+    for rank, (method, frame) in enumerate(compared.items()):
         cubic = cubic_regression(frame["lesion_voxels"], 100 * frame["dice"])
         if cubic is not None:
-            _draw_curve(panel, cubic, frame["lesion_voxels"], model=model, rank=rank)
+            _draw_curve(panel, cubic, frame["lesion_voxels"], method=method, rank=rank)
     if not panel.lines:
         remark = why_no_line(next(iter(compared.values()))["lesion_voxels"])
         panel.text(0.99, 0.99, remark, transform=panel.transAxes, ha="right", va="top", fontsize=SMALL_POINTS)
 
 
-def _draw_curve(panel: Axes, cubic: Polynomial, sizes: pd.Series, *, model: str, rank: int) -> None:
+def _draw_curve(panel: Axes, cubic: Polynomial, sizes: pd.Series, *, method: Method, rank: int) -> None:
     """The polynomial over the sizes that were observed, lifted off the dots by a white line below it."""
     grid = np.geomspace(sizes.min(), sizes.max(), _CURVE_POINTS)
-    every = {"markevery": (20 + _MARKER_SHIFT * rank, _MARKER_EVERY), "label": model}
+    every = {"markevery": (20 + _MARKER_SHIFT * rank, _MARKER_EVERY), "label": method.name}
     panel.plot(grid, cubic(grid), color="white", linewidth=3.2, zorder=2.5)
-    panel.plot(grid, cubic(grid), **_line(model), **every, zorder=3)
+    panel.plot(grid, cubic(grid), **_line(method), **every, zorder=3)
 
 
 def _scale_axes(panel: Axes, points: Points, *, cohort: str, is_leftmost: bool) -> None:

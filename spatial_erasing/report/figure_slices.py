@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from spatial_erasing.evaluate.slices import slice_average_precision
-from spatial_erasing.models import BASELINE_NAMES, paper_name, parse_model
+from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.estimates import (
     Estimate,
     Intervals,
@@ -123,6 +123,7 @@ def _require_same(first: np.ndarray, abnormal: np.ndarray, path: Path) -> None:
 def figure_slices(
     slices: Slices,
     *,
+    methods: Methods,
     intervals: Intervals | None = None,
     paper_percent: Mapping[str, float] | None = None,
 ) -> Figure:
@@ -130,11 +131,13 @@ def figure_slices(
 
     Args:
         slices: of `read_slices`.
+        methods: those of the slices, by name.
         intervals: drawn as whiskers.
         paper_percent: model -> what the paper states, drawn as a star.
     """
     paper_percent = paper_percent or {}
-    estimates = {model: _estimate(slices, model, intervals) for model in _in_rows(slices.average_precision)}
+    rows = _in_rows(methods[name] for name in slices.average_precision)
+    estimates = {method.name: _estimate(slices, method.name, intervals) for method in rows}
     has_star = bool(set(paper_percent) & set(estimates))
     note = wrapped(_note(slices, estimates.values(), intervals=intervals, has_star=has_star), PAGE_WIDTH_MM)
     panel_mm = _ROW_MM * len(estimates)
@@ -144,20 +147,20 @@ def figure_slices(
     panel = add_panel(figure, left_mm=_NAMES_MM, top_mm=_HEAD_MM, **size)
     beside = {"transform": panel.get_yaxis_transform(), "va": "center", "fontsize": SMALL_POINTS}
     for row, (model, estimate) in enumerate(estimates.items()):
-        draw_estimate(panel, estimate, row, model=model, horizontal=True)
+        draw_estimate(panel, estimate, row, method=methods[model], horizontal=True)
         panel.text(1.03, row, _value_text(estimate), **beside)
         if model in paper_percent:
             star = {"marker": "*", "markersize": 9, "markerfacecolor": "white", "color": "black"}
             panel.plot([paper_percent[model]], [row], **star, linestyle="none", zorder=3)
     _draw_prevalence(panel, 100 * slices.abnormal / slices.slices)
-    _scale_axes(panel, list(estimates))
+    _scale_axes(panel, [method.title for method in rows])
     add_text(figure, note, left_mm=0, top_mm=note_mm + 0.3, fontsize=SMALL_POINTS)
     return figure
 
 
-def _in_rows(models: Iterable[str]) -> list[str]:
+def _in_rows(methods: Iterable[Method]) -> list[Method]:
     """2-D above 3-D, baselines last."""
-    return sorted(models, key=lambda model: 4 if model in BASELINE_NAMES else parse_model(model).spatial_dims)
+    return sorted(methods, key=lambda method: (method.is_baseline, method.dims))
 
 
 def _estimate(slices: Slices, model: str, intervals: Intervals | None) -> Estimate:
@@ -182,14 +185,14 @@ def _draw_prevalence(panel: Axes, percent: float) -> None:
     panel.annotate(label, (percent, 1), **above, ha="center", va="bottom", fontsize=SMALL_POINTS)
 
 
-def _scale_axes(panel: Axes, models: list[str]) -> None:
+def _scale_axes(panel: Axes, titles: list[str]) -> None:
     """All that is drawn, names at the rows, a grid."""
     drawn = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in panel.lines])
     panel.set_xlim(limits_around(drawn[np.isfinite(drawn)]))
     panel.xaxis.set_major_locator(MaxNLocator(8, steps=(1, 2, 5, 10)))
     panel.set_xlabel("Slice-wise AUPRC in %", labelpad=1)
-    panel.set_ylim(len(models) - 0.5, -0.5)
-    panel.set_yticks(range(len(models)), list(map(paper_name, models)))
+    panel.set_ylim(len(titles) - 0.5, -0.5)
+    panel.set_yticks(range(len(titles)), titles)
     panel.tick_params(axis="y", length=0)
     panel.grid(axis="x", color=GRID_COLOUR, linewidth=0.4)
     panel.set_axisbelow(True)

@@ -11,9 +11,8 @@ import pandas as pd
 
 from spatial_erasing.cohorts import rows_by_cohort
 from spatial_erasing.evaluate.verdicts import NOT_RUN
-from spatial_erasing.models import BASELINE_NAMES, paper_name
 from spatial_erasing.report.claims_table import PrintedClaim
-from spatial_erasing.report.table_layout import cohorts_of, printed_blocks
+from spatial_erasing.report.table_layout import cohorts_of, is_baseline, printed_blocks
 from spatial_erasing.report.table_page import escape_html
 from spatial_erasing.report.templates import fill_template
 
@@ -77,7 +76,7 @@ def front_page(
         claims=claims,
         verdicts=Counter(claim.verdict for claim in claims),
         not_run=NOT_RUN,
-        networks=sum(model not in BASELINE_NAMES for model in table.index),
+        networks=int((~is_baseline(table)).sum()),
         seeds=int(table.xs("seeds", axis=1, level="quantity").to_numpy().max()),
         picture="data:image/png;base64," + base64.b64encode(Path(figure).read_bytes()).decode(),
     )
@@ -86,17 +85,18 @@ def front_page(
 def _result(rows: pd.DataFrame, cohort: str) -> dict[str, Any]:
     """The model with the highest AUPRC on a cohort, and the best without a network; none if all are NaN."""
     ranked = rows[rows[_RANKED_BY].notna()]
-    baselines = ranked[ranked.index.isin(BASELINE_NAMES)]
-    networks = ranked[~ranked.index.isin(BASELINE_NAMES)]
+    has_none = ranked["is_baseline"].astype(bool)
+    baselines, networks = ranked[has_none], ranked[~has_none]
     if networks.empty:
         return {"cohort": cohort, "model": None}
     best = networks[_RANKED_BY].idxmax()
-    result = {"cohort": cohort, "model": paper_name(best), "auprc": rows.at[best, _RANKED_BY]}
+    result = {"cohort": cohort, "model": rows.at[best, "name"], "auprc": rows.at[best, _RANKED_BY]}
     if f"{_RANKED_BY}_lower" in rows:
         result["interval"] = tuple(rows.loc[best, [f"{_RANKED_BY}_lower", f"{_RANKED_BY}_upper"]])
     if not baselines.empty:
         second = baselines[_RANKED_BY].idxmax()
-        result |= {"baseline": paper_name(second), "baseline_auprc": baselines.at[second, _RANKED_BY]}
+        names = baselines.loc[second, ["name", _RANKED_BY]]
+        result |= {"baseline": names.iloc[0], "baseline_auprc": names.iloc[1]}
     return result
 
 
@@ -104,7 +104,8 @@ def _rows(table: pd.DataFrame, blocks: list) -> list[dict[str, Any]]:
     """The rows of Table 1 across all cohorts: our columns alone, and whether a row has the highest AUPRC."""
     ranked = [next(c for c in block.groups["ours"] if c.title == "AUPRC") for block in blocks]
     rows = []
-    for index, model in enumerate(table.index):
+    names, baseline = blocks[0].labels["Input & Erasing"], blocks[0].baselines
+    for index in range(len(table)):
         cells = [
             {
                 "text": column.cells[index],
@@ -115,5 +116,5 @@ def _rows(table: pd.DataFrame, blocks: list) -> list[dict[str, Any]]:
             for block, auprc in zip(blocks, ranked, strict=True)
             for column in block.groups["ours"]
         ]
-        rows.append({"name": paper_name(model), "cells": cells, "is_baseline": model in BASELINE_NAMES})
+        rows.append({"name": names[index], "cells": cells, "is_baseline": baseline[index]})
     return rows

@@ -1,33 +1,28 @@
-"""One look for each model in every figure, and which models a figure sets against each other.
+"""One look for each method in every figure, and which methods a figure sets against each other.
 
-Colour says dimensions and erasing, the marker says the strategy, dashes say the fill: whoever sees no colour
-still has marker, filling and dashes.
+Colour says dimensions and erasing, dashes say the fill, the marker says all else: what is erased, the network
+and the score. Whoever sees no colour still has marker, filling and dashes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spatial_erasing.models import BASELINE_NAMES, ModelSpec, parse_model
-
-FAMILY_TITLES = {
-    "single": "Patch and cube",
-    "multi": "Multi-patch and multi-cube",
-    "half": "Half-slice and half-volume",
-}
+from spatial_erasing.models import Method
 
 # (dimensions, with erasing): blue and orange, the darker with erasing. At least 3 : 1 against white, the
 # contrast that WCAG 2.1 asks of graphics, and apart with every common colour vision.
 _COLOURS = {(2, False): "#3F97D0", (2, True): "#08447A", (3, False): "#DB7A00", (3, True): "#9C2F00"}
-_MARKERS = {"none": "o", "single": "s", "multi": "D", "half": "^"}
+_MARKERS = "osD^phX8d<>*"  # by a method's place, from the start again after the last
 _DASHES: dict[str, str | tuple] = {"none": (0, (1, 1)), "zero": "--", "noise": "-"}
+_OTHER_DASHES = "-."
 _BASELINE_COLOUR = "0.35"
-_BASELINE_MARKERS = dict(zip(BASELINE_NAMES, ("v", "P"), strict=True))
+_BASELINE_MARKERS = "vP1234"
 
 
 @dataclass(frozen=True)
 class ModelStyle:
-    """How a model is drawn.
+    """How a method is drawn.
 
     Args:
         colour: of lines and markers.
@@ -59,58 +54,49 @@ class ModelStyle:
         return {"marker": self.marker, "edgecolors": self.colour, "facecolors": face}
 
 
-def model_style(model: str) -> ModelStyle:
-    """The look of a model or baseline.
-
-    Raises:
-        ValueError: the name is neither a model nor a baseline.
-    """
-    if model in BASELINE_NAMES:
-        return ModelStyle(_BASELINE_COLOUR, _BASELINE_MARKERS[model], "-", is_hollow=False)
-    spec = parse_model(model)
+def model_style(method: Method) -> ModelStyle:
+    """The look of a method."""
+    if method.is_baseline:
+        marker = _BASELINE_MARKERS[method.place % len(_BASELINE_MARKERS)]
+        return ModelStyle(_BASELINE_COLOUR, marker, "-", is_hollow=False)
     return ModelStyle(
-        colour=_COLOURS[spec.spatial_dims, spec.strategy != "none"],
-        marker=_MARKERS[spec.strategy],
-        dashes=_DASHES[spec.fill],
-        is_hollow=spec.spatial_dims == 2,
+        colour=_COLOURS[method.dims, method.erase != "none"],
+        marker=_MARKERS[method.place % len(_MARKERS)],
+        dashes=_DASHES.get(method.fill, _OTHER_DASHES),
+        is_hollow=method.dims == 2,
     )
 
 
-def families(models: Sequence[str]) -> dict[str, list[str]]:
-    """Title -> models that share an erasing strategy, each time with the models that erase nothing.
+def families(methods: Iterable[Method]) -> dict[str, list[Method]]:
+    """Title -> methods that erase the same, each time with the methods that erase nothing.
 
-    The order of `models` is kept. Models that erase nothing at all are one family without a title.
+    The order of `methods` is kept. Methods that erase nothing at all are one family without a title.
     """
-    strategy_of = {model: parse_model(model).strategy for model in models}
-    present = [strategy for strategy in FAMILY_TITLES if strategy in strategy_of.values()]
-    if not present:
-        return {"": list(models)}
+    methods = list(methods)
+    kinds = dict.fromkeys(method.erase for method in methods if method.erase != "none")
+    if not kinds:
+        return {"": methods}
     return {
-        FAMILY_TITLES[strategy]: [model for model in models if strategy_of[model] in ("none", strategy)]
-        for strategy in present
+        kind.replace("_", " ").capitalize(): [method for method in methods if method.erase in ("none", kind)]
+        for kind in kinds
     }
 
 
-def compared_pairs(models: Sequence[str]) -> dict[str, list[str]]:
-    """Title -> models that stand in one row of Figure 4: 2-D, 3-D, and both with erasing.
+def compared_pairs(methods: Sequence[Method]) -> dict[str, list[Method]]:
+    """Title -> methods that stand in one row of Figure 4: 2-D, 3-D, and both with erasing.
 
-    A row of the paper appears where it sets models against each other. Models that would be in none of these
-    rows share one without a title.
+    A row of the paper appears where it sets methods against each other. Methods that would be in none of
+    these rows share one without a title.
     """
-    specs = [parse_model(model) for model in models]
     wanted = {
-        f"{dims}-D without and with erasing": [spec for spec in specs if spec.spatial_dims == dims]
+        f"{dims}-D without and with erasing": [method for method in methods if method.dims == dims]
         for dims in (2, 3)
     }
     rows = {title: row for title, row in wanted.items() if len(row) > 1}
-    erasing = [spec for spec in specs if spec.strategy != "none"]
-    if _dimensions(erasing) == {2, 3}:
+    erasing = [method for method in methods if method.erase != "none"]
+    if {method.dims for method in erasing} == {2, 3}:
         rows["2-D and 3-D with erasing"] = erasing
-    left = [spec for spec in specs if not any(spec in row for row in rows.values())]
+    left = [method for method in methods if not any(method in row for row in rows.values())]
     if left:
         rows[""] = left
-    return {title: [spec.name for spec in row] for title, row in rows.items()}
-
-
-def _dimensions(specs: Sequence[ModelSpec]) -> set[int]:
-    return {spec.spatial_dims for spec in specs}
+    return rows

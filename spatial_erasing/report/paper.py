@@ -1,7 +1,9 @@
 """The numbers that Bengs et al. (2021) print in tables and text, to stand beside ours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+from spatial_erasing.models import Method, PaperModel
 
 
 class PaperResult(NamedTuple):
@@ -24,69 +26,78 @@ PAPER_COHORTS = {"brats": PaperCohort("BraTS 2019", 202), "atlas": PaperCohort("
 
 _TABLE_1 = {
     "brats": {
-        "2d-none": (26.80, 25.30, 12.37, 21.19),
-        "3d-none": (28.14, 26.93, 12.40, 24.69),
-        "2d-patch-zero": (27.96, 26.52, 13.42, 22.53),
-        "2d-patch-noise": (27.99, 26.58, 13.27, 22.54),
-        "3d-cube-zero": (29.24, 27.90, 13.57, 26.18),
-        "3d-cube-noise": (30.10, 28.80, 13.74, 27.85),
-        "2d-multi-patch-zero": (28.10, 26.44, 12.89, 22.54),
-        "2d-multi-patch-noise": (28.51, 27.24, 13.14, 22.81),
-        "3d-multi-cube-zero": (28.88, 27.67, 13.22, 25.82),
-        "3d-multi-cube-noise": (29.52, 28.33, 13.42, 26.18),
-        "2d-half-slice-zero": (26.86, 25.44, 12.42, 21.77),
-        "2d-half-slice-noise": (27.97, 26.45, 13.22, 22.84),
-        "3d-half-volume-zero": (28.49, 27.51, 13.17, 25.47),
-        "3d-half-volume-noise": (28.99, 27.92, 13.24, 26.07),
+        (2, "none", "none"): (26.80, 25.30, 12.37, 21.19),
+        (3, "none", "none"): (28.14, 26.93, 12.40, 24.69),
+        (2, "cube", "zero"): (27.96, 26.52, 13.42, 22.53),
+        (2, "cube", "noise"): (27.99, 26.58, 13.27, 22.54),
+        (3, "cube", "zero"): (29.24, 27.90, 13.57, 26.18),
+        (3, "cube", "noise"): (30.10, 28.80, 13.74, 27.85),
+        (2, "multi_cube", "zero"): (28.10, 26.44, 12.89, 22.54),
+        (2, "multi_cube", "noise"): (28.51, 27.24, 13.14, 22.81),
+        (3, "multi_cube", "zero"): (28.88, 27.67, 13.22, 25.82),
+        (3, "multi_cube", "noise"): (29.52, 28.33, 13.42, 26.18),
+        (2, "half", "zero"): (26.86, 25.44, 12.42, 21.77),
+        (2, "half", "noise"): (27.97, 26.45, 13.22, 22.84),
+        (3, "half", "zero"): (28.49, 27.51, 13.17, 25.47),
+        (3, "half", "noise"): (28.99, 27.92, 13.24, 26.07),
     },
     "atlas": {
-        "2d-none": (24.72, 11.23, 13.66, 16.86),
-        "3d-none": (30.68, 14.42, 16.06, 23.74),  # the text of section 4 says 30.86
-        "2d-patch-zero": (27.68, 12.23, 13.67, 18.65),
-        "2d-patch-noise": (27.42, 12.36, 14.61, 18.20),
-        "3d-cube-zero": (31.50, 15.59, 17.02, 23.47),
-        "3d-cube-noise": (32.68, 15.53, 17.30, 25.11),
-        "2d-multi-patch-zero": (26.99, 11.82, 14.29, 18.72),
-        "2d-multi-patch-noise": (28.06, 12.88, 15.21, 19.49),
-        "3d-multi-cube-zero": (31.83, 15.23, 16.64, 24.51),
-        "3d-multi-cube-noise": (32.37, 14.99, 17.31, 25.13),
-        "2d-half-slice-zero": (27.54, 11.05, 13.70, 18.60),
-        "2d-half-slice-noise": (28.99, 12.13, 14.79, 20.37),
-        "3d-half-volume-zero": (31.00, 15.21, 17.00, 23.14),
-        "3d-half-volume-noise": (33.05, 15.27, 17.21, 25.58),
+        (2, "none", "none"): (24.72, 11.23, 13.66, 16.86),
+        (3, "none", "none"): (30.68, 14.42, 16.06, 23.74),  # the text of section 4 says 30.86
+        (2, "cube", "zero"): (27.68, 12.23, 13.67, 18.65),
+        (2, "cube", "noise"): (27.42, 12.36, 14.61, 18.20),
+        (3, "cube", "zero"): (31.50, 15.59, 17.02, 23.47),
+        (3, "cube", "noise"): (32.68, 15.53, 17.30, 25.11),
+        (2, "multi_cube", "zero"): (26.99, 11.82, 14.29, 18.72),
+        (2, "multi_cube", "noise"): (28.06, 12.88, 15.21, 19.49),
+        (3, "multi_cube", "zero"): (31.83, 15.23, 16.64, 24.51),
+        (3, "multi_cube", "noise"): (32.37, 14.99, 17.31, 25.13),
+        (2, "half", "zero"): (27.54, 11.05, 13.70, 18.60),
+        (2, "half", "noise"): (28.99, 12.13, 14.79, 20.37),
+        (3, "half", "zero"): (31.00, 15.21, 17.00, 23.14),
+        (3, "half", "noise"): (33.05, 15.27, 17.21, 25.58),
     },
 }
 _TABLE_2 = {
-    ("2d-patch-noise", "t1"): (27.99, 26.58, 13.27, 22.54),
-    ("2d-patch-noise", "t1ce"): (31.80, 29.08, 12.77, 24.28),
-    ("3d-cube-noise", "t1"): (30.10, 28.80, 13.74, 27.85),
-    ("3d-cube-noise", "t1ce"): (36.67, 33.40, 14.55, 31.12),
+    ((2, "cube", "noise"), "t1"): (27.99, 26.58, 13.27, 22.54),
+    ((2, "cube", "noise"), "t1ce"): (31.80, 29.08, 12.77, 24.28),
+    ((3, "cube", "noise"), "t1"): (30.10, 28.80, 13.74, 27.85),
+    ((3, "cube", "noise"), "t1ce"): (36.67, 33.40, 14.55, 31.12),
 }
 
-# Keyed by (model, paper cohort, sequence); Table 1 is all T1.
+# Keyed by (model of the paper, paper cohort, sequence); Table 1 is all T1.
 TABLE_1 = {
-    (model, cohort, "t1"): PaperResult(*numbers)
+    (PaperModel(*model), cohort, "t1"): PaperResult(*numbers)
     for cohort, rows in _TABLE_1.items()
     for model, numbers in rows.items()
 }
 TABLE_2 = {
-    (model, "brats", sequence): PaperResult(*numbers) for (model, sequence), numbers in _TABLE_2.items()
+    (PaperModel(*model), "brats", sequence): PaperResult(*numbers)
+    for (model, sequence), numbers in _TABLE_2.items()
 }
 
-SLICE_AUPRC_PERCENT = {"3d-cube-noise": 71.2}
+SLICE_AUPRC_PERCENT = {PaperModel(3, "cube", "noise"): 71.2}
 """Figure 6 in words (section 3): the best method's AUPRC on both test sets together."""
 
 SLICE_AUPRC_GAIN_PERCENT = 4
 """"approximately 4% compared to the 2D VAE" (section 3): of which, and whether in points, is not said."""
 
 
-def paper_slice_auprc(paper_cohorts: Iterable[str | None]) -> dict[str, float]:
-    """Model -> slice-wise AUPRC in percent, if these cohorts are both test sets of the paper and no other."""
+def paper_slice_auprc(
+    paper_cohorts: Iterable[str | None], methods: Mapping[PaperModel, Method]
+) -> dict[str, float]:
+    """Name of a method -> slice-wise AUPRC in percent, if these cohorts are both test sets of the paper.
+
+    Args:
+        paper_cohorts: test set of the paper, or None, for each cohort.
+        methods: of `methods_of_paper`.
+    """
     is_its_union = sorted(map(str, paper_cohorts)) == sorted(PAPER_COHORTS)
-    return dict(SLICE_AUPRC_PERCENT) if is_its_union else {}
+    printed = {methods[model].name: auprc for model, auprc in SLICE_AUPRC_PERCENT.items() if model in methods}
+    return printed if is_its_union else {}
 
 
-def paper_result(model: str, paper_cohort: str | None, sequence: str) -> PaperResult | None:
+def paper_result(model: PaperModel | None, paper_cohort: str | None, sequence: str) -> PaperResult | None:
     """What the paper reports for this model, or None where it reports nothing.
 
     Raises:

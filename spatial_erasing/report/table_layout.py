@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from spatial_erasing.models import BASELINE_NAMES, paper_name
 from spatial_erasing.report.paper import PAPER_COHORTS
 
 # Column title -> mean and, where the paper prints one, standard deviation.
@@ -65,7 +64,7 @@ def cohorts_of(table: pd.DataFrame) -> list[str]:
 
 def is_baseline(table: pd.DataFrame) -> np.ndarray:
     """Which rows have no network, shape (rows,)."""
-    return table.index.get_level_values("model").isin(BASELINE_NAMES)
+    return table[cohorts_of(table)[0], "is_baseline"].to_numpy(dtype=bool)
 
 
 def _block(rows: pd.DataFrame, cohort: str) -> Block:
@@ -76,11 +75,11 @@ def _block(rows: pd.DataFrame, cohort: str) -> Block:
         paper = PAPER_COHORTS[rows["paper_cohort"].iloc[0]]
         heading += f"; paper: {paper.title}, {paper.test_subjects} test subjects"
         groups["paper"] = _columns(rows, prefix="paper_")
-    return Block(heading, _row_labels(rows), groups, tuple(is_baseline(rows)))
+    return Block(heading, _row_labels(rows), groups, tuple(rows["is_baseline"]))
 
 
 def _row_labels(rows: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    labels = {"Input & Erasing": tuple(map(paper_name, rows.index.get_level_values("model")))}
+    labels = {"Input & Erasing": tuple(rows["name"])}
     if "sequence" in rows.index.names:
         sequences = rows.index.get_level_values("sequence")
         labels["Sequence"] = tuple(_SEQUENCES.get(sequence, sequence) for sequence in sequences)

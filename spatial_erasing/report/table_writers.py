@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from spatial_erasing.atomic import replaced_when_complete, write_text
-from spatial_erasing.models import paper_name
 from spatial_erasing.report.table_layout import NO_NUMBER, Block, Column, cohorts_of, printed_blocks
 
 _LATEX_SIGNS = {
@@ -28,8 +27,8 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table as CSV, one row a cohort and model, with every number that we have."""
     blocks = []
     for cohort in cohorts_of(table):
-        block = table[cohort].reset_index()
-        block.insert(0, "name", block["model"].map(paper_name))
+        block = table[cohort].drop(columns="is_baseline").reset_index()
+        block.insert(0, "name", block.pop("name"))
         block.insert(0, "cohort", cohort)
         blocks.append(block)
     with replaced_when_complete(path) as unfinished:

@@ -1,10 +1,10 @@
 """Tables 1 and 2 of Bengs et al. (2021), with the paper's numbers beside ours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from spatial_erasing.models import BASELINE_NAMES
+from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.paper import PaperResult, paper_result
 
 MEASURES = {
@@ -22,36 +22,38 @@ _COMMON = ("prevalence", "subjects", "subjects_without_lesion")
 def table_1(
     metrics: pd.DataFrame,
     *,
-    models: Sequence[str],
+    methods: Methods,
     cohorts: Mapping[str, str | None],
     sequence: str = "t1",
     fraction_percent: int = 100,
     intervals: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Segmentation of every model on every cohort, one row a model, baselines below (Table 1).
+    """Segmentation by every method on every cohort, one row a method, baselines below (Table 1).
 
     Seeds are averaged; with several, the lowest and the highest value stand beside each mean.
 
     Args:
         metrics: tidy, as `metrics.csv`: model, fraction_percent, seed, cohort, sequence, metric, value.
+        methods: the rows, in their order.
         cohorts: our cohort -> the paper's test set that it is ("brats", "atlas"), or None.
         intervals: as `intervals.csv`; their ends then stand beside each mean.
 
     Returns:
-        Index model; columns (cohort, quantity).
+        Index model (the name of the method); columns (cohort, quantity), among them its printed name and
+        whether it is a baseline.
 
     Raises:
         ValueError: a number is missing or there twice, or models differ in their test subjects.
     """
-    keys = [(model, sequence) for model in _baselines_last(models)]
-    table = _table(metrics[metrics["fraction_percent"] == fraction_percent], keys, cohorts)
+    rows = [(method, sequence) for method in _baselines_last(methods.values())]
+    table = _table(metrics[metrics["fraction_percent"] == fraction_percent], rows, cohorts)
     return _with_intervals(table, intervals, fraction_percent).droplevel("sequence")
 
 
 def table_2(
     metrics: pd.DataFrame,
     *,
-    models: Sequence[str],
+    methods: Methods,
     cohorts: Mapping[str, str | None],
     sequences: Sequence[str] = ("t1", "t1ce"),
     fraction_percent: int = 100,
@@ -64,8 +66,8 @@ def table_2(
     Returns:
         Index (model, sequence); columns (cohort, quantity).
     """
-    keys = [(model, sequence) for model in _baselines_last(models) for sequence in sequences]
-    table = _table(metrics[metrics["fraction_percent"] == fraction_percent], keys, cohorts)
+    rows = [(method, sequence) for method in _baselines_last(methods.values()) for sequence in sequences]
+    table = _table(metrics[metrics["fraction_percent"] == fraction_percent], rows, cohorts)
     return _with_intervals(table, intervals, fraction_percent)
 
 
@@ -88,20 +90,24 @@ def _with_intervals(
     return table
 
 
-def _baselines_last(models: Sequence[str]) -> list[str]:
-    return sorted(models, key=lambda model: model in BASELINE_NAMES)
+def _baselines_last(methods: Iterable[Method]) -> list[Method]:
+    return sorted(methods, key=lambda method: method.is_baseline)
 
 
 def _table(
-    metrics: pd.DataFrame, keys: list[tuple[str, str]], cohorts: Mapping[str, str | None]
+    metrics: pd.DataFrame, wanted: list[tuple[Method, str]], cohorts: Mapping[str, str | None]
 ) -> pd.DataFrame:
     """One row a (model, sequence), one block of columns a cohort."""
+    keys = [(method.name, sequence) for method, sequence in wanted]
     index = pd.MultiIndex.from_tuples(keys, names=["model", "sequence"])
     blocks = {}
     for cohort, paper_cohort in cohorts.items():
         by_seed = {key: _numbers_by_seed(metrics, (*key, cohort)) for key in keys}
         _require_same_test(pd.concat(by_seed), cohort)
-        rows = [_row(by_seed[key]) | _paper_row(*key, paper_cohort) for key in keys]
+        rows = [
+            _row(by_seed[method.name, sequence], method) | _paper_row(method, sequence, paper_cohort)
+            for method, sequence in wanted
+        ]
         blocks[cohort] = pd.DataFrame(rows, index=index)
     table = pd.concat(blocks, axis=1, names=["cohort", "quantity"])
     several_seeds = (table.xs("seeds", axis=1, level="quantity") > 1).any(axis=None)
@@ -138,9 +144,9 @@ def _require_same_test(numbers: pd.DataFrame, cohort: str) -> None:
             )
 
 
-def _row(by_seed: pd.DataFrame) -> dict[str, float | str]:
-    """Our numbers of one model on one data set: means over seeds, in percent where the name says so."""
-    row = {}
+def _row(by_seed: pd.DataFrame, method: Method) -> dict[str, float | str]:
+    """Our numbers of one method on one data set: means over seeds, in percent where the name says so."""
+    row: dict[str, float | str] = {"name": method.title, "is_baseline": method.is_baseline}
     for metric, quantity in MEASURES.items():
         percent = 100 * by_seed[metric]
         row[quantity] = percent.mean()
@@ -155,11 +161,11 @@ def _row(by_seed: pd.DataFrame) -> dict[str, float | str]:
     }
 
 
-def _paper_row(model: str, sequence: str, paper_cohort: str | None) -> dict[str, float | str]:
+def _paper_row(method: Method, sequence: str, paper_cohort: str | None) -> dict[str, float | str]:
     """The paper's numbers; NaN where it has none, no column where the cohort is not the paper's."""
     if paper_cohort is None:
         return {}
     missing = PaperResult(*[float("nan")] * len(PaperResult._fields))
-    result = paper_result(model, paper_cohort, sequence) or missing
+    result = paper_result(method.paper_model, paper_cohort, sequence) or missing
     numbers = {f"paper_{field}_percent": number for field, number in result._asdict().items()}
     return {"paper_cohort": paper_cohort} | numbers

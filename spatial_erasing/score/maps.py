@@ -1,67 +1,115 @@
-"""Anomaly score maps of a split, one subject at a time, from its stored reconstructions."""
+"""Anomaly score maps of a split, one subject at a time: a score, then the common post-processing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import Split, read_split
-from spatial_erasing.score.postprocess import anomaly_score
+from spatial_erasing.registry import SCORES
+from spatial_erasing.score.postprocess import post_process
+
+RECONSTRUCTION, MAP = "reconstruction", "map"  # what a file of the score stage may hold
 
 
-def read_score_maps(
-    files: tuple[str, str, str],
-    *,
-    split: str,
-    sequence: str,
-    erosion_iterations: int,
-    median_size_voxels: int,
-) -> tuple[Split, Iterator[np.ndarray]]:
-    """A split of one cohort, and the score map of each of its subjects.
+@dataclass(frozen=True)
+class Scoring:
+    """How score maps are made: the values of one entry of `scores`, and of the section `score`.
 
     Args:
-        files: paths of the cohort's `volumes.npz`, of the table of splits and of the reconstructions.
-        split: "validation" or "test".
-        sequence: "t1" or "t1ce".
-        erosion_iterations: of the brain mask, in-plane.
-        median_size_voxels: edge of the median filter's cube.
+        score: kind and settings of the score.
+        post_processing: keywords of `post_process`.
     """
-    volumes, splits, reconstructions = files
-    scans = read_split([volumes], splits, split=split, sequence=sequence)
-    return scans, score_maps(
-        scans,
-        Path(reconstructions),
-        erosion_iterations=erosion_iterations,
-        median_size_voxels=median_size_voxels,
-    )
+
+    score: Mapping[str, object]
+    post_processing: Mapping[str, int]
 
 
-def score_maps(
-    scans: Split, reconstructions: Path, *, erosion_iterations: int, median_size_voxels: int
-) -> Iterator[np.ndarray]:
-    """Post-processed absolute residuals (Bengs et al. 2021, section 2.3), float16, in the order of `scans`.
+def make_score(values: Mapping[str, object]) -> object:
+    """The `Score` of a kind.
 
     Args:
-        scans: the split that was reconstructed.
-        reconstructions: npz file with `subject` and `reconstruction`.
-        erosion_iterations: of the brain mask, in-plane.
-        median_size_voxels: edge of the median filter's cube.
+        values: an entry of `scores`: kind, title and the settings of the kind.
+
+    Raises:
+        ValueError: an unknown kind.
+    """
+    settings = {key: value for key, value in values.items() if key not in ("kind", "title")}
+    return SCORES.load(values["kind"]).Score(**settings)
+
+
+def stored_as(values: Mapping[str, object]) -> str:
+    """What is stored for a score: reconstructions, or its maps if it reads the network."""
+    return RECONSTRUCTION if SCORES.literal(values["kind"], "READS") == RECONSTRUCTION else MAP
+
+
+def score_maps(scans: Split, stored: np.ndarray, scoring: Scoring) -> Iterator[np.ndarray]:
+    """Post-processed score maps, float16, in the order of `scans`.
+
+    Args:
+        scans: a split.
+        stored: its reconstructions or raw maps, whichever `stored_as` says, shape of the scans.
+        scoring: score and post-processing.
+    """
+    score = make_score(scoring.score) if stored_as(scoring.score) == RECONSTRUCTION else None
+    for scan, volume, brain in zip(scans.scans, stored, scans.brain, strict=True):
+        if score is not None and scan.shape != volume.shape:
+            raise ValueError(
+                f"scan {scan.shape} and reconstruction {volume.shape} must lie on one grid. Score the model "
+                "again on the volumes that are preprocessed now."
+            )
+        raw = volume if score is None else score.score_map(scan, volume, brain)
+        yield post_process(raw, brain, **scoring.post_processing)
+
+
+def save_stored(path: str | Path, scans: Split, stored: np.ndarray, *, what: str, made_by: str) -> None:
+    """Write what the score maps of a split are made from.
+
+    Args:
+        path: npz file to write.
+        scans: the split.
+        stored: shape of the scans.
+        what: "reconstruction" or "map".
+        made_by: device and code.
+    """
+    with replaced_when_complete(path) as unfinished:
+        np.savez(
+            unfinished,
+            subject=[subject for _, subject in scans.subjects],
+            **{what: stored},
+            made_by=made_by,
+        )
+
+
+def load_stored(path: str | Path, scans: Split, scoring: Scoring) -> np.ndarray:
+    """Read what `save_stored` wrote for a split.
 
     Raises:
         ValueError: the file holds other subjects than the split.
     """
-    with np.load(reconstructions) as arrays:
-        subjects, volumes = arrays["subject"].tolist(), arrays["reconstruction"]
+    with np.load(path) as arrays:
+        subjects, stored = arrays["subject"].tolist(), arrays[stored_as(scoring.score)]
     if subjects != [name for _, name in scans.subjects]:
         raise ValueError(
-            f"{reconstructions} holds other subjects than the split that it belongs to. Delete it and run "
-            f"again."
+            f"{path} holds other subjects than the split that it belongs to. Delete it and run again."
         )
-    for scan, reconstruction, brain in zip(scans.scans, volumes, scans.brain, strict=True):
-        yield anomaly_score(
-            scan,
-            reconstruction,
-            brain,
-            erosion_iterations=erosion_iterations,
-            median_size_voxels=median_size_voxels,
-        )
+    return stored
+
+
+def read_score_maps(
+    files: tuple[str, str, str], *, split: str, sequence: str, scoring: Scoring
+) -> tuple[Split, Iterator[np.ndarray]]:
+    """A split of one cohort, and the score map of each of its subjects.
+
+    Args:
+        files: paths of the cohort's `volumes.npz`, of the table of splits, and of what is stored for the
+            score.
+        split: "validation" or "test".
+        sequence: "t1" or "t1ce".
+        scoring: score and post-processing.
+    """
+    volumes, splits, stored = files
+    scans = read_split([volumes], splits, split=split, sequence=sequence)
+    return scans, score_maps(scans, load_stored(stored, scans, scoring), scoring)

@@ -8,45 +8,37 @@ WINDOWS_AT_ONCE = 1024  # of 5 x 5 x 5 voxels: 1 MB of indices and 0.5 of values
 LARGEST_SCORE = float(np.finfo(np.float16).max)  # 65504
 
 
-def anomaly_score(
-    scan: np.ndarray,
-    reconstruction: np.ndarray,
-    brain: np.ndarray,
-    *,
-    erosion_iterations: int,
-    median_size_voxels: int,
+def post_process(
+    score: np.ndarray, brain: np.ndarray, *, erosion_iterations: int, median_size_voxels: int
 ) -> np.ndarray:
-    """Return how far each voxel lies from its reconstruction, free of brain edges and single outliers.
+    """Return a score map free of brain edges and of single outliers.
 
-    The l1 distance times the slightly eroded brain mask, then a median filter (Bengs et al. 2021,
-    section 2.3). The score map *is* float16: it holds at most 31,744 different values, so that curves
-    over millions of voxels can be had exactly by counting (`evaluate.counts`).
+    The map times the slightly eroded brain mask, then a median filter (Bengs et al. 2021, section 2.3). The
+    result *is* float16: it holds at most 31,744 different values, so that curves over millions of voxels can
+    be had exactly by counting (`evaluate.counts`).
 
     Args:
-        scan: intensities in [0, 1], shape (X, Y, Z).
-        reconstruction: the network's output, same shape.
+        score: of at least 0, shape (X, Y, Z).
         brain: True inside the brain, same shape.
         erosion_iterations: how often the mask loses its rim in each axial slice; 0 keeps it.
         median_size_voxels: edge of the median's cube, odd; 1 leaves the filter out.
 
     Returns:
-        Score of at least 0, float16, shape (X, Y, Z).
+        float16, shape (X, Y, Z).
 
     Raises:
-        ValueError: the shapes differ or are not 3-D, the distance is not a finite float16, or erosion leaves
-            nothing of the brain.
+        ValueError: the shapes differ or are not 3-D, the score is negative or no finite float16, or erosion
+            leaves nothing of the brain.
     """
-    if not scan.shape == reconstruction.shape == brain.shape or scan.ndim != 3:
+    if score.shape != brain.shape or score.ndim != 3:
         raise ValueError(
-            f"scan {scan.shape}, reconstruction {reconstruction.shape} and brain mask {brain.shape} must lie "
-            "on one grid of three axes. Score the model again on the volumes that are preprocessed now."
+            f"score map {score.shape} and brain mask {brain.shape} must lie on one grid of three axes. Score "
+            "the model again on the volumes that are preprocessed now."
         )
-    distance = np.abs(scan.astype(np.float32) - reconstruction.astype(np.float32))
-    if not distance.max() <= LARGEST_SCORE:  # also true for NaN
+    if not (score.min() >= 0 and score.max() <= LARGEST_SCORE):  # False for NaN
         raise ValueError(
-            f"the largest distance between scan and reconstruction is {distance.max()}, but both should lie "
-            f"near [0, 1] and at most {LARGEST_SCORE:g} apart. The training has probably diverged: look at "
-            "its history.csv and train the model again."
+            f"scores reach from {score.min()} to {score.max()}, expected 0 to {LARGEST_SCORE:g} and no NaN. "
+            "The training has probably diverged: look at its history.csv and train the model again."
         )
     eroded = erode_in_plane(brain, erosion_iterations)
     if brain.any() and not eroded.any():
@@ -55,8 +47,7 @@ def anomaly_score(
             f"{int(brain.sum())} voxels: every score would be 0. Write a smaller number, 2 for a grid of 64 "
             "voxels, and run the same command again."
         )
-    distance *= eroded
-    return median_filter(distance, median_size_voxels).astype(np.float16)
+    return median_filter(score.astype(np.float32) * eroded, median_size_voxels).astype(np.float16)
 
 
 def erode_in_plane(brain: np.ndarray, iterations: int) -> np.ndarray:

@@ -1,14 +1,19 @@
-"""Reconstructions of a cohort: by a network, or by the two baselines that need none."""
+"""From scans to reconstructions, or to the maps of a score that reads the network."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 
-from spatial_erasing.train.network import SpatialVAE
+from spatial_erasing.cohorts import Split
+from spatial_erasing.registry import BASELINES
+from spatial_erasing.score.maps import make_score
+from spatial_erasing.train.network import Network
 
 
 @torch.no_grad()
-def reconstruct(network: SpatialVAE, volumes: np.ndarray, *, batch_size: int) -> np.ndarray:
-    """What the network makes of whole scans with z = mean, float16 of the shape of `volumes`.
+def reconstruct(network: Network, volumes: np.ndarray, *, batch_size: int) -> np.ndarray:
+    """The network's reconstructions of whole scans, float16 of the shape of `volumes`.
 
     A 2-D network sees all axial slices, each by itself; they are stacked to a volume again and scored exactly
     as in 3-D (Bengs et al. 2021, section 2.3).
@@ -24,9 +29,36 @@ def reconstruct(network: SpatialVAE, volumes: np.ndarray, *, batch_size: int) ->
     for subject, volume in enumerate(volumes):
         samples = torch.from_numpy(np.moveaxis(volume, 2, 0).copy() if is_flat else volume[None].copy())
         outputs = [
-            network(batch.unsqueeze(1).to(device).float())[0].squeeze(1)
+            network.reconstruct(batch.unsqueeze(1).to(device).float()).squeeze(1)
             for batch in samples.split(batch_size)
         ]
         output = torch.cat(outputs).cpu().numpy()
         reconstructions[subject] = np.moveaxis(output, 0, 2) if is_flat else output[0]
     return reconstructions
+
+
+def reconstruct_without_network(kind: str, healthy: Split, scans: Split) -> np.ndarray:
+    """The reconstructions of a baseline, float16 of the scans' shape.
+
+    Args:
+        kind: a module of `score/baselines/`.
+        healthy: training subjects.
+        scans: a split.
+    """
+    return BASELINES.load(kind).reconstruct(healthy, scans)
+
+
+def raw_maps(network: Network, scans: Split, healthy: Split, *, score: Mapping[str, object]) -> np.ndarray:
+    """The maps of a score that reads the network, float16 of the scans' shape; gradients are on.
+
+    Args:
+        network: trained, in evaluation mode, on its device.
+        scans: a split.
+        healthy: validation subjects.
+        score: an entry of `scores`.
+    """
+    maps = np.empty(scans.scans.shape, dtype=np.float16)
+    with torch.enable_grad():
+        for subject, found in enumerate(make_score(score).score_maps(network, scans, healthy)):
+            maps[subject] = found
+    return maps

@@ -1,37 +1,33 @@
 """What is kept of a threshold search: the result, its path, and the curve that it walked on."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 
 import numpy as np
 
+from spatial_erasing.cohorts import Split
 from spatial_erasing.evaluate.counts import count_dataset
 from spatial_erasing.evaluate.curves import best_dice, dice_at, dice_curve_points
+from spatial_erasing.score.maps import Scoring, score_maps
 from spatial_erasing.threshold.search import greedy_threshold
 
 
-def threshold_record(
-    maps: Iterable[np.ndarray],
-    lesions: Iterable[np.ndarray],
-    *,
-    iterations: int,
-    lower: float,
-    upper: float,
+def find_threshold(
+    validation: Split, stored: np.ndarray, *, scoring: Scoring, search: Mapping[str, float]
 ) -> dict[str, object]:
     """The greedy search over pooled validation voxels, with the exhaustive optimum and the curve beside it.
 
     Args:
-        maps: score maps of the validation split, one a subject.
-        lesions: their lesion masks.
-        iterations: halvings of the interval from `lower` to `upper`.
-        lower: smallest score searched.
-        upper: largest score searched.
+        validation: the validation subjects of a lesion cohort.
+        stored: their reconstructions or raw maps, as the score stage stores them.
+        scoring: score and post-processing.
+        search: iterations, lower and upper: how often the interval of scores is halved.
     """
-    counts = count_dataset(maps, lesions)
-    search = greedy_threshold(partial(dice_at, counts), lower=lower, upper=upper, iterations=iterations)
+    counts = count_dataset(score_maps(validation, stored, scoring), validation.lesion)
+    found = greedy_threshold(partial(dice_at, counts), **search)
     exhaustive_dice, exhaustive_threshold = best_dice(counts)
-    return asdict(search) | {
+    return asdict(found) | {
         "exhaustive_dice": exhaustive_dice,
         "exhaustive_threshold": exhaustive_threshold,
         "curve": dice_curve_points(counts),

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -10,7 +9,7 @@ import torch
 from spatial_erasing.atomic import not_written, replaced_when_complete
 from spatial_erasing.maker import describe_maker
 from spatial_erasing.train.device import device_name
-from spatial_erasing.train.network import NetworkSettings, SpatialVAE
+from spatial_erasing.train.network import Network, build_network, build_on_meta
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ def load_checkpoint(path: Path, device: torch.device) -> dict | None:
 
 
 def save_weights(
-    path: Path, network: SpatialVAE, weights: dict[str, torch.Tensor], *, code: str | None = None
+    path: Path, network: Network, weights: dict[str, torch.Tensor], *, code: str | None = None
 ) -> None:
     """Write weights with all that rebuilds their network, and with what they come from.
 
@@ -68,7 +67,7 @@ def save_weights(
         code: fingerprint of the code that trained it.
     """
     device = device_name(next(network.parameters()).device)
-    content = {"network": asdict(network.settings), "weights": weights, "device": device}
+    content = {"network": network.to_dict(), "weights": weights, "device": device}
     save_atomically(content | {"made_by": describe_maker(code, device=device)}, path)
 
 
@@ -82,7 +81,7 @@ def maker_of_weights(path: str | Path) -> str | None:
     return _read_weights(path, torch.device("cpu"), mmap=True).get("made_by")
 
 
-def load_network(path: Path, device: torch.device) -> SpatialVAE:
+def load_network(path: Path, device: torch.device) -> Network:
     """The trained network of a weights file, ready to reconstruct.
 
     Raises:
@@ -90,9 +89,8 @@ def load_network(path: Path, device: torch.device) -> SpatialVAE:
     """
     content = _read_weights(path, device)
     try:
-        settings = NetworkSettings(**content["network"])
-        _require_weights(content["weights"], settings)
-        network = SpatialVAE(settings)
+        _require_weights(content["weights"], content["network"])
+        network = build_network(content["network"])
         network.load_state_dict(content["weights"])
     except (MemoryError, torch.OutOfMemoryError):
         raise
@@ -104,10 +102,9 @@ def load_network(path: Path, device: torch.device) -> SpatialVAE:
     return network.to(device).eval()
 
 
-def _require_weights(weights: Mapping[str, torch.Tensor], settings: NetworkSettings) -> None:
+def _require_weights(weights: Mapping[str, torch.Tensor], settings: Mapping[str, object]) -> None:
     """Refuse weights that do not belong to a network of these settings, before memory is taken for it."""
-    with torch.device("meta"):
-        expected = SpatialVAE(settings).state_dict()
+    expected = build_on_meta(settings).state_dict()
     if names := sorted(expected.keys() ^ weights.keys()):
         kind = "missing" if names[0] in expected else "unknown"
         raise ValueError(f"{names[0]} is {kind} ({len(names)} names differ)")

@@ -4,17 +4,17 @@ import torch
 from torch import Generator, Tensor
 
 from spatial_erasing.seeds import hash_seed
-from spatial_erasing.train.boxes import draw_erased_boxes
+from spatial_erasing.train.erase import draw_erased
 from spatial_erasing.train.settings import ErasingSettings
 
-STEPS_AHEAD = 64  # boxes are drawn for so many steps at once
+STEPS_AHEAD = 64  # erasing is drawn for so many steps at once
 
 
 class Draws:
-    """Order of the items, boxes to erase, and a generator for the noise, of every step of one training.
+    """Order of the items, parts to erase, and a generator for the noise, of every step of one training.
 
-    A training that was killed and started again draws what it would have drawn. Order and boxes are drawn on
-    the CPU, so that they are the same on every device, and ahead of time, so that no step waits for them.
+    A training that was killed and started again draws what it would have drawn. Order and erasing are drawn
+    on the CPU, so that they are the same on every device, and ahead of time, so that no step waits for them.
 
     Args:
         seed: of the training.
@@ -27,7 +27,7 @@ class Draws:
         self.seed, self.items, self.batch_size, self.device = seed, items, batch_size, device
         self.steps_per_epoch = items // batch_size
         self._epoch, self._order = -1, torch.empty(0)
-        self._stretch, self._boxes = -1, torch.empty(0)
+        self._stretch, self._erased = -1, torch.empty(0)
         self._generator = Generator(device)
 
     def batch(self, step: int) -> Tensor:
@@ -38,19 +38,19 @@ class Draws:
             self._epoch, self._order = epoch, self._on_device(order)
         return self._order[place * self.batch_size : (place + 1) * self.batch_size]
 
-    def boxes(self, step: int, strategy: str, grid: tuple[int, ...], *, settings: ErasingSettings) -> Tensor:
-        """The boxes of a step's items, shape (batch, boxes, dims, 2); see `erasing.draw_erased_boxes`."""
+    def erased(self, step: int, kind: str, grid: tuple[int, ...], *, settings: ErasingSettings) -> Tensor:
+        """The erasing of a step's items, shape (batch, ...); see `erase.draw_erased`."""
         stretch, place = divmod(step, STEPS_AHEAD)
         if stretch != self._stretch:
-            boxes = draw_erased_boxes(
-                strategy,
+            drawn = draw_erased(
+                kind,
                 STEPS_AHEAD * self.batch_size,
                 grid,
                 settings=settings,
                 generator=self._on_cpu("boxes", stretch),
             )
-            self._stretch, self._boxes = stretch, self._on_device(boxes)
-        return self._boxes[place * self.batch_size : (place + 1) * self.batch_size]
+            self._stretch, self._erased = stretch, self._on_device(drawn)
+        return self._erased[place * self.batch_size : (place + 1) * self.batch_size]
 
     def generator(self, step: int) -> Generator:
         """What the noise of a step comes from, in erased pixels and in the latent code; on the device."""

@@ -14,16 +14,17 @@ from torch.func import functional_call
 from spatial_erasing.train.augmentation import augment
 from spatial_erasing.train.checkpoint import load_checkpoint, save_atomically
 from spatial_erasing.train.draws import Draws
-from spatial_erasing.train.erasing import erase_boxes
-from spatial_erasing.train.loss import kl_divergence, kl_per_dimension, reconstruction_l1, vae_loss
-from spatial_erasing.train.network import SpatialVAE, weights_in_precision
+from spatial_erasing.train.erase import erase_drawn
+from spatial_erasing.train.network import Network, reconstruction_l1, weights_in_precision
 from spatial_erasing.train.record import copied, record_step
 from spatial_erasing.train.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
-ACTIVE_UNIT_KL = 0.01  # nats; a latent dimension below it carries nothing (Burda et al. 2016 count likewise)
 VALIDATION_VOXELS = 2**21  # at least so many at a time: no gradient needs memory, and slices are small
+
+
+Losses = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Progress:
         step: steps done.
         best_step: the step whose weights validated best.
         best_l1: their mean absolute error on the validation items.
-        best_kl: their KL divergence there of each latent dimension.
+        best_latent: their number there of each latent dimension, for example its KL divergence.
         seconds: time spent, over all starts of this training.
         history: one row a validation.
     """
@@ -42,7 +43,7 @@ class Progress:
     step: int = 0
     best_step: int = 0
     best_l1: float = math.inf
-    best_kl: list[float] = field(default_factory=list)
+    best_latent: list[float] = field(default_factory=list)
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -50,8 +51,8 @@ class Progress:
 class Trainer:
     """One training of one model, from the first step or from its checkpoint.
 
-    Data, weights and the losses of every step stay on the device; the host hands out work and reads two
-    numbers at each validation.
+    Data, weights and the losses of every step stay on the device; the host hands out work and reads a
+    few numbers at each validation.
 
     Args:
         network: on its device, freshly initialised.
@@ -62,7 +63,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: SpatialVAE,
+        network: Network,
         training_items: Tensor,
         validation_items: Tensor,
         settings: TrainingSettings,
@@ -111,9 +112,9 @@ class Trainer:
                 losses = self._train_until(self._next_validation())
             except torch.OutOfMemoryError:
                 raise MemoryError(self._advice_on_batch_size()) from None
-            validation = self.validate()
+            l1, latent = self.validate()
             progress.seconds += time.monotonic() - started
-            self._record(losses, validation)
+            self._record(losses, l1, latent)
             if observe is not None:
                 observe(progress.history[-1])
             if checkpoint is not None:
@@ -121,34 +122,33 @@ class Trainer:
         logger.info("best validation l1 %.5f at step %d", progress.best_l1, progress.best_step)
         return self.best_weights
 
-    def train_step(self, step: int) -> tuple[Tensor, Tensor]:
-        """One update of the weights; l1 per voxel and KL per sample, until the next step overwrites them."""
+    def train_step(self, step: int) -> dict[str, Tensor]:
+        """One update of the weights; the named numbers of its loss, until the next step overwrites them."""
         self._set_learning_rate(step)
         return self._update(*self._drawn(step))
 
     def _drawn(self, step: int) -> tuple[Tensor, Tensor, Generator]:
-        """Indices of a step's items, the boxes to erase in them, and what its noise comes from."""
+        """Indices of a step's items, what is erased in them, and what its noise comes from."""
         grid, erasing = tuple(self.training_items.shape[2:]), self.settings.erasing
-        boxes = self.draws.boxes(step, self.model.strategy, grid, settings=erasing)
-        return self.draws.batch(step), boxes, self.draws.generator(step)
+        drawn = self.draws.erased(step, self.model.erase, grid, settings=erasing)
+        return self.draws.batch(step), drawn, self.draws.generator(step)
 
-    def _inputs(self, indices: Tensor, boxes: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Whole scans, erased scans and latent noise of a step."""
-        scans, noise_from = self.training_items[indices], self.settings.erasing.noise_from
+    def _inputs(self, indices: Tensor, drawn: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Whole scans, erased scans and the network's noise of a step."""
+        scans, kinds = self.training_items[indices], (self.model.erase, self.model.fill)
         scans = augment(scans, self.settings.augmentation, generator=generator)
-        erased = erase_boxes(scans, boxes, self.model.fill, noise_from=noise_from, generator=generator)
-        shape = len(scans), self.network.settings.latent_size
-        return scans, erased, torch.randn(shape, generator=generator, device=self.device)
+        erased = erase_drawn(scans, drawn, kinds, settings=self.settings.erasing, generator=generator)
+        return scans, erased, self.network.draw_noise(len(scans), generator=generator)
 
-    def _plain_update(self, indices: Tensor, boxes: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """What a step does, as a textbook has it."""
-        loss, l1, kl = self._losses(*self._inputs(indices, boxes, generator))
+    def _plain_update(self, indices: Tensor, drawn: Tensor, generator: Generator) -> dict[str, Tensor]:
+        """A step as a textbook has it."""
+        loss, numbers = self._losses(*self._inputs(indices, drawn, generator))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
-        return l1, kl
+        return numbers
 
-    def _first_update(self, *drawn: Tensor | Generator) -> tuple[Tensor, Tensor]:
+    def _first_update(self, *drawn: Tensor | Generator) -> dict[str, Tensor]:
         """Record what a step does on the GPU, and replay that from now on."""
         try:
             self._update = record_step(
@@ -161,16 +161,12 @@ class Trainer:
             self._update = self._plain_update
         return self._update(*drawn)
 
-    def _plain_losses(self, scans: Tensor, erased: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What is minimised, and for the history l1 per voxel and KL per sample, of these items."""
+    def _plain_losses(self, scans: Tensor, erased: Tensor, noise: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The network's loss for these items, and its numbers for the history."""
         weights = weights_in_precision(self.network, self.settings.computing.precision)
-        reconstructions, mean, log_variance = functional_call(self.network, weights, (erased, noise))
-        loss = vae_loss(scans, reconstructions, mean, log_variance, kl_weight=self.optimisation.kl_weight)
-        with torch.no_grad():
-            l1 = reconstruction_l1(scans, reconstructions).mean() / scans[0].numel()
-            return loss, l1, kl_divergence(mean, log_variance).mean()
+        return self.network.loss(scans, functional_call(self.network, weights, (erased, noise)))
 
-    def _compiled(self) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+    def _compiled(self) -> Losses:
         """The losses compiled and tried once; the plain ones where that fails, as without a C compiler."""
         weights = copied(self.network.state_dict())  # batch norm counts every batch that it sees
         torch.compiler.reset()  # it gives up on what it has compiled some times, as for other trainings
@@ -187,17 +183,17 @@ class Trainer:
         return losses
 
     @torch.no_grad()
-    def validate(self) -> dict[str, float | list[float]]:
-        """Mean absolute error per voxel on whole validation items with z = mean, and KL by dimension."""
+    def validate(self) -> tuple[float, list[float]]:
+        """Mean absolute error per voxel on whole validation items, and the network's latent numbers there."""
         self.network.eval()
-        l1, kl = [], []
+        l1, latent = [], []
         items_at_a_time = VALIDATION_VOXELS // self.validation_items[0].numel()
         for scans in self.validation_items.split(max(items_at_a_time, self.draws.batch_size)):
-            reconstructions, mean, log_variance = self.network(scans)
-            l1.append(reconstruction_l1(scans, reconstructions) / scans[0].numel())
-            kl.append(kl_per_dimension(mean, log_variance))
+            outputs = self.network(scans)
+            l1.append(reconstruction_l1(scans, outputs[0]) / scans[0].numel())
+            latent.append(self.network.latent_numbers(outputs))
         self.network.train()
-        return {"l1": float(torch.cat(l1).mean()), "kl": torch.cat(kl).mean(dim=0).tolist()}
+        return float(torch.cat(l1).mean()), torch.cat(latent).mean(dim=0).tolist()
 
     def _set_learning_rate(self, step: int) -> None:
         """Rises linearly over the warm-up, then stays; a function of the step, so that nothing is kept."""
@@ -210,23 +206,24 @@ class Trainer:
                 group["lr"] = rate
 
     def _train_until(self, last_step: int) -> dict[str, float]:
-        """Train to before `last_step`; mean losses of the way there."""
+        """Train to before `last_step`; means of the loss's numbers on the way there."""
         self.network.train()
-        total, good_steps = torch.zeros(2, device=self.device), torch.zeros((), device=self.device)
+        total, good_steps = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         first = self.progress.step
         for step in range(first, last_step):
-            total += torch.stack(self.train_step(step))
-            # once it is not a number it stays so; nothing waits for the device
+            numbers = self.train_step(step)
+            total = total + torch.stack(list(numbers.values()))
+            # a sum that is NaN stays so; no host-device synchronisation
             good_steps += total.isfinite().all()
         self.progress.step = last_step
-        training_l1, training_kl = (total / (last_step - first)).tolist()
-        if not math.isfinite(training_l1 + training_kl):
+        means = (total / (last_step - first)).tolist()
+        if not math.isfinite(sum(means)):
             raise FloatingPointError(
                 f"the loss of {self.model.name} is not a number at step {first + int(good_steps)}. "
                 f"Lower train.optimisation.learning_rate or check the training volumes; the checkpoint "
                 f"holds the best weights before step {first}."
             )
-        return {"training_l1": training_l1, "training_kl": training_kl}
+        return {f"training_{name}": mean for name, mean in zip(numbers, means, strict=True)}
 
     def _advice_on_batch_size(self) -> str:
         """What to write where a batch does not fit: the largest half of it, quarter and so on that does."""
@@ -253,29 +250,22 @@ class Trainer:
     def _patience_is_over(self) -> bool:
         return self.progress.step - self.progress.best_step >= self.optimisation.patience_steps
 
-    def _record(self, losses: dict[str, float], validation: dict[str, float | list[float]]) -> None:
+    def _record(self, losses: dict[str, float], l1: float, latent: list[float]) -> None:
         """Add a row to the history, keep the best weights, and say how long it will take."""
         progress = self.progress
-        measured = losses | {
-            "validation_l1": validation["l1"],
-            "validation_kl": sum(validation["kl"]),
-            "active_units": sum(kl > ACTIVE_UNIT_KL for kl in validation["kl"]),
-        }
+        measured = losses | {"validation_l1": l1} | self.network.summary(latent)
         place = {"step": progress.step, "epoch": round(progress.step / self.draws.steps_per_epoch, 2)}
         progress.history.append(place | measured | {"seconds": round(progress.seconds, 2)})
-        if validation["l1"] < progress.best_l1:
-            progress.best_l1, progress.best_step = validation["l1"], progress.step
-            progress.best_kl = validation["kl"]
+        if l1 < progress.best_l1:
+            progress.best_l1, progress.best_step = l1, progress.step
+            progress.best_latent = latent
             self.best_weights = copied(self.network.state_dict())
         left = self.optimisation.maximum_steps - progress.step
         logger.info(
-            "step %d of %d  l1 train %.5f validation %.5f  KL %.1f  active units %d  at most %.0f s left",
+            "step %d of %d  %s  at most %.0f s left",
             progress.step,
             self.optimisation.maximum_steps,
-            measured["training_l1"],
-            measured["validation_l1"],
-            measured["validation_kl"],
-            measured["active_units"],
+            "  ".join(f"{name.replace('_', ' ')} {value:.5g}" for name, value in measured.items()),
             left * progress.seconds / progress.step,
         )
 

@@ -1,90 +1,37 @@
-"""The variational autoencoder, one definition for slices and volumes.
+"""What a training, a score and a figure ask of a network, whatever its kind."""
 
-Bengs et al. 2021, section 2.2 and Figure 2: 2-D and 3-D share layers and feature maps, only the
-dimension of the operations differs. The numbers printed in Figure 2 are not in the text; preset "a" follows
-the 2-D network of the study that the paper builds on (Baur et al. 2020), preset "b" has one level more.
-"""
-
-import copy
 import math
-from collections import OrderedDict
-from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
-from spatial_erasing.train.layers import GroupNorm, OneMapConv2d, OneMapConv3d, PointwiseConvolution
+from spatial_erasing.registry import NETWORKS
+from spatial_erasing.train.settings import require_choice
 
-FIRST_CONVOLUTIONS = {2: OneMapConv2d, 3: OneMapConv3d}
-CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
-TRANSPOSED_CONVOLUTIONS = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 # Channels last is what convolutions compute in anyway, on the CPU and on the GPU.
 MEMORY_FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}
-NORMS = ("none", "batch", "group")
-# In place where the derivative follows from the output: one large tensor fewer to write a level.
-ACTIVATIONS = {
-    "leaky_relu": partial(nn.LeakyReLU, 0.3, inplace=True),  # Baur et al.'s slope, the default of Keras
-    "relu": partial(nn.ReLU, inplace=True),
-    "silu": nn.SiLU,
-    "elu": partial(nn.ELU, inplace=True),
-}
-OUTPUT_ACTIVATIONS = {"linear": nn.Identity, "sigmoid": nn.Sigmoid}
-
-PRESETS = {
-    "a": {"feature_maps": (32, 64, 128), "bottleneck_channels": 16},
-    "b": {"feature_maps": (32, 64, 128, 256), "bottleneck_channels": None},
-}
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """Everything that defines a network's layers.
+    """What every kind of network has to know; each adds its own.
 
     Args:
         spatial_dims: 2 for axial slices, 3 for volumes.
         grid_voxels: pixels of the input on each axis, each divisible by 2 ** len(feature_maps).
-        feature_maps: maps after each convolution that halves the grid.
-        bottleneck_channels: maps of the 1x1 convolution before the dense layers, or None for no such layer.
-        latent_size: length of z (paper: 128 in 2-D, 512 in 3-D).
-        kernel_size: of the halving and doubling convolutions, in pixels, at least 2.
-        norm: "none", "batch" or "group" (the same for erased and whole inputs), between convolution and
-            activation.
-        activation: a key of `ACTIVATIONS`.
-        output_activation: "linear" or "sigmoid".
+        feature_maps: maps after each level that halves the grid.
     """
 
     spatial_dims: int
     grid_voxels: tuple[int, ...]
     feature_maps: tuple[int, ...]
-    bottleneck_channels: int | None
-    latent_size: int
-    kernel_size: int = 5
-    norm: str = "group"
-    activation: str = "leaky_relu"
-    output_activation: str = "linear"
 
     def __post_init__(self) -> None:
-        _require_choice("spatial_dims", self.spatial_dims, CONVOLUTIONS)
-        _require_choice("norm", self.norm, NORMS)
-        _require_choice("activation", self.activation, ACTIVATIONS)
-        _require_choice("output_activation", self.output_activation, OUTPUT_ACTIVATIONS)
-        if self.kernel_size < 2 or not self.feature_maps:
-            raise ValueError(
-                f"kernel_size is {self.kernel_size} and feature_maps {self.feature_maps}; expected a kernel "
-                "of 2 or more and one number of maps a level. Use 3, 4 or 5 and a preset's maps."
-            )
-        self._require_grid()
-
-    @property
-    def latent_grid(self) -> tuple[int, ...]:
-        """Pixels on each axis after the last halving."""
-        return tuple(size // 2 ** len(self.feature_maps) for size in self.grid_voxels)
-
-    def _require_grid(self) -> None:
         stride = 2 ** len(self.feature_maps)
         nearest = tuple(max(1, math.ceil(size / stride)) * stride for size in self.grid_voxels)
+        require_choice("spatial_dims", self.spatial_dims, MEMORY_FORMATS)
         if len(self.grid_voxels) != self.spatial_dims:
             raise ValueError(
                 f"grid_voxels is {self.grid_voxels}; expected {self.spatial_dims} axes for a "
@@ -97,74 +44,82 @@ class NetworkSettings:
             )
 
 
-class SpatialVAE(nn.Module):
-    """Encodes a slice or volume to a Gaussian over z and decodes z to a healthy-looking image.
+class Network(nn.Module):
+    """Base of all networks; a kind is a module of `train/networks/` with `Settings` and `Network`.
 
-    Encoder: convolutions of stride 2, each followed by norm and activation; a 1x1 convolution to few
-    channels (if there is a bottleneck); two dense layers to mean and log variance of q(z|x).
-    Decoder: a dense layer; the 1x1 convolution back; transposed convolutions of stride 2; a 1x1 convolution
-    to one channel.
+    `Settings` is a dataclass on top of `NetworkSettings`; the literal `SETTINGS` of the module holds the JSON
+    schema of each of its values in config.yaml. The class sets `settings` and implements `forward` and
+    `loss`, and `trace` where its layers shall be drawn.
 
-    Weights start as torch sets them; Kaiming's start reconstructed worse. Without norm, Adam at the paper's
-    rate of 0.001 drives the 8192 x 512 dense weights of the volume network apart within its first steps (loss
-    above 10⁷); with norm and a rate that is warmed up it does not. The log variance is not clamped: clamping
-    hides that divergence, does not cure it, and cuts off the gradient that leads back.
-
-    Layers compute in the type of the weights, channels last; mean, log variance and the draw between them are
-    float32 whatever that type is.
+    Attributes:
+        settings: from which the same layers can be built again.
+        noise_size: random numbers of a sample that `forward` takes while training.
     """
 
-    def __init__(self, settings: NetworkSettings) -> None:
-        super().__init__()
-        self.settings = settings
-        channels = settings.bottleneck_channels or settings.feature_maps[-1]
-        code_shape = (channels, *settings.latent_grid)
-        code_size = math.prod(code_shape)
-        self.encoder = nn.Sequential(_encoder_layers(settings))
-        self.to_mean = nn.Linear(code_size, settings.latent_size)
-        self.to_log_variance = nn.Linear(code_size, settings.latent_size)
-        self.from_latent = nn.Sequential(
-            nn.Linear(settings.latent_size, code_size), nn.Unflatten(1, code_shape)
-        )
-        self.decoder = nn.Sequential(_decoder_layers(settings))
+    settings: NetworkSettings
+    noise_size: int = 0
 
-    def encode(self, scans: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of q(z|x), each (batch, latent_size), of scans (batch, 1, *grid)."""
-        expected = (1, *self.settings.grid_voxels)
-        if tuple(scans.shape[1:]) != expected:
-            raise ValueError(
-                f"scans have shape {tuple(scans.shape)}; this network reads (batch, *{expected}). "
-                "Add the channel axis, or build the network for that grid."
-            )
-        code = self.encoder(scans.to(self.to_mean.weight.dtype)).flatten(1)
-        return self.to_mean(code).float(), self.to_log_variance(code).float()
-
-    def decode(self, latent: Tensor) -> Tensor:
-        """Reconstructions (batch, 1, *grid) of latent codes (batch, latent_size)."""
-        code = self.from_latent(latent.to(self.to_mean.weight.dtype))
-        return self.decoder(code.contiguous(memory_format=MEMORY_FORMATS[self.settings.spatial_dims]))
-
-    def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruct scans.
+    def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Reconstructions first, in the shape of `scans` (batch, 1, *grid), then what the loss needs beside.
 
         Args:
-            scans: intensities in [0, 1], shape (batch, 1, *grid).
-            noise: standard normal, shape (batch, latent_size), for training; None takes z = mean (test).
-
-        Returns:
-            Reconstructions in the shape of `scans`, and mean and log variance of q(z|x).
+            scans: intensities in [0, 1], erased or whole.
+            noise: that of `draw_noise` while training; None for validation and test, which are deterministic.
         """
-        mean, log_variance = self.encode(scans)
-        latent = mean if noise is None else sample_latent(mean, log_variance, noise)
-        return self.decode(latent), mean, log_variance
+        raise NotImplementedError
+
+    def loss(self, scans: Tensor, outputs: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+        """What training minimises, and named numbers for the history ("training_{name}").
+
+        Args:
+            scans: whole, as the network shall restore them.
+            outputs: of `forward` for the erased scans.
+        """
+        raise NotImplementedError
+
+    def draw_noise(self, count: int, *, generator: Generator) -> Tensor:
+        """What `forward` takes as `noise` in a step, one row a sample, on the generator's device."""
+        return torch.randn((count, self.noise_size), generator=generator, device=generator.device)
+
+    def reconstruct(self, scans: Tensor) -> Tensor:
+        """The healthy counterpart of whole scans, same shape; gradients flow through it."""
+        return self(scans)[0]
+
+    def latent_numbers(self, outputs: tuple[Tensor, ...]) -> Tensor:
+        """A number for each sample and latent dimension, to be averaged over validation items."""
+        return outputs[0].new_zeros(len(outputs[0]), 0)
+
+    def summary(self, latent: list[float]) -> dict[str, float]:
+        """Columns of the history from the means of `latent_numbers`."""
+        return {}
+
+    def trace(self) -> Iterator[tuple[str, nn.Module]]:
+        """Every layer that changes the shape, from input to output, with the name of its operation."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, object]:
+        """Kind and settings as plain values: those of `build_network`."""
+        return {"kind": type(self).__module__.rpartition(".")[2]} | asdict(self.settings)
 
 
-def sample_latent(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
-    """Turn standard normal noise into a draw from q(z|x) = N(mean, exp(log_variance)).
+def build_network(values: Mapping[str, object]) -> Network:
+    """The network of a kind and its settings, its weights drawn from torch's global seed.
 
-    Kingma and Welling 2013, "Auto-encoding variational Bayes", section 2.4 (reparameterisation).
+    Args:
+        values: `kind` and a value for each field of the kind's settings, as `Network.to_dict` returns them.
+
+    Raises:
+        ValueError: an unknown kind, or values that are not those of its settings.
     """
-    return mean + torch.exp(0.5 * log_variance) * noise
+    kind = NETWORKS.load(values["kind"])
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    del given["kind"]
+    if wrong := given.keys() ^ {field.name for field in fields(kind.Settings)}:
+        raise ValueError(
+            f"{', '.join(sorted(wrong))}: missing or not known in the settings of a network of the kind "
+            f"'{values['kind']}'. Correct networks in config.yaml."
+        )
+    return kind.Network(kind.Settings(**given))
 
 
 @dataclass(frozen=True)
@@ -176,26 +131,25 @@ class LayerShape:
     feature_maps: int
 
 
-def trace_shapes(network: SpatialVAE) -> list[LayerShape]:
+@torch.no_grad()
+def trace_shapes(network: Network) -> list[LayerShape]:
     """The output of every layer from input to output, as Figure 2 of the paper prints it.
 
     Runs on torch's meta device, so a volume costs neither memory nor time.
     """
-    network = copy.deepcopy(network).to("meta").eval()
-    settings = network.settings
-    features = torch.zeros(1, 1, *settings.grid_voxels, device="meta")
+    network = build_on_meta(network.to_dict())
+    features = torch.zeros(1, 1, *network.settings.grid_voxels, device="meta")
     outputs = [("input", features)]
-    for name, layer in network.encoder.named_children():
-        features = layer(features)
-        outputs.append((name, features))
-    features = network.to_mean(features.flatten(1))
-    outputs.append(("latent", features))
-    features = network.from_latent(features)
-    outputs.append(("from_latent", features))
-    for name, layer in network.decoder.named_children():
+    for name, layer in network.trace():
         features = layer(features)
         outputs.append((name, features))
     return [LayerShape(name, tuple(output.shape[2:]), output.shape[1]) for name, output in outputs]
+
+
+def build_on_meta(values: Mapping[str, object]) -> Network:
+    """A network in evaluation mode whose weights have shapes and no memory."""
+    with torch.device("meta"):
+        return build_network(values).eval()
 
 
 def parameter_count(network: nn.Module) -> int:
@@ -219,58 +173,29 @@ def weights_in_precision(network: nn.Module, precision: str) -> dict[str, Tensor
     }
 
 
-def _encoder_layers(settings: NetworkSettings) -> OrderedDict[str, nn.Module]:
-    """Halving convolutions "down_1", "down_2", …, then the bottleneck, which stays linear."""
-    dims, maps = settings.spatial_dims, settings.feature_maps
-    padding = (settings.kernel_size - 1) // 2
-    layers = OrderedDict()
-    for level, (before, after) in enumerate(pairwise((1, *maps)), start=1):
-        convolution = FIRST_CONVOLUTIONS[dims] if before == 1 else CONVOLUTIONS[dims]
-        halve = convolution(before, after, settings.kernel_size, stride=2, padding=padding)
-        layers[f"down_{level}"] = nn.Sequential(halve, *_norm_and_activation(after, settings))
-    if settings.bottleneck_channels is not None:
-        layers["bottleneck"] = PointwiseConvolution(maps[-1], settings.bottleneck_channels)
-    return layers
+def reconstruction_l1(scans: Tensor, reconstructions: Tensor) -> Tensor:
+    """Sum of absolute differences over the voxels of each sample, in float32.
 
+    Args:
+        scans: whole, unerased intensities in [0, 1], shape (batch, 1, *grid).
+        reconstructions: same shape.
 
-def _decoder_layers(settings: NetworkSettings) -> OrderedDict[str, nn.Module]:
-    """The mirror of the encoder: "restore", doubling convolutions "up_1", "up_2", …, "output".
-
-    The last doubling keeps the first level's maps, so that the output is a mixture of them.
+    Returns:
+        float32, shape (batch,).
     """
-    transposed_convolution = TRANSPOSED_CONVOLUTIONS[settings.spatial_dims]
-    maps = tuple(reversed(settings.feature_maps))
-    # Size after a transposed convolution: 2 (n - 1) - 2 padding + kernel + output_padding, wanted 2 n.
-    padding = (settings.kernel_size - 1) // 2
-    output_padding = 2 + 2 * padding - settings.kernel_size
-
-    channels = settings.bottleneck_channels
-    restore = [] if channels is None else [PointwiseConvolution(channels, maps[0])]
-    layers = OrderedDict(restore=nn.Sequential(*restore, *_norm_and_activation(maps[0], settings)))
-    for level, (before, after) in enumerate(pairwise((*maps, maps[-1])), start=1):
-        double = transposed_convolution(
-            before, after, settings.kernel_size, stride=2, padding=padding, output_padding=output_padding
-        )
-        layers[f"up_{level}"] = nn.Sequential(double, *_norm_and_activation(after, settings))
-    output_activation = OUTPUT_ACTIVATIONS[settings.output_activation]()
-    layers["output"] = nn.Sequential(PointwiseConvolution(maps[-1], 1), output_activation)
-    return layers
-
-
-def _norm_and_activation(channels: int, settings: NetworkSettings) -> list[nn.Module]:
-    """What follows a convolution."""
-    activation = ACTIVATIONS[settings.activation]()
-    if settings.norm == "batch":
-        batch_norm = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}[settings.spatial_dims]
-        return [batch_norm(channels), activation]
-    if settings.norm == "group":
-        return [GroupNorm(math.gcd(8, channels), channels), activation]
-    return [activation]
-
-
-def _require_choice(name: str, value: object, choices: object) -> None:
-    """Refuse a value that is not one of the choices, and list them."""
-    if value not in choices:
+    if scans.shape != reconstructions.shape:
         raise ValueError(
-            f"{name} is {value!r}; expected one of {', '.join(map(str, choices))}. Correct it in config.yaml."
+            f"scans {tuple(scans.shape)} and reconstructions {tuple(reconstructions.shape)} differ in shape; "
+            "expected the same, or different voxels are compared. Pass both as (batch, 1, *grid)."
+        )
+    return (scans.float() - reconstructions.float()).abs().flatten(1).sum(dim=1)
+
+
+def require_grid(scans: Tensor, settings: NetworkSettings) -> None:
+    """Refuse scans that do not lie on the grid of a network."""
+    expected = (1, *settings.grid_voxels)
+    if tuple(scans.shape[1:]) != expected:
+        raise ValueError(
+            f"scans have shape {tuple(scans.shape)}; this network reads (batch, *{expected}). "
+            "Add the channel axis, or build the network for that grid."
         )

@@ -8,30 +8,30 @@ from torch.optim import Optimizer
 
 WARM_UP_STEPS = 3  # kernels are chosen and workspaces made, which cannot be recorded
 
-Step = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]]
+Step = Callable[[Tensor, Tensor, Generator], dict[str, Tensor]]
 
 
 class RecordedStep:
-    """Replays a step on other items, boxes and noise; weights change in place.
+    """Replays a step on other items, erasings and noise; weights change in place.
 
     Args:
         step: reads its arguments and nothing else that changes place, and never waits for the device.
         indices: of the items, those of any step.
-        boxes: to erase.
+        drawn: parameters of what is erased.
         generator: of the noise. Every replay draws what the step would draw from the generator's seed.
     """
 
-    def __init__(self, step: Step, indices: Tensor, boxes: Tensor, generator: Generator) -> None:
-        self._slots = indices.clone(), boxes.clone()
+    def __init__(self, step: Step, indices: Tensor, drawn: Tensor, generator: Generator) -> None:
+        self._slots = indices.clone(), drawn.clone()
         self._graph = torch.cuda.CUDAGraph()
         self._graph.register_generator_state(generator)
         with torch.cuda.graph(self._graph):
             self._outputs = step(*self._slots, generator)
 
-    def __call__(self, indices: Tensor, boxes: Tensor, _generator: Generator) -> tuple[Tensor, Tensor]:
+    def __call__(self, indices: Tensor, drawn: Tensor, _generator: Generator) -> dict[str, Tensor]:
         """What the step returns; the next call overwrites it."""
-        for slot, drawn in zip(self._slots, (indices, boxes), strict=True):
-            slot.copy_(drawn)
+        for slot, values in zip(self._slots, (indices, drawn), strict=True):
+            slot.copy_(values)
         self._graph.replay()
         return self._outputs
 
@@ -39,7 +39,7 @@ class RecordedStep:
 def record_step(
     step: Step,
     indices: Tensor,
-    boxes: Tensor,
+    drawn: Tensor,
     generator: Generator,
     *,
     network: nn.Module,
@@ -49,7 +49,7 @@ def record_step(
 
     Args:
         step: one update of the network's weights by the optimiser.
-        indices: see `RecordedStep`, as `boxes` and `generator`.
+        indices: see `RecordedStep`, as `drawn` and `generator`.
         network: its weights and running means are put back.
         optimiser: its moments are put back, to zero where it has done no step yet.
 
@@ -62,7 +62,7 @@ def record_step(
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(WARM_UP_STEPS):
-            step(indices, boxes, generator)
+            step(indices, drawn, generator)
     torch.cuda.current_stream().wait_stream(stream)
     network.load_state_dict(weights)
     for number, tensor in enumerate(_moments(optimiser)):
@@ -72,7 +72,7 @@ def record_step(
             tensor.zero_()
     optimiser.zero_grad(set_to_none=True)
     generator.set_state(place)
-    return RecordedStep(step, indices, boxes, generator)
+    return RecordedStep(step, indices, drawn, generator)
 
 
 def copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:

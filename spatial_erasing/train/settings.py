@@ -1,5 +1,6 @@
 """All that defines a training beside its network and its samples; config.yaml explains each value."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from spatial_erasing.models import ModelSpec
@@ -15,9 +16,9 @@ class ErasingSettings:
 
     Args:
         probability: share of the samples that are erased at all, in [0, 1].
-        minimum_share: smallest part of the input that single and multi cover, in [0, 1].
+        minimum_share: smallest part of the input that cubes cover, in [0, 1].
         maximum_share: largest part, in (0, 1], above `minimum_share`.
-        maximum_regions: most boxes of multi.
+        maximum_regions: most boxes of multi_cube.
         maximum_slices: most consecutive axial slices of half in 3-D.
         noise_from: "image" draws noise from all pixels of a sample, "brain" from those above 0.
     """
@@ -43,7 +44,7 @@ class ErasingSettings:
         if min(self.maximum_regions, self.maximum_slices) < 1:
             raise ValueError(
                 f"maximum_regions is {self.maximum_regions} and maximum_slices {self.maximum_slices}; "
-                "expected 1 or more. Choose the model '2d-none' or '3d-none' to erase nothing."
+                "expected 1 or more. Choose a model with erase: none to erase nothing."
             )
 
 
@@ -86,7 +87,6 @@ class OptimisationSettings:
     batch_size: int
     learning_rate: float
     warmup_steps: int
-    kl_weight: float
     maximum_steps: int
     validate_every_steps: int
     patience_steps: int
@@ -119,7 +119,7 @@ class TrainingSettings:
         model: which erasing the network trains with.
         erasing: how much is erased.
         augmentation: what is changed in input and target alike.
-        optimisation: batch, rate, weight and length.
+        optimisation: batch, rate and length.
         computing: precision, and whether the layers are compiled.
         seed: of all that is drawn.
     """
@@ -132,9 +132,9 @@ class TrainingSettings:
     seed: int
 
 
-def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Refuse a word that is not one of the choices, and list them."""
+def require_choice(name: str, value: object, choices: Collection[object]) -> None:
+    """Refuse a value that is not one of the choices, and list them."""
     if value not in choices:
         raise ValueError(
-            f"{name} is '{value}'; expected one of {', '.join(choices)}. Correct it in config.yaml."
+            f"{name} is {value!r}; expected one of {', '.join(map(str, choices))}. Correct it in config.yaml."
         )

@@ -15,7 +15,7 @@ from spatial_erasing.models import ModelSpec
 from spatial_erasing.seeds import hash_seed
 from spatial_erasing.train.engine import Trainer
 from spatial_erasing.train.items import training_items
-from spatial_erasing.train.network import MEMORY_FORMATS, NetworkSettings, SpatialVAE
+from spatial_erasing.train.network import MEMORY_FORMATS, Network, build_network
 from spatial_erasing.train.settings import (
     AugmentationSettings,
     ComputeSettings,
@@ -28,28 +28,25 @@ logger = logging.getLogger(__name__)
 
 
 def make_network(
-    model: ModelSpec,
+    dims: int,
     volume_shape: tuple[int, ...],
     *,
     values: Mapping[str, object],
     seed: int,
     device: torch.device,
-) -> SpatialVAE:
-    """A fresh network for the model, its weights drawn from `seed`, on its device.
+) -> Network:
+    """A fresh network, its weights drawn from `seed`, on its device.
 
     Args:
-        model: its dimensions.
+        dims: of the network, 2 or 3.
         volume_shape: (X, Y, Z); a 2-D network sees (X, Y).
-        values: those of `train.network` in config.yaml, some of them by dimensions.
+        values: those of its entry of `networks` in config.yaml, some of them by dimensions.
         seed: the same seed gives the same weights everywhere.
         device: where it computes.
     """
-    dims = model.spatial_dims
-    settings = NetworkSettings(
-        spatial_dims=dims, grid_voxels=volume_shape[:dims], **_of_dimensions(values, dims)
-    )
+    given = {"spatial_dims": dims, "grid_voxels": volume_shape[:dims]} | _of_dimensions(values, dims)
     torch.manual_seed(hash_seed(seed, "weights"))
-    return SpatialVAE(settings).to(device, memory_format=MEMORY_FORMATS[dims])
+    return build_network(given).to(device, memory_format=MEMORY_FORMATS[dims])
 
 
 def training_settings(
@@ -74,9 +71,7 @@ def training_settings(
     )
 
 
-def make_trainer(
-    network: SpatialVAE, training: Split, validation: Split, settings: TrainingSettings
-) -> Trainer:
+def make_trainer(network: Network, training: Split, validation: Split, settings: TrainingSettings) -> Trainer:
     """A trainer with the samples of both splits on the network's device.
 
     Args:
@@ -142,7 +137,7 @@ def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
     content = sha256()
     for items in (trainer.training_items, trainer.validation_items):
         content.update(items.cpu().numpy().tobytes())
-    settings = [asdict(trainer.network.settings), asdict(trainer.settings), code]
+    settings = [trainer.network.to_dict(), asdict(trainer.settings), code]
     content.update(json.dumps(settings, sort_keys=True).encode())
     checkpoint = folder / f"checkpoint-{content.hexdigest()[:12]}"
     for other in sorted(set(folder.glob("checkpoint-*")) - {checkpoint}):

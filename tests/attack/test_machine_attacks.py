@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from vae_networks import vae, vae_settings
 
 from spatial_erasing import image_files
 from spatial_erasing.ingest.listing import list_or_keep
@@ -26,7 +27,6 @@ from spatial_erasing.phantom.layouts import layout
 from spatial_erasing.preprocess import batch, strip, subject
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.train.checkpoint import load_network, save_weights
-from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 from spatial_erasing.volumes import write_volume
 
 ROOT = Path(__file__).parents[2]
@@ -250,7 +250,7 @@ WEIGHTS = {
 @pytest.mark.parametrize("case", WEIGHTS)
 def test_weights_of_another_kind_end_in_one_sentence(tmp_path, case):
     damage, expected = WEIGHTS[case]
-    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    network = vae(vae_settings(2, (8, 8), kernel_size=4))
     save_weights(tmp_path / "weights.pt", network, network.state_dict())
     content = torch.load(tmp_path / "weights.pt", weights_only=True)
     damage(content)

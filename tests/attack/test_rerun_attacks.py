@@ -45,23 +45,23 @@ EDITS = {
         [],
     ),
     "comment in a script": (
-        "workflow/scripts/train_vae.py",
+        "workflow/scripts/train_model.py",
         "log_to(snakemake.log[0])",
         "log_to(snakemake.log[0])  # a comment",
         [],
     ),
     "line of a script": (
-        "workflow/scripts/train_vae.py",
+        "workflow/scripts/train_model.py",
         "log_to(snakemake.log[0])",
         "log_to(snakemake.log[0])\nassert params",
-        ["train_vae"],
+        ["train_model"],
     ),
-    "loss": ("spatial_erasing/train/loss.py", ".abs()", ".square()", ["train_vae"]),
+    "loss": ("spatial_erasing/train/loss.py", ".abs()", ".square()", ["train_model"]),
     "layer": (
         "spatial_erasing/train/network.py",
         "nn.LeakyReLU, 0.3",
         "nn.LeakyReLU, 0.2",
-        ["plot_figure_2", "reconstruct_scans", "train_vae"],
+        ["plot_figure_2", "reconstruct_scans", "train_model"],
     ),
     "skull strip": (
         "spatial_erasing/preprocess/zero.py",

@@ -1,13 +1,16 @@
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
-import yaml
+from paper_study import CONFIG as STUDY
+from paper_study import METHODS
 
 from spatial_erasing.evaluate.claims import CLAIMS
+from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.evaluate.parts import parts_of
-from spatial_erasing.models import MODEL_NAMES
+from spatial_erasing.models import PaperModel, methods_of_paper
 from spatial_erasing.study import list_runs
 
+NAMING = Naming(methods_of_paper(METHODS))
 COHORTS = {"brats": ["t1", "t1ce"], "atlas": ["t1"]}
 PARTS = {
     "3d-beats-2d": 6,
@@ -35,46 +38,45 @@ PARTS = {
 
 
 def test_every_claim_has_its_comparisons():
-    assert {claim.name: len(parts_of(claim, COHORTS)) for claim in CLAIMS} == PARTS
+    assert {claim.name: len(parts_of(claim, COHORTS, NAMING)) for claim in CLAIMS} == PARTS
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
 def test_a_difference_weighs_both_sides_alike(claim):
     """Adding the same to every number changes no difference."""
-    for part in parts_of(claim, COHORTS):
+    for part in parts_of(claim, COHORTS, NAMING):
         assert sum(weight for weight, _ in part.terms) == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
 def test_the_study_of_the_config_runs_what_the_claims_compare(claim):
-    config = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
-    runs = {(run.model, run.fraction_percent) for run in list_runs(config["study"])}
+    runs = {(run.method, run.fraction_percent) for run in list_runs(STUDY["study"])}
     cohorts = {
-        name: config["ingest"]["cohorts"][name]["sequences"] for name in config["study"]["lesion_cohorts"]
+        name: STUDY["ingest"]["cohorts"][name]["sequences"] for name in STUDY["study"]["lesion_cohorts"]
     }
-    for part in parts_of(claim, cohorts):
+    for part in parts_of(claim, cohorts, NAMING):
         for _, quantity in part.terms:
-            assert (quantity.model, quantity.fraction_percent) in runs and quantity.model in MODEL_NAMES
+            assert (quantity.model, quantity.fraction_percent) in runs
             if quantity.sequence == "t1ce":
-                assert quantity.model in config["study"]["table_2_models"]
+                assert quantity.model in STUDY["study"]["table_2_models"]
 
 
 def test_the_titles_of_a_claim_tell_its_comparisons_apart():
     for claim in CLAIMS:
-        keys = [(part.title, part.cohort, part.metric) for part in parts_of(claim, COHORTS)]
+        keys = [(part.title, part.cohort, part.metric) for part in parts_of(claim, COHORTS, NAMING)]
         assert len(set(keys)) == len(keys)
 
 
 def test_noise_is_compared_with_zeros_of_the_same_strategy():
     (claim,) = (claim for claim in CLAIMS if claim.name == "noise-beats-zeros")
-    for part in parts_of(claim, COHORTS):
+    for part in parts_of(claim, COHORTS, NAMING):
         (plus, better), (minus, worse) = part.terms
         assert (plus, minus) == (1, -1) and better.model == worse.model.replace("-zero", "-noise")
 
 
 def test_the_gain_at_small_lesions_stands_against_both_other_sizes():
     (claim,) = (claim for claim in CLAIMS if claim.name == "3d-helps-small-lesions-most")
-    part = parts_of(claim, {"atlas": ["t1"]})[0]
+    part = parts_of(claim, {"atlas": ["t1"]}, NAMING)[0]
     weights = {(q.model, q.metric.rpartition("_")[2]): weight for weight, q in part.terms}
     assert weights == {
         ("3d-cube-noise", "small"): 1,
@@ -88,4 +90,13 @@ def test_the_gain_at_small_lesions_stands_against_both_other_sizes():
 
 def test_without_t1ce_there_is_nothing_to_compare():
     (claim,) = (claim for claim in CLAIMS if claim.name == "t1ce-helps")
-    assert parts_of(claim, {"atlas": ["t1"]}) == []
+    assert parts_of(claim, {"atlas": ["t1"]}, NAMING) == []
+
+
+def test_claims_are_about_what_entries_say_and_not_about_their_names():
+    model = PaperModel(3, "cube", "noise")
+    renamed = {model: replace(METHODS["3d-cube-noise"], name="mine", title="Mine")}
+    (claim,) = (claim for claim in CLAIMS if claim.name == "3d-helps-small-lesions-most")
+    part = parts_of(claim, {"atlas": ["t1"]}, Naming(renamed))[0]
+    assert part.terms[0][1].model == "mine"
+    assert part.title == "(Mine − 2d-cube-noise), small − other lesions"  # a model without an entry

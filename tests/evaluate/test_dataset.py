@@ -6,7 +6,7 @@ from spatial_erasing.evaluate.dataset import evaluate_dataset
 from spatial_erasing.evaluate.metrics import dataset_metrics
 from spatial_erasing.evaluate.slices import slice_average_precision, slice_scores
 
-NAMES = {"model": "3d-none", "percent": "100", "seed": "1", "cohort": "brats", "sequence": "t1"}
+NAMES = {"method": "3d-none", "percent": "100", "seed": "1", "cohort": "brats", "sequence": "t1"}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from paper_study import RESIDUAL
 from scipy import ndimage
 
 from spatial_erasing.evaluate.examples import (
@@ -8,6 +9,7 @@ from spatial_erasing.evaluate.examples import (
     load_examples,
     save_examples,
 )
+from spatial_erasing.score.maps import Scoring
 
 
 def subject_rows(dices):
@@ -49,7 +51,12 @@ def cohort(tmp_path):
     folder = tmp_path / "atlas"
     folder.mkdir()
     t1 = rng.random((6, 6, 6, 6)).astype(np.float16)
-    arrays = {"t1": t1, "brain": np.ones(t1.shape, dtype=bool), "lesion": t1 > 0.9}
+    arrays = {
+        "t1": t1,
+        "brain": np.ones(t1.shape, dtype=bool),
+        "lesion": t1 > 0.9,
+        "lesion_slices": t1[:, 0, 0] > 0,
+    }
     np.savez(folder / "volumes.npz", subject=[f"s{k}" for k in range(6)], **arrays)
     dice = {"s5": "0.4", "s1": "0.1", "s3": "0.3", "s0": "0.2"}
     reconstruction = rng.random((4, 6, 6, 6)).astype(np.float16)
@@ -63,10 +70,10 @@ def examples(cohort):
     folder, rows, *_ = cohort
     return examples_of_cohort(
         rows,
-        (folder / "volumes.npz", folder / "test.npz"),
+        (folder / "volumes.npz", folder / "test.npz", folder / "test.npz"),
         percentiles=(0, 100),
         threshold=0.25,
-        post_processing={"erosion_iterations": 0, "median_size_voxels": 3},
+        scoring=Scoring(RESIDUAL, {"erosion_iterations": 0, "median_size_voxels": 3}),
     )
 
 

@@ -1,9 +1,12 @@
 import pytest
+from paper_study import METHODS
 
 from spatial_erasing.evaluate.claims import CLAIMS
+from spatial_erasing.evaluate.contrasts import Naming
+from spatial_erasing.models import methods_of_paper
 from spatial_erasing.report.claims_of_paper import verdict_of_paper
 
-VERDICTS = {claim.name: verdict_of_paper(claim) for claim in CLAIMS}
+VERDICTS = {claim.name: verdict_of_paper(claim, Naming(methods_of_paper(METHODS))) for claim in CLAIMS}
 
 
 def against(claim):

@@ -1,12 +1,16 @@
 from html.parser import HTMLParser
 
 import pytest
+from paper_study import METHODS
 
 from spatial_erasing.evaluate.claims import CLAIMS
+from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.evaluate.parts import parts_of
+from spatial_erasing.models import methods_of_paper
 from spatial_erasing.report.claims_page import claims_notes, write_claims_html, write_claims_markdown
 from spatial_erasing.report.claims_table import PART_TITLES, printed_claims, rows_with_paper
 
+NAMING = Naming(methods_of_paper(METHODS))
 COHORTS = {"<ours>": ["t1"], "own_brats": ["t1", "t1ce"]}
 NOTES = claims_notes(samples=500, confidence_percent=95, minimum_subjects=10, size_percentiles=(33.3, 66.7))
 
@@ -40,7 +44,7 @@ def tables():
     claims, comparisons = [], []
     for claim in CLAIMS:
         is_run = claim is CLAIMS[0]
-        parts = parts_of(claim, COHORTS)
+        parts = parts_of(claim, COHORTS, NAMING)
         numbers = {"difference": "0.0375", "lower": "0.01", "upper": "0.0512", "subjects": "40", "seeds": "2"}
         empty = dict.fromkeys(numbers, "")
         claims.append(
@@ -65,7 +69,7 @@ def tables():
 
 @pytest.fixture
 def claims(tables):
-    return printed_claims(*tables, paper_cohorts={"own_brats": "brats"})
+    return printed_claims(*tables, naming=NAMING, paper_cohorts={"own_brats": "brats"})
 
 
 def test_a_claim_shows_our_difference_in_percent_points_and_the_paper_s(claims):
@@ -101,7 +105,7 @@ def test_a_number_of_too_few_subjects_is_shown_without_interval(tables):
         "p": "nan",
         "status": "too few subjects for an interval",
     }
-    printed = printed_claims(claims, comparisons, paper_cohorts={})
+    printed = printed_claims(claims, comparisons, naming=NAMING, paper_cohorts={})
     assert printed[0].cells["Mean difference"] == "+3.75, no interval"
     assert printed[0].parts[0][3:5] == ("+3.75, no interval", "–")
 
@@ -132,7 +136,7 @@ def test_markdown_has_a_row_a_claim(tmp_path, claims):
 
 
 def test_the_csv_holds_the_paper_s_verdict_behind_ours(tables):
-    rows = rows_with_paper(tables[0])
+    rows = rows_with_paper(tables[0], NAMING)
     assert rows[0]["difference"] == pytest.approx(3.75) and rows[1]["difference"] == ""
     by_claim = {row["claim"]: row for row in rows}
     assert by_claim["erasing-helps"]["paper_verdict"] == "some"

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rocrate.rocrate import ROCrate
+from vae_networks import vae, vae_settings
 
 from spatial_erasing.provenance import ROOT, code_fingerprint
 from spatial_erasing.report.crate import checksum_lines, checksums_of, describe_run, finished_jobs
 from spatial_erasing.train.checkpoint import device_of_weights, save_weights
-from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
 COLUMNS = "output_file\tdate\trule\tlog-file(s)\tinput-file(s)\tshellcmd\tstatus\tplan"
 SCANS = [
@@ -43,14 +43,14 @@ def run(tmp_path, monkeypatch):
         "results/ingest/brats.csv\t-\tok\t-",
         "results/config.yaml\t-\trecord_provenance\tresults/logs/record_provenance.log\t-\t-\tok\t-",
     ]
-    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    network = vae(vae_settings(2, (8, 8), kernel_size=4))
     save_weights(Path("results/train/weights.pt"), network, network.state_dict(), code="c0de")
     Path("results/score").mkdir()
     np.savez("results/score/test.npz", made_by=json.dumps(ANOTHER))
     rows.append(
         "results/score/test.npz\t-\treconstruct_scans\tresults/logs/reconstruct_scans/a.log\t-\t-\tok\t-"
     )
-    rows.append("results/train/weights.pt\t-\ttrain_vae\tresults/logs/train_vae/a.log\t-\t-\tok\t-")
+    rows.append("results/train/weights.pt\t-\ttrain_model\tresults/logs/train_model/a.log\t-\t-\tok\t-")
     jobs = finished_jobs("\n".join([COLUMNS, *rows]) + "\n", without="record_provenance")
     checksums = checksums_of(jobs)
     crate = describe_run(
@@ -66,7 +66,7 @@ def test_a_job_has_the_outputs_that_are_there_and_never_those_of_the_rule_that_a
         ("list_scans", ("table.csv",), ("results/ingest/brats.csv",)),
         ("collect_scans", ("results/ingest/brats.csv",), ("results/ingest/scans.csv",)),
         ("reconstruct_scans", ("-",), ("results/score/test.npz",)),
-        ("train_vae", ("-",), ("results/train/weights.pt",)),
+        ("train_model", ("-",), ("results/train/weights.pt",)),
     ]
 
 
@@ -79,9 +79,9 @@ def test_the_library_reads_the_crate_and_follows_a_result_back_to_the_raw_scan(r
         "list_scans: brats",
         "collect_scans: collect_scans",
         "reconstruct_scans: a",
-        "train_vae: a",
+        "train_model: a",
     }
-    device = actions["train_vae: a"]["additionalProperty"]
+    device = actions["train_model: a"]["additionalProperty"]
     device = device if isinstance(device, list) else [device]
     assert [found["value"] for found in device] == [device_of_weights(folder / "results/train/weights.pt")]
     collected = actions["collect_scans: collect_scans"]
@@ -119,9 +119,10 @@ def test_weights_and_arrays_are_of_the_code_packages_and_device_that_made_them(r
     (device,) = rule["additionalProperty"]
     assert device["value"] == "H100"
 
-    assert found["train_vae"]["softwareVersion"] == "c0de"
+    assert found["train_model"]["softwareVersion"] == "c0de"
     today = {
-        package["name"]: package["softwareVersion"] for package in found["train_vae"]["softwareRequirements"]
+        package["name"]: package["softwareVersion"]
+        for package in found["train_model"]["softwareRequirements"]
     }
     assert today["torch"] == version("torch") != "1.2.0"
 

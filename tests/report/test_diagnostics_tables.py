@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from paper_study import METHODS
 
 from spatial_erasing.report import diagnostics as beside
 from spatial_erasing.report.diagnostics_page import write_sections
@@ -76,7 +77,7 @@ def test_the_threshold_table_names_the_upper_bound_and_shows_every_number(diagno
     values = diagnostics.query("model == '2d-none' and cohort == 'brats' and median_size_voxels == 5")
     values = values.set_index(["threshold_from", "metric"])["value"]
     row = dict(zip(section.columns, section.rows[0], strict=True))
-    assert row["Model"] == "2D-None" and row["Test set"] == "brats-t1"
+    assert row["Model"] == "2d-none" and row["Test set"] == "brats-t1"
     assert row["Threshold, exhaustive"] == f"{values['exhaustive', 'threshold']:.4f}"
     assert row["DICE_S, test, greedy"] == f"{100 * values['greedy', 'dice_subject_mean']:.1f}"
     assert row["DICE_D, upper bound"] == "90.0"
@@ -88,7 +89,7 @@ def test_a_threshold_of_other_data_stands_in_its_column(diagnostics):
     values = diagnostics.query("metric == 'dice_dataset' and cohort == 'atlas' and median_size_voxels == 5")
     values = values[values["model"] == "2d-none"].set_index("threshold_from")["value"]
     row = section.rows[1]
-    assert row == ("2D-None", "atlas-t1", f"{100 * values['brats-t1']:.1f}", f"{100 * values['greedy']:.1f}")
+    assert row == ("2d-none", "atlas-t1", f"{100 * values['brats-t1']:.1f}", f"{100 * values['greedy']:.1f}")
 
 
 def test_every_way_of_post_processing_has_a_row(diagnostics):
@@ -134,6 +135,7 @@ def test_the_figure_draws_the_numbers_of_the_tables(diagnostics, detection):
     figure = figure_diagnostics(
         diagnostics,
         detection,
+        methods=METHODS,
         dice_curves=dict.fromkeys(keys, record),
         recall_curves=dict.fromkeys(keys, (np.array([0.0, 0.5, 1.0]), np.array([1.0, 0.6, 0.1]))),
         prevalence={"brats": 0.02, "atlas": 0.01},

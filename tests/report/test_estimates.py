@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from paper_study import METHODS
 
 from spatial_erasing.report.estimates import (
     Estimate,
@@ -48,7 +49,9 @@ def test_two_intervals_of_the_same_are_refused(intervals):
 @pytest.mark.parametrize("horizontal", [False, True])
 def test_marker_is_the_mean_bar_the_seeds_and_whiskers_the_interval(horizontal):
     panel = Figure().add_subplot()
-    draw_estimate(panel, Estimate((21, 26, 25), (18, 30)), 7, model="3d-none", horizontal=horizontal)
+    draw_estimate(
+        panel, Estimate((21, 26, 25), (18, 30)), 7, method=METHODS["3d-none"], horizontal=horizontal
+    )
     scores, places = (0, 1) if horizontal else (1, 0)
     lines = [line.get_data() for line in panel.lines]
     assert [list(line[scores]) for line in lines] == [[18, 30], [21, 26], [pytest.approx(24)]]
@@ -57,7 +60,7 @@ def test_marker_is_the_mean_bar_the_seeds_and_whiskers_the_interval(horizontal):
 
 def test_one_seed_without_interval_is_a_marker_alone():
     panel = Figure().add_subplot()
-    draw_estimate(panel, Estimate((21,)), 7, model="3d-none")
+    draw_estimate(panel, Estimate((21,)), 7, method=METHODS["3d-none"])
     assert [list(line.get_ydata()) for line in panel.lines] == [[21]]
 
 

@@ -1,31 +1,25 @@
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from matplotlib.text import Annotation
+from paper_study import CONFIG
 
-from spatial_erasing.models import parse_model
 from spatial_erasing.report.figure_architecture import figure_architecture, shown_layers
 from spatial_erasing.report.style import SMALL_POINTS
-from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 from spatial_erasing.train.start import make_network
 
-ROOT = Path(__file__).parents[2]
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 
-
-def networks_of(grid, **changes):
+def networks_of(grid, *, dims=(2, 3), device="meta", **changes):
     return [
         make_network(
-            parse_model(model),
+            of_dims,
             grid,
-            values=CONFIG["train"]["network"] | changes,
+            values=CONFIG["networks"]["vae"] | changes,
             seed=0,
-            device=torch.device("meta"),
+            device=torch.device(device),
         )
-        for model in ("2d-none", "3d-none")
+        for of_dims in dims
     ]
 
 
@@ -59,8 +53,13 @@ def test_parameters_are_counted(figure):
 @pytest.mark.parametrize("bottleneck", [None, 2])
 def test_boxes_are_what_the_layers_put_out_in_a_real_pass(bottleneck):
     """Layers that only normalise and activate have no box, so the last output of each shape counts."""
-    network = SpatialVAE(
-        NetworkSettings(3, (16, 24, 16), feature_maps=(2, 4), bottleneck_channels=bottleneck, latent_size=5)
+    (network,) = networks_of(
+        (16, 24, 16),
+        dims=(3,),
+        device="cpu",
+        feature_maps=[2, 4],
+        bottleneck_channels=bottleneck,
+        latent_size=5,
     )
     drawn = [(layer.feature_maps, *layer.grid_voxels) for layer in shown_layers(network)]
     seen = []

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spatial_erasing.report.figure_curves import TITLES, figure_curves, seconds_per_epoch
+from spatial_erasing.report.figure_curves import SECONDS, TITLES, figure_curves, seconds_per_epoch
 
 
 def a_history(steps=30, best=12):
@@ -23,7 +23,7 @@ def a_history(steps=30, best=12):
 
 def test_panels_show_the_columns_of_the_history_and_the_step_that_is_kept():
     history = a_history()
-    figure = figure_curves(history, model="3d-cube-noise")
+    figure = figure_curves(history, title="3D-Cube-n")
     l1, kl, units, seconds = figure.axes
     for panel, quantity in ((l1, "l1"), (kl, "kl")):
         for line, split in zip(panel.lines[1:], ("training", "validation"), strict=True):
@@ -32,7 +32,7 @@ def test_panels_show_the_columns_of_the_history_and_the_step_that_is_kept():
     np.testing.assert_allclose(seconds.lines[1].get_ydata(), 1.5)
     assert all(set(panel.lines[0].get_xdata()) == {1200} for panel in figure.axes)
     texts = [text.get_text() for text in figure.texts]
-    assert texts[0] == "3D-Cube-n" and set(TITLES) < set(texts)
+    assert texts[0] == "3D-Cube-n" and {*TITLES.values(), "Active units", SECONDS} < set(texts)
     assert [text.get_text() for text in figure.legends[0].texts] == ["weights kept", "training", "validation"]
 
 
@@ -42,5 +42,12 @@ def test_an_epoch_takes_what_lies_between_two_validations():
 
 
 def test_a_training_of_one_validation_is_marked_by_a_point():
-    figure = figure_curves(a_history(steps=1, best=1), model="2d-none")
+    figure = figure_curves(a_history(steps=1, best=1), title="2D-None")
     assert all(line.get_marker() == "." for panel in figure.axes for line in panel.lines[1:])
+
+
+def test_a_network_with_other_numbers_has_its_own_panels():
+    history = a_history().drop(columns=["training_kl", "validation_kl", "active_units"])
+    figure = figure_curves(history.assign(training_contrast=0.5, validation_kl=np.nan), title="Other")
+    assert [text.get_text() for text in figure.texts][1:4] == [TITLES["l1"], "Contrast", SECONDS]
+    assert len(figure.axes) == 3

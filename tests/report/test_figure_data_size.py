@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from paper_study import METHODS, NETWORKS, methods
 
-from spatial_erasing.models import MODEL_NAMES, paper_name
 from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_data_size import figure_data_size
 from spatial_erasing.report.model_style import model_style
@@ -36,7 +36,7 @@ def metrics():
 
 def draw(metrics, models=FOUR, **settings):
     settings = {"cohorts": COHORTS, "training_subjects": SUBJECTS} | settings
-    return figure_data_size(metrics, models=models, **settings)
+    return figure_data_size(metrics, methods=methods(models), **settings)
 
 
 def percent_of_seeds(metrics, model, percent):
@@ -66,7 +66,7 @@ def test_curve_is_the_mean_of_cohorts_and_seeds_at_every_share(metrics):
         np.testing.assert_allclose(
             y, [np.mean(percent_of_seeds(metrics, model, p)) for p in (10, 20, 60, 100)]
         )
-        assert curve.get_color() == model_style(model).colour
+        assert curve.get_color() == model_style(METHODS[model]).colour
 
 
 def test_bars_reach_from_the_lowest_to_the_highest_seed(metrics):
@@ -98,7 +98,7 @@ def test_whiskers_are_the_intervals_that_are_given(metrics):
 def test_legend_beside_the_curves_is_in_their_order_at_the_largest_share(metrics):
     (legend,) = draw(metrics).legends
     last = {model: np.mean(percent_of_seeds(metrics, model, 100)) for model in FOUR}
-    expected = [paper_name(model) for model in sorted(last, key=last.get, reverse=True)]
+    expected = [METHODS[model].title for model in sorted(last, key=last.get, reverse=True)]
     assert [text.get_text() for text in legend.get_texts()] == expected
 
 
@@ -109,7 +109,7 @@ def test_note_names_cohorts_seeds_and_subjects(metrics):
 
 
 def test_every_strategy_has_a_panel_with_the_models_without_erasing_and_common_limits():
-    figure = draw(metrics_of(MODEL_NAMES), models=list(MODEL_NAMES))
+    figure = draw(metrics_of(NETWORKS), models=NETWORKS)
     assert [panel.get_title() for panel in figure.axes] == [
         "Patch and cube",
         "Multi-patch and multi-cube",
@@ -117,7 +117,9 @@ def test_every_strategy_has_a_panel_with_the_models_without_erasing_and_common_l
     ]
     for panel, legend in zip(figure.axes, figure.legends, strict=True):
         assert list(curves_of(panel))[:2] == ["2d-none", "3d-none"] and len(curves_of(panel)) == 6
-        assert [text.get_text() for text in legend.get_texts()] == list(map(paper_name, curves_of(panel)))
+        assert [text.get_text() for text in legend.get_texts()] == [
+            METHODS[name].title for name in curves_of(panel)
+        ]
     assert len({panel.get_ylim() for panel in figure.axes}) == 1
     figure.draw_without_rendering()
     legend_bottom = min(legend.get_window_extent().y0 for legend in figure.legends)

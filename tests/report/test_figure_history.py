@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from paper_study import METHODS
 
 from spatial_erasing.report.figure_history import figure_history
 
@@ -31,7 +32,7 @@ def histories():
 
 @pytest.fixture
 def figure(histories):
-    return figure_history(histories)
+    return figure_history(histories, methods=METHODS)
 
 
 def test_models_stand_in_rows_of_their_dimensions(figure):
@@ -73,7 +74,7 @@ def test_models_of_the_same_dimensions_share_limits_that_hold_all_curves(figure,
 
 def test_split_that_was_not_measured_at_every_step_is_drawn_without_gaps(histories):
     histories["2d-none"].loc[::2, "validation_l1"] = np.nan
-    line = figure_history(histories).axes[0].lines[2]
+    line = figure_history(histories, methods=METHODS).axes[0].lines[2]
     assert len(line.get_xdata()) == 15 and np.isfinite(line.get_ydata()).all()
 
 
@@ -88,13 +89,13 @@ def test_axis_is_logarithmic_only_where_values_spread(figure):
 @pytest.mark.parametrize("rows", [1, 2])
 def test_history_of_few_points_or_without_any_divergence_can_be_drawn(histories, rows):
     short = histories["3d-none"].head(rows).assign(training_kl=0.0, validation_kl=0.0)
-    figure = figure_history({"3d-none": short})
+    figure = figure_history({"3d-none": short}, methods=METHODS)
     figure.draw_without_rendering()
     assert figure.axes[0].lines[1].get_marker() == "."
 
 
 def test_a_single_model_can_be_drawn(histories):
-    assert len(figure_history({"3d-none": histories["3d-none"]}).axes) == 2
+    assert len(figure_history({"3d-none": histories["3d-none"]}, methods=METHODS).axes) == 2
 
 
 def test_large_numbers_are_written_short(figure):

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
+from paper_study import METHODS, NETWORKS, methods
 
-from spatial_erasing.models import MODEL_NAMES, paper_name
 from spatial_erasing.report.figure_lesion_size import figure_lesion_size
 from spatial_erasing.report.model_style import model_style
 from spatial_erasing.report.style import MM_PER_INCH, PAGE_HEIGHT_MM, SMALL_POINTS
@@ -37,7 +37,7 @@ def subjects():
 
 @pytest.fixture
 def figure(subjects):
-    return figure_lesion_size(subjects, models=FOUR, voxel_ml=VOXEL_ML)
+    return figure_lesion_size(subjects, methods=methods(FOUR), voxel_ml=VOXEL_ML)
 
 
 def panels_of(figure):
@@ -70,7 +70,7 @@ def test_rows_are_the_paper_s_and_columns_the_cohorts(figure):
         row for row in compared for _ in range(2)
     ]
     assert [[text.get_text() for text in legend.get_texts()] for legend in figure.legends] == [
-        [paper_name(model) for model in row] for row in compared
+        [METHODS[model].title for model in row] for row in compared
     ]
     headings = ["2-D without and with erasing", "3-D without and with erasing", "2-D and 3-D with erasing"]
     assert [text for text in texts_of(figure) if text in headings] == headings
@@ -159,7 +159,7 @@ def test_few_lesions_have_no_line_but_a_remark():
 
 
 def test_remark_lies_above_the_dots():
-    figure = figure_lesion_size(subjects_of(FOUR, count=7), models=FOUR, voxel_ml=VOXEL_ML)
+    figure = figure_lesion_size(subjects_of(FOUR, count=7), methods=methods(FOUR), voxel_ml=VOXEL_ML)
     figure.draw_without_rendering()
     for panel in panels_of(figure):
         (remark,) = panel.texts
@@ -168,24 +168,24 @@ def test_remark_lies_above_the_dots():
 
 
 def test_few_dots_are_hardly_transparent(figure):
-    many = figure_lesion_size(subjects_of(FOUR[:2], count=60), models=FOUR[:2], voxel_ml=VOXEL_ML)
+    many = figure_lesion_size(subjects_of(FOUR[:2], count=60), methods=methods(FOUR[:2]), voxel_ml=VOXEL_ML)
     few_alpha, many_alpha = (panels_of(drawn)[0].collections[0].get_alpha() for drawn in (figure, many))
     assert few_alpha == 0.9 and many_alpha == pytest.approx(0.35)
 
 
 def test_all_models_fit_on_one_page():
-    figure = figure_lesion_size(subjects_of(MODEL_NAMES), models=list(MODEL_NAMES), voxel_ml=VOXEL_ML)
+    figure = figure_lesion_size(subjects_of(NETWORKS), methods=methods(NETWORKS), voxel_ml=VOXEL_ML)
     assert len(panels_of(figure)) == 2 * 9
     assert figure.get_size_inches()[1] * MM_PER_INCH <= PAGE_HEIGHT_MM + 1e-6
     drawn = {model for panel in panels_of(figure) for model in dots_of(panel)}
-    assert drawn == set(MODEL_NAMES)
+    assert drawn == set(NETWORKS)
 
 
 @pytest.mark.parametrize("size", [0, 1, 40])
 def test_lesions_of_one_size_or_none_can_be_drawn(subjects, size):
     subjects.loc[subjects["cohort"] == "atlas", "lesion_voxels"] = size
     subjects.loc[(subjects["cohort"] == "atlas") & (size == 0), "dice"] = np.nan
-    figure = figure_lesion_size(subjects, models=FOUR, voxel_ml=VOXEL_ML)
+    figure = figure_lesion_size(subjects, methods=methods(FOUR), voxel_ml=VOXEL_ML)
     figure.draw_without_rendering()
     assert panels_of(figure)[0].get_ylim()[1] > 10
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from paper_study import METHODS
 from sklearn.metrics import average_precision_score
 
-from spatial_erasing.models import paper_name
 from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_slices import figure_slices, read_slices
 from spatial_erasing.report.style import SMALL_POINTS
@@ -43,7 +43,7 @@ def slices(paths):
 
 @pytest.fixture
 def figure(slices):
-    return figure_slices(slices, paper_percent={"3d-cube-noise": 71.2})
+    return figure_slices(slices, methods=METHODS, paper_percent={"3d-cube-noise": 71.2})
 
 
 def percent_of(model, seed):
@@ -82,7 +82,7 @@ def test_order_of_the_files_changes_nothing_but_the_order_of_models(paths, slice
 def test_rows_are_2d_then_3d_then_baselines_at_their_mean(figure):
     (panel,) = figure.axes
     rows = ["2d-none", "3d-cube-noise", "3d-none", "baseline-brain-median"]
-    assert [label.get_text() for label in panel.get_yticklabels()] == list(map(paper_name, rows))
+    assert [label.get_text() for label in panel.get_yticklabels()] == [METHODS[row].title for row in rows]
     expected = {row: np.mean([percent_of(model, seed) for seed in (1, 2)]) for row, model in enumerate(rows)}
     assert markers_of(panel) == pytest.approx(expected)
     assert panel.get_ylim()[0] > panel.get_ylim()[1]  # the first row is on top
@@ -108,7 +108,7 @@ def test_star_is_what_the_paper_states_in_the_row_of_its_model(figure, slices):
     assert (list(star.get_xdata()), list(star.get_ydata())) == ([71.2], [1])
     assert "Star: Bengs et al. (2021)" in figure.texts[-1].get_text().replace("\n", " ")
     for paper in (None, {"3d-half-volume-noise": 71.2}):
-        without = figure_slices(slices, paper_percent=paper)
+        without = figure_slices(slices, methods=METHODS, paper_percent=paper)
         assert "Star" not in without.texts[-1].get_text()
         assert not [line for line in without.axes[0].lines if line.get_marker() == "*"]
 
@@ -118,7 +118,7 @@ def test_whiskers_are_the_intervals_that_are_given(slices):
     intervals = pd.DataFrame(
         [key | {"fraction_percent": percent, "lower": 0.03, "upper": 0.99} for percent in (100, 20)]
     )
-    figure = figure_slices(slices, intervals=Intervals(intervals, confidence_percent=90))
+    figure = figure_slices(slices, methods=METHODS, intervals=Intervals(intervals, confidence_percent=90))
     whiskers = [line for line in figure.axes[0].lines if line.get_marker() == "|"]
     assert [line.get_data()[0] for line in whiskers] == [pytest.approx((3, 99))]
     assert list(whiskers[0].get_ydata()) == [0, 0]
@@ -130,7 +130,7 @@ def test_whiskers_are_the_intervals_that_are_given(slices):
 def test_note_says_subjects_slices_and_seeds(figure, paths):
     note = figure.texts[-1].get_text().replace("\n", " ")
     assert "brats n = 3 and atlas n = 4 together: 56 axial slices" in note and "mean of 2 seeds" in note
-    one_seed = figure_slices(read_slices([path for path in paths if "seed-1" in path.parts]))
+    one_seed = figure_slices(read_slices([path for path in paths if "seed-1" in path.parts]), methods=METHODS)
     assert "One seed." in one_seed.texts[-1].get_text()
     assert f"{percent_of('3d-none', 1):.1f}" in [text.get_text() for text in one_seed.axes[0].texts]
 

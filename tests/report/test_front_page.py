@@ -3,6 +3,7 @@ import re
 
 import pandas as pd
 import pytest
+from paper_study import methods
 
 from spatial_erasing.report.claims_table import PrintedClaim
 from spatial_erasing.report.front_page import CohortCounts, count_subjects, front_page
@@ -44,7 +45,7 @@ def write(tmp_path):
     picture.write_bytes(b"\x89PNG")
 
     def write(auprc):
-        table = table_1(metrics_of(auprc), models=MODELS, cohorts={"brats": "brats", "own": None})
+        table = table_1(metrics_of(auprc), methods=methods(MODELS), cohorts={"brats": "brats", "own": None})
         claims = [
             PrintedClaim("3-D <wins> (section 4)", "holds", {"Mean difference": "+2.31 [+0.94, +3.70]"}, []),
             PrintedClaim("never run (section 3)", "not run", {"Mean difference": "–"}, []),

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from paper_study import METHODS, NETWORKS
 
-from spatial_erasing.models import MODEL_NAMES
+from spatial_erasing.models import methods_of_paper
 from spatial_erasing.report.paper import (
     SLICE_AUPRC_GAIN_PERCENT,
     SLICE_AUPRC_PERCENT,
@@ -11,6 +12,7 @@ from spatial_erasing.report.paper import (
     paper_slice_auprc,
 )
 
+BEST, PLAIN = METHODS["3d-cube-noise"].paper_model, METHODS["2d-none"].paper_model
 # Summed from the printed tables with awk: plain, and weighted with the row's number, so that two swapped rows
 # do not pass. Columns DICE_D, DICE_S mean, DICE_S sd, AUPRC.
 PRINTED_SUMS = {
@@ -23,7 +25,7 @@ PRINTED_SUMS = {
 def rows_in_printed_order(which):
     if which == "table 2":
         return np.array(list(TABLE_2.values()))
-    return np.array([TABLE_1[model, which, "t1"] for model in MODEL_NAMES])
+    return np.array([TABLE_1[METHODS[name].paper_model, which, "t1"] for name in NETWORKS])
 
 
 def improvement_percent(better, reference):
@@ -40,15 +42,15 @@ def test_columns_sum_to_the_printed_ones(which):
 
 @pytest.mark.parametrize("cohort, stated", [("brats", 12.31), ("atlas", 32.20)])
 def test_3d_with_erasing_improves_on_2d_as_section_3_says(cohort, stated):
-    erased = paper_result("3d-cube-noise", cohort, "t1")
-    plain = paper_result("2d-none", cohort, "t1")
+    erased = paper_result(BEST, cohort, "t1")
+    plain = paper_result(PLAIN, cohort, "t1")
     assert improvement_percent(erased, plain) == pytest.approx(stated, abs=0.005)
 
 
 # 36.67 / 30.10 is 1.218272; the paper prints 21.82, the floor and not the nearest
 @pytest.mark.parametrize("model, stated", [("2d-patch-noise", 13.61), ("3d-cube-noise", 21.82)])
 def test_t1ce_improves_on_t1_as_section_3_says(model, stated):
-    t1ce, t1 = (paper_result(model, "brats", sequence) for sequence in ("t1ce", "t1"))
+    t1ce, t1 = (paper_result(METHODS[model].paper_model, "brats", sequence) for sequence in ("t1ce", "t1"))
     assert np.floor(100 * improvement_percent(t1ce, t1)) / 100 == pytest.approx(stated)
 
 
@@ -59,36 +61,34 @@ def test_t1_rows_of_table_2_are_those_of_table_1():
 
 
 def test_average_over_data_sets_is_the_one_of_the_abstract():
-    best = np.mean(
-        [paper_result("3d-cube-noise", cohort, "t1").dice_dataset for cohort in ("brats", "atlas")]
-    )
-    plain = np.mean([paper_result("2d-none", cohort, "t1").dice_dataset for cohort in ("brats", "atlas")])
+    best = np.mean([paper_result(BEST, cohort, "t1").dice_dataset for cohort in ("brats", "atlas")])
+    plain = np.mean([paper_result(PLAIN, cohort, "t1").dice_dataset for cohort in ("brats", "atlas")])
     assert best == pytest.approx(31.40, abs=0.011)  # 31.39 from the table
     assert plain == pytest.approx(25.76)
 
 
 def test_what_the_paper_does_not_report_is_none():
-    assert paper_result("baseline-mean-healthy", "brats", "t1") is None
-    assert paper_result("3d-cube-noise", "atlas", "t1ce") is None
-    assert paper_result("3d-cube-noise", None, "t1") is None
+    assert paper_result(METHODS["baseline-mean-healthy"].paper_model, "brats", "t1") is None
+    assert paper_result(BEST, "atlas", "t1ce") is None
+    assert paper_result(BEST, None, "t1") is None
 
 
 def test_unknown_paper_cohort_is_refused_with_the_ones_there_are():
     with pytest.raises(ValueError, match=r"'brats2019'.*brats and atlas.*null"):
-        paper_result("3d-cube-noise", "brats2019", "t1")
+        paper_result(BEST, "brats2019", "t1")
 
 
 def test_slice_wise_auprc_is_what_section_3_says_of_the_best_method():
-    assert SLICE_AUPRC_PERCENT == {"3d-cube-noise": 71.2} and SLICE_AUPRC_GAIN_PERCENT == 4
+    assert SLICE_AUPRC_PERCENT == {BEST: 71.2} and SLICE_AUPRC_GAIN_PERCENT == 4
 
 
 @pytest.mark.parametrize("cohorts", [["brats", "atlas"], ["atlas", "brats"]])
 def test_slice_wise_auprc_belongs_to_both_test_sets_together(cohorts):
-    assert paper_slice_auprc(cohorts) == {"3d-cube-noise": 71.2}
+    assert paper_slice_auprc(cohorts, methods_of_paper(METHODS)) == {"3d-cube-noise": 71.2}
 
 
 @pytest.mark.parametrize(
     "cohorts", [["brats"], [None, "atlas"], ["brats", "atlas", None], ["brats", "brats", "atlas"], []]
 )
 def test_other_test_sets_have_no_slice_wise_number_of_the_paper(cohorts):
-    assert paper_slice_auprc(cohorts) == {}
+    assert paper_slice_auprc(cohorts, methods_of_paper(METHODS)) == {}

@@ -19,7 +19,7 @@ CRATE = {
         | {"softwareRequirements": [{"@id": "#package-torch"}]},
         software("package", "torch", "2.13.0"),
         software("package", "torch-old", "1.2.0") | {"name": "torch"},
-        software("rule", "train_vae", "f00")
+        software("rule", "train_model", "f00")
         | {"runtimePlatform": "Python 3.9.1", "softwareRequirements": {"@id": "#package-torch-old"}}
         | {"additionalProperty": {"@id": "#device-H100"}},
         {"@id": "#scan-brats-a-t1", "@type": "MediaObject", "name": "brats a t1", "sha256": "0"},
@@ -33,15 +33,15 @@ CRATE = {
 
 
 def test_the_page_counts_scans_files_and_cost_and_shows_the_config():
-    costs = [RuleCost("train_vae", 14, 392.4, 206.0, 402.0), RuleCost("write_table_1", 1, 1.6, 1.0, 90.0)]
+    costs = [RuleCost("train_model", 14, 392.4, 206.0, 402.0), RuleCost("write_table_1", 1, 1.6, 1.0, 90.0)]
     page = provenance_page(CRATE, costs, config={"study": {"title": "<b>Own</b>"}})
 
     assert "brats 2" in page and "2 files of 1 jobs" in page and "abc123" in page
     assert "H100 &lt;b&gt; (trainings: 1)" in page
     made, wrote = page.split("Packages that wrote this page")
-    assert "torch 1.2.0" in made and "train_vae: Python 3.9.1" in made and "torch 2.13.0" not in made
+    assert "torch 1.2.0" in made and "train_model: Python 3.9.1" in made and "torch 2.13.0" not in made
     assert "torch 2.13.0" in wrote and "torch 1.2.0" not in wrote
     assert "<td>H100 &lt;b&gt;</td>" in page
-    assert "train_vae f00" in page
+    assert "train_model f00" in page
     assert "<td>392</td>" in page and "<td>394</td>" in page  # a rule, and all of them
     assert "<b>Own</b>" not in page and "&lt;b&gt;Own" in page

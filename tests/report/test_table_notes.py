@@ -8,6 +8,7 @@ MODELS = ["2d-none", "3d-none", "baseline-mean-healthy"]
 
 def cohort_block(*, dice=(3.0, 2.0, 1.0), auprc=(3.0, 2.0, 1.0), seeds=1, lost=0):
     columns = {
+        "is_baseline": [False, False, True],
         "dice_dataset_percent": dice,
         "dice_subject_mean_percent": (3.0, 2.0, 1.0),
         "auprc_percent": auprc,

@@ -2,6 +2,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from paper_study import methods
 
 from spatial_erasing.report.table_layout import Block, Column
 from spatial_erasing.report.table_page import _block, escape_html, write_html
@@ -59,7 +60,7 @@ def page(tmp_path):
             *("prevalence", "subjects", "subjects_without_lesion"),
         )
     ]
-    table = table_1(pd.DataFrame(rows), models=MODELS, cohorts={"brats": "brats", "<own>": None})
+    table = table_1(pd.DataFrame(rows), methods=methods(MODELS), cohorts={"brats": "brats", "<own>": None})
     write_html(table, tmp_path / "table.html", caption="A <b>caption</b>", footnotes=["DICE_D & co"])
     return (tmp_path / "table.html").read_text()
 

@@ -20,7 +20,10 @@ CAPTION = "Table 1. DICE_D ± DICE_S in 100 % of my_stroke, 64 × 64 × 64."
 @pytest.fixture(params=[1, 3], ids=["one-seed", "three-seeds"])
 def table(request):
     index = pd.Index(["2d-none", "3d-cube-noise", "baseline-brain-median"], name="model")
-    block = {}
+    block = {
+        "name": ["2D-None", "3D-Cube-n", "Median of the brain"],
+        "is_baseline": [False, False, True],
+    }
     for quantity in ("dice_dataset", "dice_subject_mean", "dice_subject_std", "auprc"):
         block[f"{quantity}_percent"] = np.array([20.5, 30.25, 10.125])
         if request.param > 1:

@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from paper_study import BASELINES, NETWORKS, methods
 
-from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES
 from spatial_erasing.report.tables import table_1, table_2
 
 COLUMNS = ["model", "fraction_percent", "seed", "cohort", "sequence", "metric", "value"]
@@ -28,7 +28,9 @@ def metrics_of(
 def test_one_seed_gives_percent_and_counts():
     metrics = pd.concat([metrics_of("3d-cube-noise", dice=0.301, auprc=0.25), metrics_of("2d-none")])
 
-    row = table_1(metrics, models=["2d-none", "3d-cube-noise"], cohorts={"stroke": None}).loc["3d-cube-noise"]
+    row = table_1(metrics, methods=methods(["2d-none", "3d-cube-noise"]), cohorts={"stroke": None}).loc[
+        "3d-cube-noise"
+    ]
 
     expected = {
         "dice_dataset_percent": 30.1,
@@ -41,14 +43,16 @@ def test_one_seed_gives_percent_and_counts():
         "test_subjects_without_lesion": 1,
         "seeds": 1,
     }
-    assert row["stroke"].to_dict() == pytest.approx(expected)
+    ours = row["stroke"].to_dict()
+    assert (ours.pop("name"), ours.pop("is_baseline")) == ("3D-Cube-n", False)
+    assert ours == pytest.approx(expected)
 
 
 def test_seeds_are_averaged_and_their_range_is_kept():
     dices = {3: 0.30, 7: 0.36, 9: 0.27}
     metrics = pd.concat([metrics_of("3d-none", dice=dice, seed=seed) for seed, dice in dices.items()])
 
-    row = table_1(metrics, models=["3d-none"], cohorts={"stroke": None}).loc["3d-none", "stroke"]
+    row = table_1(metrics, methods=methods(["3d-none"]), cohorts={"stroke": None}).loc["3d-none", "stroke"]
 
     assert row["dice_dataset_percent"] == pytest.approx(31.0)
     assert row["dice_dataset_percent_lowest"] == pytest.approx(27.0)
@@ -60,23 +64,23 @@ def test_order_of_rows_and_of_seeds_in_the_file_does_not_matter():
     metrics = pd.concat(
         [metrics_of(m, dice=0.1 * s + 0.2, seed=s) for m in ("2d-none", "3d-none") for s in (0, 1)]
     )
-    arguments = {"models": ["2d-none", "3d-none"], "cohorts": {"stroke": None}}
+    arguments = {"methods": methods(["2d-none", "3d-none"]), "cohorts": {"stroke": None}}
     shuffled = metrics.sample(frac=1, random_state=5)
     pd.testing.assert_frame_equal(table_1(shuffled, **arguments), table_1(metrics, **arguments))
 
 
 def test_baselines_stand_below_and_networks_keep_their_order():
-    models = [BASELINE_NAMES[0], *reversed(MODEL_NAMES), BASELINE_NAMES[1]]
+    models = [BASELINES[0], *reversed(NETWORKS), BASELINES[1]]
     metrics = pd.concat([metrics_of(model) for model in models])
-    table = table_1(metrics, models=models, cohorts={"stroke": None})
-    assert table.index.tolist() == [*reversed(MODEL_NAMES), *BASELINE_NAMES]
+    table = table_1(metrics, methods=methods(models), cohorts={"stroke": None})
+    assert table.index.tolist() == [*reversed(NETWORKS), *BASELINES]
 
 
 def test_numbers_of_the_paper_stand_beside_its_cohorts_only():
     names = ("2d-none", "baseline-mean-healthy")
     metrics = pd.concat([metrics_of(model, cohort=c) for model in names for c in ("stroke", "phantom")])
 
-    table = table_1(metrics, models=names, cohorts={"stroke": "atlas", "phantom": None})
+    table = table_1(metrics, methods=methods(names), cohorts={"stroke": "atlas", "phantom": None})
 
     assert table.loc["2d-none", ("stroke", "paper_dice_dataset_percent")] == 24.72
     assert table.loc["2d-none", ("stroke", "paper_dice_subject_std_percent")] == 13.66
@@ -87,9 +91,9 @@ def test_numbers_of_the_paper_stand_beside_its_cohorts_only():
 def test_other_fractions_and_sequences_stay_out_of_table_1():
     others = [metrics_of("3d-none", dice=0.9, fraction=10), metrics_of("3d-none", dice=0.8, sequence="t1ce")]
     metrics = pd.concat([metrics_of("3d-none", dice=0.3), *others])
-    table = table_1(metrics, models=["3d-none"], cohorts={"stroke": None})
+    table = table_1(metrics, methods=methods(["3d-none"]), cohorts={"stroke": None})
     assert table.loc["3d-none", ("stroke", "dice_dataset_percent")] == pytest.approx(30)
-    tenth = table_1(metrics, models=["3d-none"], cohorts={"stroke": None}, fraction_percent=10)
+    tenth = table_1(metrics, methods=methods(["3d-none"]), cohorts={"stroke": None}, fraction_percent=10)
     assert tenth.loc["3d-none", ("stroke", "dice_dataset_percent")] == pytest.approx(90)
 
 
@@ -103,37 +107,37 @@ def test_table_2_has_a_row_for_each_sequence_and_its_t1_rows_are_those_of_table_
         ]
     )
 
-    second = table_2(metrics, models=models, cohorts={"tumour": "brats"})
+    second = table_2(metrics, methods=methods(models), cohorts={"tumour": "brats"})
 
     assert second.index.tolist() == [(model, sequence) for model in models for sequence in ("t1", "t1ce")]
     assert second["tumour", "dice_dataset_percent"].tolist() == pytest.approx([20, 30, 30, 40])
     assert second["tumour", "paper_dice_dataset_percent"].tolist() == [27.99, 31.80, 30.10, 36.67]
-    first = table_1(metrics, models=models, cohorts={"tumour": "brats"})
+    first = table_1(metrics, methods=methods(models), cohorts={"tumour": "brats"})
     pd.testing.assert_frame_equal(second.xs("t1", level="sequence"), first)
 
 
 def test_missing_model_is_an_error_that_names_it():
     with pytest.raises(ValueError, match=r"dice_dataset.*3d-none on stroke \(t1\).*Evaluate"):
-        table_1(metrics_of("2d-none"), models=["2d-none", "3d-none"], cohorts={"stroke": None})
+        table_1(metrics_of("2d-none"), methods=methods(["2d-none", "3d-none"]), cohorts={"stroke": None})
 
 
 def test_metric_missing_of_one_seed_is_an_error():
     metrics = pd.concat([metrics_of("3d-none", seed=seed) for seed in (0, 1)])
     lost = (metrics["seed"] == 1) & (metrics["metric"] == "average_precision")
     with pytest.raises(ValueError, match=r"have average_precision of 3d-none"):
-        table_1(metrics[~lost], models=["3d-none"], cohorts={"stroke": None})
+        table_1(metrics[~lost], methods=methods(["3d-none"]), cohorts={"stroke": None})
 
 
 def test_row_that_is_there_twice_is_an_error():
     metrics = pd.concat([metrics_of("3d-none"), metrics_of("3d-none")])
     with pytest.raises(ValueError, match="once for every seed"):
-        table_1(metrics, models=["3d-none"], cohorts={"stroke": None})
+        table_1(metrics, methods=methods(["3d-none"]), cohorts={"stroke": None})
 
 
 def test_models_tested_on_different_subjects_cannot_share_a_table():
     metrics = pd.concat([metrics_of("2d-none", subjects=12), metrics_of("3d-none", subjects=11)])
     with pytest.raises(ValueError, match=r"subjects of stroke as \[12.0, 11.0\]"):
-        table_1(metrics, models=["2d-none", "3d-none"], cohorts={"stroke": None})
+        table_1(metrics, methods=methods(["2d-none", "3d-none"]), cohorts={"stroke": None})
 
 
 def test_intervals_stand_beside_the_means_of_their_row_in_percent():
@@ -149,9 +153,9 @@ def test_intervals_stand_beside_the_means_of_their_row_in_percent():
         ]
     )
 
-    table = table_1(metrics, models=["3d-none", "2d-none"], cohorts={"stroke": None}, intervals=intervals)[
-        "stroke"
-    ]
+    table = table_1(
+        metrics, methods=methods(["3d-none", "2d-none"]), cohorts={"stroke": None}, intervals=intervals
+    )["stroke"]
 
     assert table["dice_dataset_percent_lower"].to_dict() == pytest.approx({"3d-none": 25, "2d-none": 15})
     assert table["dice_dataset_percent_upper"].to_dict() == pytest.approx({"3d-none": 36, "2d-none": 26})

@@ -1,7 +1,7 @@
 import numpy as np
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.score.baselines import brain_median, mean_healthy_volume
+from spatial_erasing.score.reconstruct import reconstruct_without_network
 
 
 def split_of(seed, count):
@@ -14,14 +14,14 @@ def split_of(seed, count):
 
 def test_the_mean_volume_is_that_of_the_training_scans_for_every_scan():
     healthy, scans = split_of(0, 7), split_of(1, 3)
-    outputs = mean_healthy_volume(healthy, scans)
+    outputs = reconstruct_without_network("mean_healthy", healthy, scans)
     for output in outputs:
         np.testing.assert_allclose(output, healthy.scans.astype(float).mean(axis=0), atol=1e-3)
 
 
 def test_the_median_is_of_the_scans_own_brain():
     scans = split_of(1, 3)
-    outputs = brain_median(split_of(0, 2), scans)
+    outputs = reconstruct_without_network("brain_median", split_of(0, 2), scans)
     for scan, brain, output in zip(scans.scans, scans.brain, outputs, strict=True):
         assert np.unique(output).size == 1
         inside = np.sort(scan[brain].astype(float))

@@ -1,9 +1,21 @@
 import numpy as np
 import pytest
+from paper_study import RESIDUAL
 from scipy.ndimage import binary_erosion, gaussian_filter, generate_binary_structure
 from scipy.ndimage import median_filter as scipy_median_filter
 
-from spatial_erasing.score.postprocess import anomaly_score, erode_in_plane, median_filter
+from spatial_erasing.cohorts import Split
+from spatial_erasing.score.maps import Scoring, score_maps
+from spatial_erasing.score.postprocess import erode_in_plane, median_filter, post_process
+
+
+def anomaly_score(scan, reconstruction, brain, **post_processing):
+    """One subject's score map, with the paper's score."""
+    nothing = np.zeros_like(brain)
+    alone = Split([("a", "b")], scan[None], brain[None], nothing[None], nothing[None].any(axis=(1, 2)))
+    (score,) = score_maps(alone, reconstruction[None], Scoring(RESIDUAL, post_processing))
+    return score
+
 
 CROSS_IN_PLANE = generate_binary_structure(2, 1)[:, :, None]
 
@@ -175,10 +187,16 @@ def test_anomaly_score_refuses_other_grids(scored):
     scan, reconstruction, brain = scored
     with pytest.raises(ValueError, match="one grid"):
         anomaly_score(scan, reconstruction, brain[1:], erosion_iterations=1, median_size_voxels=3)
+    with pytest.raises(ValueError, match="one grid"):
+        anomaly_score(scan, reconstruction[1:], brain, erosion_iterations=1, median_size_voxels=3)
     with pytest.raises(ValueError, match="three axes"):
-        anomaly_score(
-            scan[None], reconstruction[None], brain[None], erosion_iterations=1, median_size_voxels=1
-        )
+        post_process(scan[None], brain[None], erosion_iterations=1, median_size_voxels=1)
+
+
+def test_a_negative_score_is_refused(scored):
+    scan, _, brain = scored
+    with pytest.raises(ValueError, match=r"scores reach from -.* expected 0 to 65504"):
+        post_process(scan - 0.5, brain, erosion_iterations=1, median_size_voxels=1)
 
 
 def test_an_erosion_that_leaves_nothing_of_a_brain_is_refused_with_its_value():

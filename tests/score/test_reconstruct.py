@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from vae_networks import vae, vae_settings
 
 from spatial_erasing.score.reconstruct import reconstruct
-from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def volumes():
 
 def network_of(dims, grid):
     torch.manual_seed(0)
-    return SpatialVAE(NetworkSettings(dims, grid, (4, 8), None, latent_size=6, kernel_size=4)).eval()
+    return vae(vae_settings(dims, grid, bottleneck_channels=None, latent_size=6, kernel_size=4)).eval()
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 64])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from vae_networks import vae, vae_settings
 
 from spatial_erasing.train.checkpoint import (
     device_of_weights,
@@ -14,13 +15,12 @@ from spatial_erasing.train.checkpoint import (
     save_atomically,
     save_weights,
 )
-from spatial_erasing.train.network import NetworkSettings, SpatialVAE
 
 CPU = torch.device("cpu")
 
 
 def test_a_weights_file_rebuilds_its_network(tmp_path):
-    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4)).eval()
+    network = vae(vae_settings(2, (8, 8), kernel_size=4)).eval()
     save_weights(tmp_path / "weights.pt", network, network.state_dict())
     again = load_network(tmp_path / "weights.pt", CPU)
     scans = torch.rand(3, 1, 8, 8)
@@ -30,14 +30,14 @@ def test_a_weights_file_rebuilds_its_network(tmp_path):
 
 
 def test_the_same_weights_are_the_same_bytes_in_any_process(tmp_path):
-    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    network = vae(vae_settings(2, (8, 8), kernel_size=4))
     for folder in ("a", "b"):
         save_weights(tmp_path / folder / "weights.pt", network, network.state_dict())
     assert (tmp_path / "a/weights.pt").read_bytes() == (tmp_path / "b/weights.pt").read_bytes()
 
 
 def test_weights_name_the_device_that_they_come_from(tmp_path):
-    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    network = vae(vae_settings(2, (8, 8), kernel_size=4))
     save_weights(tmp_path / "weights.pt", network, network.state_dict())
     name = device_of_weights(tmp_path / "weights.pt")
     assert name and name in Path("/proc/cpuinfo").read_text()
@@ -60,7 +60,7 @@ def test_without_a_checkpoint_there_is_nothing_to_load(tmp_path):
 
 @pytest.mark.parametrize("kept", [0.5, 0.99])
 def test_damaged_weights_are_named_with_the_command_to_run_next(tmp_path, kept):
-    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    network = vae(vae_settings(2, (8, 8), kernel_size=4))
     path = tmp_path / "weights.pt"
     save_weights(path, network, network.state_dict())
     whole = path.read_bytes()
@@ -100,13 +100,14 @@ DAMAGE = {
     "an absurd setting": lambda content: content["network"].update(latent_size=10**12),
     "an impossible setting": lambda content: content["network"].update(spatial_dims=7),
     "settings of another type": lambda content: content["network"].update(feature_maps="many"),
+    "a kind that there is not": lambda content: content["network"].update(kind="gan"),
     "no settings": lambda content: content.update(network=None),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_weights_that_are_no_network_of_ours_end_in_one_sentence(tmp_path, damage):
-    network = SpatialVAE(NetworkSettings(2, (8, 8), (4, 8), 2, latent_size=5, kernel_size=4))
+    network = vae(vae_settings(2, (8, 8), kernel_size=4))
     path = tmp_path / "weights.pt"
     save_weights(path, network, network.state_dict())
     change(path, DAMAGE[damage])

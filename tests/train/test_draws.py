@@ -11,7 +11,7 @@ def draws(seed=1):
 
 
 def boxes(drawn, step):
-    return drawn.boxes(step, "multi", GRID, settings=ErasingSettings(probability=1.0))
+    return drawn.erased(step, "multi_cube", GRID, settings=ErasingSettings(probability=1.0))
 
 
 def test_a_step_draws_the_same_whatever_was_drawn_before():

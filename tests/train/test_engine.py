@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from paper_study import spec
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.models import parse_model
 from spatial_erasing.seeds import hash_seed
-from spatial_erasing.train.boxes import draw_erased_boxes
 from spatial_erasing.train.draws import STEPS_AHEAD, Draws
-from spatial_erasing.train.erasing import erase_boxes
+from spatial_erasing.train.erase import draw_erased, erase_drawn
 from spatial_erasing.train.settings import ComputeSettings
 from spatial_erasing.train.start import (
     checkpoint_folder,
@@ -26,6 +25,7 @@ from spatial_erasing.train.start import (
 )
 
 NETWORK = {
+    "kind": "vae",
     "feature_maps": [4, 8],
     "bottleneck_channels": 2,
     "kernel_size": 4,
@@ -33,6 +33,7 @@ NETWORK = {
     "activation": "leaky_relu",
     "output_activation": "linear",
     "latent_size": {"2d": 6, "3d": 8},
+    "kl_weight": 1.0,
 }
 ERASING = {
     "probability": 0.5,
@@ -46,7 +47,6 @@ OPTIMISATION = {
     "batch_size": 4,
     "learning_rate": 0.001,
     "warmup_steps": 0,
-    "kl_weight": 1.0,
     "maximum_steps": {"2d": 12, "3d": 12},
     "validate_every_steps": 4,
     "patience_steps": 100,
@@ -70,15 +70,15 @@ def trainer_of(
     optimisation=None,
     validation=None,
     network=None,
+    without=(),
     augmentation=None,
     seed=3,
     **computing,
 ):
     torch.set_num_threads(1)
-    spec = parse_model(model)
-    values = NETWORK | (network or {})
+    values = {key: value for key, value in NETWORK.items() if key not in without} | (network or {})
     settings = training_settings(
-        spec,
+        spec(model),
         values={
             "erasing": ERASING,
             "augmentation": augmentation or {},
@@ -88,7 +88,9 @@ def trainer_of(
         seed=seed,
     )
     return make_trainer(
-        make_network(spec, (8, 8, 8), values=values, seed=seed, device=torch.device("cpu")),
+        make_network(
+            spec(model).spatial_dims, (8, 8, 8), values=values, seed=seed, device=torch.device("cpu")
+        ),
         healthy(10),
         validation or healthy(3, seed=1),
         settings,
@@ -105,16 +107,16 @@ def test_training_equals_a_plain_loop_written_out(model):
     reference = trainer_of(model)
     network, items = reference.network, reference.training_items.float()
     optimiser = torch.optim.Adam(network.parameters(), lr=0.001)
-    spec = parse_model(model)
     order = torch.randperm(len(items), generator=torch.Generator().manual_seed(hash_seed(3, "epoch", 0)))
     grid, erasing = items.shape[2:], reference.settings.erasing
     drawing = {"settings": erasing, "generator": torch.Generator().manual_seed(hash_seed(3, "boxes", 0))}
-    boxes = draw_erased_boxes(spec.strategy, 4 * STEPS_AHEAD, grid, **drawing)
+    drawn = draw_erased(spec(model).erase, 4 * STEPS_AHEAD, grid, **drawing)
+    kinds = spec(model).erase, spec(model).fill
     for step in range(2):
         scans = items[order[step * 4 : step * 4 + 4]]
         generator = torch.Generator().manual_seed(hash_seed(3, "step", step))
-        filling = {"noise_from": erasing.noise_from, "generator": generator}
-        erased = erase_boxes(scans, boxes[step * 4 : step * 4 + 4], spec.fill, **filling)
+        filling = {"settings": erasing, "generator": generator}
+        erased = erase_drawn(scans, drawn[step * 4 : step * 4 + 4], kinds, **filling)
         noise = torch.randn(len(scans), network.settings.latent_size, generator=generator)
         mean, log_variance = network.encode(erased)
         posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
@@ -134,17 +136,17 @@ def test_training_equals_a_plain_loop_written_out(model):
 
 def test_validation_l1_is_the_mean_absolute_error_of_whole_items_with_z_at_its_mean():
     trainer = trainer_of()
-    measured = trainer.validate()
+    l1, _ = trainer.validate()
     with torch.no_grad():
         scans = trainer.validation_items.float()
         mean, _ = trainer.network.encode(scans)
         expected = (trainer.network.decode(mean) - scans).abs().mean()
-    assert measured["l1"] == pytest.approx(float(expected), rel=1e-5)
+    assert l1 == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_training_lowers_the_validation_l1():
     trainer = trainer_of("3d-none", optimisation={"maximum_steps": {"2d": 1, "3d": 60}})
-    before = trainer.validate()["l1"]
+    before, _ = trainer.validate()
     trainer.run()
     assert trainer.progress.best_l1 < 0.8 * before
 
@@ -156,7 +158,7 @@ def test_the_best_weights_are_kept_and_not_the_last():
 
     def validate():
         at_validation.append({name: w.clone() for name, w in trainer.network.state_dict().items()})
-        return {"l1": next(scripted), "kl": [1.0, 0.0]}
+        return next(scripted), [1.0, 0.0]
 
     trainer.validate = validate
     best = trainer.run()
@@ -169,7 +171,7 @@ def test_the_best_weights_are_kept_and_not_the_last():
 def test_training_stops_when_patience_is_over():
     trainer = trainer_of(optimisation={"maximum_steps": {"2d": 1, "3d": 1000}, "patience_steps": 12})
     scripted = iter([0.5, 0.2] + [0.3] * 10)
-    trainer.validate = lambda: {"l1": next(scripted), "kl": [1.0, 0.0]}
+    trainer.validate = lambda: (next(scripted), [1.0, 0.0])
     trainer.run()
     assert trainer.progress.step == 8 + 12
 
@@ -192,7 +194,7 @@ def test_a_training_that_was_killed_ends_with_the_weights_of_one_that_was_not(tm
     script = textwrap.dedent(f"""
         import os, signal, sys
         from pathlib import Path
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1])!r}]
         from test_engine import trainer_of
         trainer = trainer_of()
         step = trainer.train_step
@@ -219,8 +221,8 @@ def test_a_loss_that_is_not_a_number_stops_with_its_step_and_keeps_the_best(tmp_
     step = trainer.train_step
 
     def train_step(number):
-        losses = step(number)
-        return (losses[0] * math.nan, losses[1]) if number == 5 else losses
+        numbers = step(number)
+        return numbers | {"l1": numbers["l1"] * math.nan} if number == 5 else numbers
 
     trainer.train_step = train_step
     with pytest.raises(FloatingPointError, match=r"3d-cube-noise.*at step 5\..* before step 4"):
@@ -345,9 +347,9 @@ def test_kl_of_each_dimension_is_kept_with_the_best_weights():
     trainer = trainer_of()
     trainer.run()
     row = next(row for row in trainer.progress.history if row["step"] == trainer.progress.best_step)
-    assert len(trainer.progress.best_kl) == 8
-    assert sum(trainer.progress.best_kl) == pytest.approx(row["validation_kl"])
-    assert row["active_units"] == sum(kl > 0.01 for kl in trainer.progress.best_kl)
+    assert len(trainer.progress.best_latent) == 8
+    assert sum(trainer.progress.best_latent) == pytest.approx(row["validation_kl"])
+    assert row["active_units"] == sum(kl > 0.01 for kl in trainer.progress.best_latent)
 
 
 def test_an_unknown_precision_is_refused():
@@ -392,11 +394,15 @@ def test_place_and_shape_change_in_input_and_target_alike(model):
 def test_without_augmentation_nothing_is_drawn_for_it():
     """So that the weights of a study without augmentation stay the same bit for bit."""
     trainer = trainer_of()
-    indices, boxes, generator = trainer._drawn(0)
-    _, erased, _ = trainer._inputs(indices, boxes, generator)
+    indices, drawn, generator = trainer._drawn(0)
+    _, erased, _ = trainer._inputs(indices, drawn, generator)
     again = Draws(seed=3, items=len(trainer.training_items), batch_size=4, device=torch.device("cpu"))
-    expected = erase_boxes(
-        trainer.training_items[indices], boxes, "noise", noise_from="image", generator=again.generator(0)
+    expected = erase_drawn(
+        trainer.training_items[indices],
+        drawn,
+        ("cube", "noise"),
+        settings=trainer.settings.erasing,
+        generator=again.generator(0),
     )
     assert torch.equal(erased, expected)
 

@@ -5,14 +5,10 @@ import pytest
 import torch
 from scipy import stats
 
-from spatial_erasing.train.boxes import STRATEGIES, _covered, _draw_cubes, _union_voxels
-from spatial_erasing.train.erasing import (
-    _partition_positive,
-    apply_erasing,
-    draw_noise,
-    draw_regions,
-    erase,
-)
+from spatial_erasing.registry import ERASINGS
+from spatial_erasing.train.boxes import _covered, _draw_cubes, _union_voxels
+from spatial_erasing.train.erase import apply_erasing, draw_regions, erase
+from spatial_erasing.train.fills.noise import _partition_positive, draw_noise
 from spatial_erasing.train.settings import ErasingSettings
 
 PAPER = ErasingSettings()
@@ -65,7 +61,7 @@ def test_the_centre_is_uniform_over_the_image(grid):
     # Pixels of side one: the box is its centre, and nothing is cut off.
     voxels = np.prod(grid)
     settings = ErasingSettings(minimum_share=0, maximum_share=1.001 / voxels, maximum_regions=1)
-    centres = regions_of("single", grid, batch_size=5000, settings=settings)
+    centres = regions_of("cube", grid, batch_size=5000, settings=settings)
     places = np.argwhere(centres)
     assert len(places) == 5000
     for axis, size in enumerate(grid):
@@ -76,7 +72,7 @@ def test_the_centre_is_uniform_over_the_image(grid):
 
 
 @pytest.mark.parametrize("grid", [(20, 20), (12, 12, 12)])
-@pytest.mark.parametrize("strategy", ["single", "multi"])
+@pytest.mark.parametrize("strategy", ["cube", "multi_cube"])
 def test_no_end_of_the_image_is_erased_more_than_the_other(grid, strategy):
     erased = regions_of(strategy, grid, batch_size=4000).astype(float)
     for axis in range(1, len(grid) + 1):
@@ -101,7 +97,7 @@ def test_the_share_drawn_is_uniform_and_its_box_has_the_nearest_whole_side():
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-@pytest.mark.parametrize("strategy", ["single", "multi"])
+@pytest.mark.parametrize("strategy", ["cube", "multi_cube"])
 def test_union_covers_one_to_twenty_five_percent(strategy, grid):
     shares = regions_of(strategy, grid).reshape(200, -1).mean(axis=1)
     assert shares.min() >= 0.01 and shares.max() <= 0.25
@@ -110,7 +106,7 @@ def test_union_covers_one_to_twenty_five_percent(strategy, grid):
 
 @pytest.mark.parametrize("grid", [(64, 64), (32, 32, 32)])
 @pytest.mark.parametrize("limits", [(0.02, 0.03), (0.1, 0.12), (0.2, 0.25)])
-@pytest.mark.parametrize("strategy", ["single", "multi"])
+@pytest.mark.parametrize("strategy", ["cube", "multi_cube"])
 def test_union_stays_within_other_limits(strategy, grid, limits):
     settings = ErasingSettings(minimum_share=limits[0], maximum_share=limits[1])
     shares = regions_of(strategy, grid, settings=settings).reshape(200, -1).mean(axis=1)
@@ -119,7 +115,7 @@ def test_union_stays_within_other_limits(strategy, grid, limits):
 
 @pytest.mark.parametrize(
     "grid, strategy, expected",
-    [((64, 64), "single", 0.106), ((64, 64), "multi", 0.110), ((32,) * 3, "single", 0.086)],
+    [((64, 64), "cube", 0.106), ((64, 64), "multi_cube", 0.110), ((32,) * 3, "cube", 0.086)],
 )
 def test_mean_share_is_the_documented_one(grid, strategy, expected):
     shares = regions_of(strategy, grid, batch_size=2000).reshape(2000, -1).mean(axis=1)
@@ -130,7 +126,7 @@ def test_multi_has_one_to_ten_regions_equally_often_and_single_has_one():
     boxes = _draw_cubes(5000, (64, 64), settings=PAPER, generator=generator())
     counts = (boxes[..., 1] > boxes[..., 0]).all(dim=-1).sum(dim=1).numpy()
     assert stats.chisquare(np.bincount(counts, minlength=11)[1:]).pvalue > 0.001
-    for region in regions_of("single", (64, 64), batch_size=100):
+    for region in regions_of("cube", (64, 64), batch_size=100):
         rows, columns = np.nonzero(region)
         assert np.array_equal(np.ix_(np.unique(rows), np.unique(columns))[0].ravel(), np.unique(rows))
         assert region.sum() == np.ptp(rows) * np.ptp(columns) + np.ptp(rows) + np.ptp(columns) + 1
@@ -156,7 +152,7 @@ def test_accepted_samples_are_not_drawn_again():
     first = _draw_cubes(300, (32, 32), settings=settings, generator=generator(4))
     accepted = (_union_voxels(first) >= np.ceil(0.05 * 1024)).numpy() & (_union_voxels(first) <= 256).numpy()
     kept = _covered(first, [torch.arange(32)] * 2).numpy()
-    regions = regions_of("multi", (32, 32), batch_size=300, settings=settings, seed=4)
+    regions = regions_of("multi_cube", (32, 32), batch_size=300, settings=settings, seed=4)
     assert 0 < (~accepted).sum() < 150
     assert np.array_equal(regions[accepted], kept[accepted])
     assert not np.array_equal(regions[~accepted], kept[~accepted])
@@ -208,13 +204,13 @@ def test_none_erases_nothing(grid):
 
 
 @pytest.mark.parametrize("grid", [(64, 64), (32, 32, 32)])
-@pytest.mark.parametrize("strategy", ["single", "multi"])
+@pytest.mark.parametrize("strategy", ["cube", "multi_cube"])
 def test_every_sample_has_its_own_draw(strategy, grid):
     erased = regions_of(strategy, grid, batch_size=32).reshape(32, -1)
     assert len(np.unique(erased, axis=0)) == 32
 
 
-@pytest.mark.parametrize("strategy", ["single", "multi", "half"])
+@pytest.mark.parametrize("strategy", ["cube", "multi_cube", "half"])
 def test_samples_of_a_batch_are_independent(strategy):
     # Pairs of neighbours in a batch overlap as much as pairs from different batches do.
     first, second = (regions_of(strategy, (16, 16, 32), batch_size=2000, seed=seed) for seed in (0, 1))
@@ -224,7 +220,7 @@ def test_samples_of_a_batch_are_independent(strategy):
 
 
 @pytest.mark.parametrize("grid", [(32, 32), (16, 16, 32)])
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", ERASINGS.kinds())
 def test_the_same_seed_gives_the_same_input(strategy, grid):
     scans = draw_scans(8, 1, *grid)
     once, again, other = (
@@ -239,12 +235,12 @@ def test_global_seed_plays_no_part():
     results = []
     for seed in (0, 1):
         torch.manual_seed(seed)
-        results.append(erase(scans, "multi", "noise", settings=PAPER, generator=generator()))
+        results.append(erase(scans, "multi_cube", "noise", settings=PAPER, generator=generator()))
     assert torch.equal(*results)
 
 
 @pytest.mark.parametrize("fill", ["zero", "noise"])
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", ERASINGS.kinds())
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_target_stays_whole_and_the_input_is_changed_inside_the_region_only(strategy, fill, dtype):
     scans = (draw_scans(16, 1, 16, 20, 32) + 0.001).to(dtype)
@@ -270,7 +266,7 @@ def test_apply_erasing_is_masked_assignment():
     assert np.array_equal(apply_erasing(scans, regions, 0.0).numpy(), expected)
 
 
-@pytest.mark.parametrize("strategy", ["single", "multi", "half"])
+@pytest.mark.parametrize("strategy", ["cube", "multi_cube", "half"])
 @pytest.mark.parametrize("probability", [0.5, 0.1])
 def test_samples_are_erased_with_the_given_probability(strategy, probability):
     settings = replace(PAPER, probability=probability)
@@ -286,7 +282,7 @@ def test_samples_are_erased_with_the_given_probability(strategy, probability):
 def test_probabilities_zero_and_one_are_never_and_always(probability):
     scans = torch.ones(500, 1, 16, 16)
     settings = replace(PAPER, probability=probability)
-    inputs = erase(scans, "single", "zero", settings=settings, generator=generator())
+    inputs = erase(scans, "cube", "zero", settings=settings, generator=generator())
     assert ((inputs != scans).flatten(1).any(dim=1) == bool(probability)).all()
 
 
@@ -388,12 +384,12 @@ def test_impossible_settings_are_refused_in_words(change, message):
 
 def test_unknown_words_are_refused_with_the_choices():
     scans = draw_scans(2, 1, 8, 8)
-    with pytest.raises(ValueError, match="strategy is 'cube'; expected one of none, single, multi, half"):
-        erase(scans, "cube", "zero", settings=PAPER, generator=generator())
-    with pytest.raises(ValueError, match="fill is '0'; expected one of none, zero, noise"):
-        erase(scans, "single", "0", settings=PAPER, generator=generator())
-    with pytest.raises(ValueError, match="fill is 'none' for strategy 'half'"):
-        erase(scans, "half", "none", settings=PAPER, generator=generator())
+    with pytest.raises(
+        ValueError, match=r"erasing 'cubes' is not known; expected one of cube, half, multi_cube"
+    ):
+        erase(scans, "cubes", "zero", settings=PAPER, generator=generator())
+    with pytest.raises(ValueError, match="fill '0' is not known; expected one of noise, zero"):
+        erase(scans, "cube", "0", settings=PAPER, generator=generator())
     with pytest.raises(ValueError, match="noise_from is 'all'; expected one of image, brain"):
         draw_noise(scans, source="all", generator=generator())
 
@@ -405,9 +401,9 @@ def test_more_slices_than_the_grid_has_are_refused():
 
 def test_limits_that_no_box_can_meet_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 2\).*0.01 to 0.2"):
-        regions_of("single", (2, 2), settings=ErasingSettings(maximum_share=0.2))
+        regions_of("cube", (2, 2), settings=ErasingSettings(maximum_share=0.2))
 
 
 def test_a_grid_without_channel_axis_is_refused():
     with pytest.raises(ValueError, match=r"grid is \(8,\)"):
-        erase(draw_scans(2, 8, 8), "single", "zero", settings=PAPER, generator=generator())
+        erase(draw_scans(2, 8, 8), "cube", "zero", settings=PAPER, generator=generator())

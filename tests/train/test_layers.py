@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from spatial_erasing.train.convolutions import CONVOLUTIONS, FIRST_CONVOLUTIONS
 from spatial_erasing.train.layers import GroupNorm, PointwiseConvolution
-from spatial_erasing.train.network import CONVOLUTIONS, FIRST_CONVOLUTIONS, MEMORY_FORMATS
+from spatial_erasing.train.network import MEMORY_FORMATS
 
 
 def random_maps(dims, maps, *, edge=6):

@@ -6,30 +6,21 @@ import pytest
 import torch
 from scipy import stats
 from torch import nn
+from vae_networks import vae, vae_settings
 
-from spatial_erasing.train.loss import vae_loss
-from spatial_erasing.train.network import (
-    ACTIVATIONS,
-    PRESETS,
-    LayerShape,
-    NetworkSettings,
-    SpatialVAE,
-    parameter_count,
-    sample_latent,
-    trace_shapes,
-)
+from spatial_erasing.train.convolutions import ACTIVATIONS, PRESETS
+from spatial_erasing.train.network import LayerShape, build_network, parameter_count, trace_shapes
+from spatial_erasing.train.networks.vae import sample_latent, vae_loss
 
 SMALL = {
-    2: NetworkSettings(2, (16, 24), feature_maps=(3, 5), bottleneck_channels=2, latent_size=4, norm="none"),
-    3: NetworkSettings(
-        3, (8, 16, 12), feature_maps=(3, 5), bottleneck_channels=2, latent_size=4, norm="none"
-    ),
+    dims: vae_settings(dims, grid, feature_maps=(3, 5), bottleneck_channels=2, latent_size=4, norm="none")
+    for dims, grid in ((2, (16, 24)), (3, (8, 16, 12)))
 }
 
 
 def build(settings, seed=0):
     torch.manual_seed(seed)
-    return SpatialVAE(settings)
+    return vae(settings)
 
 
 def draw_scans(settings, batch_size=3):
@@ -44,8 +35,8 @@ def test_presets_have_the_parameters_counted_by_hand(preset, kernel_size, millio
     for spatial_dims, latent_size, expected in ((2, 128, millions_2d), (3, 512, millions_3d)):
         grid = (64,) * spatial_dims
         with torch.device("meta"):
-            network = SpatialVAE(
-                NetworkSettings(
+            network = vae(
+                vae_settings(
                     spatial_dims, grid, **PRESETS[preset], latent_size=latent_size, kernel_size=kernel_size
                 )
             )
@@ -113,19 +104,19 @@ def test_volume_network_with_flat_kernels_equals_the_slice_network():
 def test_every_convolution_halves_and_every_transposed_one_doubles_exactly(spatial_dims, kernel_size):
     settings = replace(SMALL[spatial_dims], kernel_size=kernel_size)
     grid = np.array(settings.grid_voxels)
-    shapes = {layer.name: layer for layer in trace_shapes(SpatialVAE(settings))}
+    shapes = {layer.name: layer for layer in trace_shapes(vae(settings))}
     divisors = {"down_1": 2, "down_2": 4, "bottleneck": 4, "restore": 4, "up_1": 2, "up_2": 1, "output": 1}
     for name, divisor in divisors.items():
         assert shapes[name].grid_voxels == tuple(grid // divisor), name
     scans = draw_scans(settings)
-    assert SpatialVAE(settings)(scans)[0].shape == scans.shape
+    assert vae(settings)(scans)[0].shape == scans.shape
 
 
 @pytest.mark.parametrize("kernel_size", [3, 4, 5])
 def test_up_sampling_is_the_adjoint_of_down_sampling(kernel_size):
     # <down(x), y> = <x, up(y)> holds for shared weights only if both place their kernels alike.
     network = build(
-        NetworkSettings(
+        vae_settings(
             2, (16, 12), feature_maps=(3,), bottleneck_channels=None, latent_size=2, kernel_size=kernel_size
         )
     )
@@ -139,7 +130,7 @@ def test_up_sampling_is_the_adjoint_of_down_sampling(kernel_size):
 
 @pytest.mark.parametrize("kernel_size, reach", [(3, 3), (4, 4), (5, 5)])
 def test_a_code_pixel_sees_one_kernel_of_the_input(kernel_size, reach):
-    settings = NetworkSettings(
+    settings = vae_settings(
         2,
         (16, 16),
         feature_maps=(3,),
@@ -160,7 +151,7 @@ def test_a_code_pixel_sees_one_kernel_of_the_input(kernel_size, reach):
 def test_gradients_reach_every_parameter(spatial_dims, norm, bottleneck_channels):
     settings = replace(SMALL[spatial_dims], norm=norm, bottleneck_channels=bottleneck_channels)
     network, scans = build(settings), draw_scans(settings)
-    vae_loss(scans, *network(scans, torch.randn(3, 4))).backward()
+    vae_loss(scans, *network(scans, torch.randn(3, 4)), kl_weight=1.0).backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters())
 
 
@@ -173,7 +164,9 @@ def test_training_steps_bring_the_reconstruction_closer(spatial_dims):
     losses = []
     for step in range(150):
         loss = vae_loss(
-            scans, *network(scans, torch.randn(3, 4, generator=torch.Generator().manual_seed(step)))
+            scans,
+            *network(scans, torch.randn(3, 4, generator=torch.Generator().manual_seed(step))),
+            kl_weight=1.0,
         )
         optimiser.zero_grad()
         loss.backward()
@@ -241,8 +234,8 @@ def test_norms_normalise():
 
 
 def test_traced_shapes_are_those_that_flow_through_the_network():
-    settings = NetworkSettings(3, (64, 64, 64), **PRESETS["a"], latent_size=512)
-    network = SpatialVAE(replace(settings, grid_voxels=(16, 16, 8)))
+    settings = vae_settings(3, (64, 64, 64), **PRESETS["a"], latent_size=512)
+    network = vae(replace(settings, grid_voxels=(16, 16, 8)))
     seen = []
     layers = [*network.encoder, network.to_mean, network.from_latent, *network.decoder]
     for layer in layers:
@@ -257,7 +250,7 @@ def test_traced_shapes_are_those_that_flow_through_the_network():
 
 def test_trace_of_preset_a_at_64_is_reading_a_of_figure_2():
     with torch.device("meta"):
-        network = SpatialVAE(NetworkSettings(3, (64, 64, 64), **PRESETS["a"], latent_size=512))
+        network = vae(vae_settings(3, (64, 64, 64), **PRESETS["a"], latent_size=512))
     sizes = [(layer.grid_voxels[:1], layer.feature_maps) for layer in trace_shapes(network)]
     encoder = [((64,), 1), ((32,), 32), ((16,), 64), ((8,), 128), ((8,), 16), ((), 512)]
     decoder = [((8,), 16), ((8,), 128), ((16,), 64), ((32,), 32), ((64,), 32), ((64,), 1)]
@@ -266,7 +259,7 @@ def test_trace_of_preset_a_at_64_is_reading_a_of_figure_2():
 
 def test_grid_that_cannot_be_halved_is_refused_with_the_next_valid_one():
     with pytest.raises(ValueError, match=r"\(64, 60, 33\).*multiple of 8.*\(64, 64, 40\)"):
-        NetworkSettings(3, (64, 60, 33), **PRESETS["a"], latent_size=8)
+        vae_settings(3, (64, 60, 33), **PRESETS["a"], latent_size=8)
 
 
 @pytest.mark.parametrize(
@@ -289,3 +282,18 @@ def test_impossible_settings_are_refused_in_words(change, message):
 def test_scan_of_another_grid_is_refused():
     with pytest.raises(ValueError, match=r"\(3, 1, 24, 16\).*\(1, 16, 24\)"):
         build(SMALL[2])(torch.zeros(3, 1, 24, 16))
+
+
+def test_a_network_is_built_again_from_what_it_says_about_itself():
+    network = build(SMALL[3])
+    again = build_network(network.to_dict())
+    assert again.settings == network.settings and again.state_dict().keys() == network.state_dict().keys()
+
+
+def test_settings_that_are_missing_or_unknown_are_named():
+    values = build(SMALL[2]).to_dict()
+    del values["kl_weight"]
+    with pytest.raises(ValueError, match=r"heads, kl_weight: missing or not known .* kind 'vae'"):
+        build_network(values | {"heads": 8})
+    with pytest.raises(ValueError, match=r"network 'gan' is not known; expected one of .*\bvae\b"):
+        build_network(values | {"kind": "gan"})

@@ -83,4 +83,4 @@ def test_other_intervals_evaluate_no_voxel_again(changed):
     tiny.write_text(tiny.read_text().replace("bootstrap_samples: 200", "bootstrap_samples: 300"))
     planned = changed.planned()
     assert planned["resample_metrics"] == planned["judge_claims"] == planned["write_claims"] == 1
-    assert not {"evaluate_dataset", "find_threshold", "train_vae"} & set(planned)
+    assert not {"evaluate_dataset", "find_threshold", "train_model"} & set(planned)

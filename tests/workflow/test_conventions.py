@@ -101,8 +101,9 @@ def test_a_script_that_chooses_a_device_says_how_it_computes_there(script):
 # Who may import from whom: a stage from those before it. Phantoms are data, made with the steps of any stage.
 IMPORT_ORDER = [*(stage for stage in STAGES if stage != "phantom"), "phantom"]
 IMPORTED_BELOW = {"threshold": {"evaluate.counts", "evaluate.curves"}}
-# beside the stages, and allowed to know all of them: they judge or plan a whole study before its first job
-WHOLE_STUDY = {"study.py", "config_values.py", "preflight.py", "plan.py", "needs.py"}
+# beside the stages, and allowed to know all of them: they judge or plan a whole study before its first job, or
+# join the stages to a run
+WHOLE_STUDY = {"study.py", "config_values.py", "preflight.py", "plan.py", "needs.py", "entries.py", "run.py"}
 
 
 def library_imports(path):
@@ -197,7 +198,7 @@ def test_every_requirement_is_pinned():
 @pytest.mark.parametrize("stage", ["split", "train", "score", "threshold", "evaluate"])
 def test_training_scoring_and_evaluation_need_torch_and_numpy_alone(stage):
     reached = set()
-    for module in (ROOT / "spatial_erasing" / stage).glob("*.py"):
+    for module in (ROOT / "spatial_erasing" / stage).rglob("*.py"):
         if module.name != "components.py":  # scipy's, for diagnostics alone
             reached |= set().union(*map(imported, reached_files(module)))
     assert reached <= {"numpy", "torch"}

@@ -4,9 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from paper_study import BASELINES, NETWORKS
 
 from spatial_erasing.cohorts import read_rows
-from spatial_erasing.models import BASELINE_NAMES, MODEL_NAMES
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.long
@@ -33,11 +33,11 @@ def test_the_demo_ends_with_a_table_1_in_which_every_network_means_something(clo
     assert (clone / "demo/report.html").stat().st_size > 1_000_000
     rows = read_rows(clone / "demo/results/report/tables/table_1.csv")
     assert {(row["cohort"], row["model"]) for row in rows} == {
-        (cohort, model) for cohort in ("brats", "atlas") for model in (*MODEL_NAMES, *BASELINE_NAMES)
+        (cohort, model) for cohort in ("brats", "atlas") for model in (*NETWORKS, *BASELINES)
     }
     for row in rows:
         assert float(row["dice_dataset_percent"]) > 0
-        if row["model"] in MODEL_NAMES:
+        if row["model"] in NETWORKS:
             assert float(row["auprc_over_prevalence"]) >= 10, row
 
 

@@ -68,7 +68,7 @@ def test_a_run_that_is_moved_half_done_goes_on_and_does_nothing_twice(changed, t
     shutil.rmtree(changed.workflow)
     shutil.rmtree(changed.folder)
     planned = moved.planned()
-    assert not {"make_phantoms", "list_scans", "prepare_brains", "stack_cohort", "train_vae"} & set(planned)
+    assert not {"make_phantoms", "list_scans", "prepare_brains", "stack_cohort", "train_model"} & set(planned)
     assert planned["evaluate_dataset"] == 10
     moved.run("--", METRICS)
 

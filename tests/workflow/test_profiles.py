@@ -25,7 +25,7 @@ def memory_by_rule(folder, *arguments):
 
 def test_with_a_limit_on_gpus_alone_no_job_asks_for_more_memory_than_there_is(tmp_path):
     found = memory_by_rule(tmp_path, "--cores", "8", "--resources", "gpu=1")
-    assert found["stack_cohort"] == found["train_vae"] == LIMIT_MB
+    assert found["stack_cohort"] == found["train_model"] == LIMIT_MB
     assert found["write_table_1"] == 1000  # less than there is: as the rule says
 
 

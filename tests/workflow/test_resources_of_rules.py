@@ -21,13 +21,13 @@ def compared(study):
 def test_every_rule_asks_for_what_its_jobs_have_taken(study):
     status, rows = compared(study)
     assert status == 0
-    assert {"prepare_brains", "train_vae", "evaluate_dataset", "write_report"} < rows.keys()
-    trained = [read_rows(path) for path in (study.results / "benchmarks/train_vae").glob("*.tsv")]
-    assert len(trained) == 2 and float(rows["train_vae"][0].replace(",", "")) > 100
+    assert {"prepare_brains", "train_model", "evaluate_dataset", "write_report"} < rows.keys()
+    trained = [read_rows(path) for path in (study.results / "benchmarks/train_model").glob("*.tsv")]
+    assert len(trained) == 2 and float(rows["train_model"][0].replace(",", "")) > 100
 
 
 def test_a_job_that_took_more_than_was_asked_for_is_named(changed):
-    path = next((changed.results / "benchmarks/train_vae").glob("*.tsv"))
+    path = next((changed.results / "benchmarks/train_model").glob("*.tsv"))
     header, numbers = path.read_text().splitlines()
     columns, cells = header.split("\t"), numbers.split("\t")
     for name in ("max_pss", "max_rss"):
@@ -35,6 +35,8 @@ def test_a_job_that_took_more_than_was_asked_for_is_named(changed):
     path.write_text("\t".join(columns) + "\n" + "\t".join(cells) + "\n")
     status, rows = compared(changed)
     assert (
-        status == 1 and rows["train_vae"][0] == "900,000" and rows["train_vae"][-1].startswith("too little")
+        status == 1
+        and rows["train_model"][0] == "900,000"
+        and rows["train_model"][-1].startswith("too little")
     )
     assert not rows["evaluate_dataset"][-1].startswith("too little")

@@ -26,7 +26,7 @@ def larger(study, tmp_path_factory):
 def test_a_second_seed_and_a_share_train_what_is_missing_and_nothing_else(larger):
     _, planned = larger
     # two models, two shares, two seeds; the full share of the first seed was there
-    assert planned["train_vae"] == 2 * 2 * 2 - 2
+    assert planned["train_model"] == 2 * 2 * 2 - 2
 
 
 def test_every_share_and_seed_is_evaluated(larger):

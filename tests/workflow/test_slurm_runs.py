@@ -51,7 +51,7 @@ def replace(path, old, new):
 
 
 def is_training(job):
-    return "rule_train_vae" in job.get("Comment", "")
+    return "rule_train_model" in job.get("Comment", "")
 
 
 def devices(jobs):
@@ -181,7 +181,7 @@ def test_a_training_over_its_time_comes_back_and_goes_on_where_it_was(slurm, stu
 
     trainings = [job for job in jobs.values() if job.get("WorkDir") == str(copied.folder)]
     assert [job["JobState"] for job in trainings] == ["TIMEOUT", "COMPLETED"]
-    log = (copied.results / "logs/train_vae/3d-cube-noise-100-1.log").read_text()
+    log = (copied.results / "logs/train_model/3d-cube-noise-100-1.log").read_text()
     assert 0 < int(re.search(r"going on at step (\d+)", log)[1]) < 60
 
     # what came out is what an undisturbed training gives; only the fingerprint of the patched code differs

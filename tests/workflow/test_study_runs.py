@@ -78,9 +78,13 @@ def test_another_median_reruns_the_post_processing_and_trains_nothing(changed):
 
 
 def test_another_loss_trains_again_and_preprocesses_nothing(changed):
-    replace(changed.workflow / "tiny.yaml", "warmup_steps: 5", "warmup_steps: 5\n    kl_weight: 0.5")
+    replace(
+        changed.workflow / "tiny.yaml",
+        "latent_size: {2d: 8, 3d: 16}",
+        "latent_size: {2d: 8, 3d: 16}\n    kl_weight: 0.5",
+    )
     planned = changed.planned()
-    assert planned["train_vae"] == 2 and planned["reconstruct_scans"] == 6
+    assert planned["train_model"] == 2 and planned["reconstruct_scans"] == 6
     assert not {"prepare_brains", "stack_cohort", "assign_splits", "reconstruct_baseline"} & set(planned)
 
 
@@ -132,8 +136,8 @@ def spoil(path):
 def test_a_changed_formula_reruns_what_reaches_it(changed):
     replace(
         changed.workflow / "spatial_erasing/score/postprocess.py",
-        "if not scan.shape ==",
-        "if scan.size < 0 or not scan.shape ==",
+        "if score.shape != brain.shape",
+        "if score.size < 0 or score.shape != brain.shape",
     )
     assert changed.planned() == AFTER_SCORING
 
@@ -209,7 +213,7 @@ def test_one_broken_scan_costs_nobody_else(changed):
 @pytest.mark.parametrize(
     "old, new, message",
     [
-        ("score:", "scores:\n  x: 1\nscore:", r"the key scores is not known; did you mean score\?"),
+        ("score:", "scoring:\n  x: 1\nscore:", r"the key scoring is not known; did you mean score\?"),
         ("grid_voxels: [16, 16, 16]", "grid_voxels: [16, 18, 16]", r"cannot be halved 2 times"),
         (
             "{validation: 2, test: 3}",

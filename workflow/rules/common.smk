@@ -1,5 +1,6 @@
 """What all rules share: the checked config, the plan of the study, and fingerprints of the code."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 from spatial_erasing import packages, parallel, paths, preflight, run_lock, study
-from spatial_erasing.models import BASELINE_NAMES, parse_model
 from spatial_erasing.needs import Needs, growing
 from spatial_erasing.plan import Plan
 from spatial_erasing.provenance import ROOT, rule_fingerprint
@@ -41,13 +41,22 @@ except ValueError as error:
 if IS_MAIN:
     limit_memory()
 
-needs = Needs(plan)
+needs, methods = Needs(plan), plan.methods
 HEALTHY, LESION, COHORTS = plan.healthy, plan.lesion, plan.cohorts
 
 
+def one_of(names):
+    """A wildcard that is one of these names; of none, one that matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    cohort="|".join(COHORTS),
-    group="|".join(["healthy", *LESION]),
+    cohort=one_of(COHORTS),
+    group=one_of(["healthy", *LESION]),
+    model=one_of(methods.networks),
+    method=one_of(methods.by_name),
+    stored=one_of([*methods.networks, *methods.with_maps]),
+    baseline=one_of(methods.baselines),
     archive="[a-z][a-z0-9_]*",
     batch=r"\d{3}",
     percent=r"\d+",
@@ -57,14 +66,16 @@ wildcard_constraints:
     subject=r"[^/]+",
 
 
-def code_fingerprint(script, *texts):
+def code_fingerprint(script, *texts, kinds=lambda wildcards: ()):
     """The fingerprint of a script's code, not found before a job needs it: no job reads the code of all others."""
-    return lambda wildcards: rule_fingerprint(script, *texts)
+    return lambda wildcards: rule_fingerprint(
+        script, *texts, kinds=tuple(kinds(wildcards))
+    )
 
 
-def named(rule, *texts):
+def named(rule, *texts, **kinds):
     """What finds the script of a rule, and runs it again when its code or one of these texts changes."""
-    return {"rule": rule, "code": code_fingerprint(rule, *texts)}
+    return {"rule": rule, "code": code_fingerprint(rule, *texts, **kinds)}
 
 
 def page(path, category, caption=None, **labels):
@@ -110,7 +121,7 @@ def planted_source(wildcards):
 
 def run_of(wildcards):
     """The run that a job belongs to."""
-    return study.Run(wildcards.model, int(wildcards.percent), int(wildcards.seed))
+    return study.Run(wildcards.method, int(wildcards.percent), int(wildcards.seed))
 
 
 def begin_run():

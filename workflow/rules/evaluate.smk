@@ -1,6 +1,6 @@
 """Stage evaluate: every model on the test subjects, at the threshold that validation found.
 
-reads   results/score/{run}/{cohort}-{sequence}/test.npz, results/threshold/{run}/…json
+reads   results/score/{stored}/…/test.npz, results/threshold/{run}/…json
 writes  results/evaluate/{run}/{cohort}-{sequence}/metrics.csv, subjects.csv, slices.npz
                                             counts.npz      how many voxels of each subject have which score
         results/evaluate/metrics.csv        tidy, one row a number
@@ -20,28 +20,28 @@ rule evaluate_dataset:
     input:
         volumes="results/preprocess/{cohort}/volumes.npz",
         splits="results/split/{cohort}.csv",
-        score="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
+        score=lambda wildcards: methods.stored_scores(wildcards, "test"),
         threshold=lambda wildcards: (
-            "results/threshold/{model}/fraction-{percent}/seed-{seed}/"
+            "results/threshold/{method}/fraction-{percent}/seed-{seed}/"
             + f"{plan.threshold_source(wildcards.cohort)}-{wildcards.sequence}.json"
         ),
     output:
-        metrics="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/metrics.csv",
-        subjects="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/subjects.csv",
-        slices="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/slices.npz",
-        counts="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/counts.npz",
+        metrics="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/metrics.csv",
+        subjects="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/subjects.csv",
+        slices="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/slices.npz",
+        counts="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/counts.npz",
     log:
-        "results/logs/evaluate_dataset/{model}-{percent}-{seed}-{cohort}-{sequence}.log",
+        "results/logs/evaluate_dataset/{method}-{percent}-{seed}-{cohort}-{sequence}.log",
     benchmark:
-        "results/benchmarks/evaluate_dataset/{model}-{percent}-{seed}-{cohort}-{sequence}.tsv"
+        "results/benchmarks/evaluate_dataset/{method}-{percent}-{seed}-{cohort}-{sequence}.tsv"
     conda:
         "../../envs/torch.yaml"
     resources:
         mem_mb=growing(needs.arrays_mb()),
         runtime=growing(30),
     params:
-        post_processing=plan.post_processing,
-        code=code_fingerprint("evaluate_dataset"),
+        scoring=methods.scoring,
+        code=code_fingerprint("evaluate_dataset", kinds=methods.kinds_of_score),
     script:
         "../scripts/evaluate_dataset.py"
 
@@ -115,6 +115,7 @@ rule judge_claims:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
+        methods=methods.of_paper(),
         cohorts={
             cohort: config["ingest"]["cohorts"][cohort]["sequences"]
             for cohort in LESION
@@ -133,23 +134,24 @@ rule diagnose_dataset:
         validation=lambda wildcards: [
             f"results/preprocess/{plan.threshold_source(wildcards.cohort)}/volumes.npz",
             f"results/split/{plan.threshold_source(wildcards.cohort)}.csv",
-            "results/score/{model}/fraction-{percent}/seed-{seed}/"
-            + f"{plan.threshold_source(wildcards.cohort)}-{wildcards.sequence}/validation.npz",
+            methods.stored_scores(
+                wildcards, "validation", plan.threshold_source(wildcards.cohort)
+            ),
         ],
-        test=[
+        test=lambda wildcards: [
             "results/preprocess/{cohort}/volumes.npz",
             "results/split/{cohort}.csv",
-            "results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
+            methods.stored_scores(wildcards, "test"),
         ],
         thresholds=lambda wildcards: plan.thresholds_of_run(run_of(wildcards)),
     output:
-        diagnostics="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/diagnostics.csv",
-        components="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/components.csv",
-        curve="results/evaluate/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/precision_recall.npz",
+        diagnostics="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/diagnostics.csv",
+        components="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/components.csv",
+        curve="results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/precision_recall.npz",
     log:
-        "results/logs/diagnose_dataset/{model}-{percent}-{seed}-{cohort}-{sequence}.log",
+        "results/logs/diagnose_dataset/{method}-{percent}-{seed}-{cohort}-{sequence}.log",
     benchmark:
-        "results/benchmarks/diagnose_dataset/{model}-{percent}-{seed}-{cohort}-{sequence}.tsv"
+        "results/benchmarks/diagnose_dataset/{method}-{percent}-{seed}-{cohort}-{sequence}.tsv"
     conda:
         "../../envs/report.yaml"
     resources:
@@ -157,7 +159,8 @@ rule diagnose_dataset:
         runtime=growing(60),
     params:
         source=lambda wildcards: f"{plan.threshold_source(wildcards.cohort)}-{wildcards.sequence}",
-        protocol=plan.post_processing,
+        score=methods.score,
+        protocol=methods.post_processing,
         variants={
             "median_sizes_voxels": config["evaluate"]["diagnostics"][
                 "median_sizes_voxels"
@@ -172,11 +175,8 @@ rule diagnose_dataset:
                 "minimum_overlap_percent"
             ],
         },
-        search={
-            name: config["threshold"][name]
-            for name in ("iterations", "lower", "upper")
-        },
-        code=code_fingerprint("diagnose_dataset"),
+        search=plan.threshold_search,
+        code=code_fingerprint("diagnose_dataset", kinds=methods.kinds_of_score),
     script:
         "../scripts/diagnose_dataset.py"
 
@@ -237,16 +237,11 @@ rule collect_examples:
     """Keep the test subjects that Figure 7 and the viewer show, at fixed percentiles of DICE_S."""
     input:
         volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
-        scores=expand(
-            "results/score/{run}/{cohort}-t1/test.npz",
-            run=plan.example_run().folder,
-            cohort=LESION,
+        reconstructions=plan.example_files("score", methods.example.model, "test.npz"),
+        scores=plan.example_files(
+            "score", methods.stored_of(methods.example), "test.npz"
         ),
-        subjects=expand(
-            "results/evaluate/{run}/{cohort}-t1/subjects.csv",
-            run=plan.example_run().folder,
-            cohort=LESION,
-        ),
+        subjects=plan.example_files("evaluate", methods.example.name, "subjects.csv"),
         thresholds=[plan.threshold_of(plan.example_run(), cohort) for cohort in LESION],
     output:
         "results/evaluate/examples.npz",
@@ -261,8 +256,8 @@ rule collect_examples:
         runtime=growing(10),
     params:
         percentiles=config["report"]["example_percentiles"],
-        post_processing=plan.post_processing,
-        code=code_fingerprint("collect_examples"),
+        scoring=methods.scoring,
+        code=code_fingerprint("collect_examples", kinds=methods.kinds_of_score),
     script:
         "../scripts/collect_examples.py"
 

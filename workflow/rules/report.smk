@@ -12,7 +12,7 @@ writes  results/report/tables/table_{1,2}.{csv,md,html,tex}, claims.{csv,md,html
 TABLE_1 = {
     # another title redraws nothing
     "title": lambda wildcards: config["study"]["title"],
-    "models": [*config["study"]["table_1_models"], *BASELINE_NAMES],
+    "methods": methods.of_table_1(),
     "cohorts": plan.paper_cohorts(),
     "grid_voxels": config["preprocess"]["grid_voxels"],
 }
@@ -72,7 +72,7 @@ use rule write_table_1 as write_table_2 with:
         rule="write_table_2",
     params:
         **named("write_table_2"),
-        models=config["study"]["table_2_models"],
+        methods=methods.described(config["study"]["table_2_models"]),
         cohorts=plan.paper_cohorts(sequence="t1ce"),
 
 
@@ -88,6 +88,7 @@ use rule of_tables as write_claims with:
     params:
         **named("write_claims"),
         title=lambda wildcards: config["study"]["title"],
+        methods=methods.of_paper(),
         paper_cohorts=config["report"]["paper_cohorts"],
         samples=config["evaluate"]["bootstrap_samples"],
         intervals=INTERVALS,
@@ -101,9 +102,9 @@ use rule of_report as plot_figure_2 with:
     pathvars:
         rule="plot_figure_2",
     params:
-        **named("plot_figure_2"),
+        **named("plot_figure_2", kinds=methods.kinds_of_paper),
         grid_voxels=config["preprocess"]["grid_voxels"],
-        network=config["train"]["network"],
+        network=methods.paper_network(),
 
 
 use rule of_report as plot_figure_3 with:
@@ -119,10 +120,11 @@ use rule of_report as plot_figure_3 with:
         mem_mb=growing(4000),
         runtime=growing(10),
     params:
-        **named("plot_figure_3"),
+        **named("plot_figure_3", kinds=methods.kinds_that_erase),
         cohort=HEALTHY[0],
         erasing=config["train"]["erasing"],
         seed=config["study"]["seeds"][0],
+        methods=methods.of_paper(),
 
 
 use rule of_report as plot_figure_4 with:
@@ -136,7 +138,7 @@ use rule of_report as plot_figure_4 with:
         rule="plot_figure_4",
     params:
         **named("plot_figure_4"),
-        models=config["study"]["models"],
+        methods=methods.described(config["study"]["models"]),
         grid_voxels=config["preprocess"]["grid_voxels"],
         seeds=config["study"]["seeds"],
 
@@ -169,6 +171,9 @@ use rule of_report as plot_figure_6 with:
         rule="plot_figure_6",
     params:
         **named("plot_figure_6"),
+        methods=methods.described(
+            [*config["study"]["models"], *config["study"]["baselines"]]
+        ),
         paper_cohorts=list(plan.paper_cohorts().values()),
         grid_voxels=config["preprocess"]["grid_voxels"],
         cohorts=LESION,
@@ -192,7 +197,6 @@ use rule of_report as plot_figure_7 with:
         **named("plot_figure_7"),
         cohort=LESION[0],
         percentiles=config["report"]["example_percentiles"],
-        model=config["study"]["example_model"],
 
 
 use rule of_report as plot_history with:
@@ -205,6 +209,7 @@ use rule of_report as plot_history with:
         rule="plot_history",
     params:
         **named("plot_history"),
+        methods=methods.described(methods.trained),
 
 
 use rule plot_history as plot_curves with:
@@ -220,6 +225,7 @@ use rule plot_history as plot_curves with:
         rule="plot_curves/{model}",
     params:
         **named("plot_curves"),
+        title=lambda wildcards: methods.of(wildcards).title,
 
 
 use rule of_report as write_diagnostics with:
@@ -239,6 +245,7 @@ use rule of_report as write_diagnostics with:
         runtime=growing(10),
     params:
         **named("write_diagnostics", "diagnostics.html"),
+        methods=methods.described(run.method for run in plan.diagnosed_runs()),
         cohorts=LESION,
         protocol=plan.post_processing,
         components=config["evaluate"]["diagnostics"],
@@ -259,7 +266,8 @@ use rule of_report as plot_diagnostics with:
         rule="plot_diagnostics",
     params:
         **named("plot_diagnostics"),
-        model_and_cohort=plan.diagnosed_models(),
+        methods=methods.described(run.method for run in plan.diagnosed_runs()),
+        model_and_cohort=plan.diagnosed_methods(),
 
 
 use rule plot_figure_7 as write_viewer with:
@@ -270,6 +278,7 @@ use rule plot_figure_7 as write_viewer with:
         rule="write_viewer",
     params:
         **named("write_viewer", "viewer.html"),
+        title=methods.example.title,
 
 
 use rule of_tables as write_front_page with:
@@ -288,6 +297,7 @@ use rule of_tables as write_front_page with:
     params:
         **TABLE_1,
         **named("write_front_page", "front.html"),
+        paper_methods=methods.of_paper(),
 
 
 use rule of_report as record_provenance with:

@@ -1,7 +1,8 @@
 """Stage score: what a healthy brain would have looked like in each scan of the lesion cohorts.
 
 reads   results/preprocess/{cohort}/volumes.npz, results/split/{cohort}.csv, weights
-writes  results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/{split}.npz
+writes  results/score/{stored}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/{split}.npz
+        a model's reconstructions for all scores that read these; the maps of a method whose score reads the network
         scan_space/{subject}.nii.gz beside them, when asked for: the score map on the voxels of the scan
 """
 
@@ -11,16 +12,19 @@ rule reconstruct_scans:
     input:
         volumes="results/preprocess/{cohort}/volumes.npz",
         splits="results/split/{cohort}.csv",
-        weights="results/train/{model}/fraction-{percent}/seed-{seed}/weights.pt",
+        weights=lambda wildcards: (
+            f"results/train/{methods.of(wildcards).model}/"
+            + "fraction-{percent}/seed-{seed}/weights.pt"
+        ),
+        healthy=plan.healthy_to_store("results/preprocess/{cohort}/volumes.npz"),
+        healthy_splits=plan.healthy_to_store("results/split/healthy.csv"),
     output:
-        validation="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/validation.npz",
-        test="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
+        validation="results/score/{stored}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/validation.npz",
+        test="results/score/{stored}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
     log:
-        "results/logs/reconstruct_scans/{model}-{percent}-{seed}-{cohort}-{sequence}.log",
+        "results/logs/reconstruct_scans/{stored}-{percent}-{seed}-{cohort}-{sequence}.log",
     benchmark:
-        "results/benchmarks/reconstruct_scans/{model}-{percent}-{seed}-{cohort}-{sequence}.tsv"
-    wildcard_constraints:
-        model="[23]d-.*",
+        "results/benchmarks/reconstruct_scans/{stored}-{percent}-{seed}-{cohort}-{sequence}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -35,10 +39,9 @@ rule reconstruct_scans:
             "compile": False,
             "deterministic": config["train"]["deterministic"],
         },
-        batch_size=lambda wildcards: plan.samples_at_a_time(
-            parse_model(wildcards.model).spatial_dims
-        ),
-        code=code_fingerprint("reconstruct_scans"),
+        score=methods.score_to_store,
+        batch_size=plan.samples_at_a_time,
+        code=code_fingerprint("reconstruct_scans", kinds=methods.kinds_to_store),
     script:
         "../scripts/reconstruct_scans.py"
 
@@ -51,21 +54,20 @@ rule reconstruct_baseline:
         healthy=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
         healthy_splits="results/split/healthy.csv",
     output:
-        validation="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/validation.npz",
-        test="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
+        validation="results/score/{baseline}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/validation.npz",
+        test="results/score/{baseline}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
     log:
-        "results/logs/reconstruct_baseline/{model}-{percent}-{seed}-{cohort}-{sequence}.log",
+        "results/logs/reconstruct_baseline/{baseline}-{percent}-{seed}-{cohort}-{sequence}.log",
     benchmark:
-        "results/benchmarks/reconstruct_baseline/{model}-{percent}-{seed}-{cohort}-{sequence}.tsv"
-    wildcard_constraints:
-        model="baseline-.*",
+        "results/benchmarks/reconstruct_baseline/{baseline}-{percent}-{seed}-{cohort}-{sequence}.tsv"
     conda:
         "../../envs/torch.yaml"
     resources:
         mem_mb=growing(needs.arrays_mb(*HEALTHY)),
         runtime=growing(60),
     params:
-        code=code_fingerprint("reconstruct_baseline"),
+        kind=lambda wildcards: methods.of(wildcards).baseline,
+        code=code_fingerprint("reconstruct_baseline", kinds=methods.kinds_of_baseline),
     script:
         "../scripts/reconstruct_baseline.py"
 
@@ -76,20 +78,20 @@ rule return_to_scan:
         volumes="results/preprocess/{cohort}/volumes.npz",
         geometry="results/preprocess/{cohort}/geometry.json",
         splits="results/split/{cohort}.csv",
-        score="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/test.npz",
+        score=lambda wildcards: methods.stored_scores(wildcards, "test"),
     output:
-        "results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/scan_space/{subject}.nii.gz",
+        "results/score/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/scan_space/{subject}.nii.gz",
     log:
-        "results/logs/return_to_scan/{model}-{percent}-{seed}-{cohort}-{sequence}-{subject}.log",
+        "results/logs/return_to_scan/{method}-{percent}-{seed}-{cohort}-{sequence}-{subject}.log",
     benchmark:
-        "results/benchmarks/return_to_scan/{model}-{percent}-{seed}-{cohort}-{sequence}-{subject}.tsv"
+        "results/benchmarks/return_to_scan/{method}-{percent}-{seed}-{cohort}-{sequence}-{subject}.tsv"
     conda:
         "../../envs/imaging.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        post_processing=plan.post_processing,
-        code=code_fingerprint("return_to_scan"),
+        scoring=methods.scoring,
+        code=code_fingerprint("return_to_scan", kinds=methods.kinds_of_score),
     script:
         "../scripts/return_to_scan.py"

@@ -10,23 +10,21 @@ rule find_threshold:
     input:
         volumes="results/preprocess/{cohort}/volumes.npz",
         splits="results/split/{cohort}.csv",
-        score="results/score/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/validation.npz",
+        score=lambda wildcards: methods.stored_scores(wildcards, "validation"),
     output:
-        "results/threshold/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}.json",
+        "results/threshold/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}.json",
     log:
-        "results/logs/find_threshold/{model}-{percent}-{seed}-{cohort}-{sequence}.log",
+        "results/logs/find_threshold/{method}-{percent}-{seed}-{cohort}-{sequence}.log",
     benchmark:
-        "results/benchmarks/find_threshold/{model}-{percent}-{seed}-{cohort}-{sequence}.tsv"
+        "results/benchmarks/find_threshold/{method}-{percent}-{seed}-{cohort}-{sequence}.tsv"
     conda:
         "../../envs/torch.yaml"
     resources:
         mem_mb=growing(needs.arrays_mb()),
         runtime=growing(30),
     params:
-        post_processing=plan.post_processing,
-        iterations=config["threshold"]["iterations"],
-        lower=config["threshold"]["lower"],
-        upper=config["threshold"]["upper"],
-        code=code_fingerprint("find_threshold"),
+        scoring=methods.scoring,
+        search=plan.threshold_search,
+        code=code_fingerprint("find_threshold", kinds=methods.kinds_of_score),
     script:
         "../scripts/find_threshold.py"

@@ -1,4 +1,4 @@
-"""Stage train: one VAE a run, on healthy scans alone.
+"""Stage train: one network a run, on healthy scans alone.
 
 reads   results/preprocess/{healthy cohort}/volumes.npz, results/split/healthy.csv
 writes  results/train/{model}/fraction-{percent}/seed-{seed}/weights.pt, history.csv, latent.csv
@@ -6,7 +6,7 @@ writes  results/train/{model}/fraction-{percent}/seed-{seed}/weights.pt, history
 """
 
 
-rule train_vae:
+rule train_model:
     """Train one model on its share of the healthy subjects; keep the weights that validate best."""
     input:
         volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
@@ -16,11 +16,9 @@ rule train_vae:
         history="results/train/{model}/fraction-{percent}/seed-{seed}/history.csv",
         latent="results/train/{model}/fraction-{percent}/seed-{seed}/latent.csv",
     log:
-        "results/logs/train_vae/{model}-{percent}-{seed}.log",
+        "results/logs/train_model/{model}-{percent}-{seed}.log",
     benchmark:
-        "results/benchmarks/train_vae/{model}-{percent}-{seed}.tsv"
-    wildcard_constraints:
-        model="[23]d-.*",
+        "results/benchmarks/train_model/{model}-{percent}-{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -31,7 +29,8 @@ rule train_vae:
         runtime=growing(needs.training_minutes),
     params:
         device=config["train"]["device"],
-        network=config["train"]["network"],
+        model=methods.model,
+        network=methods.network,
         training={
             key: config["train"][key]
             for key in ("erasing", "augmentation", "optimisation")
@@ -40,6 +39,6 @@ rule train_vae:
             key: config["train"][key]
             for key in ("precision", "compile", "deterministic")
         },
-        code=code_fingerprint("train_vae"),
+        code=code_fingerprint("train_model", kinds=methods.kinds_of_model),
     script:
-        "../scripts/train_vae.py"
+        "../scripts/train_model.py"

@@ -6,19 +6,20 @@ from pathlib import Path
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.evaluate.examples import examples_of_cohort, save_examples
 from spatial_erasing.logs import log_to
+from spatial_erasing.score.maps import Scoring
 
 log_to(snakemake.log[0])
 
 examples = []
 files = snakemake.input
-for volumes, scores, subjects, threshold in zip(
-    files.volumes, files.scores, files.subjects, files.thresholds, strict=True
+for volumes, reconstructions, scores, subjects, threshold in zip(
+    files.volumes, files.reconstructions, files.scores, files.subjects, files.thresholds, strict=True
 ):
     examples += examples_of_cohort(
         read_rows(subjects),
-        (volumes, scores),
+        (volumes, reconstructions, scores),
         percentiles=snakemake.params.percentiles,
         threshold=json.loads(Path(threshold).read_text())["threshold"],
-        post_processing=snakemake.params.post_processing,
+        scoring=Scoring(**snakemake.params.scoring),
     )
 save_examples(snakemake.output[0], examples)

@@ -8,4 +8,5 @@ from spatial_erasing.logs import log_to
 log_to(snakemake.log[0])
 
 rows = [{"model": Path(path).parents[2].name} | row for path in snakemake.input for row in read_rows(path)]
-write_rows(snakemake.output[0], rows, columns=rows[0])
+columns = dict.fromkeys(name for row in rows for name in row)
+write_rows(snakemake.output[0], rows, columns=columns)

@@ -3,23 +3,15 @@
 import json
 from pathlib import Path
 
+from spatial_erasing.cohorts import read_split
 from spatial_erasing.logs import log_to
-from spatial_erasing.score.maps import read_score_maps
-from spatial_erasing.threshold.record import threshold_record
+from spatial_erasing.score.maps import Scoring, load_stored
+from spatial_erasing.threshold.record import find_threshold
 
 log_to(snakemake.log[0])
 
-scans, maps = read_score_maps(
-    (snakemake.input.volumes, snakemake.input.splits, snakemake.input.score),
-    split="validation",
-    sequence=snakemake.wildcards.sequence,
-    **snakemake.params.post_processing,
-)
-record = threshold_record(
-    maps,
-    scans.lesion,
-    iterations=snakemake.params.iterations,
-    lower=snakemake.params.lower,
-    upper=snakemake.params.upper,
-)
+files, scoring = snakemake.input, Scoring(**snakemake.params.scoring)
+scans = read_split([files.volumes], files.splits, split="validation", sequence=snakemake.wildcards.sequence)
+stored = load_stored(files.score, scans, scoring)
+record = find_threshold(scans, stored, scoring=scoring, search=snakemake.params.search)
 Path(snakemake.output[0]).write_text(json.dumps(record, indent=1))

@@ -6,6 +6,7 @@ from spatial_erasing.evaluate.comparisons import CLAIM_COLUMNS, COMPARISON_COLUM
 from spatial_erasing.evaluate.resamples import load_resamples
 from spatial_erasing.evaluate.subject_dice import read_subject_dice
 from spatial_erasing.logs import log_to
+from spatial_erasing.models import read_methods
 
 log_to(snakemake.log[0])
 
@@ -14,6 +15,7 @@ comparisons, claims = judge_claims(
     read_subject_dice(
         read_rows(snakemake.input.subjects), size_percentiles=tuple(snakemake.params.size_percentiles)
     ),
+    methods=read_methods(snakemake.params.methods),
     cohorts=snakemake.params.cohorts,
     rule=IntervalRule(**snakemake.params.intervals),
     seed=snakemake.params.seed,

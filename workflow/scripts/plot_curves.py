@@ -9,4 +9,5 @@ log_to(snakemake.log[0])
 
 model = snakemake.wildcards.model
 histories = read_table(snakemake.input[0])
-save_figure(figure_curves(histories[histories["model"] == model], model=model), snakemake.output[0])
+history = histories[histories["model"] == model]
+save_figure(figure_curves(history, title=snakemake.params.title), snakemake.output[0])

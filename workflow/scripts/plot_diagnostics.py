@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from spatial_erasing.logs import log_to
+from spatial_erasing.models import read_methods
 from spatial_erasing.report.figure_diagnostics import figure_diagnostics
 from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
@@ -17,6 +18,7 @@ metrics = read_table(snakemake.input.metrics).query("metric == 'prevalence' and 
 figure = figure_diagnostics(
     read_table(snakemake.input.diagnostics),
     read_table(snakemake.input.detection),
+    methods=read_methods(snakemake.params.methods),
     dice_curves={
         (model, cohort): search for model, of_model in searches.items() for cohort, search in of_model.items()
     },

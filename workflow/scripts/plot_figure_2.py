@@ -3,7 +3,6 @@
 import torch
 
 from spatial_erasing.logs import log_to
-from spatial_erasing.models import parse_model
 from spatial_erasing.report.figure_architecture import figure_architecture
 from spatial_erasing.report.style import save_figure
 from spatial_erasing.train.start import make_network
@@ -12,13 +11,13 @@ log_to(snakemake.log[0])
 
 networks = [
     make_network(
-        parse_model(model),
+        dims,
         tuple(snakemake.params.grid_voxels),
         values=snakemake.params.network,
         seed=0,
         device=torch.device("meta"),
     )
-    for model in ("2d-none", "3d-none")
+    for dims in (2, 3)
 ]
 figure = figure_architecture(networks)
 for path in snakemake.output:

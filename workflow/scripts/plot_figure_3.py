@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from spatial_erasing.logs import log_to
+from spatial_erasing.models import read_methods
 from spatial_erasing.report.figure_erasing import figure_erasing
 from spatial_erasing.report.style import save_figure
 from spatial_erasing.train.demonstrate import erased_examples
@@ -16,6 +17,7 @@ log_to(snakemake.log[0])
 sizes_mm = json.loads(Path(snakemake.input.voxel_sizes).read_text())
 volume, volumes, slices, slice_index = erased_examples(
     **np.load(snakemake.input.example),
+    methods=read_methods(snakemake.params.methods),
     settings=ErasingSettings(**snakemake.params.erasing),
     seed=snakemake.params.seed,
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from spatial_erasing.logs import log_to
+from spatial_erasing.models import read_methods
 from spatial_erasing.report.figure_lesion_size import figure_lesion_size
 from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
@@ -15,7 +16,7 @@ log_to(snakemake.log[0])
 sizes_mm = json.loads(Path(snakemake.input.voxel_sizes).read_text())
 figure = figure_lesion_size(
     read_table(snakemake.input.subjects),
-    models=snakemake.params.models,
+    methods=read_methods(snakemake.params.methods),
     voxel_ml={cohort: float(np.prod(size_mm)) / 1000 for cohort, size_mm in sizes_mm.items()},
 )
 for path in snakemake.output:

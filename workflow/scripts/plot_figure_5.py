@@ -2,6 +2,7 @@
 
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.logs import log_to
+from spatial_erasing.models import read_methods
 from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_data_size import figure_data_size
 from spatial_erasing.report.read import read_table
@@ -12,7 +13,7 @@ log_to(snakemake.log[0])
 
 figure = figure_data_size(
     read_table(snakemake.input.metrics),
-    models=snakemake.params.models,
+    methods=read_methods(snakemake.params.methods),
     cohorts=snakemake.params.cohorts,
     training_subjects=count_training_subjects(
         read_rows(snakemake.input.cohort_subjects), percents=snakemake.params.percents

@@ -1,6 +1,7 @@
 """Rule plot_figure_6: slice-wise AUPRC on all test sets together."""
 
 from spatial_erasing.logs import log_to
+from spatial_erasing.models import methods_of_paper, read_methods
 from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_slices import figure_slices, read_slices
 from spatial_erasing.report.paper import paper_slice_auprc
@@ -9,9 +10,11 @@ from spatial_erasing.report.style import save_figure
 
 log_to(snakemake.log[0])
 
+methods = read_methods(snakemake.params.methods)
 figure = figure_slices(
     read_slices(snakemake.input.slices),
-    paper_percent=paper_slice_auprc(snakemake.params.paper_cohorts),
+    methods=methods,
+    paper_percent=paper_slice_auprc(snakemake.params.paper_cohorts, methods_of_paper(methods)),
     intervals=Intervals(read_table(snakemake.input.intervals), snakemake.params.confidence_percent),
 )
 for path in snakemake.output:

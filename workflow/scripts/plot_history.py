@@ -1,6 +1,7 @@
 """Rule plot_history: training and validation loss of every model."""
 
 from spatial_erasing.logs import log_to
+from spatial_erasing.models import read_methods
 from spatial_erasing.report.figure_history import figure_history
 from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
@@ -8,6 +9,6 @@ from spatial_erasing.report.style import save_figure
 log_to(snakemake.log[0])
 
 histories = dict(iter(read_table(snakemake.input[0]).groupby("model", sort=False)))
-figure = figure_history(histories)
+figure = figure_history(histories, methods=read_methods(snakemake.params.methods))
 for path in snakemake.output:
     save_figure(figure, path)

@@ -1,13 +1,12 @@
-"""Rule reconstruct_scans: what a trained network makes of the scans of each split."""
+"""Rule reconstruct_scans: what a score needs of the scans of each split, from a trained network."""
 
-import numpy as np
 import torch
 
-from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import read_split
 from spatial_erasing.logs import log_to
 from spatial_erasing.maker import describe_maker
-from spatial_erasing.score.reconstruct import reconstruct
+from spatial_erasing.run import reconstruct_scans
+from spatial_erasing.score.maps import MAP, RECONSTRUCTION, save_stored
 from spatial_erasing.train.checkpoint import load_network
 from spatial_erasing.train.device import choose_device, device_name, prepare_process
 from spatial_erasing.train.settings import ComputeSettings
@@ -15,20 +14,15 @@ from spatial_erasing.train.settings import ComputeSettings
 log_to(snakemake.log[0])
 
 torch.set_num_threads(snakemake.threads)
-prepare_process(ComputeSettings(**snakemake.params.computing))
-device = choose_device(snakemake.params.device)
-network = load_network(snakemake.input.weights, device)
+params, files = snakemake.params, snakemake.input
+prepare_process(ComputeSettings(**params.computing))
+device = choose_device(params.device)
+network = load_network(files.weights, device)
+what, healthy = RECONSTRUCTION, None
+if params.score is not None:
+    what, healthy = MAP, read_split(files.healthy, files.healthy_splits[0], split="validation")
+made_by = describe_maker(params.code, device=device_name(device))
 for split, path in snakemake.output.items():
-    scans = read_split(
-        [snakemake.input.volumes],
-        snakemake.input.splits,
-        split=split,
-        sequence=snakemake.wildcards.sequence,
-    )
-    with replaced_when_complete(path) as unfinished:
-        np.savez(
-            unfinished,
-            subject=[subject for _, subject in scans.subjects],
-            reconstruction=reconstruct(network, scans.scans, batch_size=snakemake.params.batch_size),
-            made_by=describe_maker(snakemake.params.code, device=device_name(device)),
-        )
+    scans = read_split([files.volumes], files.splits, split=split, sequence=snakemake.wildcards.sequence)
+    stored = reconstruct_scans(network, scans, healthy, score=params.score, batch_size=params.batch_size)
+    save_stored(path, scans, stored, what=what, made_by=made_by)

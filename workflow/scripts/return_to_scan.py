@@ -5,7 +5,7 @@ from itertools import islice
 from spatial_erasing.cohorts import place_of
 from spatial_erasing.logs import log_to
 from spatial_erasing.preprocess.geometry import read_chains, return_to_scan
-from spatial_erasing.score.maps import read_score_maps
+from spatial_erasing.score.maps import Scoring, read_score_maps
 from spatial_erasing.volumes import write_volume
 
 log_to(snakemake.log[0])
@@ -15,7 +15,7 @@ scans, maps = read_score_maps(
     (snakemake.input.volumes, snakemake.input.splits, snakemake.input.score),
     split="test",
     sequence=snakemake.wildcards.sequence,
-    **snakemake.params.post_processing,
+    scoring=Scoring(**snakemake.params.scoring),
 )
 score = next(islice(maps, place_of(subject, scans), None))
 grids = read_chains(snakemake.input.geometry)[subject]

@@ -2,15 +2,21 @@
 
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.evaluate.comparisons import CLAIM_COLUMNS
+from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.logs import log_to
+from spatial_erasing.models import methods_of_paper, read_methods
 from spatial_erasing.report.claims_page import claims_notes, write_claims_html, write_claims_markdown
 from spatial_erasing.report.claims_table import PAPER_COLUMNS, printed_claims, rows_with_paper
 
 log_to(snakemake.log[0])
 
 rows = read_rows(snakemake.input.claims)
+naming = Naming(methods_of_paper(read_methods(snakemake.params.methods)))
 claims = printed_claims(
-    rows, read_rows(snakemake.input.comparisons), paper_cohorts=snakemake.params.paper_cohorts
+    rows,
+    read_rows(snakemake.input.comparisons),
+    naming=naming,
+    paper_cohorts=snakemake.params.paper_cohorts,
 )
 caption = f"{snakemake.params.title}. What the paper concludes, and what this run says about it."
 notes = claims_notes(
@@ -18,6 +24,6 @@ notes = claims_notes(
     **snakemake.params.intervals,
     size_percentiles=tuple(snakemake.params.size_percentiles),
 )
-write_rows(snakemake.output.csv, rows_with_paper(rows), columns=(*CLAIM_COLUMNS, *PAPER_COLUMNS))
+write_rows(snakemake.output.csv, rows_with_paper(rows, naming), columns=(*CLAIM_COLUMNS, *PAPER_COLUMNS))
 write_claims_markdown(claims, snakemake.output.md, caption=caption, notes=notes)
 write_claims_html(claims, snakemake.output.html, caption=caption, notes=notes)

@@ -9,7 +9,8 @@ from spatial_erasing.report.read import read_table
 
 log_to(snakemake.log[0])
 
-diagnostics = read_table(snakemake.input.diagnostics)
+titles = {"model": {method["name"]: method["title"] for method in snakemake.params.methods}}
+diagnostics = read_table(snakemake.input.diagnostics).replace(titles)
 components = read_table(snakemake.input.components)
 subjects = read_rows(snakemake.input.cohort_subjects)
 subjects = [row for row in subjects if row["cohort"] in snakemake.params.cohorts]
@@ -23,7 +24,7 @@ sections = [
     beside.threshold_section(diagnostics, protocol=snakemake.params.protocol),
     beside.post_processing_section(diagnostics),
     beside.transfer_section(diagnostics, protocol=snakemake.params.protocol),
-    beside.lesion_section(detection, limits=limits, rule=snakemake.params.components),
+    beside.lesion_section(detection.replace(titles), limits=limits, rule=snakemake.params.components),
     beside.vanished_section(rows_by_cohort(subjects)),
 ]
 write_sections(sections, markdown=snakemake.output.md, page=snakemake.output.html)

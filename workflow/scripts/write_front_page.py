@@ -5,7 +5,9 @@ from pathlib import Path
 
 from spatial_erasing.atomic import write_text
 from spatial_erasing.cohorts import read_rows
+from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.logs import log_to
+from spatial_erasing.models import methods_of_paper, read_methods
 from spatial_erasing.report.claims_table import printed_claims
 from spatial_erasing.report.code_version import code_version
 from spatial_erasing.report.front_page import count_subjects, front_page
@@ -16,13 +18,14 @@ log_to(snakemake.log[0])
 
 table = table_1(
     read_table(snakemake.input.metrics),
-    models=snakemake.params.models,
+    methods=read_methods(snakemake.params.methods),
     cohorts=snakemake.params.cohorts,
     intervals=read_table(snakemake.input.intervals),
 )
 claims = printed_claims(
     read_rows(snakemake.input.claims),
     read_rows(snakemake.input.comparisons),
+    naming=Naming(methods_of_paper(read_methods(snakemake.params.paper_methods))),
     paper_cohorts=snakemake.params.cohorts,
 )
 study = {

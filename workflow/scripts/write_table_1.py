@@ -1,6 +1,7 @@
 """Rule write_table_1: Table 1 as CSV, Markdown and LaTeX."""
 
 from spatial_erasing.logs import log_to
+from spatial_erasing.models import read_methods
 from spatial_erasing.report.read import read_table
 from spatial_erasing.report.tables import table_1
 from spatial_erasing.report.write import write_table
@@ -9,7 +10,7 @@ log_to(snakemake.log[0])
 
 table = table_1(
     read_table(snakemake.input.metrics),
-    models=snakemake.params.models,
+    methods=read_methods(snakemake.params.methods),
     cohorts=snakemake.params.cohorts,
     intervals=read_table(snakemake.input.intervals),
 )

@@ -6,7 +6,6 @@ from pathlib import Path
 from spatial_erasing.atomic import write_text
 from spatial_erasing.evaluate.examples import load_examples
 from spatial_erasing.logs import log_to
-from spatial_erasing.models import paper_name
 from spatial_erasing.report.viewer import viewer_page
 
 log_to(snakemake.log[0])
@@ -15,6 +14,6 @@ sizes_mm = json.loads(Path(snakemake.input.voxel_sizes).read_text())
 page = viewer_page(
     load_examples(snakemake.input.examples),
     voxel_size_mm=sizes_mm[snakemake.params.cohort],
-    caption=f"Test subjects of Figure 7: scan, score map of {paper_name(snakemake.params.model)} and lesion.",
+    caption=f"Test subjects of Figure 7: scan, score map of {snakemake.params.title} and lesion.",
 )
 write_text(snakemake.output[0], page)

@@ -1,0 +1,110 @@
+"""Entries of config.yaml that name each other: models, networks, scores, and the kinds that have a module."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from spatial_erasing.ingest.cells import did_you_mean
+from spatial_erasing.models import model_and_score, named_methods
+from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORES, Registry
+
+_WITH_KINDS = {"networks": NETWORKS, "scores": SCORES}
+
+
+def with_kinds(schema: Mapping, config: Mapping) -> dict:
+    """The schema with the settings of the kinds that `networks` and `scores` name, each in its own module.
+
+    Args:
+        schema: of the whole config.
+        config: may be anything.
+    """
+    properties = dict(schema["properties"])
+    for section, registry in _WITH_KINDS.items():
+        entries = config.get(section)
+        if isinstance(entries, Mapping):
+            common = properties[section]["additionalProperties"]
+            own = {name: _schema_of(entry, common, registry) for name, entry in entries.items()}
+            properties[section] = dict(properties[section]) | {"properties": own}
+    return dict(schema) | {"properties": properties}
+
+
+def _schema_of(entry: object, common: Mapping, registry: Registry) -> dict:
+    """The schema of one entry: what all have, and the settings of its kind if there is such a kind."""
+    kind = entry.get("kind") if isinstance(entry, Mapping) else None
+    settings = registry.literal(kind, "SETTINGS") if kind in registry.kinds() else None
+    if settings is None:
+        return dict(common)
+    return dict(common) | {
+        "additionalProperties": False,
+        "required": [*common["required"], *settings],
+        "properties": common["properties"] | settings,
+    }
+
+
+def entry_findings(config: Mapping) -> list[str]:
+    """References to an entry or a kind that does not exist, and entries that cannot be combined.
+
+    Args:
+        config: of the right types; nothing else has been checked.
+    """
+    return [*_section_findings(config)] or [*_study_findings(config)]
+
+
+def _section_findings(config: Mapping) -> Iterator[str]:
+    """What networks, scores, models and the paper name."""
+    for section, registry in _WITH_KINDS.items():
+        for name, entry in config[section].items():
+            yield from _unknown(f"{section}.{name}.kind is", entry["kind"], registry.kinds())
+    for name, entry in config["models"].items():
+        yield from _model_findings(f"models.{name}", entry, config)
+    for key, section in (("network", "networks"), ("score", "scores")):
+        yield from _unknown(f"study.paper.{key} is", config["study"]["paper"][key], config[section])
+
+
+def _unknown(finding: str, word: str, known: Iterable[str]) -> Iterator[str]:
+    """A word that is not one of those known."""
+    known = list(known)
+    if word not in known:
+        hint = did_you_mean(word, known)
+        yield f"{finding} {word}, which is not known{hint}; expected one of {', '.join(known)}"
+
+
+def _model_findings(place: str, entry: Mapping, config: Mapping) -> Iterator[str]:
+    """What one entry of `models` names."""
+    if "baseline" in entry:
+        yield from _unknown(f"{place}.baseline is", entry["baseline"], BASELINES.kinds())
+        return
+    yield from _unknown(f"{place}.network is", entry["network"], config["networks"])
+    yield from _unknown(f"{place}.erase is", entry["erase"], ERASINGS.kinds())
+    yield from _unknown(f"{place}.fill is", entry["fill"], ["none", *FILLS.kinds()])
+    if (entry["erase"] == "none") != (entry["fill"] == "none"):
+        yield (
+            f"{place} has erase: {entry['erase']} and fill: {entry['fill']}; expected both or neither to be "
+            "none"
+        )
+
+
+def _study_findings(config: Mapping) -> Iterator[str]:
+    """Methods that the study names."""
+    study = config["study"]
+    for name in named_methods(study):
+        model, score = model_and_score(name)
+        unknown = [*_unknown("study names the model", model, config["models"])]
+        if score is not None:
+            unknown += _unknown(f"study names {name} with the score", score, config["scores"])
+        yield from unknown or _baseline_findings(name, config)
+
+
+def _baseline_findings(name: str, config: Mapping) -> Iterator[str]:
+    """Baselines where a network is needed, and networks where none is."""
+    study, (model, score) = config["study"], model_and_score(name)
+    is_baseline = "baseline" in config["models"][model]
+    if is_baseline and name in named_methods(study | {"baselines": []}):
+        yield f"{name} has no network; name it in study.baselines and nowhere else in study"
+    elif not is_baseline and name in study["baselines"]:
+        yield f"{name} has a network; take it out of study.baselines"
+    elif is_baseline and reads(config, score or study["paper"]["score"]) == "network":
+        yield f"the score of {name} is computed from a network, and a baseline has none; use another score"
+
+
+def reads(config: Mapping, score: str) -> str:
+    """What a score is computed from: "reconstruction" or "network"."""
+    return str(SCORES.literal(config["scores"][score]["kind"], "READS"))

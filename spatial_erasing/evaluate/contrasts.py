@@ -1,0 +1,120 @@
+"""What a claim compares: weighted sums of the numbers of the paper's models, positive if it is right."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from spatial_erasing.evaluate.lesion_sizes import SIZES
+from spatial_erasing.models import Method, PaperModel
+
+TABLE_METRICS = ("dice_dataset", "dice_subject_mean", "average_precision")
+ALL_LESIONS = "all"
+_SEQUENCES = {"t1": "", "t1ce": " on T1ce"}
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Which methods of a study are the models of the paper.
+
+    Args:
+        methods: of `models.methods_of_paper`; a model that the study has no entry for is named by what it is.
+    """
+
+    methods: Mapping[PaperModel, Method]
+
+    def name(self, model: PaperModel) -> str:
+        """Of the method, as in metrics.csv."""
+        return self.methods[model].name if model in self.methods else "{}d-{}-{}".format(*model)
+
+    def title(self, model: PaperModel) -> str:
+        """Of the method, as tables print it."""
+        return self.methods[model].title if model in self.methods else self.name(model)
+
+
+class Arm(NamedTuple):
+    """One side of a comparison: a model, its share of the training subjects, on which scans and lesions."""
+
+    model: PaperModel
+    percent: int = 100
+    sequence: str = "t1"
+    lesions: str = ALL_LESIONS
+
+    def title(self, naming: Naming) -> str:
+        """What tables print, for example "3D-Cube-n with 20 %"."""
+        share = f" with {self.percent} %" if self.percent != 100 else ""
+        lesions = f", {self.lesions} lesions" if self.lesions != ALL_LESIONS else ""
+        return naming.title(self.model) + share + _SEQUENCES[self.sequence] + lesions
+
+
+class Term(NamedTuple):
+    """An arm and how it counts in a difference."""
+
+    weight: float
+    arm: Arm
+
+
+class Contrast(NamedTuple):
+    """A weighted sum of arms that is positive if the claim is right.
+
+    Args:
+        template: the title, with {} for each of `arms`.
+        arms: that the title names.
+        terms: of the sum.
+    """
+
+    template: str
+    arms: tuple[Arm, ...]
+    terms: tuple[Term, ...]
+
+    def title(self, naming: Naming) -> str:
+        """What is compared, for example "3D-Cube-n − 3D-None"."""
+        return self.template.format(*(arm.title(naming) for arm in self.arms))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper and what must be positive for it.
+
+    Args:
+        name: of the claim, for files.
+        section: of the paper.
+        text: the claim, close to the paper's words.
+        contrasts: what is compared.
+        metrics: by which numbers; all of them count.
+        over: "each" lesion cohort by itself, or "all": slices ranked together, other metrics averaged.
+    """
+
+    name: str
+    section: str
+    text: str
+    contrasts: tuple[Contrast, ...]
+    metrics: tuple[str, ...] = TABLE_METRICS
+    over: str = "each"
+
+
+def more(better: Arm, worse: Arm) -> Contrast:
+    """That one arm has the larger number."""
+    return Contrast("{} − {}", (better, worse), (Term(1, better), Term(-1, worse)))
+
+
+def more_of(pairs: Iterable[tuple[PaperModel, PaperModel]]) -> tuple[Contrast, ...]:
+    """Pairs of models, the better one first, both on all training subjects."""
+    return tuple(more(Arm(better), Arm(worse)) for better, worse in pairs)
+
+
+def gain_differs(better: Arm, worse: Arm, *, lesions: str) -> Contrast:
+    """The gain at lesions of one size, minus the mean gain at the two other sizes."""
+    weights = {size: 1.0 if size == lesions else -0.5 for size in SIZES}
+    terms = tuple(
+        Term(sign * weight, arm._replace(lesions=size))
+        for size, weight in weights.items()
+        for sign, arm in ((1, better), (-1, worse))
+    )
+    return Contrast(f"({{}} − {{}}), {lesions} − other lesions", (better, worse), terms)
+
+
+def loss_differs(more: Arm, less: Arm, *, percent: int) -> Contrast:
+    """How much one model loses more than another when its training subjects become fewer."""
+    few = [arm._replace(percent=percent) for arm in (more, less)]
+    terms = (Term(1, more), Term(-1, few[0]), Term(-1, less), Term(1, few[1]))
+    return Contrast("({} − {}) − ({} − {})", (more, few[0], less, few[1]), terms)

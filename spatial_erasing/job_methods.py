@@ -1,0 +1,127 @@
+"""Which entries of the config each job depends on: its method, network and score, and the modules of their kinds."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from spatial_erasing import registry
+from spatial_erasing.entries import reads
+from spatial_erasing.models import Method, list_methods, trained_entries
+
+
+class JobMethods:
+    """The methods of a study whose config was checked, asked for by the wildcards of a job.
+
+    Args:
+        config: the whole config.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self.by_name = list_methods(config)
+        self.example = self.by_name[config["study"]["example_model"]]
+        self.networks = [name for name in config["models"] if not self.by_name[name].is_baseline]
+        self.baselines = [name for name in config["models"] if self.by_name[name].is_baseline]
+        self.trained = [name for name in self.networks if name in trained_entries(config)]
+        # The score stage stores a model's reconstructions, and the maps of each method whose score reads the network.
+        self.with_maps = {
+            f"{method.model}@{method.score}": method
+            for method in self.by_name.values()
+            if not method.is_baseline and reads(config, method.score) == "network"
+        }
+        self.post_processing = {
+            name: config["score"][name] for name in ("erosion_iterations", "median_size_voxels")
+        }
+
+    def of(self, wildcards: Any) -> Method:
+        """The method that a job of any stage is about; Figure 7's where a job has no wildcards."""
+        names = (wildcards.get(name) for name in ("method", "stored", "baseline", "model"))
+        name = next(filter(None, names), self.example.name)
+        return self.with_maps.get(name) or self.by_name[name]
+
+    def network(self, wildcards: Any) -> Mapping[str, Any]:
+        """The settings of a model's network."""
+        return self.config["networks"][self.of(wildcards).network]
+
+    def paper_network(self) -> Mapping[str, Any]:
+        """The settings of the paper's network."""
+        return self.config["networks"][self.config["study"]["paper"]["network"]]
+
+    def score(self, wildcards: Any) -> Mapping[str, Any]:
+        """The settings of a method's score."""
+        return self.config["scores"][self.of(wildcards).score]
+
+    def scoring(self, wildcards: Any) -> dict[str, Any]:
+        """A method's score and the post-processing of all scores."""
+        return {"score": self.score(wildcards), "post_processing": self.post_processing}
+
+    def model(self, wildcards: Any) -> dict[str, Any]:
+        """What the training of a model depends on beside its network; its title is not part of it."""
+        method = self.of(wildcards)
+        fields = {"name": method.model, "spatial_dims": method.dims}
+        return fields | {"erase": method.erase, "fill": method.fill}
+
+    def described(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Methods as plain values, for figures and tables."""
+        return [asdict(self.by_name[name]) for name in names]
+
+    def of_paper(self) -> list[dict[str, Any]]:
+        """The methods that the paper's claims are about, as plain values."""
+        return self.described(name for name, method in self.by_name.items() if method.is_paper)
+
+    def of_table_1(self) -> list[dict[str, Any]]:
+        """The rows of Table 1 with the baselines below, as plain values."""
+        study = self.config["study"]
+        return self.described([*study["table_1_models"], *study["baselines"]])
+
+    # what the score stage stores
+
+    def stored_of(self, method: Method) -> str:
+        """Below which name the score stage stores what the score maps of a method are made from."""
+        name = f"{method.model}@{method.score}"
+        return name if name in self.with_maps else method.model
+
+    def stored_scores(self, wildcards: Any, split: str, cohort: str | None = None) -> str:
+        """What the score maps of a method are made from, of one split."""
+        run = f"fraction-{wildcards.percent}/seed-{wildcards.seed}"
+        dataset = f"{cohort or wildcards.cohort}-{wildcards.sequence}"
+        return f"results/score/{self.stored_of(self.of(wildcards))}/{run}/{dataset}/{split}.npz"
+
+    def score_to_store(self, wildcards: Any) -> Mapping[str, Any] | None:
+        """The score whose maps are stored; None where reconstructions are, for all scores that read these."""
+        return self.score(wildcards) if wildcards.stored in self.with_maps else None
+
+    # modules, whose logic counts in the fingerprints of these jobs alone
+
+    def kinds_of_model(self, wildcards: Any) -> Iterator[Path]:
+        """Modules of a model's network, erasing and fill."""
+        method = self.of(wildcards)
+        yield registry.NETWORKS.file(self.network(wildcards)["kind"])
+        yield registry.ERASINGS.file(method.erase)
+        if method.fill != "none":
+            yield registry.FILLS.file(method.fill)
+
+    def kinds_of_paper(self, wildcards: Any) -> Iterator[Path]:
+        """Module of the paper's network."""
+        yield registry.NETWORKS.file(self.paper_network()["kind"])
+
+    def kinds_that_erase(self, wildcards: Any) -> Iterator[Path]:
+        """Modules of every erasing and fill that Figure 3 shows."""
+        shown = [method for method in self.by_name.values() if method.is_paper and method.erase != "none"]
+        yield from sorted({registry.ERASINGS.file(method.erase) for method in shown})
+        yield from sorted({registry.FILLS.file(method.fill) for method in shown})
+
+    def kinds_of_score(self, wildcards: Any) -> Iterator[Path]:
+        """Module of a method's score."""
+        yield registry.SCORES.file(self.score(wildcards)["kind"])
+
+    def kinds_to_store(self, wildcards: Any) -> Iterator[Path]:
+        """Modules of a model's network, and of the score whose maps are stored."""
+        yield registry.NETWORKS.file(self.network(wildcards)["kind"])
+        if wildcards.stored in self.with_maps:
+            yield from self.kinds_of_score(wildcards)
+
+    def kinds_of_baseline(self, wildcards: Any) -> Iterator[Path]:
+        """Module of a baseline."""
+        yield registry.BASELINES.file(self.of(wildcards).baseline)

@@ -1,0 +1,126 @@
+"""A run as library calls, on arrays and settings: train a model, reconstruct, find the threshold, evaluate.
+
+Scripts of the workflow and benchmarks call these functions and nothing below them. The last two need no torch
+and live in their stages.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spatial_erasing.cohorts import Split
+from spatial_erasing.evaluate.dataset import evaluate
+from spatial_erasing.score.maps import RECONSTRUCTION, stored_as
+from spatial_erasing.score.reconstruct import raw_maps, reconstruct, reconstruct_without_network
+from spatial_erasing.threshold.record import find_threshold
+from spatial_erasing.train.network import Network
+from spatial_erasing.train.settings import TrainingSettings
+from spatial_erasing.train.start import checkpoint_folder, make_network, make_trainer
+
+__all__ = ["evaluate", "find_threshold", "reconstruct_scans", "train_model"]
+
+Observer = Callable[[Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a training keeps its checkpoint, and who is told of its progress.
+
+    Args:
+        folder: in which the checkpoint's own folder is made.
+        code: fingerprint of the code that trains; a checkpoint of other code is not continued.
+        curves: folder in which this training's own curves are kept, under its checkpoint's name.
+        observer: from that folder to what is called with each new row of the history.
+    """
+
+    folder: Path
+    code: str
+    curves: Path
+    observer: Callable[[Path], Observer]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Args:
+        network: with the weights that validated best, in evaluation mode, on its device.
+        history: one row a validation.
+        latent: the network's number of each latent dimension at the best validation.
+        checkpoint: folder of the checkpoint, to be removed once the weights are saved; None if none was kept.
+    """
+
+    network: Network
+    history: list[dict[str, float]]
+    latent: list[float]
+    checkpoint: Path | None
+
+
+def train_model(
+    settings: TrainingSettings,
+    training: Split,
+    validation: Split,
+    *,
+    network: Mapping[str, object],
+    device: torch.device,
+    kept: Kept | None = None,
+) -> Trained:
+    """Train a network on healthy subjects, going on from its checkpoint if there is one.
+
+    Args:
+        settings: of the training; `start.training_settings` makes them from config values.
+        training: healthy subjects to learn from.
+        validation: healthy subjects that choose the weights.
+        network: an entry of `networks` in config.yaml.
+        device: prepared by `device.prepare_process`.
+        kept: where a checkpoint is kept; None keeps none.
+
+    Raises:
+        FloatingPointError: the loss became NaN or infinite.
+        MemoryError: samples or a batch do not fit on the device.
+    """
+    fresh = make_network(
+        settings.model.spatial_dims,
+        training.scans.shape[1:],
+        values=network,
+        seed=settings.seed,
+        device=device,
+    )
+    trainer = make_trainer(fresh, training, validation, settings)
+    folder = checkpoint_folder(trainer, kept.folder, code=kept.code) if kept else None
+    best = trainer.run(
+        checkpoint=folder / "latest.pt" if folder else None,
+        observe=kept.observer(kept.curves / folder.name.removeprefix("checkpoint-")) if folder else None,
+    )
+    fresh.load_state_dict(best)
+    return Trained(fresh.eval(), trainer.progress.history, trainer.progress.best_latent, folder)
+
+
+def reconstruct_scans(
+    model: Network | str,
+    scans: Split,
+    healthy: Split | None = None,
+    *,
+    score: Mapping[str, object] | None = None,
+    batch_size: int = 1,
+) -> np.ndarray:
+    """Reconstructions of a split, or the maps of a score that reads the network.
+
+    Args:
+        model: a trained network, or the kind of a baseline.
+        scans: a split.
+        healthy: training subjects for a baseline, validation subjects for a score that reads the network.
+        score: an entry of `scores` in config.yaml; None, or one that reads reconstructions, for these.
+        batch_size: axial slices at a time of a 2-D network.
+
+    Returns:
+        float16, shape of the scans.
+    """
+    if isinstance(model, str):
+        return reconstruct_without_network(model, healthy, scans)
+    if score is None or stored_as(score) == RECONSTRUCTION:
+        return reconstruct(model, scans.scans, batch_size=batch_size)
+    return raw_maps(model, scans, healthy, score=score)

@@ -1,0 +1,27 @@
+"""A residual of one sign: only what is darker, or only what is brighter, than its reconstruction.
+
+Not in the paper. Lesions of one sequence may have one sign: tumours and strokes are dark on T1.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+READS = "reconstruction"
+SETTINGS = {"finds": {"enum": ["dark", "bright"]}}
+
+
+@dataclass(frozen=True)
+class Score:
+    """max(0, ±(scan - reconstruction)).
+
+    Args:
+        finds: "dark" or "bright" lesions.
+    """
+
+    finds: str
+
+    def score_map(self, scan: np.ndarray, reconstruction: np.ndarray, _brain: np.ndarray) -> np.ndarray:
+        """The difference where it has the right sign and 0 elsewhere, float32, shape (X, Y, Z)."""
+        difference = scan.astype(np.float32) - reconstruction.astype(np.float32)
+        return np.maximum(-difference if self.finds == "dark" else difference, 0)

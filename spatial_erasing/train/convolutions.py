@@ -1,0 +1,130 @@
+"""Encoders and decoders of strided convolutions, one definition for slices and volumes.
+
+Bengs et al. 2021, section 2.2 and Figure 2: 2-D and 3-D share layers and feature maps, only the
+dimension of the operations differs.
+"""
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+from torch import nn
+
+from spatial_erasing.train.layers import GroupNorm, OneMapConv2d, OneMapConv3d, PointwiseConvolution
+from spatial_erasing.train.network import NetworkSettings
+from spatial_erasing.train.settings import require_choice
+
+FIRST_CONVOLUTIONS = {2: OneMapConv2d, 3: OneMapConv3d}
+CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED_CONVOLUTIONS = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+NORMS = ("none", "batch", "group")
+# In place where the derivative follows from the output: one large tensor fewer to write a level.
+ACTIVATIONS = {
+    "leaky_relu": partial(nn.LeakyReLU, 0.3, inplace=True),  # Baur et al.'s slope, the default of Keras
+    "relu": partial(nn.ReLU, inplace=True),
+    "silu": nn.SiLU,
+    "elu": partial(nn.ELU, inplace=True),
+}
+OUTPUT_ACTIVATIONS = {"linear": nn.Identity, "sigmoid": nn.Sigmoid}
+
+# The numbers printed in the paper's Figure 2 are not in its text; "a" follows the 2-D network of the study
+# that the paper builds on (Baur et al. 2020), "b" has one level more.
+PRESETS = {
+    "a": {"feature_maps": (32, 64, 128), "bottleneck_channels": 16},
+    "b": {"feature_maps": (32, 64, 128, 256), "bottleneck_channels": None},
+}
+
+
+@dataclass(frozen=True)
+class ConvolutionSettings(NetworkSettings):
+    """Settings of an encoder and its mirrored decoder around dense layers.
+
+    Args:
+        bottleneck_channels: maps of the 1x1 convolution before the dense layers, or None for no such layer.
+        latent_size: length of z (paper: 128 in 2-D, 512 in 3-D).
+        kernel_size: of the halving and doubling convolutions, in pixels, at least 2.
+        norm: "none", "batch" or "group" (the same for erased and whole inputs), between convolution and
+            activation.
+        activation: a key of `ACTIVATIONS`.
+        output_activation: "linear" or "sigmoid".
+    """
+
+    bottleneck_channels: int | None
+    latent_size: int
+    kernel_size: int
+    norm: str
+    activation: str
+    output_activation: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choice("norm", self.norm, NORMS)
+        require_choice("activation", self.activation, ACTIVATIONS)
+        require_choice("output_activation", self.output_activation, OUTPUT_ACTIVATIONS)
+        if self.kernel_size < 2 or not self.feature_maps:
+            raise ValueError(
+                f"kernel_size is {self.kernel_size} and feature_maps {self.feature_maps}; expected a kernel "
+                "of 2 or more and one number of maps a level. Use 3, 4 or 5 and a preset's maps."
+            )
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Maps and pixels on each axis of what the encoder puts out."""
+        channels = self.bottleneck_channels or self.feature_maps[-1]
+        return (channels, *(size // 2 ** len(self.feature_maps) for size in self.grid_voxels))
+
+    @property
+    def code_size(self) -> int:
+        """How many numbers the encoder puts out."""
+        return math.prod(self.code_shape)
+
+
+def encoder_layers(settings: ConvolutionSettings) -> OrderedDict[str, nn.Module]:
+    """Halving convolutions "down_1", "down_2", …, then the bottleneck, which stays linear."""
+    dims, maps = settings.spatial_dims, settings.feature_maps
+    padding = (settings.kernel_size - 1) // 2
+    layers = OrderedDict()
+    for level, (before, after) in enumerate(pairwise((1, *maps)), start=1):
+        convolution = FIRST_CONVOLUTIONS[dims] if before == 1 else CONVOLUTIONS[dims]
+        halve = convolution(before, after, settings.kernel_size, stride=2, padding=padding)
+        layers[f"down_{level}"] = nn.Sequential(halve, *_norm_and_activation(after, settings))
+    if settings.bottleneck_channels is not None:
+        layers["bottleneck"] = PointwiseConvolution(maps[-1], settings.bottleneck_channels)
+    return layers
+
+
+def decoder_layers(settings: ConvolutionSettings) -> OrderedDict[str, nn.Module]:
+    """The mirror of the encoder: "restore", doubling convolutions "up_1", "up_2", …, "output".
+
+    The last doubling keeps the first level's maps, so that the output is a mixture of them.
+    """
+    transposed_convolution = TRANSPOSED_CONVOLUTIONS[settings.spatial_dims]
+    maps = tuple(reversed(settings.feature_maps))
+    # Size after a transposed convolution: 2 (n - 1) - 2 padding + kernel + output_padding, wanted 2 n.
+    padding = (settings.kernel_size - 1) // 2
+    output_padding = 2 + 2 * padding - settings.kernel_size
+
+    channels = settings.bottleneck_channels
+    restore = [] if channels is None else [PointwiseConvolution(channels, maps[0])]
+    layers = OrderedDict(restore=nn.Sequential(*restore, *_norm_and_activation(maps[0], settings)))
+    for level, (before, after) in enumerate(pairwise((*maps, maps[-1])), start=1):
+        double = transposed_convolution(
+            before, after, settings.kernel_size, stride=2, padding=padding, output_padding=output_padding
+        )
+        layers[f"up_{level}"] = nn.Sequential(double, *_norm_and_activation(after, settings))
+    output_activation = OUTPUT_ACTIVATIONS[settings.output_activation]()
+    layers["output"] = nn.Sequential(PointwiseConvolution(maps[-1], 1), output_activation)
+    return layers
+
+
+def _norm_and_activation(channels: int, settings: ConvolutionSettings) -> list[nn.Module]:
+    """What follows a convolution."""
+    activation = ACTIVATIONS[settings.activation]()
+    if settings.norm == "batch":
+        batch_norm = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}[settings.spatial_dims]
+        return [batch_norm(channels), activation]
+    if settings.norm == "group":
+        return [GroupNorm(math.gcd(8, channels), channels), activation]
+    return [activation]

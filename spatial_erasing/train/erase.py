@@ -1,0 +1,102 @@
+"""Spatial erasing: parts of a network's input are hidden, its target stays whole.
+
+Bengs et al. 2021, section 2.2 and Figure 3. What is erased and what it is filled with are kinds: modules of
+`train/erasing/` and of `train/fills/`. `draw_*` returns random parameters, `apply_erasing` is pure, `erase`
+joins them. Everything happens on whole batches, on the device of the generator. Training draws for many steps
+at once (`draw_erased`) and applies step by step (`erase_drawn`): to see whether a box must be drawn again is
+to wait for the device.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from spatial_erasing.registry import ERASINGS, FILLS
+from spatial_erasing.train.settings import ErasingSettings
+
+
+def erase(scans: Tensor, kind: str, fill: str, *, settings: ErasingSettings, generator: Generator) -> Tensor:
+    """Give every sample, with `settings.probability`, its own erased region; the rest stays as it is.
+
+    Args:
+        scans: intensities in [0, 1], shape (batch, 1, *grid). Not changed: it is the training target.
+        kind: of the erasing, a module of `train/erasing/`.
+        fill: kind of the fill, a module of `train/fills/`; not looked at where `kind` erases nothing.
+        settings: how much, how often, and where noise comes from.
+        generator: on the device of `scans`.
+
+    Returns:
+        The network's input, shape of `scans`.
+
+    Raises:
+        ValueError: a kind is not known, or the settings cannot be met on this grid.
+    """
+    drawn = draw_erased(kind, len(scans), tuple(scans.shape[2:]), settings=settings, generator=generator)
+    return erase_drawn(scans, drawn, (kind, fill), settings=settings, generator=generator)
+
+
+def draw_erased(
+    kind: str, count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator
+) -> Tensor:
+    """The parameters of `draw_parameters`, 0 for the samples that `settings.probability` leaves whole."""
+    drawn = draw_parameters(kind, count, grid, settings=settings, generator=generator)
+    chosen = torch.rand(count, generator=generator, device=generator.device) < settings.probability
+    return drawn * chosen.view(-1, *[1] * (drawn.ndim - 1))
+
+
+def draw_parameters(
+    kind: str, count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator
+) -> Tensor:
+    """Draw what each sample would lose, whether or not it is erased in the end, shape (count, ...).
+
+    Raises:
+        ValueError: the kind is not known, or the settings cannot be met on this grid.
+    """
+    if len(grid) not in (2, 3):
+        raise ValueError(f"grid is {tuple(grid)}; expected 2 or 3 axes. Pass scans as (batch, 1, *grid).")
+    return ERASINGS.load(kind).draw(count, grid, settings=settings, generator=generator)
+
+
+def erase_drawn(
+    scans: Tensor, drawn: Tensor, kinds: tuple[str, str], *, settings: ErasingSettings, generator: Generator
+) -> Tensor:
+    """Fill the erased region of every sample, without host-device synchronisation.
+
+    Args:
+        scans: shape (batch, 1, *grid).
+        drawn: parameters of `draw_erased`, one row a sample, on the same device.
+        kinds: of the erasing and of the fill.
+        settings: where noise comes from.
+        generator: on the device of `scans`; drawn from only where something may be erased.
+
+    Returns:
+        The network's input, shape of `scans`.
+    """
+    if drawn[0].numel() == 0:
+        return scans.clone()
+    kind, fill = kinds
+    regions = ERASINGS.load(kind).region(drawn, tuple(scans.shape[2:]))
+    return apply_erasing(scans, regions, FILLS.load(fill).fill(scans, settings=settings, generator=generator))
+
+
+def draw_regions(
+    kind: str, count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator
+) -> Tensor:
+    """The region that each sample of a batch would lose, as a mask of shape (count, *grid)."""
+    drawn = draw_parameters(kind, count, grid, settings=settings, generator=generator)
+    return ERASINGS.load(kind).region(drawn, grid)
+
+
+def apply_erasing(scans: Tensor, regions: Tensor, fill_values: Tensor | float) -> Tensor:
+    """Replace what lies inside the regions.
+
+    Args:
+        scans: shape (batch, 1, *grid).
+        regions: True where erased, shape (batch, *grid).
+        fill_values: one number, or one for each pixel in the shape of `scans`.
+
+    Returns:
+        A new tensor in the shape of `scans`.
+    """
+    return torch.where(regions.unsqueeze(1), fill_values, scans)

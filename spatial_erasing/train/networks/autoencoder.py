@@ -1,0 +1,62 @@
+"""A plain autoencoder: the layers of the paper's network with a code that is a point and not a distribution.
+
+It minimises the l1 distance to the whole scan alone. Not in the paper; Baur et al. (2020) compare it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spatial_erasing.train import network
+from spatial_erasing.train.convolutions import ConvolutionSettings, decoder_layers, encoder_layers
+
+SETTINGS = {
+    "feature_maps": {"type": "array", "items": {"$ref": "#/$defs/count"}, "minItems": 1},
+    "bottleneck_channels": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/count"}]},
+    "kernel_size": {"enum": [3, 4, 5]},
+    "norm": {"enum": ["none", "batch", "group"]},
+    "activation": {"enum": ["leaky_relu", "relu", "elu", "silu"]},
+    "output_activation": {"enum": ["linear", "sigmoid"]},
+    "latent_size": {"$ref": "#/$defs/by_dimensions"},
+}
+
+
+@dataclass(frozen=True)
+class Settings(ConvolutionSettings):
+    """Those of its layers."""
+
+
+class Network(network.Network):
+    """Encodes a slice or volume to a code and decodes it to a healthy-looking image."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.encoder = nn.Sequential(encoder_layers(settings))
+        self.to_code = nn.Sequential(nn.Flatten(), nn.Linear(settings.code_size, settings.latent_size))
+        self.from_code = nn.Sequential(
+            nn.Linear(settings.latent_size, settings.code_size), nn.Unflatten(1, settings.code_shape)
+        )
+        self.decoder = nn.Sequential(decoder_layers(settings))
+
+    def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor]:
+        """Reconstructions (batch, 1, *grid); training draws nothing."""
+        network.require_grid(scans, self.settings)
+        code = self.from_code(self.to_code(self.encoder(scans.to(self.from_code[0].weight.dtype))))
+        layout = network.MEMORY_FORMATS[self.settings.spatial_dims]
+        return (self.decoder(code.contiguous(memory_format=layout)),)
+
+    def loss(self, scans: Tensor, outputs: tuple[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """l1 summed over voxels, mean over the batch; for the history l1 per voxel."""
+        loss = network.reconstruction_l1(scans, outputs[0]).mean()
+        with torch.no_grad():
+            return loss, {"l1": loss.detach() / scans[0].numel()}
+
+    def trace(self) -> Iterator[tuple[str, nn.Module]]:
+        """Encoder, both dense layers, decoder."""
+        yield from self.encoder.named_children()
+        yield "latent", self.to_code
+        yield "from_latent", self.from_code
+        yield from self.decoder.named_children()

@@ -1,0 +1,162 @@
+"""The variational autoencoder of the paper: its layers, its loss, and how it reconstructs.
+
+Bengs et al. 2021, sections 2.2 and 2.3. It minimises the l1 distance to the whole scan plus the KL divergence
+of the latent code from a standard normal.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spatial_erasing.train import network
+from spatial_erasing.train.convolutions import ConvolutionSettings, decoder_layers, encoder_layers
+
+SETTINGS = {
+    "feature_maps": {"type": "array", "items": {"$ref": "#/$defs/count"}, "minItems": 1},
+    "bottleneck_channels": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/count"}]},
+    "kernel_size": {"enum": [3, 4, 5]},
+    "norm": {"enum": ["none", "batch", "group"]},
+    "activation": {"enum": ["leaky_relu", "relu", "elu", "silu"]},
+    "output_activation": {"enum": ["linear", "sigmoid"]},
+    "latent_size": {"$ref": "#/$defs/by_dimensions"},
+    "kl_weight": {"type": "number", "minimum": 0},
+}
+ACTIVE_UNIT_KL = 0.01  # nats; a latent dimension below it carries nothing (Burda et al. 2016 count likewise)
+
+
+@dataclass(frozen=True)
+class Settings(ConvolutionSettings):
+    """Settings of the layers, and of the loss.
+
+    Args:
+        kl_weight: of the KL divergence beside l1.
+    """
+
+    kl_weight: float
+
+
+class Network(network.Network):
+    """Encodes a slice or volume to a Gaussian over z and decodes z to a healthy-looking image.
+
+    Encoder: convolutions of stride 2, each followed by norm and activation; a 1x1 convolution to few
+    channels (if there is a bottleneck); two dense layers to mean and log variance of q(z|x).
+    Decoder: a dense layer; the 1x1 convolution back; transposed convolutions of stride 2; a 1x1 convolution
+    to one channel.
+
+    Weights start as torch sets them; Kaiming's start reconstructed worse. Without norm, Adam at the paper's
+    rate of 0.001 drives the 8192 x 512 dense weights of the volume network apart within its first steps (loss
+    above 10⁷); with norm and a rate that is warmed up it does not. The log variance is not clamped: clamping
+    hides that divergence, does not cure it, and cuts off the gradient that leads back.
+
+    Layers compute in the type of the weights, channels last; mean, log variance and the draw between them are
+    float32 whatever that type is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings, self.noise_size = settings, settings.latent_size
+        self.encoder = nn.Sequential(encoder_layers(settings))
+        self.to_mean = nn.Linear(settings.code_size, settings.latent_size)
+        self.to_log_variance = nn.Linear(settings.code_size, settings.latent_size)
+        self.from_latent = nn.Sequential(
+            nn.Linear(settings.latent_size, settings.code_size), nn.Unflatten(1, settings.code_shape)
+        )
+        self.decoder = nn.Sequential(decoder_layers(settings))
+
+    def encode(self, scans: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(z|x), each (batch, latent_size), of scans (batch, 1, *grid)."""
+        network.require_grid(scans, self.settings)
+        code = self.encoder(scans.to(self.to_mean.weight.dtype)).flatten(1)
+        return self.to_mean(code).float(), self.to_log_variance(code).float()
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Reconstructions (batch, 1, *grid) of latent codes (batch, latent_size)."""
+        code = self.from_latent(latent.to(self.to_mean.weight.dtype))
+        return self.decoder(code.contiguous(memory_format=network.MEMORY_FORMATS[self.settings.spatial_dims]))
+
+    def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstruct scans.
+
+        Args:
+            scans: intensities in [0, 1], shape (batch, 1, *grid).
+            noise: standard normal, shape (batch, latent_size), for training; None takes z = mean (test).
+
+        Returns:
+            Reconstructions in the shape of `scans`, and mean and log variance of q(z|x).
+        """
+        mean, log_variance = self.encode(scans)
+        latent = mean if noise is None else sample_latent(mean, log_variance, noise)
+        return self.decode(latent), mean, log_variance
+
+    def loss(self, scans: Tensor, outputs: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """`vae_loss`, with l1 per voxel and KL per sample, means over the batch."""
+        reconstructions, mean, log_variance = outputs
+        loss = vae_loss(scans, reconstructions, mean, log_variance, kl_weight=self.settings.kl_weight)
+        with torch.no_grad():
+            l1 = network.reconstruction_l1(scans, reconstructions).mean() / scans[0].numel()
+            return loss, {"l1": l1, "kl": kl_divergence(mean, log_variance).mean()}
+
+    def latent_numbers(self, outputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """KL divergence of each latent dimension."""
+        return kl_per_dimension(*outputs[1:])
+
+    def summary(self, latent: list[float]) -> dict[str, float]:
+        """KL summed over z, and how many dimensions carry anything."""
+        return {"validation_kl": sum(latent), "active_units": sum(kl > ACTIVE_UNIT_KL for kl in latent)}
+
+    def trace(self) -> Iterator[tuple[str, nn.Module]]:
+        """Both dense layers to z have one shape; the mean stands for them."""
+        yield from self.encoder.named_children()
+        yield "latent", nn.Sequential(nn.Flatten(), self.to_mean)
+        yield "from_latent", self.from_latent
+        yield from self.decoder.named_children()
+
+
+def sample_latent(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+    """Turn standard normal noise into a draw from q(z|x) = N(mean, exp(log_variance)).
+
+    Kingma and Welling 2013, "Auto-encoding variational Bayes", section 2.4 (reparameterisation).
+    """
+    return mean + torch.exp(0.5 * log_variance) * noise
+
+
+def kl_per_dimension(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL divergence of q(z|x) from the standard normal prior, for each latent dimension.
+
+    Kingma and Welling 2013, "Auto-encoding variational Bayes", appendix B:
+
+        KL = (μ² + σ² - 1 - log σ²) / 2
+
+    Averaged over a data set, the dimensions above about 0.01 are the active units.
+
+    Args:
+        mean: μ, shape (batch, latent_size).
+        log_variance: log σ², same shape.
+
+    Returns:
+        float32, at least 0, shape (batch, latent_size).
+    """
+    mean, log_variance = mean.float(), log_variance.float()
+    # expm1 keeps the digits that exp(v) - 1 - v loses close to the prior.
+    return 0.5 * (mean.square() + torch.expm1(log_variance) - log_variance)
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL divergence of q(z|x) from the prior, summed over the latent dimensions, shape (batch,)."""
+    return kl_per_dimension(mean, log_variance).sum(dim=1)
+
+
+def vae_loss(
+    scans: Tensor, reconstructions: Tensor, mean: Tensor, log_variance: Tensor, *, kl_weight: float
+) -> Tensor:
+    """The number to minimise: l1 summed over voxels + kl_weight · KL summed over z, mean over the batch.
+
+    Bengs et al. 2021, section 2.3, name l1 and KL but no weight; 1 is the evidence lower bound with a Laplace
+    likelihood of unit scale. Both are summed, not averaged, within a sample: mean l1 plus mean KL at weight 1
+    collapses onto the prior, because the l1 term of 64³ voxels would weigh as much as one voxel. All sums are
+    taken in float32, whatever the network computes in.
+    """
+    l1 = network.reconstruction_l1(scans, reconstructions)
+    return (l1 + kl_weight * kl_divergence(mean, log_variance)).mean()
