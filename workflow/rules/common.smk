@@ -191,6 +191,19 @@ def score_to_store(wildcards):
     return score_entry(wildcards) if wildcards.stored in STORED_MAPS else None
 
 
+def kinds_that_erase(wildcards):
+    """Modules of every erasing and fill that Figure 3 shows."""
+    shown = [m for m in METHODS.values() if m.is_paper and m.erase != "none"]
+    yield from sorted({registry.ERASINGS.file(method.erase) for method in shown})
+    yield from sorted({registry.FILLS.file(method.fill) for method in shown})
+
+
+def kind_of_paper(wildcards):
+    """Module of the paper's network."""
+    kind = config["networks"][config["study"]["paper"]["network"]]["kind"]
+    return [registry.NETWORKS.file(kind)]
+
+
 def kinds_to_store(wildcards):
     """Modules of a model's network, and of the score whose maps are stored."""
     yield registry.NETWORKS.file(network_entry(wildcards)["kind"])

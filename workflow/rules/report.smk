@@ -150,7 +150,7 @@ rule plot_figure_2:
     params:
         grid_voxels=config["preprocess"]["grid_voxels"],
         network=config["networks"][config["study"]["paper"]["network"]],
-        code=code_fingerprint("plot_figure_2"),
+        code=code_fingerprint("plot_figure_2", kinds=kind_of_paper),
     script:
         "../scripts/plot_figure_2.py"
 
@@ -182,7 +182,7 @@ rule plot_figure_3:
         erasing=config["train"]["erasing"],
         seed=config["study"]["seeds"][0],
         methods=methods_of_paper(),
-        code=code_fingerprint("plot_figure_3"),
+        code=code_fingerprint("plot_figure_3", kinds=kinds_that_erase),
     script:
         "../scripts/plot_figure_3.py"
 
