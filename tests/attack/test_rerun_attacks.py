@@ -14,6 +14,14 @@ from spatial_erasing.provenance import code_fingerprint
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(path.stem for path in ROOT.glob("workflow/scripts/*.py"))
 
+# what the jobs of 3d-cube-noise find by its entry, below spatial_erasing/
+SCORED = ["collect_examples", "diagnose_dataset", "evaluate_dataset", "find_threshold", "return_to_scan"]
+KINDS = {name: ["score/scores/absolute.py"] for name in SCORED} | {
+    "train_model": ["train/networks/vae.py", "train/erasing/cube.py", "train/fills/noise.py"],
+    "reconstruct_scans": ["train/networks/vae.py"],
+    "plot_figure_2": ["train/networks/vae.py"],
+    "plot_figure_3": ["train/erasing/cube.py", "train/fills/noise.py"],
+}
 # case: file below the repository, text in it, text in its place, scripts whose fingerprint moves
 EDITS = {
     "a line of a log": ("spatial_erasing/gpus.py", "all of %d GPUs are held", "every one of %d is held", []),
@@ -39,9 +47,9 @@ EDITS = {
     ),
     "docstring below a constant": ("spatial_erasing/models.py", '"""', '"""Well: ', []),
     "function that nothing uses": (
-        "spatial_erasing/train/loss.py",
-        "def kl_divergence(",
-        "def unused():\n    return 1\n\n\ndef kl_divergence(",
+        "spatial_erasing/train/network.py",
+        "def parameter_count(",
+        "def unused():\n    return 1\n\n\ndef parameter_count(",
         [],
     ),
     "comment in a script": (
@@ -56,9 +64,29 @@ EDITS = {
         "log_to(snakemake.log[0])\nassert params",
         ["train_model"],
     ),
-    "loss": ("spatial_erasing/train/loss.py", ".abs()", ".square()", ["train_model"]),
-    "layer": (
+    "loss": (
         "spatial_erasing/train/network.py",
+        ".abs()",
+        ".square()",
+        ["plot_figure_2", "reconstruct_scans", "train_model"],
+    ),
+    "erasing of a kind": (
+        "spatial_erasing/train/erasing/cube.py",
+        "CUBES = 1",
+        "CUBES = 2",
+        ["plot_figure_3", "train_model"],
+    ),
+    "erasing of another kind": ("spatial_erasing/train/erasing/half.py", "// 2", "// 3", []),
+    "score of a kind": ("spatial_erasing/score/scores/absolute.py", "np.abs", "np.square", SCORED),
+    "score of another kind": ("spatial_erasing/score/scores/signed.py", "np.maximum", "np.fmax", []),
+    "network of another kind": (
+        "spatial_erasing/train/networks/autoencoder.py",
+        "SETTINGS = {",
+        "SETTINGS = {  # none\n    'x': {},",
+        [],
+    ),
+    "layer": (
+        "spatial_erasing/train/convolutions.py",
         "nn.LeakyReLU, 0.3",
         "nn.LeakyReLU, 0.2",
         ["plot_figure_2", "reconstruct_scans", "train_model"],
@@ -86,7 +114,13 @@ EDITS = {
 
 @cache
 def fingerprints(root):
-    return {name: code_fingerprint(root / f"workflow/scripts/{name}.py") for name in SCRIPTS}
+    return {
+        name: code_fingerprint(
+            root / f"workflow/scripts/{name}.py",
+            kinds=[root / "spatial_erasing" / kind for kind in KINDS.get(name, ())],
+        )
+        for name in SCRIPTS
+    }
 
 
 @pytest.fixture(autouse=True, scope="module")
