@@ -327,10 +327,10 @@ def print_tables(folder: Path, config: Mapping, rows: list[dict[str, str]], name
         )
         return mean_and_range([left_out / seen for left_out, seen in pairs], 2)
 
-    names_of_rows = {name: method.title for name, method in list_methods(config).items()}
+    titles = {name: method.title for name, method in list_methods(config).items()}
     ways = {(WAYS[name].t1, WAYS[name].register): name for name in reversed(names)}.values()  # first of each
-    titles = ["way", "quantile curves, healthy", "all", "200 ml of lesion move the rest by"]
-    table(titles, (scale_row(folder, config, way) for way in ways), words=1)
+    columns = ["way", "quantile curves, healthy", "all", "200 ml of lesion move the rest by"]
+    table(columns, (scale_row(folder, config, way) for way in ways), words=1)
     rows_of_ratios = [
         [name, titles[model], *(ratios(name, without, model) for without in LEFT_OUT)]
         for name in names

@@ -22,7 +22,7 @@ from spatial_erasing.train.device import choose_computing, prepare_process
 from spatial_erasing.train.engine import Trainer
 from spatial_erasing.train.erase import erase
 from spatial_erasing.train.settings import ErasingSettings
-from train import MODELS, make_training, on_device, parse_options, print_row, seconds_of, wait
+from train import MODELS, SPECS, make_training, on_device, parse_options, print_row, seconds_of, wait
 
 try:
     import lightning

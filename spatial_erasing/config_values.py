@@ -136,7 +136,7 @@ def share_findings(config: Mapping) -> Iterator[str]:
 
 def _drawn_cubes(config: Mapping) -> set[tuple[int, int]]:
     """Axes, and how many squares or cubes at most, of the models that draw these."""
-    found = set()
+    found: set[tuple[int, int]] = set()
     for entry in trained_entries(config).values():
         if most := ERASINGS.literal(entry["erase"], "CUBES", None):
             found.add((entry["dims"], config["train"]["erasing"][most] if isinstance(most, str) else most))

@@ -29,9 +29,9 @@ def with_kinds(schema: Mapping, config: Mapping) -> dict:
 def _schema_of(entry: object, common: Mapping, registry: Registry) -> dict:
     """The schema of one entry: what all have, and the settings of its kind if there is such a kind."""
     kind = entry.get("kind") if isinstance(entry, Mapping) else None
-    settings = registry.literal(kind, "SETTINGS") if kind in registry.kinds() else None
-    if settings is None:
+    if kind not in registry.kinds():
         return dict(common)
+    settings = registry.literal(str(kind), "SETTINGS")
     return dict(common) | {
         "additionalProperties": False,
         "required": [*common["required"], *settings],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SCORE_SIGN = "@"  # between a model and its score in the name of a method
 
@@ -111,12 +111,13 @@ def list_methods(config: Mapping) -> dict[str, Method]:
     Args:
         config: whole and checked.
     """
-    methods, places = {}, {}
+    methods: dict[str, Method] = {}
+    places: dict[bool, dict[Any, int]] = {}
     for name in dict.fromkeys((*config["models"], *named_methods(config["study"]))):
         method = _method(name, config)
-        look = (method.network, method.erase, method.score)
+        look = name if method.is_baseline else (method.network, method.erase, method.score)
         of_kind = places.setdefault(method.is_baseline, {})
-        place = of_kind.setdefault(name if method.is_baseline else look, len(of_kind))
+        place = of_kind.setdefault(look, len(of_kind))
         methods[name] = Method(**asdict(method) | {"place": place})
     return methods
 
@@ -142,7 +143,7 @@ def _method(name: str, config: Mapping) -> Method:
     )
 
 
-def read_methods(entries: Iterable[Mapping[str, object]]) -> dict[str, Method]:
+def read_methods(entries: Iterable[Mapping[str, Any]]) -> dict[str, Method]:
     """Methods by name, from the values that a rule hands to its script."""
     return {str(entry["name"]): Method(**entry) for entry in entries}
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 _REQUIRED = object()
 
@@ -61,7 +62,7 @@ class Registry:
         """
         return _imported(self, kind)
 
-    def literal(self, kind: str, name: str, default: object = _REQUIRED) -> object:
+    def literal(self, kind: str, name: str, default: object = _REQUIRED) -> Any:
         """The literal that a kind's module gives a name, without importing the module.
 
         Raises:
@@ -69,7 +70,10 @@ class Registry:
         """
         path = self.file(kind)
         for node in ast.parse(path.read_bytes()).body:
-            if isinstance(node, ast.Assign) and [getattr(t, "id", None) for t in node.targets] == [name]:
+            if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+                continue
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if [getattr(target, "id", None) for target in targets] == [name]:
                 return ast.literal_eval(node.value)
         if default is _REQUIRED:
             raise ValueError(f"{path} must define {name}. See the other modules beside it.")

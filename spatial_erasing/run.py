@@ -90,11 +90,12 @@ def train_model(
         device=device,
     )
     trainer = make_trainer(fresh, training, validation, settings)
-    folder = checkpoint_folder(trainer, kept.folder, code=kept.code) if kept else None
-    best = trainer.run(
-        checkpoint=folder / "latest.pt" if folder else None,
-        observe=kept.observer(kept.curves / folder.name.removeprefix("checkpoint-")) if folder else None,
-    )
+    if kept is None:
+        folder, best = None, trainer.run()
+    else:
+        folder = checkpoint_folder(trainer, kept.folder, code=kept.code)
+        curves = kept.curves / folder.name.removeprefix("checkpoint-")
+        best = trainer.run(checkpoint=folder / "latest.pt", observe=kept.observer(curves))
     fresh.load_state_dict(best)
     return Trained(fresh.eval(), trainer.progress.history, trainer.progress.best_latent, folder)
 
@@ -118,9 +119,14 @@ def reconstruct_scans(
 
     Returns:
         float16, shape of the scans.
+
+    Raises:
+        ValueError: healthy subjects are needed and not given.
     """
+    if isinstance(model, Network) and (score is None or stored_as(score) == RECONSTRUCTION):
+        return reconstruct(model, scans.scans, batch_size=batch_size)
+    if healthy is None:
+        raise ValueError("a baseline or a score that reads the network needs healthy subjects; give them.")
     if isinstance(model, str):
         return reconstruct_without_network(model, healthy, scans)
-    if score is None or stored_as(score) == RECONSTRUCTION:
-        return reconstruct(model, scans.scans, batch_size=batch_size)
-    return raw_maps(model, scans, healthy, score=score)
+    return raw_maps(model, scans, healthy, score=score or {})

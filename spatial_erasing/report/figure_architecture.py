@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -95,7 +96,8 @@ def figure_architecture(networks: Sequence[Network]) -> Figure:
 
 def shown_layers(network: Network) -> list[LayerShape]:
     """The layers that have a box: all, but "restore" only where it is a convolution."""
-    has_bottleneck = network.settings.bottleneck_channels is not None
+    settings: Any = network.settings
+    has_bottleneck = settings.bottleneck_channels is not None
     return [layer for layer in trace_shapes(network) if layer.name != "restore" or has_bottleneck]
 
 
@@ -193,7 +195,7 @@ def _add_legend(figure: Figure, networks: Sequence[Network], *, bottom_mm: float
 
 def _title(network: Network) -> str:
     """Input, latent space and parameters."""
-    settings = network.settings
+    settings: Any = network.settings
     grid = " × ".join(map(str, settings.grid_voxels))
     parameters = f"{parameter_count(network):,} parameters"
     return f"{settings.spatial_dims}-D: x of {grid}, z of {settings.latent_size}, {parameters}"
@@ -201,7 +203,7 @@ def _title(network: Network) -> str:
 
 def _note(network: Network) -> str:
     """How to read the boxes, and what is not in them."""
-    settings = network.settings
+    settings: Any = network.settings
     norm, activation = _NORM_TITLES[settings.norm], _ACTIVATION_TITLES[settings.activation]
     return (
         "Above a box: voxels on each axis; below: feature maps, or the length of z. Kernel "

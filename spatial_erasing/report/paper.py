@@ -108,4 +108,6 @@ def paper_result(model: PaperModel | None, paper_cohort: str | None, sequence: s
             f"paper_cohort is {paper_cohort!r}, but the paper has only {' and '.join(PAPER_COHORTS)}. "
             "Write one of these, or null for a cohort that is not one of the paper's."
         )
-    return None if paper_cohort is None else (TABLE_1 | TABLE_2).get((model, paper_cohort, sequence))
+    if model is None or paper_cohort is None:
+        return None
+    return (TABLE_1 | TABLE_2).get((model, paper_cohort, sequence))

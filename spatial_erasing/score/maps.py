@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,11 +24,11 @@ class Scoring:
         post_processing: keywords of `post_process`.
     """
 
-    score: Mapping[str, object]
+    score: Mapping[str, Any]
     post_processing: Mapping[str, int]
 
 
-def make_score(values: Mapping[str, object]) -> object:
+def make_score(values: Mapping[str, Any]) -> Any:
     """The `Score` of a kind.
 
     Args:
@@ -40,7 +41,7 @@ def make_score(values: Mapping[str, object]) -> object:
     return SCORES.load(values["kind"]).Score(**settings)
 
 
-def stored_as(values: Mapping[str, object]) -> str:
+def stored_as(values: Mapping[str, Any]) -> str:
     """What is stored for a score: reconstructions, or its maps if it reads the network."""
     return RECONSTRUCTION if SCORES.literal(values["kind"], "READS") == RECONSTRUCTION else MAP
 
@@ -74,13 +75,9 @@ def save_stored(path: str | Path, scans: Split, stored: np.ndarray, *, what: str
         what: "reconstruction" or "map".
         made_by: device and code.
     """
+    arrays: dict[str, Any] = {"subject": [subject for _, subject in scans.subjects], what: stored}
     with replaced_when_complete(path) as unfinished:
-        np.savez(
-            unfinished,
-            subject=[subject for _, subject in scans.subjects],
-            **{what: stored},
-            made_by=made_by,
-        )
+        np.savez(unfinished, **arrays, made_by=made_by)
 
 
 def load_stored(path: str | Path, scans: Split, scoring: Scoring) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from spatial_erasing.threshold.search import greedy_threshold
 
 
 def find_threshold(
-    validation: Split, stored: np.ndarray, *, scoring: Scoring, search: Mapping[str, float]
+    validation: Split, stored: np.ndarray, *, scoring: Scoring, search: Mapping[str, Any]
 ) -> dict[str, object]:
     """The greedy search over pooled validation voxels, with the exhaustive optimum and the curve beside it.
 

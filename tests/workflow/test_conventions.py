@@ -101,9 +101,18 @@ def test_a_script_that_chooses_a_device_says_how_it_computes_there(script):
 # Who may import from whom: a stage from those before it. Phantoms are data, made with the steps of any stage.
 IMPORT_ORDER = [*(stage for stage in STAGES if stage != "phantom"), "phantom"]
 IMPORTED_BELOW = {"threshold": {"evaluate.counts", "evaluate.curves"}}
-# beside the stages, and allowed to know all of them: they judge or plan a whole study before its first job, or
-# join the stages to a run
-WHOLE_STUDY = {"study.py", "config_values.py", "preflight.py", "plan.py", "needs.py", "entries.py", "run.py"}
+# beside the stages, and allowed to know all of them: they judge or plan a whole study before its first job,
+# or join the stages to a run
+WHOLE_STUDY = {
+    "study.py",
+    "config_values.py",
+    "preflight.py",
+    "plan.py",
+    "needs.py",
+    "entries.py",
+    "job_methods.py",
+    "run.py",
+}
 
 
 def library_imports(path):

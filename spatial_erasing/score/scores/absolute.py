@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 READS = "reconstruction"
-SETTINGS = {}
+SETTINGS: dict[str, dict] = {}
 
 
 @dataclass(frozen=True)
