@@ -24,7 +24,7 @@ class JobMethods:
         self.networks = [name for name in config["models"] if not self.by_name[name].is_baseline]
         self.baselines = [name for name in config["models"] if self.by_name[name].is_baseline]
         self.trained = [name for name in self.networks if name in trained_entries(config)]
-        # The score stage stores reconstructions of a model, and maps of methods whose score reads the network.
+        # The score stage stores reconstructions of models, and maps of methods whose score reads the network.
         self.with_maps = {
             f"{method.model}@{method.score}": method
             for method in self.by_name.values()

@@ -24,7 +24,7 @@ def test_the_paper_s_study_has_as_many_files_as_its_tables_and_figures_need(tmp_
     assert len(plan.runs) == 14 + 2 + 3 * 4
     # each on T1 of two cohorts, and two models of Table 2 on T1ce of BraTS
     assert len(plan.evaluations("metrics.csv")) == 2 * len(plan.runs) + 2
-    assert len(plan.histories()) == 14 == len(plan.trained_models())
+    assert len(plan.histories()) == 14 == len(plan.methods.trained)
     assert len(plan.compared_on_t1("slices.npz")) == (4 + 2) * 2
     assert len(plan.diagnosed_on_t1("curve.npz")) == (4 + 1) * 2 == len(plan.diagnosed_thresholds())
 

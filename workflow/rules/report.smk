@@ -247,7 +247,7 @@ use rule of_report as write_diagnostics with:
         **named("write_diagnostics", "diagnostics.html"),
         methods=methods.described(run.method for run in plan.diagnosed_runs()),
         cohorts=LESION,
-        protocol=plan.post_processing,
+        protocol=methods.post_processing,
         components=config["evaluate"]["diagnostics"],
         size_percentiles=config["evaluate"]["lesion_size_percentiles"],
 
