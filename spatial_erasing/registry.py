@@ -8,6 +8,7 @@ others.
 
 import ast
 import functools
+import os.path
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +33,8 @@ class Registry:
     @property
     def files(self) -> dict[str, Path]:
         """Kind to its module."""
-        folders = map(Path, import_module(self.package).__path__)
+        # as for `provenance.ROOT`: through workflow/Snakefile the library lies in workflow/..
+        folders = [Path(os.path.normpath(folder)) for folder in import_module(self.package).__path__]
         found = {file.stem: file for folder in folders for file in folder.glob("[!_]*.py")}
         return dict(sorted(found.items()))
 
