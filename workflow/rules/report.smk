@@ -475,6 +475,7 @@ rule write_viewer:
         mem_mb=growing(4000),
         runtime=growing(10),
     params:
+        model=EXAMPLE.name,
         title=EXAMPLE.title,
         cohort=LESION[0],
         percentiles=config["report"]["example_percentiles"],
