@@ -100,9 +100,9 @@ def test_curve_is_numpy_s_cubic_in_the_size_over_the_observed_sizes(figure, subj
 def test_curves_and_dots_have_the_look_of_their_model(figure):
     for panel in panels_of(figure):
         for model, curve in curves_of(panel).items():
-            assert curve.get_color() == model_style(model).colour
+            assert curve.get_color() == model_style(METHODS[model]).colour
             assert dots_of(panel)[model].get_edgecolors()[0][:3] == pytest.approx(
-                to_rgba(model_style(model).colour)[:3]
+                to_rgba(model_style(METHODS[model]).colour)[:3]
             )
 
 
@@ -148,13 +148,13 @@ def test_counts_seeds_and_the_missing_are_said(figure):
 
 def test_few_lesions_have_no_line_but_a_remark():
     figure = figure_lesion_size(
-        subjects_of(FOUR, count=8, seeds=(1,)), models=FOUR, voxel_ml=VOXEL_ML
+        subjects_of(FOUR, count=8, seeds=(1,)), methods=methods(FOUR), voxel_ml=VOXEL_ML
     )  # brats has 8, atlas 7
     brats, atlas = panels_of(figure)[:2]
     assert list(curves_of(brats)) == FOUR[:2] and not brats.texts
     assert not atlas.lines
     assert [text.get_text() for text in atlas.texts] == ["no regression: 7 lesions, at least 8 needed"]
-    few = figure_lesion_size(subjects_of(FOUR, count=3, seeds=(1,)), models=FOUR, voxel_ml=VOXEL_ML)
+    few = figure_lesion_size(subjects_of(FOUR, count=3, seeds=(1,)), methods=methods(FOUR), voxel_ml=VOXEL_ML)
     assert "polynomial" not in texts_of(few)[-1] and "one seed" in texts_of(few)[-1]
 
 

@@ -278,6 +278,7 @@ use rule plot_figure_7 as write_viewer with:
         rule="write_viewer",
     params:
         **named("write_viewer", "viewer.html"),
+        model=methods.example.name,
         title=methods.example.title,
 
 
