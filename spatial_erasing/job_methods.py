@@ -106,11 +106,15 @@ class JobMethods:
         """Module of the paper's network."""
         yield registry.NETWORKS.file(self.paper_network()["kind"])
 
+    def that_erase(self) -> list[Method]:
+        """The trained methods of the paper whose erasing Figure 3 shows."""
+        trained = [self.by_name[name] for name in self.trained]
+        return [method for method in trained if method.is_paper and method.erase != "none"]
+
     def kinds_that_erase(self, wildcards: Any) -> Iterator[Path]:
         """Modules of every erasing and fill that Figure 3 shows."""
-        shown = [method for method in self.by_name.values() if method.is_paper and method.erase != "none"]
-        yield from sorted({registry.ERASINGS.file(method.erase) for method in shown})
-        yield from sorted({registry.FILLS.file(method.fill) for method in shown})
+        yield from sorted({registry.ERASINGS.file(method.erase) for method in self.that_erase()})
+        yield from sorted({registry.FILLS.file(method.fill) for method in self.that_erase()})
 
     def kinds_of_score(self, wildcards: Any) -> Iterator[Path]:
         """Module of a method's score."""

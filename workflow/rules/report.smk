@@ -124,7 +124,7 @@ use rule of_report as plot_figure_3 with:
         cohort=HEALTHY[0],
         erasing=config["train"]["erasing"],
         seed=config["study"]["seeds"][0],
-        methods=methods.of_paper(),
+        methods=methods.described(method.name for method in methods.that_erase()),
 
 
 use rule of_report as plot_figure_4 with:
@@ -195,6 +195,7 @@ use rule of_report as plot_figure_7 with:
         runtime=growing(10),
     params:
         **named("plot_figure_7"),
+        model=methods.example.name,
         cohort=LESION[0],
         percentiles=config["report"]["example_percentiles"],
 
@@ -278,7 +279,6 @@ use rule plot_figure_7 as write_viewer with:
         rule="write_viewer",
     params:
         **named("write_viewer", "viewer.html"),
-        model=methods.example.name,
         title=methods.example.title,
 
 
