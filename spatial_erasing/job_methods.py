@@ -107,9 +107,13 @@ class JobMethods:
         yield registry.NETWORKS.file(self.paper_network()["kind"])
 
     def that_erase(self) -> list[Method]:
-        """The trained methods of the paper whose erasing Figure 3 shows."""
-        trained = [self.by_name[name] for name in self.trained]
-        return [method for method in trained if method.is_paper and method.erase != "none"]
+        """The methods whose erasing Figure 3 shows: in 2-D and in 3-D those that are trained, or else all."""
+        erasing = [method for method in self.by_name.values() if method.is_paper and method.erase != "none"]
+        found = []
+        for dims in (2, 3):
+            of_dims = [method for method in erasing if method.dims == dims]
+            found += [method for method in of_dims if method.model in self.trained] or of_dims
+        return found
 
     def kinds_that_erase(self, wildcards: Any) -> Iterator[Path]:
         """Modules of every erasing and fill that Figure 3 shows."""

@@ -116,3 +116,16 @@ def test_an_excluded_subject_is_read_once_with_its_reason(tmp_path):
     table.unlink()
     assert list(plan.excluded) == ["brats"]
     assert plan_of(tmp_path).excluded == {}
+
+
+def test_figure_3_shows_what_is_trained_and_in_a_dimension_without_erasing_all_there_is(tmp_path):
+    def without_erasing_in_2d(config):
+        names = ["2d-none", "3d-none", "3d-cube-noise"]
+        config["study"] |= {"table_1_models": names, "models": names, "table_2_models": names[2:]}
+
+    def shown(plan, dims):
+        return {method.name for method in plan.methods.that_erase() if method.dims == dims}
+
+    whole, small = plan_of(tmp_path), plan_of(tmp_path, without_erasing_in_2d)
+    assert shown(small, 3) == {"3d-cube-noise"} < shown(whole, 3)
+    assert shown(small, 2) == shown(whole, 2) and "3d-sphere-noise" not in shown(whole, 3)
