@@ -59,9 +59,11 @@ def records(study):
 
 
 def write_another(source, target):
-    """The same head with other intensities, so that it is no twin."""
+    """The same head with another contrast, so that it is no twin, nor one in another unit."""
     scan = nib.load(source)
-    nib.save(nib.Nifti1Image(scan.get_fdata().astype("float32") * 0.9, scan.affine), target)
+    intensities = scan.get_fdata(dtype="float32")
+    top = intensities.max()
+    nib.save(nib.Nifti1Image(top * (intensities / top) ** 0.7, scan.affine), target)
 
 
 def write_smaller(source, target):
