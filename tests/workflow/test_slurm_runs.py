@@ -80,7 +80,7 @@ def finished(slurm, study, tmp_path_factory):
     copied = study.copy(tmp_path_factory.mktemp("cluster"), results=False)
     replace(
         copied.workflow / "workflow/rules/train.smk",
-        "mem_mb=growing(training_mb)",
+        "mem_mb=growing(needs.training_mb)",
         f"mem_mb=growing({FIRST_MB})",
     )
     overlay = {"study": {"table_1_models": TRAININGS}, "train": {"device": "auto"}}
