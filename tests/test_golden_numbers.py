@@ -30,7 +30,7 @@ NAMES = {"method": "3d-none", "percent": 100, "seed": 1, "cohort": "brats", "seq
 
 
 def split_of(subjects, *, first):
-    """Balls with a smooth pattern and a bright box as the lesion, by whole numbers alone: the same everywhere."""
+    """Balls with a smooth pattern and a bright box as the lesion, from whole numbers: the same everywhere."""
     axes = np.arange(16)
     x, y, z = np.meshgrid(axes, axes, axes, indexing="ij")
     brain = (2 * x - 15) ** 2 + (2 * y - 15) ** 2 + (2 * z - 15) ** 2 < 200
