@@ -22,7 +22,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -43,6 +43,7 @@ from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.score.maps import score_maps
 from spatial_erasing.score.postprocess import erode_in_plane
 from spatial_erasing.study import Run
+from spatial_erasing.train.settings import AugmentationSettings
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ WAYS = {
     "registered, moved": Trial(*DEFAULT, MOVED, register="affine"),
     "range, registered, moved": Trial("range", "range", MOVED, register="affine"),
 }
-NOTHING = {"contrast": 0.0, "mirror": False, "rotation_degrees": 0.0, "scale": 0.0, "shift_percent": 0.0}
+NOTHING = asdict(AugmentationSettings())  # all of it is off by default
 COLUMNS = ("way", "without", "model", "seed", "data", "number", "value")
 
 

@@ -156,11 +156,8 @@ class Plan:
 
     def healthy_to_store(self, path: str) -> Callable[[Any], list[str]]:
         """Files of the healthy cohorts, which a score that reads the network may need."""
-
-        def needed(wildcards: Any) -> list[str]:
-            return [path.format(cohort=cohort) for cohort in self.healthy]
-
-        return lambda wildcards: needed(wildcards) if wildcards.stored in self.methods.with_maps else []
+        files = list(dict.fromkeys(path.format(cohort=cohort) for cohort in self.healthy))
+        return lambda wildcards: files if wildcards.stored in self.methods.with_maps else []
 
     def threshold_source(self, cohort: str) -> str:
         """The cohort whose validation split gives a cohort its threshold: itself, or of `from_cohort`."""
