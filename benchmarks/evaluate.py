@@ -28,7 +28,7 @@ from spatial_erasing.evaluate.metrics import metrics_of_counts
 from spatial_erasing.evaluate.resamples import resample_dataset
 from spatial_erasing.evaluate.slices import slice_scores
 from spatial_erasing.evaluate.subject_counts import SubjectCounts, load_counts, save_counts
-from spatial_erasing.parallel import map_in_processes
+from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.score.postprocess import post_process
 from spatial_erasing.threshold.search import greedy_threshold
 

@@ -18,12 +18,12 @@ from scipy.ndimage import binary_erosion, distance_transform_edt
 os.environ["OMP_NUM_THREADS"] = os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
 from spatial_erasing.evaluate.overlap import dice
-from spatial_erasing.parallel import map_in_processes
-from spatial_erasing.phantom.cohort import PhantomSettings
-from spatial_erasing.phantom.make import make_cohort
+from spatial_erasing.images.volumes import read_volume
+from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
 from spatial_erasing.preprocess.strip import NETWORKS, fill_holes, mask_brain
-from spatial_erasing.volumes import read_volume
+from spatial_erasing_phantoms.cohort import PhantomSettings
+from spatial_erasing_phantoms.make import make_cohort
 
 
 def surface_distance_mm(first: np.ndarray, second: np.ndarray, *, percentile: float = 95) -> float:

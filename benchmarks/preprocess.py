@@ -25,12 +25,12 @@ from statistics import median
 
 import yaml
 
+from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.preprocess import chain, intensity, stack, strip, subject
 from spatial_erasing.preprocess.batch import prepare_batch
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.preprocess.standardise.ways import Standard
-from spatial_erasing.volumes import read_volume
 
 ROOT = Path(__file__).resolve().parents[1]
 

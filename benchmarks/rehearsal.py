@@ -40,14 +40,14 @@ from spatial_erasing.cohorts import Split, read_split, write_rows
 from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS
 from spatial_erasing.evaluate.subject_counts import save_counts
 from spatial_erasing.models import Method, ModelSpec, list_methods
-from spatial_erasing.phantom.small import SmallSettings, make_small_cohort
-from spatial_erasing.phantom.template import read_template, save_template
 from spatial_erasing.score.maps import Scoring
 from spatial_erasing.split.assign import assign_splits, split_rows
 from spatial_erasing.study import Run, list_datasets
 from spatial_erasing.train.device import choose_computing, choose_device, device_name, prepare_process
 from spatial_erasing.train.network import Network
 from spatial_erasing.train.start import training_settings
+from spatial_erasing_phantoms.small import SmallSettings, make_small_cohort
+from spatial_erasing_phantoms.template import read_template, save_template
 
 ROOT = Path(__file__).resolve().parents[1]
 SPLIT_COLUMNS = ("cohort", "subject", "scanner", "split", "training_rank")
@@ -231,7 +231,7 @@ def main() -> None:
 
 def write_template(options: argparse.Namespace) -> None:
     """Save the template."""
-    maker = importlib.import_module("spatial_erasing.phantom.mni152")  # the one thing here that needs nilearn
+    maker = importlib.import_module("spatial_erasing_phantoms.mni152")
     save_template(maker.load_template(3.0), options.output)
 
 

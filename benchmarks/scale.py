@@ -23,7 +23,7 @@ from pathlib import Path
 
 import yaml
 
-from spatial_erasing.phantom.layouts import layout
+from spatial_erasing_phantoms.layouts import layout
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,7 +66,7 @@ def make_workflow(folder: Path) -> None:
     """The workflow with scripts that compute nothing."""
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, folder / name)
-    for name in ("workflow", "spatial_erasing", "envs", "profiles"):
+    for name in ("workflow", "spatial_erasing", "spatial_erasing_phantoms", "envs", "profiles"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     special = {"list_scans": LIST_SCANS, "prepare_brains": PREPARE_BRAINS}
     for script in (folder / "workflow/scripts").glob("*.py"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.jobs.atomic import replaced_when_complete
 
 csv.field_size_limit(sys.maxsize)  # a list of many lesion files is longer than the usual 131,072 characters
 Subject = tuple[str, str]  # cohort, subject

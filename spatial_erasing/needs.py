@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
 
-from spatial_erasing import resources
+from spatial_erasing.jobs import resources
 from spatial_erasing.plan import Plan
 from spatial_erasing.preprocess.settings import MEMORY_MB_PER_WORKER, NETWORKS
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from spatial_erasing.provenance import ROOT
+from spatial_erasing.jobs.provenance import ROOT
 
 DATA_VARIABLE, WORKFLOW_VARIABLE = "SPATIAL_ERASING_DATA", "WORKFLOW"
 TABLE_VARIABLES = (DATA_VARIABLE, WORKFLOW_VARIABLE)  # the only ones that cells of a table may name

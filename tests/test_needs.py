@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spatial_erasing import resources
+from spatial_erasing.jobs import resources
 from spatial_erasing.needs import Needs, growing
 from spatial_erasing.plan import Plan
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import Split
+from spatial_erasing.jobs.atomic import replaced_when_complete
 from spatial_erasing.score.maps import Scoring, score_maps, stored_as
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from spatial_erasing.evaluate.bootstrap import draw_weights
 from spatial_erasing.evaluate.resamples import Quantity, Resampled, resample_dataset, resample_slices
 from spatial_erasing.evaluate.subject_counts import load_counts
-from spatial_erasing.parallel import map_in_processes
+from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.seeds import hash_seed
 
 ALL_COHORTS = "all"  # the cohort of a number over all test sets

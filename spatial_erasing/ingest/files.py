@@ -9,8 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from spatial_erasing.headers import Header, read_header
-from spatial_erasing.image_files import (
+from spatial_erasing.images.headers import Header, read_header
+from spatial_erasing.images.image_files import (
     is_packed,
     require_whole,
     stated_length,
@@ -18,8 +18,8 @@ from spatial_erasing.image_files import (
     unpacked_chunks,
     unpacked_length,
 )
+from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.ingest.moments import Moments
-from spatial_erasing.volumes import read_volume
 
 SAME_CORRELATION = 0.995  # 255 grey values of one scan correlate with its measured ones by 0.9999
 

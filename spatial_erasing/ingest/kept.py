@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from spatial_erasing.atomic import write_text
 from spatial_erasing.ingest.own_brains import Row
+from spatial_erasing.jobs.atomic import write_text
 
 SOURCE = ("reader", "path", "sequences", "skull_strip")  # settings of a cohort that its list depends on
 OF_CONTENT = ("sha256", "voxels", "moments", "grid")

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from spatial_erasing.faults import one_line, remedy
 from spatial_erasing.ingest import atlas, bids, brats, ixi, table
 from spatial_erasing.ingest.exclusion import skip_unfit
 from spatial_erasing.ingest.files import describe_grid, describe_voxels, sha256_of
@@ -14,6 +13,7 @@ from spatial_erasing.ingest.kept import OF_CONTENT
 from spatial_erasing.ingest.own_brains import Row
 from spatial_erasing.ingest.records import PUNCTUATION, Scan, name_problem, normalised_name
 from spatial_erasing.ingest.shared_lesions import skip_shared_lesions
+from spatial_erasing.jobs.faults import one_line, remedy
 from spatial_erasing.paths import expand_path
 
 READERS = {"atlas": atlas, "bids": bids, "brats": brats, "ixi": ixi, "table": table}

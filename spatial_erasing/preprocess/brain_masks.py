@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.lesions import LABELS_AT_MOST, WHOLE_NUMBER, rises_inwards
-from spatial_erasing.volumes import Volume
 
 STEPS = 8  # to which a graded mask is rounded, so that noise inside the brain is no fall
 PLATEAU_SHARE = 0.5  # of the voxels in the upper half of the range: so many reach the highest step

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.faults import is_finding
-from spatial_erasing.grids import Grid
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
+from spatial_erasing.jobs.faults import is_finding
 from spatial_erasing.preprocess.brain_masks import label_brain_mask
 from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.intensity import scale_brain
@@ -36,7 +37,6 @@ from spatial_erasing.preprocess.strip import (
     require_plausible_brain,
 )
 from spatial_erasing.preprocess.zero import heads_above_zero, stripped_above_zero
-from spatial_erasing.volumes import Volume
 
 # A skull strip's rim and a tracing's never agree to the voxel; a lesion that loses more deserves a look.
 WARNED_OUTSIDE_PERCENT = 1.0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.atomic import write_text
+from spatial_erasing.jobs.atomic import write_text
 
 PERCENTILES = (1, *range(5, 100, 5), 99)
 BAND_PERCENTILES = (1, 99)  # of the training brains at each percentile: one odd scan does not widen the band

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.atomic import replaced_when_complete
-from spatial_erasing.grids import Grid
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
+from spatial_erasing.jobs.atomic import replaced_when_complete
 from spatial_erasing.preprocess.downsample import centred_window
 from spatial_erasing.preprocess.resample import resample_to_grid
-from spatial_erasing.volumes import Volume
 
 
 def chain_of_grids(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spatial_erasing.grids import Grid
+from spatial_erasing.images.grids import Grid
 from spatial_erasing.preprocess.bias_field import bias_field
 from spatial_erasing.preprocess.denoise import curvature_flow, non_local_means
 from spatial_erasing.preprocess.settings import BrainSettings

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from spatial_erasing.grids import Grid
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.resample import resample_to_grid, scan_grid
-from spatial_erasing.volumes import Volume
 
 LARGEST_SHARE = 0.5  # of the brain: a stroke of a whole hemisphere stays below it
 LABELS_AT_MOST = 20  # different ones; a mask that was stored from 0 to 255 after smoothing has more

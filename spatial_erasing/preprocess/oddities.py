@@ -9,11 +9,11 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage, stats
 
-from spatial_erasing.grids import Grid
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.zero import ringing_level
-from spatial_erasing.volumes import Volume
 
 PARTS_SHARE = 0.01  # of a brain mask, beyond its largest connected component
 NAMED_SHARE = 0.001  # what is dropped below it is crumbs

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.grids import Grid
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
-from spatial_erasing.volumes import Volume
 
 SPACING_MM = 2.0  # 12 parameters need no finer voxels: 4.5 s on one core
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.faults import is_finding, one_line
-from spatial_erasing.grids import Grid
-from spatial_erasing.parallel import map_in_processes
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import read_volume
+from spatial_erasing.jobs.faults import is_finding, one_line
+from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.preprocess.downsample import (
     centred_window,
     downsample,
@@ -26,7 +27,6 @@ from spatial_erasing.preprocess.standardise.doubts import doubts_of_map
 from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap
 from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import COLUMNS
-from spatial_erasing.volumes import read_volume
 
 logger = logging.getLogger(__name__)
 

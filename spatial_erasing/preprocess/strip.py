@@ -10,14 +10,14 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from spatial_erasing.grids import Grid
-from spatial_erasing.packages import STRIPPERS, install_command
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
+from spatial_erasing.jobs.packages import STRIPPERS, install_command
 from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.oddities import warn_of_parts
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.settings import NETWORKS
 from spatial_erasing.preprocess.zero import ringing_level, stripped_above_zero
-from spatial_erasing.volumes import Volume
 
 METHODS = (*NETWORKS, "given", "none")
 HD_BET_SPACING_MM = 1.5  # what its network was trained at

@@ -3,7 +3,7 @@
 import subprocess
 
 from spatial_erasing import __version__
-from spatial_erasing.provenance import ROOT
+from spatial_erasing.jobs.provenance import ROOT
 
 
 def code_version() -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from spatial_erasing.atomic import write_text
+from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.report.diagnostics import WARNING, Section
 from spatial_erasing.report.table_page import escape_html
 from spatial_erasing.report.table_writers import escape_markdown, markdown_table

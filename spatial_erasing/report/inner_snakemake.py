@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from spatial_erasing.provenance import ROOT
+from spatial_erasing.jobs.provenance import ROOT
 
 
 def run_inside(config: Mapping, *arguments: str) -> str:

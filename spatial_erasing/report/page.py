@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.jobs.atomic import replaced_when_complete
 from spatial_erasing.report.inner_snakemake import run_inside
 from spatial_erasing.report.templates import TEMPLATES, read_template
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.atomic import write_text
+from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.preprocess.curves import HealthyBand
 from spatial_erasing.preprocess.quality import (
     EXCLUSION_HEADER,

@@ -13,7 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 from matplotlib.textpath import TextToPath
 
-from spatial_erasing.atomic import replaced_when_complete
+from spatial_erasing.jobs.atomic import replaced_when_complete
 
 MM_PER_INCH = 25.4
 PAGE_WIDTH_MM = 174.0  # two columns of a Springer journal

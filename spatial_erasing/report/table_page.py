@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spatial_erasing.atomic import write_text
+from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.report.table_layout import Block, printed_blocks
 
 _STYLE = """

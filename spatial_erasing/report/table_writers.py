@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spatial_erasing.atomic import replaced_when_complete, write_text
+from spatial_erasing.jobs.atomic import replaced_when_complete, write_text
 from spatial_erasing.report.table_layout import NO_NUMBER, Block, Column, cohorts_of, printed_blocks
 
 _LATEX_SIGNS = {

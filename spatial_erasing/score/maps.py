@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.atomic import replaced_when_complete
 from spatial_erasing.cohorts import Split, read_split
+from spatial_erasing.jobs.atomic import replaced_when_complete
 from spatial_erasing.registry import SCORES
 from spatial_erasing.score.postprocess import post_process
 

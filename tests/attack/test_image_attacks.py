@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, zoom
 
+from spatial_erasing.images.volumes import Volume, read_volume
 from spatial_erasing.preprocess.chain import prepare_brain
 from spatial_erasing.preprocess.subject import prepare_subject, read_finished
-from spatial_erasing.volumes import Volume, read_volume
 from tests.preprocess.analytic_head import SETTINGS, rotation, write_subject
 
 REAL = os.environ.get("SPATIAL_ERASING_DATA")

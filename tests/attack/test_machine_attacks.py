@@ -18,16 +18,16 @@ import torch
 import yaml
 from vae_networks import vae, vae_settings
 
-from spatial_erasing import image_files
+from spatial_erasing.images import image_files
+from spatial_erasing.images.volumes import write_volume
 from spatial_erasing.ingest.listing import list_or_keep
-from spatial_erasing.packages import require_packages
-from spatial_erasing.phantom import make as make_module
-from spatial_erasing.phantom.cohort import PhantomSettings
-from spatial_erasing.phantom.layouts import layout
+from spatial_erasing.jobs.packages import require_packages
 from spatial_erasing.preprocess import batch, strip, subject
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.train.checkpoint import load_network, save_weights
-from spatial_erasing.volumes import write_volume
+from spatial_erasing_phantoms import make as make_module
+from spatial_erasing_phantoms.cohort import PhantomSettings
+from spatial_erasing_phantoms.layouts import layout
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())

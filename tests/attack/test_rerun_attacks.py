@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spatial_erasing import code_reach, provenance
-from spatial_erasing.code_modules import read_module
-from spatial_erasing.provenance import code_fingerprint
+from spatial_erasing.jobs import code_reach, provenance
+from spatial_erasing.jobs.code_modules import read_module
+from spatial_erasing.jobs.provenance import code_fingerprint
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(path.stem for path in ROOT.glob("workflow/scripts/*.py"))
@@ -24,23 +24,33 @@ KINDS = {name: ["score/scores/absolute.py"] for name in SCORED} | {
 }
 # case: file below the repository, text in it, text in its place, scripts whose fingerprint moves
 EDITS = {
-    "a line of a log": ("spatial_erasing/gpus.py", "all of %d GPUs are held", "every one of %d is held", []),
+    "a line of a log": (
+        "spatial_erasing/jobs/gpus.py",
+        "all of %d GPUs are held",
+        "every one of %d is held",
+        [],
+    ),
     "how long a GPU is waited for": (
-        "spatial_erasing/gpus.py",
+        "spatial_erasing/jobs/gpus.py",
         "poll_seconds: float = 1.0",
         "poll_seconds=2.0",
         [],
     ),
-    "how often a file is flushed": ("spatial_erasing/tensorboard.py", "flush_secs=1", "flush_secs=2", []),
+    "how often a file is flushed": (
+        "spatial_erasing/jobs/tensorboard.py",
+        "flush_secs=1",
+        "flush_secs=2",
+        [],
+    ),
     "how often a killed worker is tried": (
-        "spatial_erasing/parallel.py",
+        "spatial_erasing/jobs/parallel.py",
         "ATTEMPTS_ALONE = 3",
         "ATTEMPTS_ALONE = 2",
         [],
     ),
     "text of an error": ("spatial_erasing/cohorts.py", "is not one of the", "is none of the", []),
     "text of an error that a function makes": (
-        "spatial_erasing/image_files.py",
+        "spatial_erasing/images/image_files.py",
         "it is empty, 0 bytes",
         "it has 0 bytes",
         [],
@@ -142,7 +152,7 @@ def _every_text_is_read_once():
 
 @pytest.mark.parametrize("path, old, new, moved", EDITS.values(), ids=EDITS)
 def test_an_edit_moves_the_fingerprints_of_what_it_can_change(tmp_path, monkeypatch, path, old, new, moved):
-    for folder in ("spatial_erasing", "workflow/scripts"):
+    for folder in ("spatial_erasing", "spatial_erasing_phantoms", "workflow/scripts"):
         shutil.copytree(ROOT / folder, tmp_path / folder, copy_function=os.symlink)
     text = (ROOT / path).read_text()
     assert old in text

@@ -178,7 +178,7 @@ def test_the_hash_is_the_sum_of_mixed_float32_intensities(tmp_path):
 def test_pieces_that_cut_a_number_make_no_difference(tmp_path, monkeypatch):
     expected = voxels_of(tmp_path / "scan.nii.gz", VOXELS.astype(np.float32))
     for count in (1001, 352, 7):
-        monkeypatch.setattr("spatial_erasing.image_files.CHUNK_BYTES", count)
+        monkeypatch.setattr("spatial_erasing.images.image_files.CHUNK_BYTES", count)
         assert voxels_hash(tmp_path / "scan.nii.gz") == expected
 
 

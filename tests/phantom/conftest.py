@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from spatial_erasing.phantom.anatomy import draw_deformation
-from spatial_erasing.phantom.cohort import PhantomSettings, make_subject
-from spatial_erasing.phantom.head import render_head
-from spatial_erasing.phantom.mni152 import load_template
-from spatial_erasing.phantom.person import LESION_GRID
-from spatial_erasing.phantom.surroundings import draw_surroundings
+from spatial_erasing_phantoms.anatomy import draw_deformation
+from spatial_erasing_phantoms.cohort import PhantomSettings, make_subject
+from spatial_erasing_phantoms.head import render_head
+from spatial_erasing_phantoms.mni152 import load_template
+from spatial_erasing_phantoms.person import LESION_GRID
+from spatial_erasing_phantoms.surroundings import draw_surroundings
 
 
 @pytest.fixture(scope="session")

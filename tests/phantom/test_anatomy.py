@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from spatial_erasing.phantom.anatomy import draw_deformation, fold_tissues, rotation, warp_points
-from spatial_erasing.phantom.fields import Field
-from spatial_erasing.phantom.head import render_head
-from spatial_erasing.phantom.person import LESION_GRID
+from spatial_erasing_phantoms.anatomy import draw_deformation, fold_tissues, rotation, warp_points
+from spatial_erasing_phantoms.fields import Field
+from spatial_erasing_phantoms.head import render_head
+from spatial_erasing_phantoms.person import LESION_GRID
 
 
 @pytest.fixture(scope="module")

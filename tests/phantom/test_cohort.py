@@ -8,14 +8,14 @@ import pytest
 import torch
 from deepbet.bet import BrainExtraction
 
-from spatial_erasing.phantom.cohort import (
+from spatial_erasing.images.volumes import read_volume
+from spatial_erasing_phantoms.cohort import (
     PhantomSettings,
     finish_cohort,
     make_subject,
     subject_name,
 )
-from spatial_erasing.phantom.person import generator_of
-from spatial_erasing.volumes import read_volume
+from spatial_erasing_phantoms.person import generator_of
 
 KINDS = ("healthy", "brats", "atlas")
 

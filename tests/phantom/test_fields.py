@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from spatial_erasing.phantom.fields import Field, Grid, draw_noise, lattice, ramp, stretch
+from spatial_erasing_phantoms.fields import Field, Grid, draw_noise, lattice, ramp, stretch
 
 
 @pytest.fixture

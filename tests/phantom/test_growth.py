@@ -3,8 +3,8 @@ import pytest
 import torch
 from scipy.stats import kstest, truncnorm
 
-from spatial_erasing.phantom.growth import draw_seed_mm, draw_volume_ml, site
-from spatial_erasing.phantom.strokes import TERRITORIES
+from spatial_erasing_phantoms.growth import draw_seed_mm, draw_volume_ml, site
+from spatial_erasing_phantoms.strokes import TERRITORIES
 
 
 def test_volumes_follow_a_log_normal_cut_to_its_limits():

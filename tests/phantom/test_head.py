@@ -1,8 +1,8 @@
 import numpy as np
 import torch
 
-from spatial_erasing.phantom.fields import Grid
-from spatial_erasing.phantom.head import render_head
+from spatial_erasing_phantoms.fields import Grid
+from spatial_erasing_phantoms.head import render_head
 
 
 def test_only_the_voxels_near_the_brain_are_computed_and_none_is_missed(person, template):

@@ -9,18 +9,18 @@ import torch
 from deepbet.bet import BrainExtraction
 from scipy import ndimage, stats
 
-from spatial_erasing.phantom.anatomy import (
+from spatial_erasing_phantoms.anatomy import (
     TEMPLATE_BRAIN_ML,
     TEMPLATE_CENTRE_MM,
     Deformation,
     draw_deformation,
 )
-from spatial_erasing.phantom.cohort import PhantomSettings, make_subject
-from spatial_erasing.phantom.fields import Field, Grid, lattice
-from spatial_erasing.phantom.label_maps import Contrast, draw_contrast, load_label_map, render_label_head
-from spatial_erasing.phantom.lesions import Lesion, apply_lesion, lesion_labels
-from spatial_erasing.phantom.scanner import apply_acquisition, draw_acquisition, draw_scanner
-from spatial_erasing.phantom.strokes import draw_stroke
+from spatial_erasing_phantoms.cohort import PhantomSettings, make_subject
+from spatial_erasing_phantoms.fields import Field, Grid, lattice
+from spatial_erasing_phantoms.label_maps import Contrast, draw_contrast, load_label_map, render_label_head
+from spatial_erasing_phantoms.lesions import Lesion, apply_lesion, lesion_labels
+from spatial_erasing_phantoms.scanner import apply_acquisition, draw_acquisition, draw_scanner
+from spatial_erasing_phantoms.strokes import draw_stroke
 
 LABELS = {0: 0, 24: 1, 4: 1, 2: 2, 3: 3, 10: 5, 507: 4}  # label: class
 MEANS = [7.0, 40.0, 160.0, 96.0, 120.0, 130.0]
@@ -150,7 +150,7 @@ def test_strokes_grow_in_deep_nuclei_as_in_cortex_but_not_in_ventricles(head, fo
     right = head.grid.points()[0] - 30
     thalamus = (head.relief > 0.9 * (130 - 96) / 160) & (head.brain == 1) & (right.abs() < 40)
     seed_mm = head.grid.points()[:, thalamus].mean(dim=1).numpy().astype(float)
-    monkeypatch.setattr("spatial_erasing.phantom.strokes.draw_seed_mm", lambda *args, **kwargs: seed_mm)
+    monkeypatch.setattr("spatial_erasing_phantoms.strokes.draw_seed_mm", lambda *args, **kwargs: seed_mm)
     with_stroke = apply_lesion(draw_stroke(np.random.default_rng(4), head, minimum_ml=8.0), head)
     stroke = with_stroke.tissues["stroke_rim"] + with_stroke.tissues["stroke_cavity"]
     assert float(stroke[thalamus].mean()) > 0.3

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from nilearn.datasets import load_mni152_template
 
-from spatial_erasing.phantom.layouts import atlas_grid, brats_grid, layout, scanner_name, subject_name
+from spatial_erasing_phantoms.layouts import atlas_grid, brats_grid, layout, scanner_name, subject_name
 
 
 def test_brats_files_have_the_names_of_2019():

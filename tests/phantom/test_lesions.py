@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from spatial_erasing.phantom.fields import Field
-from spatial_erasing.phantom.lesions import Lesion, apply_lesion, lesion_labels, lesion_signal
+from spatial_erasing_phantoms.fields import Field
+from spatial_erasing_phantoms.lesions import Lesion, apply_lesion, lesion_labels, lesion_signal
 
 SIGNAL = {"t1": {"rim": ("csf", "grey", 0.75), "core": ("csf", "grey", 0.25)}}
 

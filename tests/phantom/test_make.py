@@ -6,10 +6,10 @@ from hashlib import sha256
 import pytest
 
 from spatial_erasing.ingest.scans import list_scans
-from spatial_erasing.phantom import make as make_module
-from spatial_erasing.phantom.cohort import PhantomSettings
-from spatial_erasing.phantom.layouts import layout
-from spatial_erasing.phantom.make import make_cohort
+from spatial_erasing_phantoms import make as make_module
+from spatial_erasing_phantoms.cohort import PhantomSettings
+from spatial_erasing_phantoms.layouts import layout
+from spatial_erasing_phantoms.make import make_cohort
 
 FORMULA = ["formula 1"]  # what quick subjects are made by
 SETTINGS = PhantomSettings(spacing_mm=4.0, minimum_lesion_ml=20.0)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spatial_erasing.ingest.scans import list_scans
-from spatial_erasing.phantom import planted as planted_module
-from spatial_erasing.phantom.planted import PlantedSettings, deal_shapes, hold_out, make_planted
+from spatial_erasing_phantoms import planted as planted_module
+from spatial_erasing_phantoms.planted import PlantedSettings, deal_shapes, hold_out, make_planted
 
 SHAPES = [f"shape_{k:02d}" for k in range(40)]
 

@@ -4,10 +4,10 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
+from spatial_erasing.images.volumes import write_volume
 from spatial_erasing.ingest.files import sha256_of
-from spatial_erasing.phantom import planted_subject
 from spatial_erasing.preprocess.resample import resample_to_grid
-from spatial_erasing.volumes import write_volume
+from spatial_erasing_phantoms import planted_subject
 
 SHAPE = (60, 64, 56)
 AFFINE = nib.affines.from_matvec(np.diag([-2.0, 2.0, 2.0]), [60.0, -64.0, -56.0])  # stored from right to left

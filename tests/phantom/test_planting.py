@@ -5,7 +5,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 from sklearn.mixture import GaussianMixture
 
-from spatial_erasing.phantom.planting import (
+from spatial_erasing_phantoms.planting import (
     StrokeLook,
     Tissues,
     blending_weight,

@@ -7,10 +7,11 @@ import SimpleITK as sitk
 import torch
 from scipy.stats import kstest, rice
 
-from spatial_erasing.phantom.anatomy import rotation
-from spatial_erasing.phantom.fields import Field, Grid
-from spatial_erasing.phantom.head import Head, render_head
-from spatial_erasing.phantom.scanner import (
+from spatial_erasing.images.volumes import write_volume
+from spatial_erasing_phantoms.anatomy import rotation
+from spatial_erasing_phantoms.fields import Field, Grid
+from spatial_erasing_phantoms.head import Head, render_head
+from spatial_erasing_phantoms.scanner import (
     GEOMETRIES,
     T1_SIGNAL,
     apply_acquisition,
@@ -19,7 +20,6 @@ from spatial_erasing.phantom.scanner import (
     draw_scanner,
     oriented_grid,
 )
-from spatial_erasing.volumes import write_volume
 
 
 @pytest.fixture(scope="module")

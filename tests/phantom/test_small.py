@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spatial_erasing.phantom.mni152 import load_template
-from spatial_erasing.phantom.small import SmallSettings, make_small_cohort, make_small_subject
-from spatial_erasing.phantom.template import read_template, save_template
+from spatial_erasing_phantoms.mni152 import load_template
+from spatial_erasing_phantoms.small import SmallSettings, make_small_cohort, make_small_subject
+from spatial_erasing_phantoms.template import read_template, save_template
 
 SETTINGS = SmallSettings(
     seed=3, scanners=2, minimum_lesion_ml=10, padded_grid_mm=(158, 191, 163), grid_voxels=(32, 32, 32)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from spatial_erasing.phantom.lesions import apply_lesion, lesion_labels, lesion_signal
-from spatial_erasing.phantom.strokes import draw_stroke
+from spatial_erasing_phantoms.lesions import apply_lesion, lesion_labels, lesion_signal
+from spatial_erasing_phantoms.strokes import draw_stroke
 
 SIGNAL = {"csf": 0.2, "grey": 0.6, "white": 1.0}
 

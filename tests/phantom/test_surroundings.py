@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from spatial_erasing.phantom.fields import Field, Grid
-from spatial_erasing.phantom.head import render_head
-from spatial_erasing.phantom.surroundings import _capsule, _ellipsoid, draw_surroundings
+from spatial_erasing_phantoms.fields import Field, Grid
+from spatial_erasing_phantoms.head import render_head
+from spatial_erasing_phantoms.surroundings import _capsule, _ellipsoid, draw_surroundings
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@ import torch
 from nilearn.datasets import load_mni152_template, load_mni152_wm_template
 from scipy.ndimage import distance_transform_edt
 
-from spatial_erasing.phantom.fields import Field
-from spatial_erasing.phantom.mni152 import load_template
+from spatial_erasing_phantoms.fields import Field
+from spatial_erasing_phantoms.mni152 import load_template
 
 
 def _ml(field: Field, share: torch.Tensor) -> float:

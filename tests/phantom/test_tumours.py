@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from spatial_erasing.phantom.lesions import apply_lesion, lesion_labels, lesion_signal
-from spatial_erasing.phantom.tumours import LABELS, draw_tumour
+from spatial_erasing_phantoms.lesions import apply_lesion, lesion_labels, lesion_signal
+from spatial_erasing_phantoms.tumours import LABELS, draw_tumour
 
 SIGNAL = {"csf": 0.2, "grey": 0.6, "white": 1.0}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.settings import BrainSettings
-from spatial_erasing.volumes import Volume
 
 SEMI_AXES_MM = np.array([28.0, 35.0, 30.0])
 LESION_CENTRE_MM, LESION_RADIUS_MM = np.array([-12.0, 9.0, 7.0]), 8.0  # in the left hemisphere, in front

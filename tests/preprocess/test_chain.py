@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from analytic_head import SETTINGS, brain_at, intensities_at, lesion_at, variant
 
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.chain import measure_brain, prepare_brain, unite_lesions
 from spatial_erasing.preprocess.resample import isotropic_grid
-from spatial_erasing.volumes import Volume
 
 
 def given_head(name="RAS", **kept):

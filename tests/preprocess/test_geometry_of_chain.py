@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from analytic_head import LESION_CENTRE_MM, LESION_ML, SETTINGS, VARIANTS, lesion_at, variant, write_subject
 
+from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.preprocess.stack import StackSettings, shrink_subject
 from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
-from spatial_erasing.volumes import read_volume
 
 GRIDS = StackSettings(Standard({"t1": "range"}, {}), (100, 116, 104), (64, 64, 64), "nearest")
 

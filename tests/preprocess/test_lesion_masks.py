@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, zoom
 
-from spatial_erasing.grids import Grid
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.lesions import label_lesion, unite_lesions
-from spatial_erasing.volumes import Volume
 
 SHAPE = (40, 40, 40)
 POINTS = np.moveaxis(np.indices(SHAPE), 0, -1)

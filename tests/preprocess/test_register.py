@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.register import affine_to_template
-from spatial_erasing.volumes import Volume
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.resample import isotropic_grid, require_same_grid, resample_to_grid
-from spatial_erasing.volumes import Volume
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 SHEARED = np.array([[1.0, 0.2, 0.0, -8.0], [0.1, 0.9, 0.3, 3.0], [0.0, -0.2, 1.3, 5.0], [0, 0, 0, 1]])

@@ -5,6 +5,7 @@ import pytest
 from analytic_head import TINY_SETTINGS, tiny_subject
 from skimage.transform import resize_local_mean
 
+from spatial_erasing.images.volumes import read_volume, write_volume
 from spatial_erasing.preprocess.stack import (
     StackSettings,
     largest_box,
@@ -14,7 +15,6 @@ from spatial_erasing.preprocess.stack import (
 )
 from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
-from spatial_erasing.volumes import read_volume, write_volume
 
 AS_IT_IS = Standard({"t1": "range", "t1ce": "range"}, {})
 GRIDS = StackSettings(AS_IT_IS, (24, 22, 20), (12, 11, 10), lesion_downsampling="nearest")

@@ -10,14 +10,14 @@ from analytic_head import SETTINGS, brain_at, lesion_at, sample, variant
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 from scipy import ndimage
 
-from spatial_erasing.grids import Grid
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.bias_field import bias_field
 from spatial_erasing.preprocess.chain import prepare_brain
 from spatial_erasing.preprocess.denoise import curvature_flow, non_local_means
 from spatial_erasing.preprocess.intensity import scale_brain
 from spatial_erasing.preprocess.register import register_to_template
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid, turned_grid
-from spatial_erasing.volumes import Volume
 
 N4 = {"shrink_factor": 4, "iterations": (50, 50, 50, 50)}
 

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays_of
 from scipy import ndimage
 from skimage.measure import label
 
+from spatial_erasing.images.volumes import Volume, read_volume
 from spatial_erasing.ingest.scans import SKULL_STRIPS
 from spatial_erasing.preprocess import strip
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
@@ -23,7 +24,6 @@ from spatial_erasing.preprocess.strip import (
     require_plausible_brain,
     strip_skull,
 )
-from spatial_erasing.volumes import Volume, read_volume
 
 MASKS = arrays_of.arrays(bool, st.tuples(*[st.integers(1, 7)] * 3))
 

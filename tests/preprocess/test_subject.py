@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from analytic_head import TINY_SETTINGS, corner, damage, move_lesion, new_values, tiny_subject
 
+from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.preprocess import subject as subject_module
 from spatial_erasing.preprocess.subject import COLUMNS, KEPT, identity, inputs, prepare_subject
-from spatial_erasing.volumes import read_volume
 
 
 def prepare(*scans, folder, settings=TINY_SETTINGS, code="code"):

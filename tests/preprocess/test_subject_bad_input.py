@@ -13,7 +13,7 @@ from analytic_head import TINY_SETTINGS, corner, damage, move_lesion, new_values
 from raw_files import flip, set_fields
 from unprivileged import as_nobody, folder_for_everyone
 
-from spatial_erasing import image_files
+from spatial_erasing.images import image_files
 from spatial_erasing.preprocess import subject as subject_module
 from spatial_erasing.preprocess.subject import prepare_subject
 

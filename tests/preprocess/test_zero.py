@@ -3,7 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from spatial_erasing.grids import Grid
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.strip import brain_of_stripped_scan
 from spatial_erasing.preprocess.zero import (
     face_value,
@@ -12,7 +13,6 @@ from spatial_erasing.preprocess.zero import (
     ringing_level,
     stripped_above_zero,
 )
-from spatial_erasing.volumes import Volume
 
 RNG = np.random.default_rng(0)
 SHAPE = (30, 30, 30)

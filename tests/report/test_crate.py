@@ -9,7 +9,7 @@ import pytest
 from rocrate.rocrate import ROCrate
 from vae_networks import vae, vae_settings
 
-from spatial_erasing.provenance import ROOT, code_fingerprint
+from spatial_erasing.jobs.provenance import ROOT, code_fingerprint
 from spatial_erasing.report.crate import checksum_lines, checksums_of, describe_run, finished_jobs
 from spatial_erasing.train.checkpoint import device_of_weights, save_weights
 

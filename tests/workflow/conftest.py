@@ -70,7 +70,7 @@ def begin_study(tmp_path_factory):
         workflow = tmp_path_factory.mktemp("workflow of a study")
         for name in ("Snakefile", "tables_and_figures.smk", "config.yaml", "pyproject.toml"):
             shutil.copy(ROOT / name, workflow / name)
-        for name in ("workflow", "spatial_erasing", "envs", "profiles", "config"):
+        for name in ("workflow", "spatial_erasing", "spatial_erasing_phantoms", "envs", "profiles", "config"):
             shutil.copytree(ROOT / name, workflow / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "tests/workflow/tiny.yaml", workflow / "tiny.yaml")
         return Study(workflow, tmp_path_factory.mktemp("run"))

@@ -8,11 +8,12 @@ import pytest
 import yaml
 from rule_files import RULES
 
-from spatial_erasing.provenance import reached_files
+from spatial_erasing.jobs.provenance import reached_files
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
-LIBRARY = sorted((ROOT / "spatial_erasing").rglob("*.py"))
+PACKAGE, PHANTOMS = ROOT / "spatial_erasing", ROOT / "spatial_erasing_phantoms"
+LIBRARY = sorted([*PACKAGE.rglob("*.py"), *PHANTOMS.rglob("*.py")])
 STAGES = [
     "phantom",
     "ingest",
@@ -72,7 +73,9 @@ def test_a_script_is_thin_and_belongs_to_a_rule(script):
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_the_same_word_everywhere(stage):
     assert (ROOT / f"workflow/rules/{stage}.smk").read_text().startswith(f'"""Stage {stage}: ')
-    assert (ROOT / "spatial_erasing" / stage).is_dir() and (ROOT / "tests" / stage).is_dir()
+    assert (PHANTOMS if stage == "phantom" else PACKAGE / stage).is_dir() and (
+        ROOT / "tests" / stage
+    ).is_dir()
     assert f"`{stage}`" in (ROOT / "ARCHITECTURE.md").read_text()
     assert f'include: "workflow/rules/{stage}.smk"' in (ROOT / "Snakefile").read_text()
 
@@ -98,8 +101,9 @@ def test_a_script_that_chooses_a_device_says_how_it_computes_there(script):
     assert ("prepare_process" in calls) >= ("choose_device" in calls)
 
 
-# Who may import from whom: a stage from those before it. Phantoms are data, made with the steps of any stage.
-IMPORT_ORDER = [*(stage for stage in STAGES if stage != "phantom"), "phantom"]
+# Who may import from whom: a room from those before it, and a module outside the rooms from the first two.
+# Phantoms are a package of their own, made with the steps of any stage; the library does not know them.
+ROOMS = ["jobs", "images", *(stage for stage in STAGES if stage != "phantom")]
 IMPORTED_BELOW = {"threshold": {"evaluate.counts", "evaluate.curves"}}
 # beside the stages, and allowed to know all of them: they judge or plan a whole study before its first job,
 # or join the stages to a run
@@ -127,17 +131,20 @@ def library_imports(path):
     return {name.partition(".")[2] for name in names if name.startswith("spatial_erasing.")}
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT / "spatial_erasing")))
-def test_a_module_imports_from_no_stage_below_its_own(path):
-    inside = path.relative_to(ROOT / "spatial_erasing")
-    stage = inside.parts[0] if len(inside.parts) > 1 else None
-    of_stages = {name for name in library_imports(path) if name.partition(".")[0] in STAGES}
-    if stage is None:
-        assert not of_stages or inside.name in WHOLE_STUDY
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_a_module_imports_from_no_room_below_its_own(path):
+    assert "import spatial_erasing_phantoms" not in path.read_text()
+    assert "from spatial_erasing_phantoms" not in path.read_text()
+    inside = path.relative_to(PACKAGE)
+    if inside.name in WHOLE_STUDY:
         return
-    above = IMPORT_ORDER[: IMPORT_ORDER.index(stage) + 1]
-    below = {name for name in of_stages if name.partition(".")[0] not in above}
-    assert below <= IMPORTED_BELOW.get(stage, set())
+    room = inside.parts[0] if len(inside.parts) > 1 else "images"
+    above = ROOMS[: ROOMS.index(room) + 1]
+    rooms = {name for name in library_imports(path) if name.partition(".")[0] in ROOMS}
+    below = {name for name in rooms if name.partition(".")[0] not in above}
+    assert below <= IMPORTED_BELOW.get(room, set())
 
 
 def imported(path):
@@ -148,7 +155,7 @@ def imported(path):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names.add(node.module.partition(".")[0])
-    return names - set(sys.stdlib_module_names) - {"spatial_erasing"}
+    return names - set(sys.stdlib_module_names) - {"spatial_erasing", "spatial_erasing_phantoms"}
 
 
 def pins(text):
@@ -187,7 +194,7 @@ def test_preparing_a_scan_and_applying_a_network_needs_what_is_installed_without
     of_options = {"antspyx", "nilearn"}  # preprocess.register, preprocess.denoise: non_local_means
     reached = set()
     for stage in ("preprocess", "train", "score", "threshold", "evaluate"):
-        for module in (ROOT / "spatial_erasing" / stage).glob("*.py"):
+        for module in (PACKAGE / stage).glob("*.py"):
             reached |= set().union(*map(imported, reached_files(module)))
     found = {DISTRIBUTIONS.get(name, name).lower() for name in reached - EXTRAS - {"tensorboardX"}}
     assert found - of_options == declared()
@@ -207,7 +214,7 @@ def test_every_requirement_is_pinned():
 @pytest.mark.parametrize("stage", ["split", "train", "score", "threshold", "evaluate"])
 def test_training_scoring_and_evaluation_need_torch_and_numpy_alone(stage):
     reached = set()
-    for module in (ROOT / "spatial_erasing" / stage).rglob("*.py"):
+    for module in (PACKAGE / stage).rglob("*.py"):
         if module.name != "components.py":  # scipy's, for diagnostics alone
             reached |= set().union(*map(imported, reached_files(module)))
     assert reached <= {"numpy", "torch"}

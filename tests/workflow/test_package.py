@@ -16,6 +16,7 @@ import spatial_erasing
 from spatial_erasing.cli import main
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("spatial_erasing", "spatial_erasing_phantoms")
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
 
@@ -25,7 +26,7 @@ def wheel(tmp_path_factory):
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
-    for name in ("spatial_erasing", "tests", "benchmarks", "workflow"):
+    for name in (*PACKAGES, "tests", "benchmarks", "workflow"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     command = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(built), str(source)]
     subprocess.run(command, check=True)
@@ -33,7 +34,7 @@ def wheel(tmp_path_factory):
 
 
 def test_the_wheel_holds_every_file_of_the_library_and_nothing_else(wheel):
-    library = [path for path in (ROOT / "spatial_erasing").rglob("*") if path.is_file()]
+    library = [path for name in PACKAGES for path in (ROOT / name).rglob("*") if path.is_file()]
     expected = {str(path.relative_to(ROOT)) for path in library if "__pycache__" not in path.parts}
     found = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert found == expected
@@ -101,7 +102,7 @@ def test_a_job_uses_the_library_beside_its_snakefile_whatever_is_installed(begin
 
 
 def test_neither_the_library_nor_rules_nor_benchmarks_change_the_path_of_python():
-    for folder in ("spatial_erasing", "workflow", "benchmarks"):
+    for folder in (*PACKAGES, "workflow", "benchmarks"):
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".smk") or path.name == "Snakefile":
                 assert "sys.path" not in path.read_text(), path

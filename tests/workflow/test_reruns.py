@@ -10,7 +10,7 @@ import pytest
 
 def comment_everywhere(study, tmp_path):
     """A remark in every file of Python."""
-    for folder in ("spatial_erasing", "workflow/scripts"):
+    for folder in ("spatial_erasing", "spatial_erasing_phantoms", "workflow/scripts"):
         for module in (study.workflow / folder).rglob("*.py"):
             module.write_text(module.read_text() + "\n# a remark\n")
     return study

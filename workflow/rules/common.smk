@@ -7,10 +7,11 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from spatial_erasing import packages, parallel, paths, preflight, run_lock, study
+from spatial_erasing import paths, preflight, study
+from spatial_erasing.jobs import packages, parallel, run_lock
 from spatial_erasing.needs import Needs, growing
 from spatial_erasing.plan import Plan
-from spatial_erasing.provenance import ROOT, rule_fingerprint
+from spatial_erasing.jobs.provenance import ROOT, rule_fingerprint
 
 paths.anchor_data_folder()
 parallel.name_snakemake()

@@ -2,7 +2,7 @@
 
 import snakemake.jobs
 
-from spatial_erasing.parallel import memory_limit_mb
+from spatial_erasing.jobs.parallel import memory_limit_mb
 
 # When a script was last written says nothing: a fresh clone, `git checkout` and `cp -r` set it anew. `code_fingerprint`
 # says what has changed. The profiles have `rerun-triggers` for it; this holds for commands that read no profile, and

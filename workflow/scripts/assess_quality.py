@@ -1,7 +1,7 @@
 """Rule assess_quality: which subjects of a cohort to look at, as a table and as a page."""
 
 from spatial_erasing.cohorts import read_rows, write_rows
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.preprocess.curves import curves_of_cohort, read_band
 from spatial_erasing.preprocess.quality import COLUMNS, FlagRule, quality_rows
 from spatial_erasing.report.quality_page import Contrast, write_quality_page

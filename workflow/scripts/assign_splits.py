@@ -2,7 +2,7 @@
 
 from spatial_erasing.cohorts import read_rows, scanners_of, write_rows
 from spatial_erasing.ingest.own_brains import require_own_brains
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.split.assign import split_rows
 from spatial_erasing.split.fit import split_scans
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.atomic import replaced_when_complete, write_text
 from spatial_erasing.cohorts import read_rows, read_split, voxel_size_mm, write_rows
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.atomic import replaced_when_complete, write_text
+from spatial_erasing.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from spatial_erasing.atomic import write_text
 from spatial_erasing.cohorts import concatenate_tables
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.atomic import write_text
+from spatial_erasing.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.evaluate.examples import examples_of_cohort, save_examples
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.score.maps import Scoring
 
 log_to(snakemake.log[0])

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from spatial_erasing.cohorts import read_rows, write_rows
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 

@@ -1,7 +1,7 @@
 """Rule collect_metrics: one table of all numbers, one of all test subjects."""
 
 from spatial_erasing.cohorts import concatenate_tables
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 

@@ -7,7 +7,7 @@ from spatial_erasing.ingest.own_brains import SAME_BRAIN, shared_brains
 from spatial_erasing.ingest.same_brain import mark_rescaled
 from spatial_erasing.ingest.scans import COLUMNS
 from spatial_erasing.ingest.summary import cohorts_summary
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.split.fit import fit_summary
 
 log_to(snakemake.log[0])

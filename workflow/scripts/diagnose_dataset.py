@@ -9,7 +9,7 @@ from spatial_erasing.cohorts import write_rows
 from spatial_erasing.evaluate import diagnostics as beside
 from spatial_erasing.evaluate.components import COMPONENT_COLUMNS, components_of_split
 from spatial_erasing.evaluate.dataset import RUN_COLUMNS
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.score.maps import Scoring, read_score_maps
 
 log_to(snakemake.log[0])

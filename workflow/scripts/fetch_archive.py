@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from spatial_erasing.ingest.archive import fetch_archive
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 

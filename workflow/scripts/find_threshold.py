@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from spatial_erasing.cohorts import read_split
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.score.maps import Scoring, load_stored
 from spatial_erasing.threshold.record import find_threshold
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 

@@ -3,13 +3,13 @@
 import logging
 from pathlib import Path
 
-from spatial_erasing.atomic import write_text
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.ingest.kept import SOURCE
 from spatial_erasing.ingest.listing import list_or_keep
 from spatial_erasing.ingest.scans import COLUMNS
 from spatial_erasing.ingest.summary import count_summary
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.atomic import write_text
+from spatial_erasing.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from spatial_erasing.cohorts import write_rows
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.paths import expand_path
-from spatial_erasing.phantom.cohort import PhantomSettings
-from spatial_erasing.phantom.make import make_cohort
+from spatial_erasing_phantoms.cohort import PhantomSettings
+from spatial_erasing_phantoms.make import make_cohort
 
 log_to(snakemake.log[0])
 

@@ -1,7 +1,7 @@
 """Rule measure_healthy_band: the quantile curves of the healthy training brains as a band."""
 
 from spatial_erasing.cohorts import read_split
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.preprocess.curves import healthy_band, write_band
 
 log_to(snakemake.log[0])

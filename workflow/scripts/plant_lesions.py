@@ -4,10 +4,10 @@ from pathlib import Path
 
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.ingest.scans import list_scans
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.paths import expand_path
-from spatial_erasing.phantom.planted import HEALTHY_COLUMNS, PLANTED_COLUMNS, PlantedSettings, make_planted
-from spatial_erasing.phantom.planted_subject import TRUTH_COLUMNS
+from spatial_erasing_phantoms.planted import HEALTHY_COLUMNS, PLANTED_COLUMNS, PlantedSettings, make_planted
+from spatial_erasing_phantoms.planted_subject import TRUTH_COLUMNS
 
 log_to(snakemake.log[0])
 

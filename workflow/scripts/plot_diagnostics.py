@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import read_methods
 from spatial_erasing.report.figure_diagnostics import figure_diagnostics
 from spatial_erasing.report.read import read_table

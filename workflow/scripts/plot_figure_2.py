@@ -2,7 +2,7 @@
 
 import torch
 
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.report.figure_architecture import figure_architecture
 from spatial_erasing.report.style import save_figure
 from spatial_erasing.train.start import make_network

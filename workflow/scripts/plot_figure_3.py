@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import read_methods
 from spatial_erasing.report.figure_erasing import figure_erasing
 from spatial_erasing.report.style import save_figure

@@ -1,7 +1,7 @@
 """Rule plot_figure_5: AUPRC over the share of training data."""
 
 from spatial_erasing.cohorts import read_rows
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import read_methods
 from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_data_size import figure_data_size

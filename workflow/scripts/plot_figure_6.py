@@ -1,6 +1,6 @@
 """Rule plot_figure_6: slice-wise AUPRC on all test sets together."""
 
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import methods_of_paper, read_methods
 from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_slices import figure_slices, read_slices

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from spatial_erasing.evaluate.examples import load_examples
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.report.figure_examples import figure_examples
 from spatial_erasing.report.style import save_figure
 

@@ -1,6 +1,6 @@
 """Rule plot_history: training and validation loss of every model."""
 
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import read_methods
 from spatial_erasing.report.figure_history import figure_history
 from spatial_erasing.report.read import read_table

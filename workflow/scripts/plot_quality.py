@@ -3,7 +3,7 @@
 import numpy as np
 
 from spatial_erasing.cohorts import read_rows, voxel_size_mm
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.preprocess.quality import FlagRule
 from spatial_erasing.report.figure_quality import figure_quality
 from spatial_erasing.report.style import save_pages

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from spatial_erasing.cohorts import read_rows, write_rows
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.preprocess.batch import prepare_batch, subjects_of_batch
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.preprocess.subject import COLUMNS

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from spatial_erasing.cohorts import read_rows
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.preprocess.quality import quality_summary
 
 log_to(snakemake.log[0])

@@ -1,8 +1,8 @@
 """Rule reconstruct_baseline: reconstructions without a network."""
 
 from spatial_erasing.cohorts import read_split
-from spatial_erasing.logs import log_to
-from spatial_erasing.maker import describe_maker
+from spatial_erasing.jobs.logs import log_to
+from spatial_erasing.jobs.maker import describe_maker
 from spatial_erasing.score.maps import RECONSTRUCTION, save_stored
 from spatial_erasing.score.reconstruct import reconstruct_without_network
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from spatial_erasing.atomic import write_text
 from spatial_erasing.cohorts import read_rows
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.atomic import write_text
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.report.cost import cost_markdown, read_costs
 from spatial_erasing.report.crate import checksum_lines, checksums_of, describe_run, finished_jobs
 from spatial_erasing.report.inner_snakemake import run_inside

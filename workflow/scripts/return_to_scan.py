@@ -3,10 +3,10 @@
 from itertools import islice
 
 from spatial_erasing.cohorts import place_of
-from spatial_erasing.logs import log_to
+from spatial_erasing.images.volumes import write_volume
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.preprocess.geometry import read_chains, return_to_scan
 from spatial_erasing.score.maps import Scoring, read_score_maps
-from spatial_erasing.volumes import write_volume
 
 log_to(snakemake.log[0])
 

@@ -6,10 +6,10 @@ from shutil import rmtree
 import torch
 
 from spatial_erasing.cohorts import read_split, write_rows
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
+from spatial_erasing.jobs.tensorboard import CurveWriter
 from spatial_erasing.models import ModelSpec
 from spatial_erasing.run import Kept, train_model
-from spatial_erasing.tensorboard import CurveWriter
 from spatial_erasing.train.checkpoint import save_weights
 from spatial_erasing.train.device import choose_computing, choose_device, prepare_process
 from spatial_erasing.train.start import training_settings

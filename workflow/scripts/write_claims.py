@@ -3,7 +3,7 @@
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.evaluate.comparisons import CLAIM_COLUMNS
 from spatial_erasing.evaluate.contrasts import Naming
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import methods_of_paper, read_methods
 from spatial_erasing.report.claims_page import claims_notes, write_claims_html, write_claims_markdown
 from spatial_erasing.report.claims_table import PAPER_COLUMNS, printed_claims, rows_with_paper

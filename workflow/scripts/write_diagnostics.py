@@ -1,7 +1,7 @@
 """Rule write_diagnostics: what lies beside the protocol, in tables."""
 
 from spatial_erasing.cohorts import read_rows, rows_by_cohort
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.report import diagnostics as beside
 from spatial_erasing.report.diagnostics_page import write_sections
 from spatial_erasing.report.front_page import count_subjects

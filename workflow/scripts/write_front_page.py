@@ -3,10 +3,10 @@
 from datetime import date
 from pathlib import Path
 
-from spatial_erasing.atomic import write_text
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.evaluate.contrasts import Naming
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.atomic import write_text
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import methods_of_paper, read_methods
 from spatial_erasing.report.claims_table import printed_claims
 from spatial_erasing.report.code_version import code_version

@@ -1,6 +1,6 @@
 """Rule write_report: Snakemake's own reporter, on the finished results."""
 
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.report.page import write_page
 
 log_to(snakemake.log[0])

@@ -1,6 +1,6 @@
 """Rule write_table_2: Table 2 as CSV, Markdown and LaTeX."""
 
-from spatial_erasing.logs import log_to
+from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import read_methods
 from spatial_erasing.report.read import read_table
 from spatial_erasing.report.tables import table_2

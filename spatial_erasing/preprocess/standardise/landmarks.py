@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.atomic import write_text
-from spatial_erasing.parallel import map_in_processes
+from spatial_erasing.images.volumes import read_volume
+from spatial_erasing.jobs.atomic import write_text
+from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap, through_knots
-from spatial_erasing.volumes import read_volume
 
 
 @dataclass(frozen=True)

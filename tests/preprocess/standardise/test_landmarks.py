@@ -3,6 +3,7 @@ import pytest
 from intensity_normalization.adapters.images import NumpyImageAdapter
 from intensity_normalization.normalizers.population.nyul import NyulNormalizer
 
+from spatial_erasing.images.volumes import write_volume
 from spatial_erasing.preprocess.standardise.landmarks import (
     learn_landmarks,
     learn_scales,
@@ -10,7 +11,6 @@ from spatial_erasing.preprocess.standardise.landmarks import (
     to_landmarks,
     write_landmarks,
 )
-from spatial_erasing.volumes import write_volume
 
 PERCENTILES = (10, 20, 30, 40, 50, 60, 70, 80, 90)
 SHAPE, AFFINE = (14, 15, 16), np.diag([2.0, 2, 2, 1])

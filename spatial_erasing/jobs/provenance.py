@@ -1,0 +1,57 @@
+"""Which code a result depends on: a fingerprint of all logic that a script reaches, without its messages."""
+
+import functools
+import os.path
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from spatial_erasing.jobs.code_reach import Library
+
+# Through workflow/Snakefile, Snakemake imports the library from workflow/.. and paths must read the same.
+ROOT = Path(os.path.normpath(__file__)).parents[2]
+# Modules that cannot move a number: how a job runs (logs, locks, GPUs, how a file gets to its place), and in
+# which module a kind is found. A change in these reruns nothing.
+_JOBS = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
+INFRASTRUCTURE = frozenset(["spatial_erasing.registry", *(f"spatial_erasing.jobs.{name}" for name in _JOBS)])
+
+
+def code_fingerprint(script: Path, *templates: Path, kinds: Iterable[Path] = ()) -> str:
+    """Hash of the logic of a script and of all functions, classes and constants of this library it reaches.
+
+    Docstrings, comments, formatting, the texts of exceptions and the lines of logs do not count, nor does the
+    version of Python: Snakemake reruns a rule when the logic that it reaches changes, which it does not see
+    by itself, and a better comment or message never retrains a model.
+
+    Args:
+        script: of a rule.
+        templates: other files of this software that the script fills in or passes on; every byte counts.
+        kinds: modules of kinds that the script finds by their names in the config; all their logic counts.
+    """
+    digests = [digest for path in (script, *kinds) for digest in _library(ROOT).digests(path)]
+    digests += [sha256(template.read_bytes()).hexdigest() for template in templates]
+    return sha256("".join(digests).encode()).hexdigest()[:12]
+
+
+@functools.cache
+def rule_fingerprint(rule: str, *texts: str, kinds: tuple[Path, ...] = ()) -> str:
+    """The fingerprint of a rule's script with texts of the report: pages of the library, captions (.rst).
+
+    Args:
+        rule: its name, which is that of its script.
+        texts: names of the texts.
+        kinds: see `code_fingerprint`.
+    """
+    folders = {True: ROOT / "workflow/report", False: ROOT / "spatial_erasing/report/pages"}
+    files = [folders[text.endswith(".rst")] / text for text in texts]
+    return code_fingerprint(ROOT / f"workflow/scripts/{rule}.py", *files, kinds=kinds)
+
+
+def reached_files(script: Path) -> list[Path]:
+    """The script and the library files that it imports, directly or not, sorted by name."""
+    return sorted(Library(ROOT).imported_files(script) | {script})
+
+
+@functools.cache
+def _library(root: Path) -> Library:
+    return Library(root, without=INFRASTRUCTURE)

@@ -1,0 +1,82 @@
+import fcntl
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from unprivileged import as_nobody, folder_for_everyone
+
+from spatial_erasing.jobs.gpus import reserve_gpu, visible_gpus
+from spatial_erasing.train.device import choose_device
+
+HOLD = textwrap.dedent("""
+    import sys, time
+    from pathlib import Path
+    from spatial_erasing.jobs.gpus import reserve_gpu
+    print(reserve_gpu(["gpu-a", "gpu-b"], lock_folder=Path(sys.argv[1]), poll_seconds=0.05), flush=True)
+    time.sleep(60)
+""")
+
+
+@pytest.fixture
+def hold(tmp_path):
+    holders = []
+
+    def start():
+        root = str(Path(__file__).parents[2])
+        command = [sys.executable, "-c", HOLD, str(tmp_path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
+        holders.append(process)
+        return process
+
+    yield start
+    for process in holders:
+        process.kill()
+        process.wait()
+
+
+def test_two_jobs_hold_two_devices_and_a_third_waits_for_the_first_to_be_killed(hold):
+    first, second = hold(), hold()
+    assert {first.stdout.readline().strip(), second.stdout.readline().strip()} == {"gpu-a", "gpu-b"}
+    third = hold()
+    time.sleep(3)
+    first.kill()
+    freed = third.stdout.readline().strip()
+    assert freed in {"gpu-a", "gpu-b"}
+    assert first.wait() != 0 and second.poll() is None
+
+
+def test_the_lock_of_another_user_is_respected_and_used_once_it_is_free(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with folder_for_everyone() as folder:
+        held = (folder / "gpu-a.lock").open("w")  # this user's, as are both files
+        (folder / "gpu-b.lock").touch(0o644)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert as_nobody(reserve_gpu, ["a", "b"], lock_folder=folder) == "b"
+        held.close()
+        assert as_nobody(reserve_gpu, ["a", "b"], lock_folder=folder) == "a"
+
+
+def test_without_gpus_nothing_is_reserved(tmp_path):
+    assert reserve_gpu([], lock_folder=tmp_path) is None
+
+
+def test_the_environment_says_which_gpus_may_be_used(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
+    assert visible_gpus() == ["0", "3"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert visible_gpus() == []
+
+
+def test_cpu_is_cpu():
+    assert choose_device("cpu").type == "cpu"
+
+
+def test_with_two_holders_a_device_every_device_gets_its_first_before_any_gets_its_second(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    held = [reserve_gpu(["a", "b"], lock_folder=tmp_path, holders=2) for _ in range(4)]
+    assert held == ["a", "b", "a", "b"]
