@@ -26,7 +26,8 @@ def erased_examples(
     """
     volume = scan.astype(np.float32)
     slice_index = int(brain.sum(axis=(0, 1)).argmax())
-    volumes, slices = {}, {}
+    volumes: dict[str, np.ndarray] = {}
+    slices: dict[str, np.ndarray] = {}
     for method in methods.values():
         if method.erase == "none":
             continue

@@ -46,7 +46,7 @@ def prepare_process(settings: ComputeSettings) -> None:
     if settings.deterministic:
         os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")  # no kernel chosen by a stopwatch
     torch.use_deterministic_algorithms(settings.deterministic)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a pass over every new tensor, for nothing
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a pass for nothing
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = not settings.deterministic
     keep_freed_memory()

@@ -16,7 +16,7 @@ from spatial_erasing.train.checkpoint import load_checkpoint, save_atomically
 from spatial_erasing.train.draws import Draws
 from spatial_erasing.train.erase import erase_drawn
 from spatial_erasing.train.network import Network, reconstruction_l1, weights_in_precision
-from spatial_erasing.train.record import copied, record_step
+from spatial_erasing.train.record import Step, copied, record_step
 from spatial_erasing.train.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,9 @@ class Trainer:
         self.progress = Progress()
         self.best_weights = copied(network.state_dict())
         self._losses = self._compiled() if settings.computing.compile else self._plain_losses
-        self._update = self._first_update if settings.computing.compile and on_gpu else self._plain_update
+        self._update: Step = self._plain_update
+        if settings.computing.compile and on_gpu:
+            self._update = self._first_update
 
     def run(
         self, *, checkpoint: Path | None = None, observe: Callable[[dict[str, float]], None] | None = None
@@ -148,18 +150,23 @@ class Trainer:
         self.optimiser.step()
         return numbers
 
-    def _first_update(self, *drawn: Tensor | Generator) -> dict[str, Tensor]:
+    def _first_update(self, indices: Tensor, drawn: Tensor, generator: Generator) -> dict[str, Tensor]:
         """Record what a step does on the GPU, and replay that from now on."""
         try:
             self._update = record_step(
-                self._plain_update, *drawn, network=self.network, optimiser=self.optimiser
+                self._plain_update,
+                indices,
+                drawn,
+                generator,
+                network=self.network,
+                optimiser=self.optimiser,
             )
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             logger.warning("a step cannot be recorded, each is launched anew: %s", error)
             self._update = self._plain_update
-        return self._update(*drawn)
+        return self._update(indices, drawn, generator)
 
     def _plain_losses(self, scans: Tensor, erased: Tensor, noise: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The network's loss for these items, and its numbers for the history."""

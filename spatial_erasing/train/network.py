@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -102,7 +103,7 @@ class Network(nn.Module):
         return {"kind": type(self).__module__.rpartition(".")[2]} | asdict(self.settings)
 
 
-def build_network(values: Mapping[str, object]) -> Network:
+def build_network(values: Mapping[str, Any]) -> Network:
     """The network of a kind and its settings, its weights drawn from torch's global seed.
 
     Args:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ def make_network(
     dims: int,
     volume_shape: tuple[int, ...],
     *,
-    values: Mapping[str, object],
+    values: Mapping[str, Any],
     seed: int,
     device: torch.device,
 ) -> Network:
@@ -46,11 +47,12 @@ def make_network(
     """
     given = {"spatial_dims": dims, "grid_voxels": volume_shape[:dims]} | _of_dimensions(values, dims)
     torch.manual_seed(hash_seed(seed, "weights"))
-    return build_network(given).to(device, memory_format=MEMORY_FORMATS[dims])
+    network = build_network(given).to(device)
+    return network.to(memory_format=MEMORY_FORMATS[dims])  # type: ignore[call-overload]  # torch's stubs lack it
 
 
 def training_settings(
-    model: ModelSpec, *, values: Mapping[str, object], computing: ComputeSettings, seed: int
+    model: ModelSpec, *, values: Mapping[str, Any], computing: ComputeSettings, seed: int
 ) -> TrainingSettings:
     """Settings of one training.
 
@@ -96,8 +98,8 @@ def make_trainer(network: Network, training: Split, validation: Split, settings:
     ]
     if device.type == "cuda":
         require_memory(items, free_bytes=torch.cuda.mem_get_info(device)[0])
-    items = [samples.to(device) for samples in items]
-    return Trainer(network, *items, settings)
+    of_training, of_validation = (samples.to(device) for samples in items)
+    return Trainer(network, of_training, of_validation, settings)
 
 
 def require_memory(samples: Sequence[Tensor], *, free_bytes: int) -> None:
@@ -120,7 +122,7 @@ def require_memory(samples: Sequence[Tensor], *, free_bytes: int) -> None:
         )
 
 
-def _of_dimensions(section: Mapping[str, object], dims: int) -> dict[str, object]:
+def _of_dimensions(section: Mapping[str, Any], dims: int) -> dict[str, Any]:
     """The values of a section for 2-D or 3-D, where some are given for each; lists become tuples."""
     chosen = {
         key: value[f"{dims}d"] if isinstance(value, Mapping) else value for key, value in section.items()

@@ -44,11 +44,12 @@ class Network(network.Network):
     def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor]:
         """Reconstructions (batch, 1, *grid); training draws nothing."""
         network.require_grid(scans, self.settings)
-        code = self.from_code(self.to_code(self.encoder(scans.to(self.from_code[0].weight.dtype))))
+        weights = next(self.parameters())
+        code = self.from_code(self.to_code(self.encoder(scans.to(weights.dtype))))
         layout = network.MEMORY_FORMATS[self.settings.spatial_dims]
         return (self.decoder(code.contiguous(memory_format=layout)),)
 
-    def loss(self, scans: Tensor, outputs: tuple[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, scans: Tensor, outputs: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         """l1 summed over voxels, mean over the batch; for the history l1 per voxel."""
         loss = network.reconstruction_l1(scans, outputs[0]).mean()
         with torch.no_grad():
