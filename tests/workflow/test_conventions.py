@@ -220,3 +220,12 @@ def test_training_scoring_and_evaluation_need_torch_and_numpy_alone(stage):
     assert reached <= {"numpy", "torch"}
     if stage in ("split", "threshold", "evaluate"):
         assert "torch" not in reached
+
+
+@pytest.mark.parametrize(
+    "name", ["reconstruct_baseline", "find_threshold", "evaluate_dataset", "judge_claims"]
+)
+def test_a_job_without_a_network_does_not_import_torch(name):
+    """It takes 1.5 s, and a study has hundreds of these jobs."""
+    scripts = [ROOT / f"workflow/scripts/{name}.py", *(PACKAGE / "score/baselines").glob("*.py")]
+    assert "torch" not in set().union(*(imported(path) for s in scripts for path in reached_files(s)))
