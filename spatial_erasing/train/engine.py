@@ -21,6 +21,8 @@ from spatial_erasing.train.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
+# 224 MB in 3-D, and validations may be seconds apart; a kill costs at most this much of the training
+CHECKPOINT_SECONDS = 60
 VALIDATION_VOXELS = 2**21  # at least so many at a time: no gradient needs memory, and slices are small
 
 
@@ -99,15 +101,16 @@ class Trainer:
         """Train to the end and return the weights of the best validation.
 
         Args:
-            checkpoint: written at every validation, and where an earlier start left off.
+            checkpoint: where an earlier start left off; written at the first validation and then at those
+                that are a minute apart.
             observe: told every new row of the history.
 
         Raises:
-            FloatingPointError: the loss is no longer a number; the checkpoint keeps the best weights so far.
+            FloatingPointError: the loss is NaN or infinite; the checkpoint stays as it was.
             MemoryError: a batch does not fit on the device; the message names a size that does.
         """
         self._resume(checkpoint)
-        settings, progress = self.optimisation, self.progress
+        settings, progress, saved = self.optimisation, self.progress, -math.inf
         while progress.step < settings.maximum_steps and not self._patience_is_over():
             started = time.monotonic()
             try:
@@ -119,8 +122,9 @@ class Trainer:
             self._record(losses, l1, latent)
             if observe is not None:
                 observe(progress.history[-1])
-            if checkpoint is not None:
+            if checkpoint is not None and time.monotonic() - saved >= CHECKPOINT_SECONDS:
                 self._save(checkpoint)
+                saved = time.monotonic()
         logger.info("best validation l1 %.5f at step %d", progress.best_l1, progress.best_step)
         return self.best_weights
 
@@ -163,9 +167,11 @@ class Trainer:
             )
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:
-            logger.warning("a step cannot be recorded, each is launched anew: %s", error)
-            self._update = self._plain_update
+        except RuntimeError as error:  # after which CUDA's streams and generators are not to be trusted
+            raise RuntimeError(
+                f"a training step of {self.model.name} cannot be recorded on {self.device}: {error}. "
+                "Write train.compile: false, and every step is launched by itself."
+            ) from error
         return self._update(indices, drawn, generator)
 
     def _plain_losses(self, scans: Tensor, erased: Tensor, noise: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -226,9 +232,8 @@ class Trainer:
         means = (total / (last_step - first)).tolist()
         if not math.isfinite(sum(means)):
             raise FloatingPointError(
-                f"the loss of {self.model.name} is not a number at step {first + int(good_steps)}. "
-                f"Lower train.optimisation.learning_rate or check the training volumes; the checkpoint "
-                f"holds the best weights before step {first}."
+                f"NaN or infinite loss of {self.model.name} at step {first + int(good_steps)}. Lower "
+                f"train.optimisation.learning_rate, or check the training volumes."
             )
         return {f"training_{name}": mean for name, mean in zip(numbers, means, strict=True)}
 
