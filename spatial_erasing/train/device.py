@@ -47,7 +47,8 @@ def prepare_process(settings: ComputeSettings) -> None:
         os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")  # no kernel chosen by a stopwatch
     # the same switch as `use_deterministic_algorithms`, which imports the compiler: 2 s of every job
     torch.set_deterministic_debug_mode("error" if settings.deterministic else "default")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a pass for nothing
+    # filling new tensors is a pass over each of them, for nothing
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = not settings.deterministic
     keep_freed_memory()

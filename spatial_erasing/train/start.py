@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -138,7 +139,7 @@ def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
     """
     content = sha256()
     for items in (trainer.training_items, trainer.validation_items):
-        content.update(items.cpu().numpy().tobytes())
+        content.update(np.ascontiguousarray(items.cpu().numpy()))  # without a copy where they lie on the CPU
     settings = [trainer.network.to_dict(), asdict(trainer.settings), code]
     content.update(json.dumps(settings, sort_keys=True).encode())
     checkpoint = folder / f"checkpoint-{content.hexdigest()[:12]}"
