@@ -139,7 +139,7 @@ def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
     """
     content = sha256()
     for items in (trainer.training_items, trainer.validation_items):
-        content.update(np.ascontiguousarray(items.cpu().numpy()))  # without a copy where they lie on the CPU
+        content.update(np.ascontiguousarray(items.cpu().numpy()).data)  # no copy of what lies on the CPU
     settings = [trainer.network.to_dict(), asdict(trainer.settings), code]
     content.update(json.dumps(settings, sort_keys=True).encode())
     checkpoint = folder / f"checkpoint-{content.hexdigest()[:12]}"
