@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spatial_erasing import study
-from spatial_erasing.images.headers import read_header
+from spatial_erasing.images.image_files import read_header
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.ingest.files import describe_grid
 from spatial_erasing.ingest.records import Scan

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from spatial_erasing.images.image_files import first_closed_folder
+from spatial_erasing.paths import first_closed_folder
 
 
 def find_images(folder: Path) -> list[Path]:

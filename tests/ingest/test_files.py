@@ -56,7 +56,7 @@ def test_freesurfer_s_format_is_described_too(tmp_path):
 
 def test_a_header_that_fits_its_gzip_trailer_costs_no_unpacking(tmp_path, monkeypatch):
     path = write_image(tmp_path / "scan.nii.gz")
-    monkeypatch.setattr("spatial_erasing.ingest.files.unpacked_length", lambda *_, **__: 0)
+    monkeypatch.delattr("spatial_erasing.images.image_files.whole_chunks")
     assert describe_grid(path).startswith("24x25x26 ")
 
 
@@ -186,6 +186,16 @@ def test_a_damaged_scan_has_no_hash(tmp_path):
     path = write_image(tmp_path / "scan.nii.gz")
     path.write_bytes(path.read_bytes()[:20_000])
     with pytest.raises(ValueError, match=r"scan\.nii\.gz cannot be read as an image"):
+        voxels_hash(path)
+
+
+@pytest.mark.parametrize("place", [-6, -2])
+def test_a_scan_with_another_checksum_or_length_has_no_hash(tmp_path, place):
+    path = write_image(tmp_path / "scan.nii.gz")
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"cannot be read as an image \(its gzip content is damaged"):
         voxels_hash(path)
 
 
