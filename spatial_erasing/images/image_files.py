@@ -149,8 +149,8 @@ def _read_nifti(path: Path) -> Header:
         slope, intercept = parsed.get_slope_inter()
     # a whole plane more would mean that one axis is longer than the header says
     spare_bytes = stored_as.itemsize * shape[0] * shape[1] - 1
-    scaling = (1.0, 0.0) if slope is None else (slope, intercept)
-    return Header(shape, affine, stored_as, offset_bytes, spare_bytes, *scaling, tuple(warnings))
+    scaling = {} if slope is None else {"slope": slope, "intercept": intercept}
+    return Header(shape, affine, stored_as, offset_bytes, spare_bytes, warnings=tuple(warnings), **scaling)
 
 
 def _parse_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
