@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from spatial_erasing.ingest.cells import did_you_mean
+from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import trained_entries
 from spatial_erasing.registry import ERASINGS
 from spatial_erasing.split.assign import filled_sizes, require_fractions

@@ -1,7 +1,10 @@
-"""Paths as people write them in config.yaml and in tables of scans."""
+"""Paths as people write them in config.yaml and in tables of scans, and whether they lead to a file."""
 
+import errno
 import os
 import re
+import shlex
+import stat
 from collections.abc import Collection
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from spatial_erasing.jobs.provenance import ROOT
 
 DATA_VARIABLE, WORKFLOW_VARIABLE = "SPATIAL_ERASING_DATA", "WORKFLOW"
 TABLE_VARIABLES = (DATA_VARIABLE, WORKFLOW_VARIABLE)  # the only ones that cells of a table may name
+ABOUT_THE_PATH = {errno.ELOOP, errno.ENAMETOOLONG}  # errors of the system that no other disk would mend
 
 
 def anchor_data_folder() -> None:
@@ -50,6 +54,49 @@ def expand_path(text: str, *, base: Path, allowed: Collection[str] | None = None
         ) from error
 
 
+def require_file(path: Path) -> None:
+    """Refuse what is no file with content that this user may read.
+
+    Raises:
+        FileNotFoundError: there is no such file, or a link to nothing.
+        PermissionError: its user may not read it; with the command.
+        ValueError: it is a folder or a device, or it is empty.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode):  # to open a pipe would wait for its other end
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(_absence(path)) from error
+    except PermissionError as error:
+        raise PermissionError(_prohibition(path, error)) from error
+    except OSError as error:
+        if error.errno not in ABOUT_THE_PATH:
+            raise
+        raise unreadable(path, str(error.strerror)) from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or a pipe"
+        raise ValueError(
+            f"{path} is {kind}, not a file. Expected an image file. Name the file itself; it may lie inside."
+        )
+    if status.st_size == 0:
+        raise unreadable(path, "it is empty, 0 bytes")
+
+
+def unreadable(path: Path, finding: str) -> ValueError:
+    """The error of a file that is no whole image."""
+    return ValueError(
+        f"{path} cannot be read as an image ({' '.join(finding.split())}). Expected a whole NIfTI (.nii, "
+        ".nii.gz) or MGH (.mgz, .mgh) file. Fetch or convert the file again."
+    )
+
+
+def first_closed_folder(path: Path) -> Path | None:
+    """The topmost folder on the way to a path that this user may not enter; None if all are open."""
+    folders = reversed(path.absolute().parents)
+    return next((folder for folder in folders if not os.access(folder, os.X_OK)), None)
+
+
 def _value_of(variable: str, text: str, allowed: Collection[str] | None) -> str:
     """What a variable holds.
 
@@ -70,3 +117,23 @@ def _value_of(variable: str, text: str, allowed: Collection[str] | None) -> str:
             f"Set it (export {variable}=/path/to/data), or write the whole path."
         )
     return value
+
+
+def _absence(path: Path) -> str:
+    """The error of a file that is missing, or whose link leads nowhere."""
+    if path.is_symlink():
+        return (
+            f"{path} is a link to {path.readlink()}, which is not there. "
+            "Fetch its content (datalad get, git annex get) or mount the disk that holds it."
+        )
+    return f"{path} does not exist. Correct its row in the cohort's table or its folder in config.yaml."
+
+
+def _prohibition(path: Path, error: PermissionError) -> str:
+    """The error of a file that may not be read, with the command that opens it or the first closed folder."""
+    closed = first_closed_folder(path)
+    command = f"chmod a+rx {shlex.quote(str(closed))}" if closed else f"chmod a+r {shlex.quote(str(path))}"
+    return (
+        f"{path} may not be read ({error.strerror}, user {os.geteuid()}). Expected a file that the user of "
+        f"the study may read. Let its owner run: {command}"
+    )

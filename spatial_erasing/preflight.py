@@ -10,8 +10,7 @@ import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from spatial_erasing.ingest.kept import kept_rows
-from spatial_erasing.ingest.source import is_gone
+from spatial_erasing.ingest.source import is_gone, kept_rows
 
 Planned = Mapping[str, Sequence[Mapping[str, str]]]
 MAKERS = ("make_phantoms", "plant_lesions", "fetch_archive")  # rules that make raw data below results/

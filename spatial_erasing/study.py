@@ -19,9 +19,8 @@ from spatial_erasing.config_values import (
     window_findings,
 )
 from spatial_erasing.entries import entry_findings, with_kinds
-from spatial_erasing.ingest.cells import did_you_mean
-from spatial_erasing.ingest.kept import kept_list
-from spatial_erasing.ingest.source import download_of
+from spatial_erasing.ingest.source import download_of, kept_list
+from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import named_methods, networks_of_study, trained_entries
 from spatial_erasing.paths import expand_path
 from spatial_erasing.registry import ERASINGS

@@ -8,7 +8,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from spatial_erasing.ingest.names import find_images, image_name
+from spatial_erasing.ingest.records import find_images, image_name
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes, worker_count
 from spatial_erasing.seeds import hash_fraction

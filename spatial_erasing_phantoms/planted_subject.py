@@ -9,8 +9,8 @@ import numpy as np
 
 from spatial_erasing.images.volumes import Volume, read_volume, write_volume
 from spatial_erasing.ingest.files import require_listed_content
-from spatial_erasing.ingest.names import image_name
-from spatial_erasing.preprocess.brain_masks import label_brain_mask
+from spatial_erasing.ingest.records import image_name
+from spatial_erasing.preprocess.masks import label_brain_mask
 from spatial_erasing.preprocess.register import affine_to_template
 from spatial_erasing.preprocess.resample import isotropic_grid, require_same_grid
 from spatial_erasing.preprocess.strip import brain_of_stripped_scan, mask_brain

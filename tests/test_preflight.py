@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from spatial_erasing.cohorts import write_rows
-from spatial_erasing.ingest.kept import keep_rows
+from spatial_erasing.ingest.source import keep_rows
 from spatial_erasing.preflight import require_material
 
 SETTINGS = {"spacing_mm": 1.0, "brain_range_ml": (1, 100)}

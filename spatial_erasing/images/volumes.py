@@ -7,8 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from spatial_erasing.images.headers import Header, read_header
-from spatial_erasing.images.image_files import whole_content
+from spatial_erasing.images.image_files import Header, read_header, whole_chunks
 from spatial_erasing.jobs.atomic import replaced_when_complete
 
 
@@ -37,12 +36,14 @@ def read_volume(path: str | Path) -> Volume:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: it is damaged, its header leaves the geometry in doubt (`headers.read_header`), or it
+        ValueError: it is damaged, its header leaves the geometry in doubt (`image_files.read_header`), or it
             holds values that are not finite.
     """
     path = Path(path)
     header = read_header(path)
-    content = whole_content(path, needed_bytes=header.needed_bytes, spare_bytes=header.spare_bytes)
+    content = bytearray()
+    for chunk in whole_chunks(path, header):
+        content += chunk
     intensities = _scaled(content, header)
     # plane by plane: a mask of the whole volume would cost a quarter of its memory again
     unusable = sum(np.count_nonzero(~np.isfinite(plane)) for plane in intensities.T)

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from spatial_erasing.ingest.bids_names import masks_for, parse_name
-from spatial_erasing.ingest.names import case_folder, find_images, image_name, natural_order
 from spatial_erasing.ingest.records import (
     Scan,
+    case_folder,
+    find_images,
+    image_name,
     keep_first_session,
     misnamed_scan,
+    natural_order,
     require_t1_only,
     without_lesion,
 )

@@ -4,15 +4,25 @@ Read without pybids: that indexes every file of the data set into a database and
 (SQLAlchemy, formulaic, ...), where three patterns of names are asked for.
 """
 
+import csv
+import json
+import logging
+import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from spatial_erasing.ingest.bids_names import masks_for, parse_name
-from spatial_erasing.ingest.bids_scanner import read_participants, scanner_of
-from spatial_erasing.ingest.names import folder_entries, is_image_name, natural_order
+from spatial_erasing.ingest.bids_names import (
+    all_places,
+    folders_in,
+    images_in,
+    masks_for,
+    parse_name,
+    places_below,
+)
 from spatial_erasing.ingest.records import (
     Scan,
     keep_first_session,
@@ -21,11 +31,16 @@ from spatial_erasing.ingest.records import (
     normalised_name,
 )
 
+logger = logging.getLogger(__name__)
+
 LAYOUT = (
     "sub-01/anat/sub-01_T1w.nii.gz or sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz (with contrast agent: "
     "..._ce-gadolinium_T1w.nii.gz), masks as ..._label-lesion_mask.nii.gz and ..._desc-brain_mask.nii.gz "
     "beside it or in derivatives/*/sub-01/"
 )
+# of participants.tsv, the first that is filled counts
+SCANNER_COLUMNS = ("scanner", "scanner_id", "site", "site_id", "center", "centre", "institution")
+UNKNOWN = {"", "n/a", "na", "nan"}
 
 
 def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
@@ -38,9 +53,9 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     masks = _masks_by_subject(folder)
     participants = read_participants(folder)
     scans = []
-    for place in _folders(folder, "sub-"):
-        places = _folders(place, "ses-") or [place]
-        if places != [place] and any(parse_name(path).is_t1 for path in _images(place / "anat")):
+    for place in folders_in(folder, "sub-"):
+        places = folders_in(place, "ses-") or [place]
+        if places != [place] and any(parse_name(path).is_t1 for path in images_in(place / "anat")):
             places.append(place)  # a scan beside the sessions: listed, and used where they have none
         sessions = [
             _scans_of_session(place.name, session, masks=masks[place.name], sequences=sequences)
@@ -59,7 +74,7 @@ def _scans_of_session(
     subject: str, session: Path, *, masks: list[Path], sequences: Iterable[str]
 ) -> list[Scan]:
     """One entry a sequence and one more for each further run of it."""
-    images = [path for path in _images(session / "anat") if parse_name(path).is_t1]
+    images = [path for path in images_in(session / "anat") if parse_name(path).is_t1]
     images = [path for path in images if not _misplacement(path, subject, session)]
     scans = []
     for sequence in sequences:
@@ -74,7 +89,7 @@ def _scans_of_session(
 def _misnamed_scans(subject: str, session: Path) -> list[Scan]:
     """An entry for each T1-weighted image of a session whose name is nearly right, or of someone else."""
     scans = []
-    for path in _images(session / "anat"):
+    for path in images_in(session / "anat"):
         name = parse_name(path)
         found = _misplacement(path, subject, session) if name.is_t1 else ""
         if found or name.seems_t1:
@@ -102,7 +117,7 @@ def _misnamed_folders(root: Path) -> list[Scan]:
     found = "is not named like the folder of a subject"
     return [
         misnamed_scan(place, place.name, "t1", found=found, expected="sub-01, with a small sub and a hyphen")
-        for place in _folders(root, "")
+        for place in folders_in(root, "")
         if re.match(r"sub[-_ ]", place.name, re.IGNORECASE) and not place.name.startswith("sub-")
     ]
 
@@ -111,14 +126,14 @@ def _misnamed_masks(root: Path, subjects: set[str], sequence: str) -> list[Scan]
     """An entry for each image of a listed subject that is nearly named, or placed, like a lesion mask."""
     deeper = [
         (place, "lies deeper than derivatives/*/, where no mask is looked for")
-        for pipeline in _folders(root / "derivatives", "")
-        for part in _folders(pipeline, "")
+        for pipeline in folders_in(root / "derivatives", "")
+        for part in folders_in(pipeline, "")
         if not (pipeline.name.startswith("sub-") or part.name.startswith("sub-"))
-        for place in _places_below(part)
+        for place in places_below(part)
     ]
     scans = []
-    for place, found in [*((place, "") for place in _places(root)), *deeper]:
-        for path in _images(place):
+    for place, found in [*((place, "") for place in all_places(root)), *deeper]:
+        for path in images_in(place):
             name = parse_name(path)
             folder = next((part for part in path.parts[::-1][1:] if part.startswith("sub-")), "")
             subject = f"sub-{name.entities['sub']}" if "sub" in name.entities else folder
@@ -150,68 +165,87 @@ def _with_masks(scan: Scan, masks: list[Path]) -> Scan:
 def _masks_by_subject(root: Path) -> dict[str, list[Path]]:
     """Lesion and brain masks of every subject, beside the scans and in derivatives/, in natural order."""
     masks = defaultdict(list)
-    for place in _places(root):
-        for path in _images(place):
+    for place in all_places(root):
+        for path in images_in(place):
             name = parse_name(path)
             if name.is_lesion or name.is_brain_mask:
                 masks[f"sub-{name.entities.get('sub', '')}"].append(path)
     return masks
 
 
-def counting_files(root: Path) -> list[Path]:
-    """The files that the list of scans depends on, in no order.
+def read_participants(root: Path) -> dict[str, str]:
+    """The scanner of each subject as participants.tsv tells it; empty if it has no such column.
 
-    T1-weighted scans, what may tell their scanner, and the masks; nothing else of a data set that may hold
-    thousands of functional images.
+    A broken file costs the scanners' names, with a warning in the log, and no scan.
+    """
+    path = root / "participants.tsv"
+    if not os.path.lexists(path):
+        return {}
+    try:
+        lines = list(csv.DictReader(_read_text(path).splitlines(), delimiter="\t"))
+    except (PermissionError, ValueError, csv.Error) as error:  # an error of the disk is none of the file
+        _warn(path, error, expected="tab-separated text in UTF-8")
+        return {}
+    scanners = {}
+    for line in lines:
+        cells = {key.strip().lower(): (value or "").strip() for key, value in line.items() if key}
+        known = [cells[name] for name in SCANNER_COLUMNS if cells.get(name, "").lower() not in UNKNOWN]
+        if known:
+            scanners["sub-" + cells.get("participant_id", "").removeprefix("sub-")] = known[0]
+    return scanners
+
+
+def scanner_of(scan: Scan, root: Path, participants: dict[str, str]) -> str:
+    """The scanner by participants.tsv, else model, field strength and serial number of the sidecar JSON."""
+    if scan.subject in participants:
+        return participants[scan.subject]
+    sidecar = _read_sidecars(scan.path, root)
+    field = sidecar.get("MagneticFieldStrength")
+    parts = [
+        str(sidecar.get("ManufacturersModelName", "")).strip(),
+        f"{field}T" if field not in (None, "") else "",
+        str(sidecar.get("DeviceSerialNumber", "")).strip(),
+    ]
+    return " ".join(part for part in parts if part.lower() not in UNKNOWN) or "unknown"
+
+
+def _read_sidecars(scan: Path, root: Path) -> dict:
+    """What the JSON files above a scan say of it; the nearest wins (BIDS' inheritance principle)."""
+    entities = parse_name(scan).entities.items()
+    said: dict[str, Any] = {}
+    for folder in reversed([place for place in scan.parents if place == root or root in place.parents]):
+        for path in sorted(folder.glob("*T1w.json")):
+            if parse_name(path.with_suffix(".nii")).entities.items() <= entities:
+                said |= _read_json(path)
+    return said
+
+
+def _read_json(path: Path) -> dict:
+    """The content of a sidecar; nothing if it is broken, because a scan is worth more than its scanner."""
+    try:
+        content = json.loads(_read_text(path))
+    except (PermissionError, ValueError, RecursionError) as error:
+        _warn(path, error, expected="an object in JSON")
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _read_text(path: Path) -> str:
+    """A text file; a pipe or a device would be read for ever.
 
     Raises:
-        OSError: a folder may not be read.
+        PermissionError: it may not be read.
+        ValueError: it is no file, a link to nothing, or not UTF-8.
     """
-    derivatives = root / "derivatives"
-    files = []
-    for place in _places(root):
-        is_derived = place.is_relative_to(derivatives)
-        entries = folder_entries(place)
-        files += [Path(entry.path) for entry in entries if _counts(entry.name, is_derived=is_derived)]
-    return files
+    if not path.is_file():
+        raise ValueError("it is no file, or a link to nothing")
+    return path.read_text(encoding="utf-8-sig")
 
 
-def _counts(name: str, *, is_derived: bool) -> bool:
-    """Whether the list of scans depends on a file of this name; scans in derivatives/ are not read."""
-    if not is_image_name(name):
-        return not is_derived and (name == "participants.tsv" or name.endswith("T1w.json"))
-    parsed = parse_name(Path(name))
-    is_scan = not is_derived and (parsed.is_t1 or parsed.seems_t1)
-    return parsed.is_lesion or parsed.is_brain_mask or is_scan or parsed.seems_lesion
-
-
-def _places(root: Path) -> Iterator[Path]:
-    """Every folder in which a scan or a mask may lie."""
-    derivatives = root / "derivatives"
-    yield from _places_below(root)
-    yield from _places_below(derivatives)
-    for pipeline in _folders(derivatives, ""):
-        if not pipeline.name.startswith("sub-"):
-            yield from _places_below(pipeline)
-
-
-def _places_below(base: Path) -> Iterator[Path]:
-    """A folder and those of its subjects' anatomy."""
-    yield base
-    for subject in _folders(base, "sub-"):
-        for session in (subject, *_folders(subject, "ses-")):
-            yield session
-            yield session / "anat"
-
-
-def _folders(place: Path, start: str) -> list[Path]:
-    """Folders in `place` whose name starts like this, in natural order."""
-    entries = folder_entries(place)
-    found = [Path(entry.path) for entry in entries if entry.name.startswith(start) and entry.is_dir()]
-    return sorted(found, key=natural_order)
-
-
-def _images(place: Path) -> list[Path]:
-    """NIfTI files directly in `place`, in natural order; links to nothing too, so that they are reported."""
-    found = [Path(entry.path) for entry in folder_entries(place) if is_image_name(entry.name)]
-    return sorted(found, key=natural_order)
+def _warn(path: Path, error: Exception, *, expected: str) -> None:
+    """Say in the log why a scanner has no name."""
+    logger.warning(
+        "%s cannot be read (%s: %s). Expected %s. A scanner that it alone names is listed as unknown; mend "
+        "it and run again with --forcerun list_scans to stratify splits by it.",
+        *(path, type(error).__name__, error, expected),
+    )

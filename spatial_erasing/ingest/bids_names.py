@@ -1,11 +1,11 @@
-"""File names of the Brain Imaging Data Structure, taken apart."""
+"""Names and places of the files of the Brain Imaging Data Structure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from spatial_erasing.ingest.names import image_name
+from spatial_erasing.ingest.records import folder_entries, image_name, is_image_name, natural_order
 
 # with _ and letters behind it, it is what a program made of a scan (..._T1w_brain) or a space (space-T1w_...)
 SEEMING = re.compile(r"(?<![a-z\d])t1w?(?![a-z\d]|_[a-z])", re.IGNORECASE)
@@ -91,3 +91,62 @@ def masks_for(scan: Path, masks: Iterable[Path]) -> list[Path]:
     """Those of `masks` that fit the scan, in their order."""
     name = parse_name(scan)
     return [mask for mask in masks if fits(parse_name(mask), name)]
+
+
+def counting_files(root: Path) -> list[Path]:
+    """The files that the list of scans depends on, in no order.
+
+    T1-weighted scans, what may tell their scanner, and the masks; nothing else of a data set that may hold
+    thousands of functional images.
+
+    Raises:
+        OSError: a folder may not be read.
+    """
+    derivatives = root / "derivatives"
+    files = []
+    for place in all_places(root):
+        is_derived = place.is_relative_to(derivatives)
+        entries = folder_entries(place)
+        files += [Path(entry.path) for entry in entries if _counts(entry.name, is_derived=is_derived)]
+    return files
+
+
+def _counts(name: str, *, is_derived: bool) -> bool:
+    """Whether the list of scans depends on a file of this name; scans in derivatives/ are not read."""
+    if not is_image_name(name):
+        return not is_derived and (name == "participants.tsv" or name.endswith("T1w.json"))
+    parsed = parse_name(Path(name))
+    is_scan = not is_derived and (parsed.is_t1 or parsed.seems_t1)
+    return parsed.is_lesion or parsed.is_brain_mask or is_scan or parsed.seems_lesion
+
+
+def all_places(root: Path) -> Iterator[Path]:
+    """Every folder in which a scan or a mask may lie."""
+    derivatives = root / "derivatives"
+    yield from places_below(root)
+    yield from places_below(derivatives)
+    for pipeline in folders_in(derivatives, ""):
+        if not pipeline.name.startswith("sub-"):
+            yield from places_below(pipeline)
+
+
+def places_below(base: Path) -> Iterator[Path]:
+    """A folder and those of its subjects' anatomy."""
+    yield base
+    for subject in folders_in(base, "sub-"):
+        for session in (subject, *folders_in(subject, "ses-")):
+            yield session
+            yield session / "anat"
+
+
+def folders_in(place: Path, start: str) -> list[Path]:
+    """Folders in `place` whose name starts like this, in natural order."""
+    entries = folder_entries(place)
+    found = [Path(entry.path) for entry in entries if entry.name.startswith(start) and entry.is_dir()]
+    return sorted(found, key=natural_order)
+
+
+def images_in(place: Path) -> list[Path]:
+    """NIfTI files directly in `place`, in natural order; links to nothing too, so that they are reported."""
+    found = [Path(entry.path) for entry in folder_entries(place) if is_image_name(entry.name)]
+    return sorted(found, key=natural_order)

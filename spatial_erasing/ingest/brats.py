@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from spatial_erasing.ingest.names import case_folder, find_images, image_name
 from spatial_erasing.ingest.records import (
     Scan,
+    case_folder,
+    find_images,
+    image_name,
     keep_first_session,
     misnamed_scan,
     missing_scan,

@@ -1,10 +1,62 @@
-"""Rules that compare the scans of a cohort with each other and take some out of use."""
+"""Scans that are taken out of use: listed by the user, repeated, or of an incomplete subject."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
-from spatial_erasing.ingest.own_brains import Row
-from spatial_erasing.ingest.same_brain import same_brains
+from spatial_erasing.ingest.duplicates import same_brains
+from spatial_erasing.ingest.records import Row, found_rows, normalised_name
+from spatial_erasing.ingest.table import checked_columns, did_you_mean, read_lines, surplus_problem
+
+COLUMNS = ("cohort", "subject", "reason")
+LAYOUT = (
+    "a text file such as\n"
+    "    cohort,subject,reason\n"
+    "    healthy,IXI012,moved during the scan\n"
+    "with one line for each subject to leave out"
+)
+
+
+def read_exclusions(table: Path, *, cohorts: Collection[str]) -> dict[str, dict[str, str]]:
+    """Cohort to the subjects that are left out of it, each with its reason and the table's name.
+
+    Args:
+        table: a CSV file with the columns cohort, subject and reason.
+        cohorts: every cohort that the config describes.
+
+    Raises:
+        ValueError: the table is not there or cannot be read, has other columns, or a line names no subject or
+            a cohort that does not exist.
+    """
+    lines = _read_table(table)
+    columns = checked_columns(
+        lines[0][1], table, allowed=COLUMNS, required=COLUMNS, rule="all three are required"
+    )
+    excluded: dict[str, dict[str, str]] = {}
+    for number, cells in lines[1:]:
+        row = dict.fromkeys(COLUMNS, "") | dict(zip(columns, cells, strict=False))
+        if problem := surplus_problem(cells, columns) or _line_problem(row, cohorts):
+            raise ValueError(f"{table} (ingest.exclude) line {number} {problem}.")
+        reason = " ".join(row["reason"].split()) or "no reason given"
+        subject = normalised_name(row["subject"])
+        excluded.setdefault(row["cohort"], {}).setdefault(subject, f"{reason} ({table.name})")
+    return excluded
+
+
+def unmet_exclusions(rows: Iterable[Mapping[str, str]], excluded: Mapping[str, str]) -> list[str]:
+    """A warning for each line of the table that meets no subject of its cohort.
+
+    Args:
+        rows: the cohort's scans.
+        excluded: subject to reason.
+    """
+    subjects = {row["subject"] for row in rows}
+    return [
+        f"warning: {subject} is to be excluded, {reason}, but no subject has that name"
+        f"{did_you_mean(subject, sorted(subjects))}"
+        for subject, reason in excluded.items()
+        if subject not in subjects
+    ]
 
 
 def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:
@@ -24,9 +76,27 @@ def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:
     _skip_incomplete(rows, sequences)
 
 
-def found_rows(rows: Iterable[Row]) -> list[Row]:
-    """The rows of scans that are used."""
-    return [row for row in rows if row["status"] == "found"]
+def _read_table(table: Path) -> list[tuple[int, list[str]]]:
+    """Number and cells of every line."""
+    try:
+        return read_lines(table, expected=LAYOUT)
+    except OSError as error:
+        raise ValueError(
+            f"{table} (ingest.exclude) cannot be read: {error.strerror}. Expected {LAYOUT}. Correct the path "
+            "under ingest.exclude in config.yaml, or write null to leave out nobody."
+        ) from error
+
+
+def _line_problem(row: Mapping[str, str], cohorts: Collection[str]) -> str:
+    """What is wrong with a line; "" if nothing."""
+    if not row["subject"]:
+        return "names no subject. Fill the cell, with a name of results/ingest/scans.csv"
+    if row["cohort"] not in cohorts:
+        return (
+            f"names the cohort {row['cohort']!r}, which ingest.cohorts does not have"
+            f"{did_you_mean(row['cohort'], cohorts)}. Expected one of {', '.join(cohorts)}. Correct the cell"
+        )
+    return ""
 
 
 def _skip(row: Row, reason: str) -> None:

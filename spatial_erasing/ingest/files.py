@@ -1,27 +1,63 @@
-"""Files of a data set: checked by their header, hashed."""
+"""Files of a data set: checked by their header, hashed, and recognised by their intensities."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from spatial_erasing.images.headers import Header, read_header
-from spatial_erasing.images.image_files import (
-    is_packed,
-    require_whole,
-    stated_length,
-    understood,
-    unpacked_chunks,
-    unpacked_length,
-)
+from spatial_erasing.images.image_files import Header, read_header, require_whole, whole_chunks
 from spatial_erasing.images.volumes import read_volume
-from spatial_erasing.ingest.moments import Moments
 
 SAME_CORRELATION = 0.995  # 255 grey values of one scan correlate with its measured ones by 0.9999
+MINIMUM_VOXELS = 10_000  # of fewer the moments say little; a brain at 4 mm has 15,000 or more
+ORDERS = 6
+
+
+class Moments:
+    """Power sums of the intensities that differ from the background, gathered piece by piece.
+
+    Args:
+        background: the intensity of the first voxel, which lies in a corner.
+    """
+
+    def __init__(self, background: float) -> None:
+        self.background = background
+        self.sums = np.zeros(ORDERS + 1)
+
+    def add(self, intensities: np.ndarray, counts: np.ndarray | np.uint64) -> None:
+        """Count a piece.
+
+        Args:
+            intensities: float64, any shape.
+            counts: how often each occurs.
+        """
+        above = intensities - self.background
+        power = (above != 0) * np.float64(counts)
+        for order in range(ORDERS + 1):
+            self.sums[order] += power.sum()
+            power *= above
+
+    def __str__(self) -> str:
+        """For a table: how many voxels, then their third to sixth standardised central moment; "" of few.
+
+        E[(x - mean)^k] follows from the sums of x^j by the binomial theorem; divided by the k-th power of the
+        standard deviation it is the same for every a x + b, a above 0.
+        """
+        count = self.sums[0]
+        if count < MINIMUM_VOXELS:
+            return ""
+        from_mean = np.polynomial.Polynomial([-self.sums[1] / count, 1.0])
+        central = [
+            (np.asarray((from_mean**order).coef, np.float64) * self.sums[: order + 1]).sum() / count
+            for order in range(2, ORDERS + 1)
+        ]
+        scaled = [value / central[0] ** (order / 2) for order, value in enumerate(central[1:], start=3)]
+        if not np.isfinite(scaled).all():
+            return ""
+        return " ".join([f"{count:.0f}", *(f"{value:.6g}" for value in scaled)])
 
 
 def sha256_of(path: Path) -> str:
@@ -63,13 +99,12 @@ def describe_voxels(path: Path) -> tuple[str, str]:
     Raises:
         ValueError: the file is damaged or cut off.
     """
-    total = np.uint64(0)
-    with understood(path), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        header = read_header(path)
+    total, header = np.uint64(0), read_header(path)
 
-        def measured(stored: np.ndarray) -> np.ndarray:
-            return stored * np.float64(header.slope) + np.float64(header.intercept)
+    def measured(stored: np.ndarray) -> np.ndarray:
+        return stored * np.float64(header.slope) + np.float64(header.intercept)
 
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         numbers = (piece for piece in _stored_numbers(path, header) if piece.size)
         first = next(numbers, np.zeros(1, header.stored_as))
         moments = Moments(measured(first[:1])[0])
@@ -136,17 +171,14 @@ def _stored_numbers(path: Path, header: Header) -> Iterator[np.ndarray]:
     """The numbers of an image as they are stored, piece by piece."""
     before_bytes, left_bytes = header.offset_bytes, header.needed_bytes - header.offset_bytes
     cut_off = b""  # the beginning of a number at the end of a piece
-    with closing(unpacked_chunks(path)) as chunks:
-        for chunk in chunks:
-            content = cut_off + chunk[before_bytes:]
-            before_bytes = max(0, before_bytes - len(chunk))
-            usable = min(len(content), left_bytes)
-            usable -= usable % header.stored_as.itemsize
-            yield np.frombuffer(content[:usable], header.stored_as)
-            left_bytes -= usable
-            cut_off = content[usable:]
-            if not left_bytes:
-                return
+    for chunk in whole_chunks(path, header):
+        content = cut_off + chunk[before_bytes:]
+        before_bytes = max(0, before_bytes - len(chunk))
+        usable = min(len(content), left_bytes)
+        usable -= usable % header.stored_as.itemsize
+        yield np.frombuffer(content[:usable], header.stored_as)
+        left_bytes -= usable
+        cut_off = content[usable:]
 
 
 def describe_grid(path: Path) -> str:
@@ -160,19 +192,7 @@ def describe_grid(path: Path) -> str:
         ValueError: it is not a whole 3-D image of plain numbers whose place in the world is certain.
     """
     header = read_header(path)
-    _require_length(path, header)
+    require_whole(path, header)
     size = "x".join(map(str, header.shape))
     spacing = "x".join(f"{width:.2f}" for width in nib.affines.voxel_sizes(header.affine))
     return f"{size} {spacing}mm {''.join(nib.aff2axcodes(header.affine))}"
-
-
-def _require_length(path: Path, header: Header) -> None:
-    """Refuse a file of another length; gzip is unpacked only if its trailer does not state a fitting one."""
-    needed_bytes, spare_bytes = header.needed_bytes, header.spare_bytes
-    if not is_packed(path):
-        held_bytes = path.stat().st_size
-    elif (stated_length(path) - needed_bytes) % 2**32 <= spare_bytes:
-        return
-    else:
-        held_bytes = unpacked_length(path, at_most=needed_bytes + spare_bytes)
-    require_whole(path, held_bytes, needed_bytes, spare_bytes=spare_bytes)

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from spatial_erasing.ingest.names import find_images, image_name
-from spatial_erasing.ingest.records import Scan, misnamed_scan, require_t1_only
+from spatial_erasing.ingest.records import Scan, find_images, image_name, misnamed_scan, require_t1_only
 
 LAYOUT = "IXI-T1/IXI012-HH-1211-T1.nii.gz"
 NAME = re.compile(r"(IXI\d+)-(\w+)-\d+-T1")

@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from spatial_erasing.ingest.exclusion import skip_unfit
-from spatial_erasing.ingest.kept import keep_rows, kept_rows, kept_sizes, rows_as_listed
-from spatial_erasing.ingest.own_brains import Row
+from spatial_erasing.ingest.records import Row
 from spatial_erasing.ingest.scans import list_scans
-from spatial_erasing.ingest.source import is_away, is_gone, sizes_now
+from spatial_erasing.ingest.source import (
+    is_away,
+    is_gone,
+    keep_rows,
+    kept_rows,
+    kept_sizes,
+    rows_as_listed,
+    sizes_now,
+)
 
 logger = logging.getLogger(__name__)
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-Row = dict[str, str]
+from spatial_erasing.ingest.records import Row
 
-SAME_BRAIN = (
-    "same_brain"  # column of results/ingest/scans.csv: the earlier scan that a row repeats in another unit
-)
+# column of results/ingest/scans.csv: the earlier scan that a row repeats in another unit
+SAME_BRAIN = "same_brain"
 
 
 def require_own_brains(rows: Iterable[Row]) -> None:
@@ -23,7 +22,7 @@ def shared_brains(rows: Iterable[Row]) -> str:
     """What is said of scans that two cohorts hold, with the lines that leave one of each out; "" if none.
 
     Args:
-        rows: of all cohorts, in their order; `same_brain.mark_rescaled` has found those in another unit.
+        rows: of all cohorts, in their order; `duplicates.mark_rescaled` has found those in another unit.
     """
     pairs = _pairs([row for row in rows if row["status"] == "found"])
     if not pairs:

@@ -7,12 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from spatial_erasing.ingest import atlas, bids, brats, ixi, table
+from spatial_erasing.ingest.duplicates import skip_shared_lesions
 from spatial_erasing.ingest.exclusion import skip_unfit
 from spatial_erasing.ingest.files import describe_grid, describe_voxels, sha256_of
-from spatial_erasing.ingest.kept import OF_CONTENT
-from spatial_erasing.ingest.own_brains import Row
-from spatial_erasing.ingest.records import PUNCTUATION, Scan, name_problem, normalised_name
-from spatial_erasing.ingest.shared_lesions import skip_shared_lesions
+from spatial_erasing.ingest.records import OF_CONTENT, PUNCTUATION, Row, Scan, name_problem, normalised_name
 from spatial_erasing.jobs.faults import one_line, remedy
 from spatial_erasing.paths import expand_path
 

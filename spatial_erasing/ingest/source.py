@@ -1,21 +1,24 @@
 """What the raw files of a cohort are like, so that new and changed ones are seen before any job starts.
 
-Needs no other package: a head node that plans the study may have Snakemake alone.
+The list of a cohort is kept beside it for the time when its data are gone: Snakemake removes a list before it
+is made anew. Needs no other package: a head node that plans the study may have Snakemake alone.
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from spatial_erasing.ingest import bids, table
-from spatial_erasing.ingest.kept import kept_sizes
-from spatial_erasing.ingest.names import find_files, is_image_name
+from spatial_erasing.ingest import bids_names, table
+from spatial_erasing.ingest.records import OF_CONTENT, Row, find_files, is_image_name
+from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.paths import expand_path
 
 SYNTHETIC = "synthetic"
 UNSEEN = "not seen"
 ABSENT = None  # the size of a file that is not there
+SOURCE = ("reader", "path", "sequences", "skull_strip")  # settings of a cohort that its list depends on
 
 
 def download_of(path: str) -> str | None:
@@ -44,7 +47,7 @@ def source_signature(
         return SYNTHETIC, None
     recorded = _recorded(listed)
     try:
-        files = dict(_named_files(reader, expand_path(path, base=Path.cwd()), sequences))
+        files = _named_files(reader, path, sequences)
         states = {name: _state(file) for name, file in files.items()}
     except (OSError, ValueError):  # list_scans says what is wrong, if it has to run
         return recorded or UNSEEN, None
@@ -80,10 +83,44 @@ def sizes_now(
     reader: str, path: str, *, sequences: Sequence[str], known: Mapping[str, int]
 ) -> dict[str, int]:
     """Bytes of each file that the list depends on; as known before where its disk is gone."""
-    files = dict(_named_files(reader, expand_path(path, base=Path.cwd()), sequences))
+    files = _named_files(reader, path, sequences)
     sizes = {str(file): _state(file)[0] for file in files.values()}
     sizes |= {str(file): size for file, size in _files_away(reader, path, files, known=known).values()}
     return {name: size for name, size in sizes.items() if size is not ABSENT}
+
+
+def kept_list(listed: Path) -> Path:
+    """Where the copy of a cohort's list lies."""
+    return listed.parent / ".kept" / f"{listed.stem}.json"
+
+
+def keep_rows(
+    listed: Path, rows: Sequence[Row], *, source: Mapping[str, object], sizes: Mapping[str, int]
+) -> None:
+    """Lay a copy of a cohort's rows beside its list, with their settings and the sizes of its files."""
+    content = {"source": _plain(source), "rows": rows, "sizes": dict(sizes)}
+    write_text(kept_list(listed), json.dumps(content, ensure_ascii=True))
+
+
+def kept_sizes(listed: Path) -> dict[str, int]:
+    """Bytes of each file when the cohort was last listed."""
+    return _kept(listed).get("sizes", {})
+
+
+def rows_as_listed(listed: Path, *, source: Mapping[str, object]) -> list[Row]:
+    """The rows of when a cohort was last listed; none if it was listed with other settings."""
+    kept = _kept(listed)
+    return kept["rows"] if kept.get("source") == _plain(source) else []
+
+
+def kept_rows(listed: Path, *, source: Mapping[str, object], exclude: Mapping[str, str]) -> list[Row] | None:
+    """The rows of when a cohort was last listed, or None if it was listed with other settings.
+
+    A subject may be left out later; one that was left out then was not looked at, and cannot come back.
+    """
+    rows = rows_as_listed(listed, source=source)
+    comes_back = (row["reason"].startswith("excluded") and row["subject"] not in exclude for row in rows)
+    return None if not rows or any(comes_back) else [_excluded(row, exclude) for row in rows]
 
 
 def _files_away(
@@ -103,7 +140,7 @@ def _files_away(
 def is_gone(reader: str, path: str, *, sequences: Sequence[str]) -> bool:
     """Whether nothing of a cohort's data is left: removed, unmounted, or an empty mount point."""
     try:
-        files = dict(_named_files(reader, expand_path(path, base=Path.cwd()), sequences))
+        files = _named_files(reader, path, sequences)
         return all(_state(file)[0] is ABSENT for file in files.values())
     except (FileNotFoundError, NotADirectoryError):
         return True
@@ -126,14 +163,14 @@ def _recorded(listed: Path) -> str:
     return record.read_text(encoding="utf-8", errors="replace") if listed.exists() and record.exists() else ""
 
 
-def _named_files(reader: str, place: Path, sequences: Sequence[str]) -> Iterator[tuple[str, Path]]:
+def _named_files(reader: str, path: str, sequences: Sequence[str]) -> dict[str, Path]:
     """The files that the list depends on, each under a name that stays when the data set is moved."""
+    place = expand_path(path, base=Path.cwd())
     if reader == "table":
-        yield from _files_of_table(place, sequences)
-        return
-    files = bids.counting_files(place) if reader == "bids" else find_files(place, is_image_name)
+        return dict(_files_of_table(place, sequences))
+    files = bids_names.counting_files(place) if reader == "bids" else find_files(place, is_image_name)
     start = len(str(place)) + 1
-    yield from ((str(file)[start:], file) for file in files)
+    return {str(file)[start:]: file for file in files}
 
 
 def _files_of_table(place: Path, sequences: Sequence[str]) -> Iterator[tuple[str, Path]]:
@@ -158,3 +195,26 @@ def _warning(file: Path, listed: Path) -> str:
         f"{file} is newer than {listed}, though names and sizes of the data are the same. "
         "If its content changed, add --forcerun list_scans to your command."
     )
+
+
+def _kept(listed: Path) -> dict:
+    """What was laid beside a list; nothing if there is none or it is broken."""
+    try:
+        kept = json.loads(kept_list(listed).read_text(encoding="utf-8"))
+        is_whole = isinstance(kept["rows"], list) and isinstance(kept["sizes"], dict)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}
+    return kept if is_whole else {}
+
+
+def _plain(source: Mapping[str, object]) -> dict:
+    """The settings as JSON gives them back."""
+    return json.loads(json.dumps({name: source[name] for name in SOURCE}))
+
+
+def _excluded(row: Row, exclude: Mapping[str, str]) -> Row:
+    """The row as it is if its subject is left out, or unchanged."""
+    if row["subject"] not in exclude:
+        return row
+    unknown = {name: "" for name in OF_CONTENT if name in row}
+    return row | unknown | {"status": "skipped", "reason": f"excluded: {exclude[row['subject']]}"}

@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from spatial_erasing.ingest.exclusion import found_rows
-from spatial_erasing.ingest.own_brains import Row
-from spatial_erasing.ingest.user_exclusion import unmet_exclusions
+from spatial_erasing.ingest.exclusion import unmet_exclusions
+from spatial_erasing.ingest.records import Row, found_rows
 
 
 def cohorts_summary(rows: Iterable[Row], *, excluded: Mapping[str, Mapping[str, str]]) -> str:

@@ -11,10 +11,9 @@ import numpy as np
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
 from spatial_erasing.jobs.faults import is_finding
-from spatial_erasing.preprocess.brain_masks import label_brain_mask
 from spatial_erasing.preprocess.downsample import bounding_box
 from spatial_erasing.preprocess.intensity import scale_brain
-from spatial_erasing.preprocess.lesions import label_lesion, unite_lesions
+from spatial_erasing.preprocess.masks import label_brain_mask, label_lesion, unite_lesions
 from spatial_erasing.preprocess.oddities import (
     warn_of_another_head,
     warn_of_brain,

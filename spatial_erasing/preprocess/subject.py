@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.images.image_files import require_file
 from spatial_erasing.images.volumes import Volume, read_volume, write_volume
 from spatial_erasing.ingest.files import require_listed_content
 from spatial_erasing.jobs.faults import is_finding, one_line
 from spatial_erasing.jobs.maker import describe_maker
+from spatial_erasing.paths import require_file
 from spatial_erasing.preprocess.chain import PreparedBrain, prepare_brain
 from spatial_erasing.preprocess.settings import BrainSettings
 

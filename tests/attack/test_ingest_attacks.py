@@ -22,9 +22,9 @@ from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.ingest import download as download_module
 from spatial_erasing.ingest.archive import fetch_archive
 from spatial_erasing.ingest.download import download
+from spatial_erasing.ingest.duplicates import mark_rescaled
 from spatial_erasing.ingest.listing import list_or_keep
 from spatial_erasing.ingest.own_brains import require_own_brains
-from spatial_erasing.ingest.same_brain import mark_rescaled
 from spatial_erasing.ingest.scans import COLUMNS, list_scans
 from spatial_erasing.ingest.source import source_signature
 from spatial_erasing.ingest.unpack import RECORD, unpack

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spatial_erasing.jobs import code_reach, provenance
-from spatial_erasing.jobs.code_modules import read_module
+from spatial_erasing.jobs.code_reach import read_module
 from spatial_erasing.jobs.provenance import code_fingerprint
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ EDITS = {
     ),
     "text of an error": ("spatial_erasing/cohorts.py", "is not one of the", "is none of the", []),
     "text of an error that a function makes": (
-        "spatial_erasing/images/image_files.py",
+        "spatial_erasing/paths.py",
         "it is empty, 0 bytes",
         "it has 0 bytes",
         [],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from raw_files import AFFINE, VALUES, save, set_fields, store, unpacked
 
-from spatial_erasing.images.headers import read_header, require_plausible_extent
+from spatial_erasing.images.image_files import read_header, require_place
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.ingest.files import describe_grid
 
@@ -250,8 +250,8 @@ def test_each_axis_has_the_length_of_a_head(axis, length_mm, plausible):
     sizes[axis] = length_mm / 20
     affine = np.diag(sizes)
     if plausible:
-        require_plausible_extent(shape, affine, "scan.nii")
+        require_place(shape, affine, "scan.nii")
         return
     found = re.escape(f"{length_mm:.3g}")
     with pytest.raises(ValueError, match=rf"^scan\.nii spans .*{found}.* 15 to 500 mm along each"):
-        require_plausible_extent(shape, affine, "scan.nii")
+        require_place(shape, affine, "scan.nii")

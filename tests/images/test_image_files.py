@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from raw_files import flip, save, set_fields, store, unpacked
+from raw_files import AFFINE, flip, save, set_fields, store, unpacked
 from unprivileged import as_nobody, folder_for_everyone
 
-from spatial_erasing.images.image_files import CHUNK_BYTES, unpacked_chunks, unpacked_length
+from spatial_erasing.images.image_files import CHUNK_BYTES, Header, whole_chunks
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.ingest.files import describe_grid
 
@@ -221,17 +221,24 @@ def test_a_promise_of_terabytes_costs_no_memory(tmp_path, read):
     assert peak_bytes < 2**20
 
 
+def bytes_of(count):
+    """The header of a file that holds as many bytes and nothing else."""
+    return Header((count,), AFFINE, np.dtype(np.uint8), offset_bytes=0, spare_bytes=0)
+
+
 def test_chunks_are_the_content(tmp_path):
     content = np.random.default_rng(1).bytes(2 * CHUNK_BYTES + 5)
     for name in ("x.gz", "x.nii"):
-        chunks = list(unpacked_chunks(store(tmp_path / name, content)))
+        chunks = list(whole_chunks(store(tmp_path / name, content), bytes_of(len(content))))
         assert b"".join(chunks) == content and max(map(len, chunks)) <= CHUNK_BYTES
 
 
-def test_no_more_is_counted_than_asked_for(tmp_path):
+def test_no_more_is_unpacked_than_the_header_allows(tmp_path):
     (tmp_path / "x.gz").write_bytes(gzip.compress(bytes(9 * CHUNK_BYTES)))
-    assert unpacked_length(tmp_path / "x.gz", at_most=2**30) == 9 * CHUNK_BYTES
-    assert unpacked_length(tmp_path / "x.gz", at_most=5) <= 5 + CHUNK_BYTES
+    chunks = []
+    with pytest.raises(ValueError, match="goes on after the 5 bytes"):
+        chunks.extend(whole_chunks(tmp_path / "x.gz", bytes_of(5)))
+    assert sum(map(len, chunks)) <= 5 + CHUNK_BYTES
 
 
 @pytest.fixture(scope="module")

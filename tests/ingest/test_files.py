@@ -5,8 +5,15 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import stats
 
-from spatial_erasing.ingest.files import describe_grid, require_listed_content, sha256_of, voxels_hash
+from spatial_erasing.ingest.files import (
+    Moments,
+    describe_grid,
+    require_listed_content,
+    sha256_of,
+    voxels_hash,
+)
 from spatial_erasing.paths import expand_path
 
 
@@ -56,7 +63,7 @@ def test_freesurfer_s_format_is_described_too(tmp_path):
 
 def test_a_header_that_fits_its_gzip_trailer_costs_no_unpacking(tmp_path, monkeypatch):
     path = write_image(tmp_path / "scan.nii.gz")
-    monkeypatch.setattr("spatial_erasing.ingest.files.unpacked_length", lambda *_, **__: 0)
+    monkeypatch.delattr("spatial_erasing.images.image_files.whole_chunks")
     assert describe_grid(path).startswith("24x25x26 ")
 
 
@@ -189,6 +196,18 @@ def test_a_damaged_scan_has_no_hash(tmp_path):
         voxels_hash(path)
 
 
+@pytest.mark.parametrize("place", [-6, -2])
+def test_a_scan_with_another_checksum_or_length_has_no_hash(tmp_path, monkeypatch, place):
+    """Also where a piece ends with the last voxel, so that the checksum would be left unread."""
+    path = write_image(tmp_path / "scan.nii.gz")
+    content = bytearray(path.read_bytes())
+    monkeypatch.setattr("spatial_erasing.images.image_files.CHUNK_BYTES", len(gzip.decompress(content)))
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"cannot be read as an image \(its gzip content is damaged"):
+        voxels_hash(path)
+
+
 def test_a_file_that_is_not_the_listed_one_is_refused(tmp_path):
     path = write_image(tmp_path / "scan.nii.gz")
     listed = sha256_of(path)
@@ -196,3 +215,37 @@ def test_a_file_that_is_not_the_listed_one_is_refused(tmp_path):
     write_image(path, shape=(25, 25, 26))
     with pytest.raises(ValueError, match=rf"{sha256_of(path)}\. Expected {listed}.*--forcerun list_scans"):
         require_listed_content(path, listed)
+
+
+VALUES = np.random.default_rng(0).gamma(3.0, 100.0, 20_000)
+BACKGROUND = np.full(5_000, 7.0)
+
+
+def moments(values, *, background, pieces=1):
+    gathered = Moments(background)
+    for piece in np.array_split(values, pieces):
+        gathered.add(piece, np.uint64(1))
+    return str(gathered)
+
+
+def test_the_moments_are_those_of_scipy_and_leave_out_the_background():
+    count, *found = map(float, moments(np.concatenate([BACKGROUND, VALUES]), background=7.0).split())
+    scaled = (VALUES - VALUES.mean()) / VALUES.std()
+    assert count == len(VALUES)
+    assert found == pytest.approx([stats.moment(scaled, order) for order in (3, 4, 5, 6)], rel=1e-5)
+
+
+def test_a_factor_an_offset_pieces_and_counts_change_nothing():
+    expected = moments(VALUES.round(), background=0.0)
+    assert moments(VALUES.round(), background=0.0, pieces=7) == expected
+    other = moments(0.25 * VALUES.round() - 3, background=-3.0)
+    assert [*map(float, other.split())] == pytest.approx([*map(float, expected.split())], rel=1e-5)
+    counted = Moments(0.0)
+    counted.add(*np.unique(VALUES.round(), return_counts=True))
+    assert str(counted) == expected
+
+
+@pytest.mark.parametrize("values", [VALUES[:9_999], np.full(20_000, 1e300), np.full(20_000, np.nan)])
+def test_few_voxels_and_no_numbers_have_no_moments(values):
+    with np.errstate(all="ignore"):
+        assert moments(values, background=0.0) == ""

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from spatial_erasing.images.volumes import write_volume
-from spatial_erasing.ingest.kept import kept_list
 from spatial_erasing.ingest.listing import list_or_keep
+from spatial_erasing.ingest.source import kept_list
 
 
 @pytest.fixture

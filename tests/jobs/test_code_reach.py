@@ -11,7 +11,8 @@ def digests(tmp_path):
 
     def of(script, **modules):
         root = tmp_path / f"copy {len(list(tmp_path.iterdir()))}"
-        (root / "spatial_erasing/deep").mkdir(parents=True)
+        for folder in ("deep", "jobs"):
+            (root / "spatial_erasing" / folder).mkdir(parents=True)
         for name, text in {"__init__": "", "deep.__init__": "", **modules}.items():
             (root / "spatial_erasing" / (name.replace(".", "/", 1) + ".py")).write_text(text)
         (root / "script.py").write_text(script)
@@ -124,8 +125,8 @@ def test_modules_that_are_left_out_are_not_followed_but_their_use_counts(digests
     assert not moves(
         digests,
         script,
-        {**with_logs, "logs": "def log(x): pass\n"},
-        {**with_logs, "logs": "import os\nos.umask(0)\ndef log(x): return 2\n"},
+        {**with_logs, "jobs.logs": "def log(x): pass\n"},
+        {**with_logs, "jobs.logs": "import os\nos.umask(0)\ndef log(x): return 2\n"},
     )
-    without = {"a": "from spatial_erasing.jobs.logs import log\ndef f(x): pass\n", "logs": ""}
-    assert moves(digests, script, {**with_logs, "logs": ""}, without)
+    without = {"a": "from spatial_erasing.jobs.logs import log\ndef f(x): pass\n", "jobs.logs": ""}
+    assert moves(digests, script, {**with_logs, "jobs.logs": ""}, without)

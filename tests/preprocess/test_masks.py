@@ -4,7 +4,7 @@ from scipy.ndimage import gaussian_filter, zoom
 
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
-from spatial_erasing.preprocess.lesions import label_lesion, unite_lesions
+from spatial_erasing.preprocess.masks import label_lesion, unite_lesions
 
 SHAPE = (40, 40, 40)
 POINTS = np.moveaxis(np.indices(SHAPE), 0, -1)

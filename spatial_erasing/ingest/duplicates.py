@@ -1,14 +1,18 @@
-"""One brain that is listed twice: by the same voxels, or by the same in another unit."""
+"""One brain or one lesion that is listed twice: by the same voxels, or by the same in another unit."""
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from spatial_erasing.ingest.own_brains import SAME_BRAIN, Row, content_of, name_of
+from spatial_erasing.ingest.own_brains import SAME_BRAIN, content_of, name_of
+from spatial_erasing.ingest.records import Row, found_rows
 
 SAME_VOXELS, SAME_UP_TO_SCALE = "the same voxels as", "the same voxels up to a factor and an offset as"
 # Rounding to whole numbers from 0 to 1000 moves a moment by 0.6 % at most, and hardly ever the count.
 COUNT_SHARE = 1e-4
 MOMENT_SHARE = 0.01
+WITHOUT_VOXELS = f"{0:016x}"
 
 
 def same_brains(rows: Iterable[Row]) -> list[tuple[Row, Row, str]]:
@@ -71,6 +75,53 @@ def _are_near(first: list[float], second: list[float]) -> bool:
 
 
 def _is_linear_change(kept: Row, repeats: Row) -> bool:
-    from spatial_erasing.ingest.files import is_linear_change  # noqa: PLC0415  a planning node may lack numpy
+    from spatial_erasing.ingest.files import is_linear_change  # noqa: PLC0415
 
     return is_linear_change(Path(kept["path"]), Path(repeats["path"]))
+
+
+def skip_shared_lesions(rows: list[Row]) -> None:
+    """Mark as skipped all subjects that share a mask, by its path or its bytes; an empty one may be shared.
+
+    Args:
+        rows: changed in place.
+    """
+    owners = defaultdict(list)
+    found = found_rows(rows)
+    contents = _contents({mask for row in found for mask in json.loads(row["lesion"])})
+    for row in found:
+        for mask in json.loads(row["lesion"]):
+            owners[contents[mask]].append((row, mask))
+    for pairs in owners.values():
+        if len({row["subject"] for row, _ in pairs}) > 1 and not _is_empty(Path(pairs[0][1])):
+            for row, mask in pairs:
+                other, its = next(
+                    (one["subject"], its) for one, its in pairs if one["subject"] != row["subject"]
+                )
+                reason = (
+                    f"same lesion: {mask} of {row['subject']} is the lesion mask of {other} too ({its}). "
+                    "Expected a mask of its own for each subject. Name the right one for both"
+                )
+                row.update(status="skipped", reason=reason)
+
+
+def _contents(masks: Iterable[str]) -> dict[str, str]:
+    """The SHA-256 of masks of which another has the same size, and the path of all others."""
+    from spatial_erasing.ingest.files import sha256_of  # noqa: PLC0415  a planning node may lack numpy
+
+    sizes = defaultdict(list)
+    for mask in masks:
+        sizes[Path(mask).stat().st_size].append(mask)
+    return {
+        mask: sha256_of(Path(mask)) if len(alike) > 1 else mask for alike in sizes.values() for mask in alike
+    }
+
+
+def _is_empty(mask: Path) -> bool:
+    """Whether no voxel of a mask is marked."""
+    from spatial_erasing.ingest.files import voxels_hash  # noqa: PLC0415
+
+    try:
+        return voxels_hash(mask) == WITHOUT_VOXELS
+    except ValueError:
+        return False
