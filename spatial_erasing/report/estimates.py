@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from spatial_erasing.models import Method
-from spatial_erasing.report.model_style import model_style
+from spatial_erasing.report.style import model_style
 
 _BAR_POINTS, _WHISKER_POINTS, _CAP_POINTS = 3.0, 0.8, 2.5
 

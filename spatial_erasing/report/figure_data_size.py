@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from spatial_erasing.cohorts import members
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.estimates import (
     Estimate,
@@ -17,7 +18,6 @@ from spatial_erasing.report.estimates import (
     limits_around,
     seeds_note,
 )
-from spatial_erasing.report.model_style import families, model_style
 from spatial_erasing.report.style import (
     GRID_COLOUR,
     MM_PER_INCH,
@@ -25,7 +25,9 @@ from spatial_erasing.report.style import (
     SMALL_POINTS,
     add_panel,
     add_text,
+    families,
     in_house_style,
+    model_style,
     new_figure,
     wrapped,
 )
@@ -79,18 +81,18 @@ def figure_data_size(
     width_mm = min(width_mm, _WIDEST_PANEL_MM)
     note_mm = _HEAD_MM + _PANEL_MM + _AXIS_MM + legend_lines * _LINE_MM
     figure = new_figure(PAGE_WIDTH_MM, note_mm + (note.count("\n") + 1) * _LINE_MM + 1.0)
-    for column, (title, members) in enumerate(groups.items()):
+    for column, (title, peers) in enumerate(groups.items()):
         left_mm = _LEFT_MM + column * (width_mm + _GAP_MM)
         size = {"width_mm": width_mm, "height_mm": _PANEL_MM}
         panel = add_panel(figure, left_mm=left_mm, top_mm=_HEAD_MM, **size)
-        _draw_curves(panel, members, curves)
+        _draw_curves(panel, peers, curves)
         _scale_axes(panel, curves)
         panel.tick_params(labelleft=column == 0)
         if column == 0:
             panel.set_ylabel("AUPRC in %" + (", mean of the test sets" if len(cohorts) > 1 else ""))
         if len(groups) > 1:
             panel.set_title(title)
-            _add_legend(figure, members, left_mm=left_mm + width_mm / 2, below=True)
+            _add_legend(figure, peers, left_mm=left_mm + width_mm / 2, below=True)
     if len(groups) == 1:
         by_value = sorted(methods.values(), key=lambda method: -list(curves[method.name].values())[-1].mean)
         _add_legend(figure, by_value, left_mm=_LEFT_MM + width_mm + 2.0, below=False)
@@ -185,3 +187,16 @@ def _note(
     shares = (f"{count:,} ({percent} %)" for percent, count in sorted(training_subjects.items()))
     sentences.append(f"Training subjects: {', '.join(shares)}; models stand side by side at the same share.")
     return " ".join(sentences)
+
+
+def count_training_subjects(
+    subject_rows: Sequence[Mapping[str, str]], *, percents: Sequence[int]
+) -> dict[int, int]:
+    """How many healthy subjects each share of the training split holds, of those that were preprocessed.
+
+    Args:
+        subject_rows: of `cohort_subjects.csv`.
+        percents: shares of the training split.
+    """
+    done = [row for row in subject_rows if row["status"] == "done"]
+    return {percent: len(members(done, split="training", fraction_percent=percent)) for percent in percents}

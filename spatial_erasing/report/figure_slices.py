@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from spatial_erasing.evaluate.slices import slice_average_precision
+from spatial_erasing.evaluate.metrics import slice_average_precision
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.estimates import (
     Estimate,

@@ -4,9 +4,8 @@ import pytest
 from paper_study import METHODS, NETWORKS, methods
 
 from spatial_erasing.report.estimates import Intervals
-from spatial_erasing.report.figure_data_size import figure_data_size
-from spatial_erasing.report.model_style import model_style
-from spatial_erasing.report.style import SMALL_POINTS
+from spatial_erasing.report.figure_data_size import count_training_subjects, figure_data_size
+from spatial_erasing.report.style import SMALL_POINTS, model_style
 
 FOUR = ["2d-none", "2d-patch-noise", "3d-none", "3d-cube-noise"]
 COHORTS = ["brats", "atlas"]
@@ -169,3 +168,13 @@ def test_nothing_leaves_the_page_and_no_text_is_too_small(metrics):
         assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0
     texts = [*figure.texts, *figure.axes[0].get_xticklabels(), *figure.legends[0].get_texts()]
     assert min(text.get_fontsize() for text in texts) >= SMALL_POINTS
+
+
+def test_training_subjects_are_those_of_the_share_that_were_preprocessed():
+    """Ten training subjects in two cohorts; one of them failed, and one that is there validates."""
+    rows = [("a", f"s{k}", "training", str(k / 10)) for k in range(6)]
+    rows += [("b", f"s{k}", "training", str(k / 10)) for k in range(6, 10)] + [("b", "v", "validation", "")]
+    names = ("cohort", "subject", "split", "training_rank")
+    rows = [dict(zip(names, row, strict=True)) | {"status": "done"} for row in rows]
+    rows[2]["status"] = "failed"
+    assert count_training_subjects(rows, percents=[100, 20, 60]) == {100: 9, 20: 2, 60: 5}

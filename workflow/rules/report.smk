@@ -59,7 +59,7 @@ use rule of_tables as write_table_1 with:
         rule="write_table_1",
     params:
         **TABLE_1,
-        **named("write_table_1"),
+        **named("write_table_1", "table.html"),
         borrowed=config["threshold"]["from_cohort"],
 
 
@@ -71,7 +71,7 @@ use rule write_table_1 as write_table_2 with:
     pathvars:
         rule="write_table_2",
     params:
-        **named("write_table_2"),
+        **named("write_table_2", "table.html"),
         methods=methods.described(config["study"]["table_2_models"]),
         cohorts=plan.paper_cohorts(sequence="t1ce"),
 
@@ -86,7 +86,7 @@ use rule of_tables as write_claims with:
     pathvars:
         rule="write_claims",
     params:
-        **named("write_claims"),
+        **named("write_claims", "claims.html"),
         title=lambda wildcards: config["study"]["title"],
         methods=methods.of_paper(),
         paper_cohorts=config["report"]["paper_cohorts"],
@@ -335,4 +335,4 @@ use rule record_provenance as write_report with:
     pathvars:
         rule="write_report",
     params:
-        **named("write_report", "page.js", "page.css", *CAPTIONS),
+        **named("write_report", "reporter.js", "reporter.css", *CAPTIONS),

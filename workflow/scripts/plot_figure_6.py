@@ -5,8 +5,8 @@ from spatial_erasing.models import methods_of_paper, read_methods
 from spatial_erasing.report.estimates import Intervals
 from spatial_erasing.report.figure_slices import figure_slices, read_slices
 from spatial_erasing.report.paper import paper_slice_auprc
-from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
+from spatial_erasing.report.tables import read_table
 
 log_to(snakemake.log[0])
 
