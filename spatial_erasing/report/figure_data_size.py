@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,7 +13,6 @@ from spatial_erasing.report.estimates import (
     Estimate,
     Intervals,
     draw_estimate,
-    find_interval,
     limits_around,
     seeds_note,
 )
@@ -32,7 +30,6 @@ from spatial_erasing.report.style import (
     wrapped,
 )
 
-_METRIC = "average_precision"
 _LEFT_MM, _RIGHT_MM, _GAP_MM, _HEAD_MM = 12.0, 2.0, 5.0, 6.0
 _WIDEST_PANEL_MM, _PANEL_MM, _AXIS_MM, _LINE_MM = 130.0, 68.0, 9.5, 3.6
 _DODGE_PERCENT = 0.9  # between models at the same share
@@ -43,39 +40,31 @@ Curves = dict[str, dict[int, Estimate]]
 
 @in_house_style
 def figure_data_size(
-    metrics: pd.DataFrame,
+    intervals: Intervals,
     *,
     methods: Methods,
     cohorts: Sequence[str],
     training_subjects: Mapping[int, int],
-    intervals: Intervals | None = None,
 ) -> Figure:
     """AUPRC, mean of the test sets, over the share of the training data, as Bengs et al. (2021), Figure 5.
 
     Each kind of erasing has a panel; the methods without erasing stand in all of them.
 
     Args:
-        metrics: `metrics.csv` of all runs.
+        intervals: of all runs.
         methods: to compare.
         cohorts: test sets that the mean is over.
         training_subjects: share in percent -> subjects; the shares that are drawn.
-        intervals: drawn as whiskers.
-
-    Raises:
-        ValueError: a model was not evaluated on all test sets, once a seed and share.
     """
     curves = {
         model: {
-            percent: Estimate(
-                _auprc_of_seeds(metrics, model=model, fraction_percent=percent, cohorts=cohorts),
-                find_interval(intervals, model=model, metric=_METRIC, fraction_percent=percent),
-            )
+            percent: intervals.estimate(model=model, metric="average_precision", fraction_percent=percent)
             for percent in sorted(training_subjects)
         }
         for model in methods
     }
     groups = families(methods.values())
-    note = wrapped(_note(curves, cohorts, training_subjects, intervals=intervals), PAGE_WIDTH_MM)
+    note = wrapped(_note(curves, cohorts, training_subjects, intervals.confidence_percent), PAGE_WIDTH_MM)
     legend_lines = max(map(len, groups.values())) if len(groups) > 1 else 0
     width_mm = (PAGE_WIDTH_MM - _LEFT_MM - _RIGHT_MM + _GAP_MM) / len(groups) - _GAP_MM
     width_mm = min(width_mm, _WIDEST_PANEL_MM)
@@ -98,27 +87,6 @@ def figure_data_size(
         _add_legend(figure, by_value, left_mm=_LEFT_MM + width_mm + 2.0, below=False)
     add_text(figure, note, left_mm=0, top_mm=note_mm + 0.3, fontsize=SMALL_POINTS)
     return figure
-
-
-def _auprc_of_seeds(
-    metrics: pd.DataFrame, *, model: str, fraction_percent: int, cohorts: Sequence[str]
-) -> tuple[float, ...]:
-    """The mean of the test sets, in percent, of each seed; NaN where a test set has no AUPRC."""
-    key = {"model": model, "fraction_percent": fraction_percent, "sequence": "t1", "metric": _METRIC}
-    is_wanted = metrics["cohort"].isin(cohorts)
-    for column, value in key.items():
-        is_wanted &= metrics[column] == value
-    rows = metrics[is_wanted]
-    counts = rows.groupby(["seed", "cohort"]).size().unstack(fill_value=0)
-    counts = counts.reindex(columns=list(cohorts), fill_value=0)
-    if counts.empty or (counts != 1).any(axis=None):
-        raise ValueError(
-            f"metrics.csv does not have {_METRIC} of {model} after {fraction_percent} % of the training data "
-            f"once for each of {', '.join(cohorts)} and every seed (seeds found: {counts.index.tolist()}). "
-            "Evaluate this model again, or take it out of study.models in config.yaml."
-        )
-    by_cohort = rows.pivot(index="seed", columns="cohort", values="value")
-    return tuple((100 * by_cohort.mean(axis=1, skipna=False)).tolist())
 
 
 def _draw_curves(panel: Axes, methods: Sequence[Method], curves: Curves) -> None:
@@ -176,14 +144,13 @@ def _note(
     curves: Curves,
     cohorts: Sequence[str],
     training_subjects: Mapping[int, int],
-    *,
-    intervals: Intervals | None,
+    confidence_percent: float,
 ) -> str:
     """On whom, and what points and bars are."""
     where = f"averaged over {' and '.join(cohorts)}" if len(cohorts) > 1 else f"on {cohorts[0]}"
     sentences = [f"Average precision over all voxels, {where}."]
     estimates = [estimate for curve in curves.values() for estimate in curve.values()]
-    sentences.append(seeds_note(estimates, intervals=intervals))
+    sentences.append(seeds_note(estimates, confidence_percent=confidence_percent))
     shares = (f"{count:,} ({percent} %)" for percent, count in sorted(training_subjects.items()))
     sentences.append(f"Training subjects: {', '.join(shares)}; models stand side by side at the same share.")
     return " ".join(sentences)

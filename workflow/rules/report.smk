@@ -146,7 +146,6 @@ use rule of_report as plot_figure_4 with:
 use rule plot_figure_4 as plot_figure_5 with:
     """Figure 5: AUPRC over the share of training data."""
     input:
-        metrics="results/evaluate/metrics.csv",
         intervals="results/evaluate/intervals.csv",
         cohort_subjects="results/evaluate/cohort_subjects.csv",
     output:
@@ -164,7 +163,7 @@ use rule of_report as plot_figure_6 with:
     """Figure 6: which axial slices hold a lesion, on all test sets together."""
     input:
         intervals="results/evaluate/intervals.csv",
-        slices=plan.compared_on_t1("slices.npz"),
+        slices=plan.slices_of_one_run(),
     output:
         **figure("figure_6", figure="6: slice-wise detection"),
     pathvars:

@@ -11,13 +11,12 @@ from spatial_erasing.report.tables import read_table
 log_to(snakemake.log[0])
 
 figure = figure_data_size(
-    read_table(snakemake.input.metrics),
+    Intervals(read_table(snakemake.input.intervals), snakemake.params.confidence_percent),
     methods=read_methods(snakemake.params.methods),
     cohorts=snakemake.params.cohorts,
     training_subjects=count_training_subjects(
         read_rows(snakemake.input.cohort_subjects), percents=snakemake.params.percents
     ),
-    intervals=Intervals(read_table(snakemake.input.intervals), snakemake.params.confidence_percent),
 )
 for path in snakemake.output:
     save_figure(figure, path)
