@@ -22,12 +22,10 @@ import scipy.ndimage
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from spatial_erasing.evaluate.bootstrap import draw_weights
-from spatial_erasing.evaluate.counts import count_scores
+from spatial_erasing.evaluate.counts import SubjectCounts, count_scores, load_counts, save_counts
 from spatial_erasing.evaluate.curves import best_dice, dice_at
-from spatial_erasing.evaluate.metrics import metrics_of_counts
+from spatial_erasing.evaluate.metrics import metrics_of_counts, slice_scores
 from spatial_erasing.evaluate.resamples import resample_dataset
-from spatial_erasing.evaluate.slices import slice_scores
-from spatial_erasing.evaluate.subject_counts import SubjectCounts, load_counts, save_counts
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.score.postprocess import post_process
 from spatial_erasing.threshold.search import greedy_threshold

@@ -17,7 +17,7 @@ from scipy.ndimage import binary_erosion, distance_transform_edt
 
 os.environ["OMP_NUM_THREADS"] = os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
-from spatial_erasing.evaluate.overlap import dice
+from spatial_erasing.evaluate.metrics import dice
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid

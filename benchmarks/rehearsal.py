@@ -37,8 +37,8 @@ import yaml
 
 from spatial_erasing import run
 from spatial_erasing.cohorts import Split, read_split, write_rows
+from spatial_erasing.evaluate.counts import save_counts
 from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS
-from spatial_erasing.evaluate.subject_counts import save_counts
 from spatial_erasing.models import Method, ModelSpec, list_methods
 from spatial_erasing.score.maps import Scoring
 from spatial_erasing.split.assign import assign_splits, split_rows

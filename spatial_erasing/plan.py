@@ -196,11 +196,10 @@ class Plan:
         """The threshold of each of these runs on T1 scans of each lesion cohort."""
         return [self.threshold_of(run, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
 
-    def compared_on_t1(self, file: str) -> list[str]:
-        """This file of study.models and the baselines, all data and every seed, on T1 scans."""
-        names = (*self.config["study"]["models"], *self.baselines)
-        runs = [Run(name, 100, seed) for name in names for seed in self.config["study"]["seeds"]]
-        return self._on_t1(runs, file)
+    def slices_of_one_run(self) -> list[str]:
+        """The slices of a run on T1 of each lesion cohort: all runs have the same ones with a lesion."""
+        run = Run(self.config["study"]["models"][0], 100, self.config["study"]["seeds"][0])
+        return self._on_t1([run], "slices.npz")
 
     def _on_t1(self, runs: Iterable[Run], file: str) -> list[str]:
         return [f"results/evaluate/{run.folder}/{cohort}-t1/{file}" for run in runs for cohort in self.lesion]

@@ -25,7 +25,7 @@ def test_the_paper_s_study_has_as_many_files_as_its_tables_and_figures_need(tmp_
     # each on T1 of two cohorts, and two models of Table 2 on T1ce of BraTS
     assert len(plan.evaluations("metrics.csv")) == 2 * len(plan.runs) + 2
     assert len(plan.histories()) == 14 == len(plan.methods.trained)
-    assert len(plan.compared_on_t1("slices.npz")) == (4 + 2) * 2
+    assert len(plan.slices_of_one_run()) == 2
     assert len(plan.diagnosed_on_t1("curve.npz")) == (4 + 1) * 2 == len(plan.diagnosed_thresholds())
 
 
@@ -36,7 +36,7 @@ def test_every_evaluated_file_is_named_once_and_every_diagnosed_one_is_evaluated
     assert (
         set(plan.diagnosed_on_t1("a")) < set(plan.evaluations("a", plan.diagnosed_runs())) < set(everywhere)
     )
-    assert set(plan.compared_on_t1("a")) < set(everywhere)
+    assert set(plan.slices_of_one_run()) < set(plan.evaluations("slices.npz"))
 
 
 def test_a_table_or_figure_that_compares_what_a_study_lacks_is_left_out(tmp_path):

@@ -1,9 +1,10 @@
-"""How far the numbers of a test set would move with other subjects of the same kind.
+"""How far the numbers of a test set would move with other subjects of the same kind, and p of a difference.
 
 Subjects are drawn with replacement (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter
 13): voxels of one head are not independent, heads are. Pooled numbers are exact for every resample, ties
 included, and cost seconds: a resample is a row of weights, and all rows meet the subjects' counts in one
 matrix product. The threshold stays the one that validation gave, and the trained network stays as it is.
+Two models on the same subjects are also compared by sign flips, subject by subject.
 """
 
 from dataclasses import dataclass
@@ -159,3 +160,56 @@ def two_sided_p(differences: np.ndarray) -> float:
         return float("nan")
     rarer = min((finite <= 0).sum(), (finite >= 0).sum())
     return float(min(1.0, 2 * (1 + rarer) / (1 + finite.size)))
+
+
+def sign_flip_p(differences: np.ndarray, *, samples: int, seed: int) -> float:
+    """Return the two-sided p of the mean of paired differences, by exchanging the models subject by subject.
+
+    If both models were equal, each difference could as well have the other sign (Fisher 1935, "The Design of
+    Experiments", section 21). All 2^n ways are tried where there are no more than `samples`, else `samples`
+    random ones beside the one observed.
+
+    Args:
+        differences: one a subject, shape (subjects,); NaN ones are left out.
+        samples: ways to try.
+        seed: of the random ways.
+
+    Returns:
+        A value in (0, 1]; NaN without a subject.
+    """
+    differences = differences[np.isfinite(differences)]
+    subjects = len(differences)
+    if not subjects:
+        return float("nan")
+    observed = abs(differences.sum())
+    is_all = 2**subjects <= samples
+    signs = _all_signs(subjects) if is_all else _random_signs(subjects, samples, seed)
+    # sums of the same numbers in another order may differ in the last digit
+    extreme = int((np.abs(signs @ differences) >= observed * (1 - 1e-12)).sum())
+    return extreme / len(signs) if is_all else (extreme + 1) / (len(signs) + 1)
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Return p-values corrected for their number; NaN ones count for nothing.
+
+    Holm (1979), "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6: the k-th
+    smallest of m is multiplied by m - k + 1, and none falls below a smaller one.
+
+    Args:
+        p_values: shape (tests,).
+    """
+    corrected = np.full(len(p_values), np.nan)
+    tested = np.flatnonzero(np.isfinite(p_values))
+    order = tested[np.argsort(p_values[tested], kind="stable")]
+    factors = len(order) - np.arange(len(order))
+    corrected[order] = np.minimum(1, np.maximum.accumulate(factors * p_values[order]))
+    return corrected
+
+
+def _all_signs(subjects: int) -> np.ndarray:
+    """Every way to sign the subjects, shape (2^subjects, subjects)."""
+    return 1.0 - 2 * ((np.arange(2**subjects)[:, None] >> np.arange(subjects)) & 1)
+
+
+def _random_signs(subjects: int, samples: int, seed: int) -> np.ndarray:
+    return 1.0 - 2 * np.random.default_rng(seed).integers(0, 2, size=(samples, subjects))

@@ -1,7 +1,7 @@
 """What the paper says about its results, as comparisons that a run can decide.
 
 Each claim of Bengs et al. (2021) is a list of differences that are positive if the claim is right. What is
-compared is here and nowhere else; whether a claim holds is computed (`verdicts`), for this run and for the
+compared is here and nowhere else; whether a claim holds is computed (`comparisons`), for this run and for the
 numbers that the paper itself prints. Models are named by what their entries say.
 """
 
@@ -14,7 +14,7 @@ from spatial_erasing.evaluate.contrasts import (
     more,
     more_of,
 )
-from spatial_erasing.evaluate.lesion_sizes import SIZES
+from spatial_erasing.evaluate.metrics import SIZES
 from spatial_erasing.models import PaperModel
 
 _KINDS, _FILLS, _DIMS = ("cube", "multi_cube", "half"), ("zero", "noise"), (2, 3)

@@ -1,18 +1,20 @@
-"""Every claim of the paper on this run: its differences with interval and p, and the verdict."""
+"""Every claim of the paper on this run: its differences with interval and p, and the verdict.
+
+For this run a claim is judged by the intervals of its differences. The paper prints no intervals, so its own
+numbers are judged by their signs.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from spatial_erasing.evaluate.bootstrap import IntervalRule, two_sided_p
+from spatial_erasing.evaluate.bootstrap import IntervalRule, holm, sign_flip_p, two_sided_p
 from spatial_erasing.evaluate.claims import CLAIMS
-from spatial_erasing.evaluate.contrasts import Claim, Naming
-from spatial_erasing.evaluate.paired import holm, sign_flip_p
-from spatial_erasing.evaluate.parts import Part, parts_of
+from spatial_erasing.evaluate.contrasts import Claim, Naming, Part, parts_of
+from spatial_erasing.evaluate.metrics import SIZES, size_groups
 from spatial_erasing.evaluate.resamples import Quantity, Resampled
-from spatial_erasing.evaluate.subject_dice import SubjectDice
-from spatial_erasing.evaluate.verdicts import verdict_of_intervals, verdict_of_points
 from spatial_erasing.models import Methods, methods_of_paper
 from spatial_erasing.seeds import hash_seed
 
@@ -24,6 +26,71 @@ CLAIM_COLUMNS = (
     *("claim", "section", "text", "verdict", "point_estimates", "difference", "lower", "upper"),
     *("parts", "parts_run", "parts_above", "parts_surely_above", "parts_surely_below", "subjects", "seeds"),
 )
+HOLDS = "holds"
+DOES_NOT_HOLD = "does not hold"
+UNDECIDED = "undecided"
+NOT_RUN = "not run"
+_SUBJECT_METRIC = "dice_subject_mean"
+
+
+@dataclass(frozen=True)
+class SubjectDice:
+    """Dice of each subject, seeds averaged, and the lesions' sizes.
+
+    Args:
+        dice: (model, fraction_percent, cohort, sequence) to subject to Dice; NaN without a lesion.
+        sizes: (cohort, "small" | "middle" | "large") to the subjects with such a lesion.
+    """
+
+    dice: Mapping[tuple[str, int, str, str], Mapping[str, float]]
+    sizes: Mapping[tuple[str, str], frozenset[str]]
+
+    def paired_differences(self, part: Part) -> np.ndarray | None:
+        """The difference of each subject, shape (subjects,); None if the part is no such pair."""
+        is_pair = sorted(weight for weight, _ in part.terms) == [-1, 1]
+        metrics = {(quantity.cohort, quantity.metric) for _, quantity in part.terms}
+        if not is_pair or len(metrics) != 1 or part.metric != _SUBJECT_METRIC:
+            return None
+        ((cohort, metric),) = metrics
+        better, worse = (
+            self.dice[quantity[:4]] for _, quantity in sorted(part.terms, key=lambda term: -term[0])
+        )
+        if better.keys() != worse.keys():
+            alone = better.keys() ^ worse.keys()
+            raise ValueError(
+                f"{part.title} on {cohort}: subjects.csv has {len(alone)} subjects for one of the two only; "
+                "expected the same test subjects. Score and evaluate this cohort again."
+            )
+        size = metric.removeprefix(_SUBJECT_METRIC).removeprefix("_")
+        chosen = self.sizes[cohort, size] if size else better.keys()
+        return np.array([better[subject] - worse[subject] for subject in sorted(chosen)])
+
+
+def read_subject_dice(
+    rows: Iterable[Mapping[str, str]], *, size_percentiles: tuple[float, float]
+) -> SubjectDice:
+    """Gather the rows of subjects.csv.
+
+    Args:
+        rows: of all runs.
+        size_percentiles: where small lesions end and large ones begin.
+    """
+    by_seed: dict[tuple[str, int, str, str], dict[str, list[float]]] = {}
+    voxels: dict[str, dict[str, int]] = {}
+    for row in rows:
+        key = (row["model"], int(row["fraction_percent"]), row["cohort"], row["sequence"])
+        by_seed.setdefault(key, {}).setdefault(row["subject"], []).append(float(row["dice"]))
+        voxels.setdefault(row["cohort"], {})[row["subject"]] = int(row["lesion_voxels"])
+    dice = {
+        key: {subject: float(np.mean(values)) for subject, values in subjects.items()}
+        for key, subjects in by_seed.items()
+    }
+    sizes: dict[tuple[str, str], frozenset[str]] = {}
+    for cohort, of_subject in voxels.items():
+        names = np.array(list(of_subject))
+        groups = size_groups(np.array(list(of_subject.values())), percentiles=size_percentiles)
+        sizes |= {(cohort, size): frozenset(names[groups[size]].tolist()) for size in SIZES}
+    return SubjectDice(dice, sizes)
 
 
 def judge_claims(
@@ -109,7 +176,7 @@ def _counts(parts: Iterable[Part], found: Mapping[Quantity, Resampled]) -> dict:
     subjects = {(q.cohort, q.metric): found[q].subjects for q in quantities}
     of_metric: Counter[str] = Counter()
     for (_, metric), count in subjects.items():
-        of_metric["dice_subject_mean" if metric.startswith("dice_subject_mean_") else metric] += count
+        of_metric[_SUBJECT_METRIC if metric.startswith(f"{_SUBJECT_METRIC}_") else metric] += count
     return {
         "subjects": max(of_metric.values()),
         "seeds": min(len(found[quantity].by_seed) for quantity in quantities),
@@ -150,3 +217,35 @@ def _numbers(
     fewest = min(found[quantity].subjects for part in parts for _, quantity in part.terms)
     lower, upper = rule.interval(samples[1:], subjects=fewest)
     return {"difference": float(samples[0]), "lower": lower, "upper": upper} | _counts(parts, found)
+
+
+def verdict_of_intervals(lower: Sequence[float], upper: Sequence[float], *, parts: int) -> str:
+    """Judge a claim by the intervals of its parts.
+
+    It holds if every part is above 0 with its whole interval, it does not hold if some part is below 0 with
+    its whole interval, and it is undecided else. A claim of which some part was not run cannot hold.
+
+    Args:
+        lower: lower end of each part that was run, shape (parts that were run,).
+        upper: upper end, same shape.
+        parts: how many parts the claim has.
+    """
+    if not len(lower):
+        return NOT_RUN
+    if (np.asarray(upper, float) < 0).any():
+        return DOES_NOT_HOLD
+    return HOLDS if len(lower) == parts and (np.asarray(lower, float) > 0).all() else UNDECIDED
+
+
+def verdict_of_points(differences: Sequence[float]) -> str:
+    """Judge a claim by numbers alone: are "all", "some" or "none" of its differences above 0?
+
+    Args:
+        differences: one for each part that has a number.
+    """
+    if not len(differences):
+        return NOT_RUN
+    is_above = np.asarray(differences, float) > 0
+    if is_above.all():
+        return "all"
+    return "some" if is_above.any() else "none"

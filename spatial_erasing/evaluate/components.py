@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from spatial_erasing.evaluate.overlap import anomaly_mask
+from spatial_erasing.evaluate.counts import anomaly_mask
 
 COMPONENT_COLUMNS = ("subject", "kind", "voxels", "overlap_voxels", "is_detected")
 LESION, FALSE_POSITIVE = "lesion", "false positive"

@@ -1,10 +1,14 @@
-"""What a claim compares: weighted sums of the numbers of the paper's models, positive if it is right."""
+"""What a claim compares: weighted sums of the numbers of the paper's models, positive if it is right.
 
-from collections.abc import Iterable, Mapping
+A contrast names models alone; its parts are the same sum by each metric on each test set of a study.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from spatial_erasing.evaluate.lesion_sizes import SIZES
+from spatial_erasing.evaluate.metrics import SIZES
+from spatial_erasing.evaluate.resamples import ALL_COHORTS, Quantity
 from spatial_erasing.models import Method, PaperModel
 
 TABLE_METRICS = ("dice_dataset", "dice_subject_mean", "average_precision")
@@ -118,3 +122,54 @@ def loss_differs(more: Arm, less: Arm, *, percent: int) -> Contrast:
     few = [arm._replace(percent=percent) for arm in (more, less)]
     terms = (Term(1, more), Term(-1, few[0]), Term(-1, less), Term(1, few[1]))
     return Contrast("({} − {}) − ({} − {})", (more, few[0], less, few[1]), terms)
+
+
+class Part(NamedTuple):
+    """A difference, positive if the claim is right: a weighted sum of quantities.
+
+    Args:
+        title: what is compared.
+        cohort: on which test set; "all" for all of them.
+        metric: by which number.
+        terms: weight and quantity.
+    """
+
+    title: str
+    cohort: str
+    metric: str
+    terms: tuple[tuple[float, Quantity], ...]
+
+
+def parts_of(claim: Claim, cohorts: Mapping[str, Sequence[str]], naming: Naming) -> list[Part]:
+    """Spell a claim out for these lesion cohorts.
+
+    Args:
+        claim: one of `CLAIMS`.
+        cohorts: name to the sequences that were scanned; a comparison of others has no part there.
+        naming: of the models in this study.
+    """
+    return [
+        Part(
+            contrast.title(naming),
+            place,
+            metric,
+            tuple((term.weight, _quantity(term.arm, place, metric, naming)) for term in contrast.terms),
+        )
+        for contrast in claim.contrasts
+        for metric in claim.metrics
+        for place in _places(contrast, claim.over, cohorts)
+    ]
+
+
+def _places(contrast: Contrast, over: str, cohorts: Mapping[str, Sequence[str]]) -> list[str]:
+    """The test sets on which a contrast can be had."""
+    if over == ALL_COHORTS:
+        return [ALL_COHORTS]
+    sequences = {term.arm.sequence for term in contrast.terms}
+    return [cohort for cohort, scanned in cohorts.items() if sequences <= set(scanned)]
+
+
+def _quantity(arm: Arm, cohort: str, metric: str, naming: Naming) -> Quantity:
+    if arm.lesions != ALL_LESIONS:
+        metric = f"{metric}_{arm.lesions}"
+    return Quantity(naming.name(arm.model), arm.percent, cohort, arm.sequence, metric)

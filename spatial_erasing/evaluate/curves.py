@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.evaluate.counts import SCORE_VALUES, ScoreCounts
+from spatial_erasing.evaluate.counts import SCORE_VALUES, ScoreCounts, first_pattern
 
 
 def precision_recall_curve(counts: ScoreCounts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -127,13 +127,3 @@ def _from_above(counts: np.ndarray) -> np.ndarray:
 def _dice(hits: Any, predicted: Any, lesion_voxels: int) -> Any:
     """2 |X and Y| / (|X| + |Y|); NaN without lesion."""
     return 2 * hits / (predicted + (lesion_voxels or np.nan))
-
-
-def first_pattern(threshold: float) -> int:
-    """Place of the smallest float16 that is not below the threshold."""
-    if np.isnan(threshold):
-        raise ValueError(
-            "the threshold is NaN, but must be a number. It comes from a validation split "
-            "without a lesion voxel: give that split more subjects."
-        )
-    return int(np.searchsorted(SCORE_VALUES, threshold, side="left"))

@@ -6,10 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.evaluate.counts import ScoreCounts, count_scores
-from spatial_erasing.evaluate.metrics import metrics_of_counts
-from spatial_erasing.evaluate.slices import slice_average_precision, slice_scores
-from spatial_erasing.evaluate.subject_counts import SubjectCounts
+from spatial_erasing.evaluate.counts import ScoreCounts, SubjectCounts, count_scores
+from spatial_erasing.evaluate.metrics import metrics_of_counts, slice_average_precision, slice_scores
 from spatial_erasing.score.maps import Scoring, score_maps
 
 RUN_COLUMNS = ("model", "fraction_percent", "seed", "cohort", "sequence")

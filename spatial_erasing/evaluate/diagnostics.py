@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.evaluate.counts import count_scores
+from spatial_erasing.evaluate.counts import SubjectCounts, count_scores
 from spatial_erasing.evaluate.curves import best_dice, dice_at, precision_recall_curve
 from spatial_erasing.evaluate.metrics import metrics_of_counts
-from spatial_erasing.evaluate.subject_counts import SubjectCounts
 from spatial_erasing.score.maps import Scoring, read_score_maps
 from spatial_erasing.threshold.search import greedy_threshold
 

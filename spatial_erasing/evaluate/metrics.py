@@ -1,12 +1,13 @@
-"""The numbers of the paper's tables, from the score maps of a test split."""
+"""The numbers of the paper's tables and figures, from score maps: voxels, slices, sizes of lesions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from spatial_erasing.evaluate.counts import ScoreCounts, count_scores
+from spatial_erasing.evaluate.counts import ScoreCounts
 from spatial_erasing.evaluate.curves import (
     average_precision,
+    average_precision_of_groups,
     best_dice,
     dice_at,
     predicted_voxels,
@@ -14,11 +15,10 @@ from spatial_erasing.evaluate.curves import (
 )
 
 Row = dict[str, float | int]
+SIZES = ("small", "middle", "large")  # of lesions
 
 
-def dataset_metrics(
-    scores: Iterable[np.ndarray], lesions: Iterable[np.ndarray], *, threshold: float
-) -> tuple[Row, list[Row]]:
+def metrics_of_counts(counts: Iterable[ScoreCounts], *, threshold: float) -> tuple[Row, list[Row]]:
     """Return the metrics of a data set and of each of its subjects (Bengs et al. 2021, section 2.3).
 
     Every voxel of the grid counts, background included; a lesion voxel outside the eroded brain mask has
@@ -27,20 +27,13 @@ def dataset_metrics(
     metrics. One subject is in memory at a time.
 
     Args:
-        scores: one score map a subject, float16, shape (X, Y, Z).
-        lesions: one lesion mask a subject, in the same order.
+        counts: of each subject.
         threshold: from the validation split; predicted is score >= threshold.
 
     Returns:
         The pooled metrics by name, as fractions, and one row a subject: dice, lesion_voxels,
         predicted_voxels, average_precision (NaN where there is no lesion), in the order of the input.
     """
-    pairs = zip(scores, lesions, strict=True)
-    return metrics_of_counts((count_scores(score, lesion) for score, lesion in pairs), threshold=threshold)
-
-
-def metrics_of_counts(counts: Iterable[ScoreCounts], *, threshold: float) -> tuple[Row, list[Row]]:
-    """Return what `dataset_metrics` does, from the counts of each subject."""
     pooled, rows = ScoreCounts.empty(), []
     for of_subject in counts:
         rows.append(subject_metrics(of_subject, threshold=threshold))
@@ -80,3 +73,84 @@ def _mean_over_subjects(rows: list[Row]) -> Row:
         "subjects": len(rows),
         "subjects_without_lesion": len(rows) - len(dice),
     }
+
+
+def dice(first: np.ndarray, second: np.ndarray) -> float:
+    """Return 2 |X and Y| / (|X| + |Y|) of two masks (Bengs et al. 2021, section 2.3).
+
+    One empty mask gives 0, two empty masks NaN: no agreement can be measured, and neither 0 nor 1 is
+    invented for it.
+
+    Args:
+        first: mask X, any shape.
+        second: mask Y, same shape.
+    """
+    if first.shape != second.shape:
+        raise ValueError(f"masks of shape {first.shape} and {second.shape} cannot overlap; use one grid.")
+    first, second = first.astype(bool), second.astype(bool)
+    size = int(first.sum()) + int(second.sum())
+    return 2 * int((first & second).sum()) / size if size else float("nan")
+
+
+def slice_scores(score_volume: np.ndarray) -> np.ndarray:
+    """Return one score a slice: the sum of the post-processed score over each axial slice.
+
+    The paper takes "the l1-distance [...] calculated for each slice" (Bengs et al. 2021, section 2.3); here
+    it is masked and filtered as for the segmentation. Summed in float64, as float16 would stop at 2048 ones.
+
+    Args:
+        score_volume: shape (..., X, Y, Z); axial slices run along the last axis.
+
+    Returns:
+        float32, shape (..., Z).
+    """
+    return score_volume.sum(axis=(-3, -2), dtype=np.float64).astype(np.float32)
+
+
+def slice_average_precision(scores: Sequence[np.ndarray], abnormal: Sequence[np.ndarray]) -> float:
+    """Return the area under the precision-recall curve of all slices together, empty slices included.
+
+    Cohorts are pooled into one curve, as in Figure 6 of Bengs et al. 2021. Equal to scikit-learn's
+    average_precision_score, ties included; NaN if no slice is abnormal.
+
+    Args:
+        scores: an array for each cohort, shape (subjects, Z); one such array alone will do.
+        abnormal: True where the slice holds a lesion, in the same form.
+
+    Raises:
+        ValueError: the shapes differ or a score is not finite.
+    """
+    found, expected = [np.shape(part) for part in scores], [np.shape(part) for part in abnormal]
+    if found != expected:
+        raise ValueError(
+            f"slice scores {found} and labels {expected} differ in shape; take both from one run."
+        )
+    pooled_scores = np.concatenate([np.ravel(part) for part in scores])
+    pooled_abnormal = np.concatenate([np.ravel(part) for part in abnormal]).astype(bool)
+    if not np.isfinite(pooled_scores).all():
+        count = int((~np.isfinite(pooled_scores)).sum())
+        raise ValueError(f"{count} slice scores are not finite; evaluate the model's score maps again.")
+    distinct, group = np.unique(pooled_scores, return_inverse=True)
+    positives = np.bincount(group[pooled_abnormal], minlength=len(distinct))
+    return average_precision_of_groups(positives, np.bincount(group, minlength=len(distinct)))
+
+
+def size_groups(lesion_voxels: np.ndarray, *, percentiles: tuple[float, float]) -> dict[str, np.ndarray]:
+    """Divide the subjects of a test set by the size of their lesion.
+
+    The two borders are percentiles of the sizes in this test set; they stay when its subjects are resampled.
+    A subject whose lesion vanished on the grid is in no group.
+
+    Args:
+        lesion_voxels: lesion voxels of each subject, shape (subjects,).
+        percentiles: small is at most the first, large is above the second.
+
+    Returns:
+        "small", "middle" and "large" to a bool array, shape (subjects,).
+    """
+    has_lesion = lesion_voxels > 0
+    if not has_lesion.any():
+        return dict.fromkeys(SIZES, has_lesion)
+    lower, upper = np.percentile(lesion_voxels[has_lesion], percentiles)
+    is_small, is_large = has_lesion & (lesion_voxels <= lower), lesion_voxels > upper
+    return {"small": is_small, "middle": has_lesion & ~is_small & ~is_large, "large": is_large}

@@ -2,14 +2,17 @@
 
 import functools
 import os.path
+import subprocess
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
+from spatial_erasing import __version__
 from spatial_erasing.jobs.code_reach import Library
 
 # Through workflow/Snakefile, Snakemake imports the library from workflow/.. and paths must read the same.
 ROOT = Path(os.path.normpath(__file__)).parents[2]
+PARTS_OF_PAGES = ("base.html", "parts.html", "page.css")  # what every page of the report is made of
 # Modules that cannot move a number: how a job runs (logs, locks, GPUs, how a file gets to its place), and in
 # which module a kind is found. A change in these reruns nothing.
 _JOBS = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
@@ -39,9 +42,11 @@ def rule_fingerprint(rule: str, *texts: str, kinds: tuple[Path, ...] = ()) -> st
 
     Args:
         rule: its name, which is that of its script.
-        texts: names of the texts.
+        texts: names of the texts; a page counts with its style sheet and all that it is made of.
         kinds: see `code_fingerprint`.
     """
+    if any(text.endswith(".html") for text in texts):
+        texts += PARTS_OF_PAGES
     folders = {True: ROOT / "workflow/report", False: ROOT / "spatial_erasing/report/pages"}
     files = [folders[text.endswith(".rst")] / text for text in texts]
     return code_fingerprint(ROOT / f"workflow/scripts/{rule}.py", *files, kinds=kinds)
@@ -50,6 +55,15 @@ def rule_fingerprint(rule: str, *texts: str, kinds: tuple[Path, ...] = ()) -> st
 def reached_files(script: Path) -> list[Path]:
     """The script and the library files that it imports, directly or not, sorted by name."""
     return sorted(Library(ROOT).imported_files(script) | {script})
+
+
+def code_version() -> str:
+    """The commit that the code comes from, with "-changed" where files differ from it; else the version."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=10", "--dirty=-changed"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # no git, or a copy without its history
+        return __version__
 
 
 @functools.cache

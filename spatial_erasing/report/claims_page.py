@@ -1,27 +1,138 @@
-"""The page of the paper's claims, as Markdown and as HTML: readable in light and dark, without a network."""
+"""The claims of the paper as a table and a page: this run beside the numbers that the paper prints."""
 
-import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
+from spatial_erasing.evaluate.claims import CLAIMS
+from spatial_erasing.evaluate.comparisons import NOT_RUN
+from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.jobs.atomic import write_text
-from spatial_erasing.report.claims_table import PART_TITLES, PrintedClaim
-from spatial_erasing.report.table_page import escape_html
+from spatial_erasing.report.paper import NOT_PRINTED, PaperVerdict, verdict_of_paper
+from spatial_erasing.report.table_layout import NO_NUMBER
 from spatial_erasing.report.table_writers import escape_markdown, markdown_table
+from spatial_erasing.report.templates import fill_template
 
-_STYLE = """
-:root { color-scheme: light dark }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em; max-width: 84em }
-table { border-collapse: collapse; margin: .5em 0 2em }
-th, td { padding: .25em .8em; text-align: right; vertical-align: top }
-td { white-space: nowrap }
-th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 24em }
-th { border-bottom: 1px solid; vertical-align: bottom }
-th:nth-child(2) { text-align: left }
-td.verdict { text-align: left; font-weight: bold }
-.paper { opacity: .65 }
-summary { cursor: pointer }
-"""
+METRIC_TITLES = {
+    "dice_dataset": "DICE_D",
+    "dice_subject_mean": "DICE_S",
+    "average_precision": "AUPRC",
+    "slice_average_precision": "AUPRC of slices",
+}
+PAPER_COLUMNS = ("paper_verdict", "paper_difference", "paper_parts", "paper_parts_above")
+PART_TITLES = ("Comparison", "Test set", "Number", "Difference", "p", "p (Holm)", "Subjects", "Paper")
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PrintedClaim:
+    """A claim as the page shows it.
+
+    Args:
+        text: the claim and where the paper says it.
+        verdict: of this run, by its intervals.
+        cells: column title to what stands in it.
+        parts: the cells of each comparison, in the order of `PART_TITLES`.
+    """
+
+    text: str
+    verdict: str
+    cells: dict[str, str]
+    parts: list[tuple[str, ...]]
+
+
+def printed_claims(
+    claims: Sequence[Row],
+    comparisons: Sequence[Row],
+    *,
+    naming: Naming,
+    paper_cohorts: Mapping[str, str | None],
+) -> list[PrintedClaim]:
+    """Lay out the rows of claims.csv and comparisons.csv, in percent points, the paper's numbers beside them.
+
+    Args:
+        claims: one row a claim.
+        comparisons: one row a difference.
+        naming: of the models in this study.
+        paper_cohorts: our cohort to the paper's test set that it is, or None.
+    """
+    papers = {claim.name: verdict_of_paper(claim, naming) for claim in CLAIMS}
+    return [
+        PrintedClaim(
+            text=f"{row['text']} (section {row['section']})",
+            verdict=row["verdict"],
+            cells=_cells(row, papers[row["claim"]]),
+            parts=[
+                _part(part, papers[row["claim"]], paper_cohorts)
+                for part in comparisons
+                if part["claim"] == row["claim"]
+            ],
+        )
+        for row in claims
+    ]
+
+
+def rows_with_paper(claims: Sequence[Row], naming: Naming) -> list[dict[str, object]]:
+    """The rows of claims.csv with the paper's own verdict behind, differences in percent points."""
+    rows: list[dict[str, object]] = []
+    for claim, row in zip(CLAIMS, claims, strict=True):
+        paper = verdict_of_paper(claim, naming)
+        count = len(paper.differences)
+        ours = {name: _points(row[name]) for name in ("difference", "lower", "upper")}
+        numbers: tuple[object, ...] = (paper.verdict, paper.mean, count, count - len(paper.against))
+        rows.append({**row, **ours, **dict(zip(PAPER_COLUMNS, numbers, strict=True))})
+    return rows
+
+
+def _cells(row: Row, paper: PaperVerdict) -> dict[str, str]:
+    """What stands beside a claim."""
+    is_run = row["verdict"] != NOT_RUN
+    is_printed = paper.verdict != NOT_PRINTED
+    above = len(paper.differences) - len(paper.against)
+    return {
+        "Mean difference": _difference(row) if is_run else NO_NUMBER,
+        "Above 0": f"{row['parts_above']} of {row['parts_run']}" if is_run else NO_NUMBER,
+        "Interval above / below 0": f"{row['parts_surely_above']} / {row['parts_surely_below']}"
+        if is_run
+        else NO_NUMBER,
+        "Not run": str(int(row["parts"]) - int(row["parts_run"])),
+        "Subjects": row["subjects"] or NO_NUMBER,
+        "Seeds": row["seeds"] or NO_NUMBER,
+        "Paper's mean": f"{paper.mean:+.2f}" if is_printed else NO_NUMBER,
+        "Paper, above 0": f"{above} of {len(paper.differences)}: {paper.verdict}"
+        if is_printed
+        else NOT_PRINTED,
+    }
+
+
+def _part(row: Row, paper: PaperVerdict, paper_cohorts: Mapping[str, str | None]) -> tuple[str, ...]:
+    """The cells of one comparison."""
+    printed: dict[tuple[str, str | None, str], float]
+    printed = {(part.title, part.cohort, part.metric): value for part, value in paper.differences}
+    theirs = printed.get((row["comparison"], paper_cohorts.get(row["cohort"]), row["metric"]))
+    names = (row["comparison"], row["cohort"], METRIC_TITLES[row["metric"]])
+    beside = NO_NUMBER if theirs is None else f"{theirs:+.2f}"
+    if not row["difference"]:
+        return (*names, row["status"], NO_NUMBER, NO_NUMBER, NO_NUMBER, beside)
+    tests = (_p(row[name]) for name in ("p", "p_holm"))
+    return (*names, _difference(row), *tests, row["subjects"], beside)
+
+
+def _difference(row: Row) -> str:
+    """A difference and its interval in percent points: "+2.31 [+0.94, +3.70]"."""
+    difference, lower, upper = (_points(row[name]) for name in ("difference", "lower", "upper"))
+    interval = f" [{lower:+.2f}, {upper:+.2f}]" if isfinite(float(lower)) else ", no interval"
+    return f"{difference:+.2f}{interval}"
+
+
+def _p(text: str) -> str:
+    return f"{float(text):.3f}" if isfinite(float(text)) else NO_NUMBER
+
+
+def _points(text: str) -> float | str:
+    """A fraction of a CSV file in percent points; an empty field stays empty."""
+    return 100 * float(text) if text else text
 
 
 def claims_notes(
@@ -71,47 +182,13 @@ def write_claims_html(
     claims: Sequence[PrintedClaim], path: str | Path, *, caption: str, notes: Sequence[str]
 ) -> None:
     """Write the page of claims: the table, its notes, and below them every comparison, folded."""
-    titles = ["Claim", "Verdict", *claims[0].cells]
-    body = "\n".join(_claim_row(claim) for claim in claims)
-    page = [
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><style>{_STYLE}</style>',
-        f"<p>{escape_html(caption)}</p>",
-        f"<table><thead>{_header(titles)}</thead>\n<tbody>{body}</tbody></table>",
-        "<ul>",
-        *(f"<li>{escape_html(note)}</li>" for note in notes),
-        "</ul>",
-        "<h2>Every comparison</h2>",
-        *map(_details, claims),
-        "</html>\n",
-    ]
-    write_text(path, "\n".join(page))
-
-
-def _header(titles: Sequence[str]) -> str:
-    return "<tr>" + "".join(f"<th{_class_of(title)}>{escape_html(title)}</th>" for title in titles) + "</tr>"
-
-
-def _claim_row(claim: PrintedClaim) -> str:
-    cells = (f"<td{_class_of(title)}>{escape_html(cell)}</td>" for title, cell in claim.cells.items())
-    verdict = f'<td class="verdict">{escape_html(claim.verdict)}</td>'
-    return f"<tr><td>{escape_html(claim.text)}</td>{verdict}{''.join(cells)}</tr>"
-
-
-def _details(claim: PrintedClaim) -> str:
-    """The comparisons of a claim, folded."""
-    rows = (
-        "<tr>"
-        + "".join(
-            f"<td{_class_of(title)}>{escape_html(cell)}</td>"
-            for title, cell in zip(PART_TITLES, part, strict=True)
-        )
-        + "</tr>"
-        for part in claim.parts
+    page = fill_template(
+        "claims.html",
+        titles=["Claim", "Verdict", *claims[0].cells],
+        rows=[(claim.text, claim.verdict, *claim.cells.values()) for claim in claims],
+        claims=claims,
+        part_titles=PART_TITLES,
+        caption=caption,
+        notes=notes,
     )
-    summary = f"<summary>{escape_html(claim.text)} <b>{html.escape(claim.verdict)}</b></summary>"
-    table = f"<table><thead>{_header(PART_TITLES)}</thead>\n<tbody>{''.join(rows)}</tbody></table>"
-    return f"<details>{summary}\n{table}</details>"
-
-
-def _class_of(title: str) -> str:
-    return ' class="paper"' if title.startswith("Paper") else ""
+    write_text(path, page)

@@ -2,22 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from spatial_erasing.cohorts import members
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.estimates import (
     Estimate,
     Intervals,
     draw_estimate,
-    find_interval,
     limits_around,
     seeds_note,
 )
-from spatial_erasing.report.model_style import families, model_style
 from spatial_erasing.report.style import (
     GRID_COLOUR,
     MM_PER_INCH,
@@ -25,12 +23,13 @@ from spatial_erasing.report.style import (
     SMALL_POINTS,
     add_panel,
     add_text,
+    families,
     in_house_style,
+    model_style,
     new_figure,
     wrapped,
 )
 
-_METRIC = "average_precision"
 _LEFT_MM, _RIGHT_MM, _GAP_MM, _HEAD_MM = 12.0, 2.0, 5.0, 6.0
 _WIDEST_PANEL_MM, _PANEL_MM, _AXIS_MM, _LINE_MM = 130.0, 68.0, 9.5, 3.6
 _DODGE_PERCENT = 0.9  # between models at the same share
@@ -41,82 +40,53 @@ Curves = dict[str, dict[int, Estimate]]
 
 @in_house_style
 def figure_data_size(
-    metrics: pd.DataFrame,
+    intervals: Intervals,
     *,
     methods: Methods,
     cohorts: Sequence[str],
     training_subjects: Mapping[int, int],
-    intervals: Intervals | None = None,
 ) -> Figure:
     """AUPRC, mean of the test sets, over the share of the training data, as Bengs et al. (2021), Figure 5.
 
     Each kind of erasing has a panel; the methods without erasing stand in all of them.
 
     Args:
-        metrics: `metrics.csv` of all runs.
+        intervals: of all runs.
         methods: to compare.
         cohorts: test sets that the mean is over.
         training_subjects: share in percent -> subjects; the shares that are drawn.
-        intervals: drawn as whiskers.
-
-    Raises:
-        ValueError: a model was not evaluated on all test sets, once a seed and share.
     """
     curves = {
         model: {
-            percent: Estimate(
-                _auprc_of_seeds(metrics, model=model, fraction_percent=percent, cohorts=cohorts),
-                find_interval(intervals, model=model, metric=_METRIC, fraction_percent=percent),
-            )
+            percent: intervals.estimate(model=model, metric="average_precision", fraction_percent=percent)
             for percent in sorted(training_subjects)
         }
         for model in methods
     }
     groups = families(methods.values())
-    note = wrapped(_note(curves, cohorts, training_subjects, intervals=intervals), PAGE_WIDTH_MM)
+    note = wrapped(_note(curves, cohorts, training_subjects, intervals.confidence_percent), PAGE_WIDTH_MM)
     legend_lines = max(map(len, groups.values())) if len(groups) > 1 else 0
     width_mm = (PAGE_WIDTH_MM - _LEFT_MM - _RIGHT_MM + _GAP_MM) / len(groups) - _GAP_MM
     width_mm = min(width_mm, _WIDEST_PANEL_MM)
     note_mm = _HEAD_MM + _PANEL_MM + _AXIS_MM + legend_lines * _LINE_MM
     figure = new_figure(PAGE_WIDTH_MM, note_mm + (note.count("\n") + 1) * _LINE_MM + 1.0)
-    for column, (title, members) in enumerate(groups.items()):
+    for column, (title, peers) in enumerate(groups.items()):
         left_mm = _LEFT_MM + column * (width_mm + _GAP_MM)
         size = {"width_mm": width_mm, "height_mm": _PANEL_MM}
         panel = add_panel(figure, left_mm=left_mm, top_mm=_HEAD_MM, **size)
-        _draw_curves(panel, members, curves)
+        _draw_curves(panel, peers, curves)
         _scale_axes(panel, curves)
         panel.tick_params(labelleft=column == 0)
         if column == 0:
             panel.set_ylabel("AUPRC in %" + (", mean of the test sets" if len(cohorts) > 1 else ""))
         if len(groups) > 1:
             panel.set_title(title)
-            _add_legend(figure, members, left_mm=left_mm + width_mm / 2, below=True)
+            _add_legend(figure, peers, left_mm=left_mm + width_mm / 2, below=True)
     if len(groups) == 1:
         by_value = sorted(methods.values(), key=lambda method: -list(curves[method.name].values())[-1].mean)
         _add_legend(figure, by_value, left_mm=_LEFT_MM + width_mm + 2.0, below=False)
     add_text(figure, note, left_mm=0, top_mm=note_mm + 0.3, fontsize=SMALL_POINTS)
     return figure
-
-
-def _auprc_of_seeds(
-    metrics: pd.DataFrame, *, model: str, fraction_percent: int, cohorts: Sequence[str]
-) -> tuple[float, ...]:
-    """The mean of the test sets, in percent, of each seed; NaN where a test set has no AUPRC."""
-    key = {"model": model, "fraction_percent": fraction_percent, "sequence": "t1", "metric": _METRIC}
-    is_wanted = metrics["cohort"].isin(cohorts)
-    for column, value in key.items():
-        is_wanted &= metrics[column] == value
-    rows = metrics[is_wanted]
-    counts = rows.groupby(["seed", "cohort"]).size().unstack(fill_value=0)
-    counts = counts.reindex(columns=list(cohorts), fill_value=0)
-    if counts.empty or (counts != 1).any(axis=None):
-        raise ValueError(
-            f"metrics.csv does not have {_METRIC} of {model} after {fraction_percent} % of the training data "
-            f"once for each of {', '.join(cohorts)} and every seed (seeds found: {counts.index.tolist()}). "
-            "Evaluate this model again, or take it out of study.models in config.yaml."
-        )
-    by_cohort = rows.pivot(index="seed", columns="cohort", values="value")
-    return tuple((100 * by_cohort.mean(axis=1, skipna=False)).tolist())
 
 
 def _draw_curves(panel: Axes, methods: Sequence[Method], curves: Curves) -> None:
@@ -174,14 +144,26 @@ def _note(
     curves: Curves,
     cohorts: Sequence[str],
     training_subjects: Mapping[int, int],
-    *,
-    intervals: Intervals | None,
+    confidence_percent: float,
 ) -> str:
     """On whom, and what points and bars are."""
     where = f"averaged over {' and '.join(cohorts)}" if len(cohorts) > 1 else f"on {cohorts[0]}"
     sentences = [f"Average precision over all voxels, {where}."]
     estimates = [estimate for curve in curves.values() for estimate in curve.values()]
-    sentences.append(seeds_note(estimates, intervals=intervals))
+    sentences.append(seeds_note(estimates, confidence_percent=confidence_percent))
     shares = (f"{count:,} ({percent} %)" for percent, count in sorted(training_subjects.items()))
     sentences.append(f"Training subjects: {', '.join(shares)}; models stand side by side at the same share.")
     return " ".join(sentences)
+
+
+def count_training_subjects(
+    subject_rows: Sequence[Mapping[str, str]], *, percents: Sequence[int]
+) -> dict[int, int]:
+    """How many healthy subjects each share of the training split holds, of those that were preprocessed.
+
+    Args:
+        subject_rows: of `cohort_subjects.csv`.
+        percents: shares of the training split.
+    """
+    done = [row for row in subject_rows if row["status"] == "done"]
+    return {percent: len(members(done, split="training", fraction_percent=percent)) for percent in percents}

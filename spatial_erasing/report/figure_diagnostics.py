@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from spatial_erasing.evaluate.diagnostics import GREEDY
-from spatial_erasing.evaluate.lesion_sizes import SIZES
+from spatial_erasing.evaluate.metrics import SIZES
 from spatial_erasing.models import Method, Methods
-from spatial_erasing.report.diagnostics import WARNING
-from spatial_erasing.report.model_style import model_style
+from spatial_erasing.report.diagnostics_page import WARNING
 from spatial_erasing.report.style import (
     GRID_COLOUR,
     MM_PER_INCH,
@@ -22,6 +21,7 @@ from spatial_erasing.report.style import (
     add_panel,
     add_text,
     in_house_style,
+    model_style,
     new_figure,
     wrapped,
 )

@@ -5,8 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from spatial_erasing.report.plane_row import GAP_MM, PlaneRow
-from spatial_erasing.report.planes import VIEW_NOTE, content_box, draw_section, mark_sides, section_image
+from spatial_erasing.report.planes import (
+    GAP_MM,
+    VIEW_NOTE,
+    PlaneRow,
+    content_box,
+    draw_section,
+    mark_sides,
+    section_image,
+)
 from spatial_erasing.report.style import (
     PAGE_WIDTH_MM,
     SMALL_POINTS,

@@ -13,14 +13,6 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.polynomial import Polynomial
 
 from spatial_erasing.models import Method, Methods
-from spatial_erasing.report.lesion_size import (
-    Points,
-    count_without_lesion,
-    cubic_regression,
-    lesion_points,
-    why_no_line,
-)
-from spatial_erasing.report.model_style import compared_pairs, families, model_style
 from spatial_erasing.report.style import (
     GRID_COLOUR,
     MM_PER_INCH,
@@ -29,10 +21,17 @@ from spatial_erasing.report.style import (
     SMALL_POINTS,
     add_panel,
     add_text,
+    compared_pairs,
+    families,
     in_house_style,
+    model_style,
     new_figure,
     wrapped,
 )
+
+FEWEST_LESIONS = 8  # with fewer, a polynomial of four coefficients follows the noise
+_DEGREE = 3  # "polynomial regression of order three" (Bengs et al. 2021, Figure 4)
+Points = dict[str, dict[str, pd.DataFrame]]
 
 _LEFT_MM, _RIGHT_MM, _GAP_MM, _TALLEST_MM = 11.0, 2.0, 5.0, 42.0
 _HEAD_MM, _LEGEND_MM, _TICKS_MM, _FOOT_MM = 5.0, 5.5, 3.0, 25.0
@@ -198,3 +197,76 @@ def _add_note(figure: Figure, points: Points, without_lesion: Mapping[str, int])
     top_mm = figure.get_size_inches()[1] * MM_PER_INCH - _FOOT_MM
     note = wrapped(" ".join(sentences), PAGE_WIDTH_MM)
     add_text(figure, note, left_mm=0, top_mm=top_mm + 17, fontsize=SMALL_POINTS)
+
+
+def lesion_points(subjects: pd.DataFrame, *, models: Sequence[str]) -> Points:
+    """Cohort -> model -> one row a test subject that has a lesion on the grid: lesion_voxels, dice.
+
+    Dice is the mean of the seeds, from training on all subjects; T1.
+
+    Args:
+        subjects: `subjects.csv` of all runs.
+        models: that are compared, hence on the same test subjects.
+
+    Raises:
+        ValueError: a model was not evaluated on the test subjects of the others, once a seed.
+    """
+    is_wanted = (subjects["fraction_percent"] == 100) & (subjects["sequence"] == "t1")
+    rows = subjects[is_wanted & subjects["model"].isin(models)]
+    if rows.empty:
+        raise ValueError(
+            f"subjects.csv has no row of {', '.join(models)} (t1, 100 % of the training data). Evaluate "
+            "these models, or name others in study.models."
+        )
+    points: Points = {}
+    for cohort, of_cohort in rows.groupby("cohort", sort=False):
+        names = set(of_cohort["subject"])
+        points[cohort] = {}
+        for model in models:
+            of_model = of_cohort[of_cohort["model"] == model]
+            _require_all(of_model, names, model=model, cohort=cohort)
+            points[cohort][model] = _mean_of_seeds(of_model)
+    return points
+
+
+def _require_all(rows: pd.DataFrame, names: set[str], *, model: str, cohort: str) -> None:
+    """Refuse a model that lacks a subject, or has one twice, with some seed."""
+    found = rows.groupby(["subject", "seed"]).size().unstack(fill_value=0)
+    if set(found.index) != names or (found != 1).any(axis=None):
+        raise ValueError(
+            f"subjects.csv has {len(rows)} rows of {len(found)} subjects of {cohort} for {model} (t1, 100 % "
+            f"of the training data); expected each of the {len(names)} test subjects that the models have "
+            "together, once a seed. Evaluate this model again, or take it out of study.models."
+        )
+
+
+def _mean_of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a subject; those without a lesion on the grid have no Dice and no place on a log axis."""
+    points = rows.groupby("subject").agg(
+        lesion_voxels=("lesion_voxels", "first"), dice=("dice", "mean"), seeds=("seed", "nunique")
+    )
+    return points[points["lesion_voxels"] > 0]
+
+
+def count_without_lesion(subjects: pd.DataFrame, *, models: Sequence[str]) -> dict[str, int]:
+    """Cohort -> test subjects whose lesion keeps no voxel on the grid, where there are any."""
+    rows = subjects[subjects["model"].isin(models) & (subjects["sequence"] == "t1")]
+    lost = rows[rows["lesion_voxels"] == 0]
+    return lost.groupby("cohort", sort=False)["subject"].nunique().to_dict()
+
+
+def cubic_regression(sizes: Sequence[float], percent: Sequence[float]) -> Polynomial | None:
+    """The least-squares polynomial of order three in the lesion size; None where `why_no_line` objects."""
+    if why_no_line(sizes):
+        return None
+    return Polynomial.fit(np.asarray(sizes, dtype=float), np.asarray(percent, dtype=float), deg=_DEGREE)
+
+
+def why_no_line(sizes: Sequence[float]) -> str:
+    """What to say where lesions are too few, or too alike, for a cubic; "" where they are not."""
+    different = len(np.unique(sizes))
+    if len(sizes) < FEWEST_LESIONS:
+        return f"no regression: {len(sizes)} lesions, at least {FEWEST_LESIONS} needed"
+    if different <= _DEGREE:
+        return f"no regression: {different} different sizes, at least {_DEGREE + 1} needed"
+    return ""

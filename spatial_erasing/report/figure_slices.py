@@ -9,13 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from spatial_erasing.evaluate.slices import slice_average_precision
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.estimates import (
     Estimate,
     Intervals,
     draw_estimate,
-    find_interval,
     limits_around,
     seeds_note,
 )
@@ -37,109 +35,65 @@ _VALUES_MM, _HEAD_MM, _ROW_MM, _AXIS_MM, _LINE_MM = 30.0, 6.0, 6.0, 9.5, 3.6
 
 @dataclass(frozen=True)
 class Slices:
-    """How well models find the abnormal slices of all test sets together.
+    """The axial slices of all test sets together.
 
     Args:
-        average_precision: model -> one value a seed, as fractions.
         subjects: cohort -> test subjects.
         slices: how many, of all subjects.
         abnormal: how many of them hold a lesion.
-        fraction_percent: share of the training data.
     """
 
-    average_precision: dict[str, list[float]]
     subjects: dict[str, int]
     slices: int
     abnormal: int
-    fraction_percent: float
 
-
-def read_slices(paths: Iterable[str | Path]) -> Slices:
-    """Pool each run's slices of all cohorts into one ranking, as Bengs et al. (2021), Figure 6.
-
-    Args:
-        paths: `slices.npz` of every model, seed and cohort.
-
-    Raises:
-        ValueError: a path does not say whose it is, or runs have different test subjects.
-    """
-    fractions: set[float] = set()
-    scores: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    labels: dict[str, np.ndarray] = {}
-    for path in map(Path, paths):
-        model, fraction_percent, seed, cohort = _run_of(path)
-        fractions.add(fraction_percent)
-        with np.load(path) as arrays:
-            scores.setdefault((model, seed), {})[cohort] = arrays["score"]
-            abnormal = labels.setdefault(cohort, arrays["abnormal"])
-            _require_same(abnormal, arrays["abnormal"], path)
-    if len(fractions) != 1:
-        raise ValueError(f"the slices come from {len(fractions)} fractions of the training data. {_EXPECTED}")
-    average_precision: dict[str, list[float]] = {}
-    for (model, seed), of_run in scores.items():
-        if set(of_run) != set(labels):
-            raise ValueError(
-                f"{model}, seed {seed}, has slices of {', '.join(of_run)}; expected {', '.join(labels)}. "
-                "Evaluate it on all of them."
-            )
-        pooled = slice_average_precision([of_run[cohort] for cohort in labels], list(labels.values()))
-        average_precision.setdefault(model, []).append(pooled)
-    return Slices(
-        average_precision=average_precision,
-        subjects={cohort: len(abnormal) for cohort, abnormal in labels.items()},
-        slices=sum(abnormal.size for abnormal in labels.values()),
-        abnormal=sum(int(abnormal.sum()) for abnormal in labels.values()),
-        fraction_percent=fractions.pop(),
-    )
-
-
-_EXPECTED = (
-    "Expected …/{model}/fraction-{percent}/seed-{seed}/{cohort}-t1/slices.npz, all of one fraction. "
-    "Give the files of rule evaluate_dataset."
-)
-
-
-def _run_of(path: Path) -> tuple[str, float, str, str]:
-    """Model, share of the training data, seed and cohort, from the folders."""
-    model, fraction, seed, dataset = ("", "", "", "", *path.parts[:-1])[-4:]
-    cohort, _, sequence = dataset.rpartition("-")
-    is_named = fraction.startswith("fraction-") and seed.startswith("seed-") and sequence == "t1"
-    if not is_named:
-        raise ValueError(f"{path} does not say whose slices it holds. {_EXPECTED}")
-    return model, float(fraction.removeprefix("fraction-")), seed.removeprefix("seed-"), cohort
-
-
-def _require_same(first: np.ndarray, abnormal: np.ndarray, path: Path) -> None:
-    """Refuse slices of other test subjects."""
-    if not np.array_equal(first, abnormal):
-        raise ValueError(
-            f"{path} holds slices of shape {abnormal.shape}, {int(abnormal.sum())} of them abnormal; another "
-            f"run on this cohort has {first.shape}, {int(first.sum())} abnormal, or not the same ones. "
-            "Expected the same test subjects, or models cannot be compared. Evaluate all of them again."
+    @classmethod
+    def count(cls, paths: Mapping[str, str | Path]) -> "Slices":
+        """Count them in one run's `slices.npz` of each cohort: all runs have the same."""
+        labels = {}
+        for cohort, path in paths.items():
+            with np.load(path) as arrays:
+                labels[cohort] = arrays["abnormal"]
+        return cls(
+            subjects={cohort: len(abnormal) for cohort, abnormal in labels.items()},
+            slices=sum(abnormal.size for abnormal in labels.values()),
+            abnormal=sum(int(abnormal.sum()) for abnormal in labels.values()),
         )
 
 
 @in_house_style
 def figure_slices(
+    intervals: Intervals,
     slices: Slices,
     *,
     methods: Methods,
-    intervals: Intervals | None = None,
     paper_percent: Mapping[str, float] | None = None,
 ) -> Figure:
     """Slice-wise AUPRC of every model and baseline, as Bengs et al. (2021), Figure 6, one row each.
 
+    The slices of all test sets are in one ranking.
+
     Args:
-        slices: of `read_slices`.
-        methods: those of the slices, by name.
-        intervals: drawn as whiskers.
+        intervals: of all runs.
+        slices: of the test sets.
+        methods: to show.
         paper_percent: model -> what the paper states, drawn as a star.
     """
     paper_percent = paper_percent or {}
-    rows = _in_rows(methods[name] for name in slices.average_precision)
-    estimates = {method.name: _estimate(slices, method.name, intervals) for method in rows}
-    has_star = bool(set(paper_percent) & set(estimates))
-    note = wrapped(_note(slices, estimates.values(), intervals=intervals, has_star=has_star), PAGE_WIDTH_MM)
+    rows = _in_rows(methods.values())
+    estimates = {
+        method.name: intervals.estimate(model=method.name, metric=_METRIC, fraction_percent=100)
+        for method in rows
+    }
+    sentences = [
+        _subjects_note(slices),
+        seeds_note(
+            estimates.values(), confidence_percent=intervals.confidence_percent, also=", and in brackets"
+        ),
+        "Dashed line: chance level, the share of abnormal slices.",
+        *(["Star: Bengs et al. (2021) on their own data."] if set(paper_percent) & set(estimates) else []),
+    ]
+    note = wrapped(" ".join(sentences), PAGE_WIDTH_MM)
     panel_mm = _ROW_MM * len(estimates)
     note_mm = _HEAD_MM + panel_mm + _AXIS_MM
     figure = new_figure(PAGE_WIDTH_MM, note_mm + (note.count("\n") + 1) * _LINE_MM + 1.0)
@@ -163,18 +117,11 @@ def _in_rows(methods: Iterable[Method]) -> list[Method]:
     return sorted(methods, key=lambda method: (method.is_baseline, method.dims))
 
 
-def _estimate(slices: Slices, model: str, intervals: Intervals | None) -> Estimate:
-    """In percent."""
-    seeds = tuple(100 * value for value in slices.average_precision[model])
-    percent = slices.fraction_percent
-    return Estimate(seeds, find_interval(intervals, model=model, metric=_METRIC, fraction_percent=percent))
-
-
 def _value_text(estimate: Estimate) -> str:
     """The mean, and in brackets the range of several seeds."""
-    if len(estimate.seeds) == 1:
+    if estimate.seeds == 1:
         return f"{estimate.mean:.1f}"
-    return f"{estimate.mean:.1f} ({min(estimate.seeds):.1f}–{max(estimate.seeds):.1f})"
+    return f"{estimate.mean:.1f} ({estimate.lowest:.1f}–{estimate.highest:.1f})"
 
 
 def _draw_prevalence(panel: Axes, percent: float) -> None:
@@ -198,17 +145,8 @@ def _scale_axes(panel: Axes, titles: list[str]) -> None:
     panel.set_axisbelow(True)
 
 
-def _note(
-    slices: Slices, estimates: Iterable[Estimate], *, intervals: Intervals | None, has_star: bool
-) -> str:
-    """On whom, and what is drawn."""
+def _subjects_note(slices: Slices) -> str:
+    """On whom."""
     counts = " and ".join(f"{cohort} n = {count}" for cohort, count in slices.subjects.items())
     together = " together" if len(slices.subjects) > 1 else ""
-    sentences = [
-        f"Test subjects of {counts}{together}: {slices.slices:,} axial slices.",
-        seeds_note(estimates, intervals=intervals, also=", and in brackets"),
-        "Dashed line: chance level, the share of abnormal slices.",
-    ]
-    if has_star:
-        sentences.append("Star: Bengs et al. (2021) on their own data.")
-    return " ".join(sentences)
+    return f"Test subjects of {counts}{together}: {slices.slices:,} axial slices."

@@ -10,10 +10,9 @@ from typing import Any
 import pandas as pd
 
 from spatial_erasing.cohorts import rows_by_cohort
-from spatial_erasing.evaluate.verdicts import NOT_RUN
-from spatial_erasing.report.claims_table import PrintedClaim
+from spatial_erasing.evaluate.comparisons import NOT_RUN
+from spatial_erasing.report.claims_page import PrintedClaim
 from spatial_erasing.report.table_layout import cohorts_of, is_baseline, printed_blocks
-from spatial_erasing.report.table_page import escape_html
 from spatial_erasing.report.templates import fill_template
 
 _RANKED_BY = "auprc_percent"
@@ -64,15 +63,12 @@ def front_page(
         figure: PNG file to show beside them.
         study: texts that the template names: title, date, code, grid, figure.
     """
-    blocks = printed_blocks(table)
     return fill_template(
         "front.html",
-        subscripted=escape_html,
         study=study,
         counts=counts,
         results=[_result(table[cohort], cohort) for cohort in cohorts_of(table)],
-        blocks=blocks,
-        rows=_rows(table, blocks),
+        blocks=printed_blocks(table),
         claims=claims,
         verdicts=Counter(claim.verdict for claim in claims),
         not_run=NOT_RUN,
@@ -98,23 +94,3 @@ def _result(rows: pd.DataFrame, cohort: str) -> dict[str, Any]:
         names = baselines.loc[second, ["name", _RANKED_BY]]
         result |= {"baseline": names.iloc[0], "baseline_auprc": names.iloc[1]}
     return result
-
-
-def _rows(table: pd.DataFrame, blocks: list) -> list[dict[str, Any]]:
-    """The rows of Table 1 across all cohorts: our columns alone, and whether a row has the highest AUPRC."""
-    ranked = [next(c for c in block.groups["ours"] if c.title == "AUPRC") for block in blocks]
-    rows = []
-    names, baseline = blocks[0].labels["Input & Erasing"], blocks[0].baselines
-    for index in range(len(table)):
-        cells = [
-            {
-                "text": column.cells[index],
-                "is_best": column.best[index],
-                "interval": column.intervals[index] if column.intervals else "",
-                "is_best_row": auprc.best[index],
-            }
-            for block, auprc in zip(blocks, ranked, strict=True)
-            for column in block.groups["ours"]
-        ]
-        rows.append({"name": names[index], "cells": cells, "is_baseline": baseline[index]})
-    return rows

@@ -1,7 +1,6 @@
-"""The quality of a cohort as one page: what happened, whom to look at, how to leave someone out."""
+"""The quality of a cohort as a page: what happened, whom to look at, how to leave someone out."""
 
-import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from spatial_erasing.jobs.atomic import write_text
-from spatial_erasing.preprocess.curves import HealthyBand
+from spatial_erasing.preprocess.curves import PERCENTILES, HealthyBand
 from spatial_erasing.preprocess.quality import (
     EXCLUSION_HEADER,
     Counts,
@@ -17,35 +16,7 @@ from spatial_erasing.preprocess.quality import (
     brain_spread,
     count_quality,
 )
-from spatial_erasing.report.curve_chart import STYLE, chart, sparkline
-
-_STYLE = (
-    """
-:root { color-scheme: light dark; --line: #c8c8c8; --soft: #5c5c5c; --back: #fff; --tile: #f3f3f3;
-        --bad: #a33b00; --mild: #7a5600 }
-@media (prefers-color-scheme: dark) {
-  :root { --line: #4a4a4a; --soft: #a8a8a8; --back: #161616; --tile: #242424;
-          --bad: #ff9a5c; --mild: #f0c24b } }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em; background: var(--back) }
-h1 { font-size: 1.5em; margin: 0 0 .6em } h2 { font-size: 1.15em; margin: 1.8em 0 .4em }
-h3 { font-size: 1em; margin: 1em 0 .3em }
-p { max-width: 46em; margin: .5em 0 }
-.tiles { display: flex; flex-wrap: wrap; gap: .6em; margin: 0 0 1em; padding: 0 }
-.tiles div { background: var(--tile); border-radius: 6px; padding: .5em 1em }
-.tiles b { display: block; font-size: 1.5em; line-height: 1.2; font-variant-numeric: tabular-nums }
-.tiles span { color: var(--soft) }
-.wide { overflow-x: auto }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .25em .5em; text-align: right; vertical-align: top; white-space: nowrap }
-th { border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: bottom; white-space: normal }
-tbody tr { border-bottom: 1px solid color-mix(in srgb, var(--line) 45%, transparent) }
-.text { text-align: left } td.says { white-space: normal; min-width: 16em; max-width: 34em }
-.bad { color: var(--bad) } .mild { color: var(--mild) }
-code, pre { font: 13px/1.5 ui-monospace, monospace }
-pre { background: var(--tile); border-radius: 6px; padding: .7em 1em; overflow-x: auto; max-width: 60em }
-"""
-    + STYLE
-)
+from spatial_erasing.report.templates import fill_template
 
 # Title of a column -> the quantity and its decimals; lesions only where the cohort has any.
 _NUMBERS = {
@@ -62,7 +33,6 @@ _LESION_NUMBERS = {
     "downsampled, ml": ("lesion_downsampled_ml", 2),
     "outside brain, %": ("lesion_outside_brain_percent", 1),
 }
-_STATE_CLASSES = {"failed": "bad", "flagged": "bad", "warning": "mild", "done": ""}
 
 
 @dataclass(frozen=True)
@@ -77,31 +47,74 @@ class Contrast:
     curves: Mapping[str, Mapping[str, np.ndarray]]
     band: HealthyBand
 
+    def judged(self, curves: Mapping[str, np.ndarray], rule: FlagRule) -> list[tuple[np.ndarray, bool]]:
+        """Each curve with whether it is flagged; flagged ones last, so that they are drawn above."""
+        pairs = [(curve, abs(self.band.distance(curve)[0]) > rule.beyond_band) for curve in curves.values()]
+        return sorted(pairs, key=lambda pair: pair[1])
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A small picture of quantile curves, and where its axes lie, in pixels from its top left corner."""
+
+    width: float
+    height: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def x(self, percent: float) -> float:
+        """Place of a percentile."""
+        share = (percent - PERCENTILES[0]) / (PERCENTILES[-1] - PERCENTILES[0])
+        return self.left + (self.right - self.left) * share
+
+    def y(self, intensity: float) -> float:
+        """Place of an intensity in [0, 1]."""
+        return self.bottom - (self.bottom - self.top) * intensity
+
+    def points(self, curve: Sequence[float]) -> list[str]:
+        """A curve as SVG writes it."""
+        pairs = zip(PERCENTILES, curve, strict=True)
+        return [f"{self.x(percent):.1f},{self.y(value):.1f}" for percent, value in pairs]
+
+
+CHART = Plot(420, 230, left=44, top=10, right=410, bottom=196)
+SPARKLINE = Plot(72, 26, left=1, top=1, right=71, bottom=25)
+
 
 def write_quality_page(
     rows: Sequence[Mapping[str, Any]], path: str | Path, *, cohort: str, rule: FlagRule, contrast: Contrast
 ) -> None:
     """Write the rows of `quality_rows` as one HTML page that needs no network and no script."""
     counts = count_quality(rows)
-    numbers = _NUMBERS | (_LESION_NUMBERS if counts.lesions else {})
-    parts = [
-        f"<h1>{html.escape(cohort)}: quality of preprocessing</h1>",
-        _tiles(counts),
-        _rule_in_words(rows, rule=rule),
-        *_suspects(rows),
-        *_charts(rows, rule=rule, contrast=contrast),
-        "<h2>Every subject</h2>",
-        _table(
-            ["subject", "scanner", "state", "contrast", *numbers, "intensity map"],
-            (_cells(row, numbers, rule=rule, contrast=contrast) for row in rows),
-        ),
-    ]
-    head = f'<meta charset="utf-8"><title>{html.escape(cohort)}: quality</title><style>{_STYLE}</style>'
-    page = f'<!doctype html>\n<html lang="en">{head}\n' + "\n".join(parts) + "\n</html>\n"
+    suspects = [row for row in rows if state_of(row) != "done"]
+    exclusions = [str(row["exclude_line"]) for row in suspects if row["exclude_line"]]
+    page = fill_template(
+        "quality.html",
+        cohort=cohort,
+        tiles=_tiles(counts),
+        rule=rule,
+        spread=brain_spread(float(row["brain_ml"]) for row in rows if row["status"] == "done"),
+        suspects=suspects,
+        exclusions=exclusions and [EXCLUSION_HEADER, *exclusions],
+        band=contrast.band,
+        chart=CHART,
+        charts=_charts(contrast, rule),
+        sparkline=SPARKLINE,
+        sparklines={
+            subject: (contrast.judged(curves, rule), f"quantile curve of {', '.join(curves)}")
+            for subject, curves in contrast.curves.items()
+        },
+        rows=rows,
+        numbers=_NUMBERS | (_LESION_NUMBERS if counts.lesions else {}),
+        state_of=state_of,
+        printed=_printed,
+    )
     write_text(path, page)
 
 
-def _tiles(counts: Counts) -> str:
+def _tiles(counts: Counts) -> list[tuple[str, int | str, str]]:
     """The numbers to see first; those that ask for a look are coloured."""
     tiles: list[tuple[str, int | str, str]] = [
         ("", counts.done, f"of {counts.subjects} subjects done"),
@@ -115,75 +128,21 @@ def _tiles(counts: Counts) -> str:
             ("bad", counts.vanished, f"of {counts.lesions} lesions vanished when downsampled"),
             ("", change, "all lesions, before → after downsampling"),
         ]
-    return (
-        '<div class="tiles">'
-        + "".join(
-            f'<div><b class="{kind if number else ""}">{number}</b><span>{text}</span></div>'
-            for kind, number, text in tiles
-        )
-        + "</div>"
-    )
+    return tiles
 
 
-def _rule_in_words(rows: Iterable[Mapping[str, Any]], *, rule: FlagRule) -> str:
-    """When a brain is flagged, with this cohort's own numbers."""
-    spread = brain_spread(float(row["brain_ml"]) for row in rows if row["status"] == "done")
-    lowest_ml, highest_ml = rule.outside_ml
-    words = f"A brain is flagged below {lowest_ml:g} ml or above {highest_ml:g} ml"
-    if spread.deviation_ml > 0:
-        words += (
-            f", or further than {rule.beyond_deviations:g} robust standard deviations from the median of "
-            f"its cohort (here {spread.median_ml:.0f} ml; 1.4826 × median absolute deviation is "
-            f"{spread.deviation_ml:.0f} ml)."
-        )
-    else:
-        words += (
-            ". The distance from the median is not judged here: that takes 5 brains, of which fewer than "
-            "half have the same volume."
-        )
-    return f"<p>{words} Flagged is not excluded: the study uses every subject that is done.</p>"
-
-
-def _charts(rows: Sequence[Mapping[str, Any]], *, rule: FlagRule, contrast: Contrast) -> list[str]:
-    """The quantile curves of each sequence against the healthy band, and how to read them."""
-    sequences = dict.fromkeys(name for curves in contrast.curves.values() for name in curves)
-    if not sequences:
-        return []
-    band = contrast.band
-    words = (
-        "A curve is the intensity of one brain at each percentile of its voxels. Grey: where the curves of "
-        f"the {band.brains} healthy training brains lie ({band.sequence}; dashed: their median). The "
-        "networks take a brain far outside for one large anomaly; more than "
-        f"{rule.beyond_band:g} outside, it is flagged. A large lesion or another sequence can also move a "
-        "curve outside."
-    )
-    parts = ["<h2>Contrast</h2>", f"<p>{words}</p>"]
-    for name in sequences:
-        drawn = [
-            (curves[name], abs(band.distance(curves[name])[0]) > rule.beyond_band)
-            for curves in contrast.curves.values()
-        ]
-        title = html.escape(f"{name}: {sum(odd for _, odd in drawn)} of {len(drawn)} outside the band")
-        parts.append(f"<h3>{title}</h3>{chart(drawn, band, label=title)}")
-    return parts
-
-
-def _suspects(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Whom to look at and why, and the lines that leave them out."""
-    suspects = [row for row in rows if state_of(row) != "done"]
-    if not suspects:
-        return ["<p>All subjects passed: none failed, is flagged or has a warning.</p>"]
-    parts = ["<h2>To look at</h2>", _table(["subject", "state", "what was found"], map(_finding, suspects))]
-    lines = [str(row["exclude_line"]) for row in suspects if row["exclude_line"]]
-    if lines:
-        parts += [
-            "<h2>To leave someone out</h2>",
-            "<p>Look at the pictures first (quality.pdf beside this page). Then paste the line of whom you "
-            "want to leave out into the table that <code>ingest.exclude</code> in config.yaml names, below "
-            "its header:</p>",
-            f"<pre>{html.escape(chr(10).join([EXCLUSION_HEADER, *lines]))}</pre>",
-        ]
-    return parts
+def _charts(contrast: Contrast, rule: FlagRule) -> dict[str, list[tuple[np.ndarray, bool]]]:
+    """Title to curves of each sequence."""
+    by_sequence: dict[str, dict[str, np.ndarray]] = {}
+    for subject, curves in contrast.curves.items():
+        for sequence, curve in curves.items():
+            by_sequence.setdefault(sequence, {})[subject] = curve
+    charts = {}
+    for sequence, curves in by_sequence.items():
+        judged = contrast.judged(curves, rule)
+        odd = sum(is_odd for _, is_odd in judged)
+        charts[f"{sequence}: {odd} of {len(judged)} outside the band"] = judged
+    return charts
 
 
 def state_of(row: Mapping[str, Any]) -> str:
@@ -193,49 +152,8 @@ def state_of(row: Mapping[str, Any]) -> str:
     return "flagged" if row["flag"] else "warning" if row["warning"] else "done"
 
 
-def _finding(row: Mapping[str, Any]) -> list[str]:
-    """A subject, its state and all that is to be said of it."""
-    said = [str(row[name]) for name in ("reason", "flag", "warning") if row[name]]
-    return [
-        _cell(row["subject"], "text"),
-        _cell(state_of(row), f"text {_STATE_CLASSES[state_of(row)]}"),
-        _cell(" ".join(said), "text says"),
-    ]
-
-
-def _cells(
-    row: Mapping[str, Any],
-    numbers: Mapping[str, tuple[str, int | None]],
-    *,
-    rule: FlagRule,
-    contrast: Contrast,
-) -> list[str]:
-    """A subject in numbers, with the picture of its quantile curves."""
-    state = state_of(row)
-    words = [_cell(row["subject"], "text"), _cell(row["scanner"], "text")]
-    words.append(_cell(state, f"text {_STATE_CLASSES[state]}"))
-    curves = contrast.curves.get(str(row["subject"]), {})
-    picture = sparkline(curves, contrast.band, beyond_band=rule.beyond_band) if curves else ""
-    words.append(f"<td>{picture}</td>")
-    cells = [_cell(_printed(row[quantity], decimals)) for quantity, decimals in numbers.values()]
-    return [*words, *cells, _cell(row["intensity_maps"], "text")]
-
-
 def _printed(value: Any, decimals: int | None) -> str:
     """A number as read or as measured, rounded; what is missing stays empty."""
     if value == "" or decimals is None:
         return str(value)
     return f"{round(float(value), decimals) + 0.0:.{decimals}f}"  # no minus sign before a rounded 0
-
-
-def _cell(text: object, kind: str = "") -> str:
-    opening = f'<td class="{kind}">' if kind else "<td>"
-    return f"{opening}{html.escape(str(text))}</td>"
-
-
-def _table(titles: Sequence[str], rows: Iterable[list[str]]) -> str:
-    """A table that scrolls sideways on a narrow screen; titles of words stand left like their cells."""
-    words = ("subject", "scanner", "state", "what was found", "intensity map")
-    head = "".join(f'<th class="text">{t}</th>' if t in words else f"<th>{t}</th>" for t in titles)
-    body = "\n".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'

@@ -1,14 +1,25 @@
-"""Tables as CSV for programs, Markdown for the report and LaTeX for a paper."""
+"""Tables as CSV for programs, Markdown for the report, HTML for its page and LaTeX for a paper."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from spatial_erasing.jobs.atomic import replaced_when_complete, write_text
-from spatial_erasing.report.table_layout import NO_NUMBER, Block, Column, cohorts_of, printed_blocks
+from spatial_erasing.report.table_layout import (
+    NO_NUMBER,
+    VALIDATION_THRESHOLD,
+    Block,
+    Column,
+    baseline_notes,
+    cohorts_of,
+    printed_blocks,
+    table_caption,
+)
+from spatial_erasing.report.templates import fill_template
 
 _LATEX_SIGNS = {
     "\\": r"\textbackslash{}",
@@ -21,6 +32,36 @@ _LATEX_SIGNS = {
     "×": r"\(\times\)",
     "–": "--",
 } | {sign: f"\\{sign}" for sign in "&%$#_{}"}
+
+
+def write_table(
+    table: pd.DataFrame,
+    files: Any,
+    *,
+    title: str,
+    grid: tuple[int, ...],
+    borrowed: Mapping[str, str],
+) -> None:
+    """Write a table as CSV, Markdown, HTML and LaTeX with its caption and notes.
+
+    Args:
+        table: of `table_1` or `table_2`.
+        files: paths with the attributes csv, md, html and tex.
+        title: first sentence of the caption.
+        grid: voxels of the evaluated volumes.
+        borrowed: cohort to the cohort whose threshold it takes.
+    """
+    source = VALIDATION_THRESHOLD
+    if borrowed:
+        source += ", but " + ", ".join(
+            f"{cohort} takes that of {other}" for cohort, other in borrowed.items()
+        )
+    caption = table_caption(table, title=title, grid=grid, threshold_source=source)
+    notes = baseline_notes(table)
+    write_csv(table, files.csv)
+    write_markdown(table, files.md, caption=caption, footnotes=notes)
+    write_html(table, files.html, caption=caption, footnotes=notes)
+    write_latex(table, files.tex, caption=caption, label=f"tab:{Path(files.tex).stem}", footnotes=notes)
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
@@ -42,6 +83,12 @@ def write_markdown(
     parts = [escape_markdown(caption), *map(_markdown_block, printed_blocks(table))]
     parts += [f"- {escape_markdown(note)}" for note in footnotes]
     write_text(path, "\n\n".join(parts) + "\n")
+
+
+def write_html(table: pd.DataFrame, path: str | Path, *, caption: str, footnotes: Sequence[str] = ()) -> None:
+    """Write a table as one HTML page, one part a cohort, the highest number of a column in bold."""
+    values = {"title": Path(path).stem, "caption": caption, "footnotes": footnotes}
+    write_text(path, fill_template("table.html", blocks=printed_blocks(table), **values))
 
 
 def write_latex(

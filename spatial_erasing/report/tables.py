@@ -1,11 +1,26 @@
-"""Tables 1 and 2 of Bengs et al. (2021), with the paper's numbers beside ours."""
+"""Tables 1 and 2 of Bengs et al. (2021), with the paper's numbers beside ours, from a study's CSV files."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.paper import PaperResult, paper_result
+
+NAMES = ("cohort", "subject", "threshold_from")  # chosen by people, who may call a subject NA or 007
+MISSING = ("", "nan")  # a number that there is not
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """A CSV file with its numbers as numbers and its names as texts.
+
+    Pandas by itself takes the names NA, None, nan and null for missing ones, and 007 for the number 7.
+    """
+    columns = pd.read_csv(path, nrows=0).columns
+    missing = {column: MISSING for column in columns if column not in NAMES}
+    return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=missing)
+
 
 MEASURES = {
     "dice_dataset": "dice_dataset_percent",

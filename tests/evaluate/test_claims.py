@@ -5,8 +5,7 @@ from paper_study import CONFIG as STUDY
 from paper_study import METHODS
 
 from spatial_erasing.evaluate.claims import CLAIMS
-from spatial_erasing.evaluate.contrasts import Naming
-from spatial_erasing.evaluate.parts import parts_of
+from spatial_erasing.evaluate.contrasts import Naming, parts_of
 from spatial_erasing.models import PaperModel, methods_of_paper
 from spatial_erasing.study import list_runs
 

@@ -3,13 +3,16 @@ import pytest
 from paper_study import METHODS
 from scipy import stats
 
-from spatial_erasing.evaluate.bootstrap import IntervalRule, draw_weights, resampled_mean
-from spatial_erasing.evaluate.comparisons import judge_claims
-from spatial_erasing.evaluate.lesion_sizes import SIZES, size_groups
-from spatial_erasing.evaluate.paired import holm
-from spatial_erasing.evaluate.parts import Part
+from spatial_erasing.evaluate.bootstrap import IntervalRule, draw_weights, holm, resampled_mean
+from spatial_erasing.evaluate.comparisons import (
+    judge_claims,
+    read_subject_dice,
+    verdict_of_intervals,
+    verdict_of_points,
+)
+from spatial_erasing.evaluate.contrasts import Part
+from spatial_erasing.evaluate.metrics import SIZES, size_groups
 from spatial_erasing.evaluate.resamples import Quantity, Resampled
-from spatial_erasing.evaluate.subject_dice import read_subject_dice
 
 COHORTS = {"brats": ["t1"], "atlas": ["t1"]}
 RULE = IntervalRule(confidence_percent=95, minimum_subjects=10)
@@ -166,3 +169,30 @@ def test_models_tested_on_different_subjects_are_an_error():
     del dice.dice["3d-none", 100, "brats", "t1"]["s3"]
     with pytest.raises(ValueError, match=r"3D-None − 2D-None on brats: subjects\.csv has 1 subjects"):
         judge_claims(found, dice, methods=METHODS, cohorts=COHORTS, rule=RULE, seed=1)
+
+
+@pytest.mark.parametrize(
+    "lower, upper, parts, expected",
+    [
+        ([0.1, 0.2], [0.3, 0.4], 2, "holds"),
+        ([0.1, -0.1], [0.3, 0.4], 2, "undecided"),
+        ([0.1, -0.4], [0.3, -0.1], 2, "does not hold"),
+        ([-0.1, -0.2], [0.3, 0.4], 2, "undecided"),
+        ([0.1], [0.3], 2, "undecided"),  # the other part was not run
+        ([-0.4], [-0.3], 2, "does not hold"),
+        ([0.1, float("nan")], [0.3, float("nan")], 2, "undecided"),  # too few subjects for an interval
+        ([0.0], [0.3], 1, "undecided"),
+        ([-0.3], [0.0], 1, "undecided"),
+        ([], [], 2, "not run"),
+    ],
+)
+def test_a_claim_holds_with_all_its_intervals_and_falls_with_one(lower, upper, parts, expected):
+    assert verdict_of_intervals(lower, upper, parts=parts) == expected
+
+
+@pytest.mark.parametrize(
+    "differences, expected",
+    [([0.1, 2], "all"), ([0.1, -2], "some"), ([0.1, 0], "some"), ([-1, 0], "none"), ([], "not run")],
+)
+def test_numbers_alone_say_all_some_or_none(differences, expected):
+    assert verdict_of_points(differences) == expected

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from spatial_erasing.cohorts import Split
+from spatial_erasing.evaluate.counts import count_scores
 from spatial_erasing.evaluate.dataset import evaluate_dataset
-from spatial_erasing.evaluate.metrics import dataset_metrics
-from spatial_erasing.evaluate.slices import slice_average_precision, slice_scores
+from spatial_erasing.evaluate.metrics import metrics_of_counts, slice_average_precision, slice_scores
 
 NAMES = {"method": "3d-none", "percent": "100", "seed": "1", "cohort": "brats", "sequence": "t1"}
 
@@ -22,7 +22,7 @@ def split():
 def test_one_pass_over_the_maps_gives_all_that_is_reported(split):
     scores, scans = split
     found = evaluate_dataset(iter(scores), scans, names=NAMES, threshold={"threshold": 0.25, "dice": 0.5})
-    metrics, subjects = dataset_metrics(scores, scans.lesion, threshold=0.25)
+    metrics, subjects = metrics_of_counts(map(count_scores, scores, scans.lesion), threshold=0.25)
     reported = {row["metric"]: row["value"] for row in found.metrics}
     assert reported == metrics | {
         "threshold": 0.25,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve
 
-from spatial_erasing.evaluate.counts import count_scores
+from spatial_erasing.evaluate.counts import SubjectCounts, count_scores
 from spatial_erasing.evaluate.curves import dice_at
 from spatial_erasing.evaluate.diagnostics import (
     EXHAUSTIVE,
@@ -15,7 +15,6 @@ from spatial_erasing.evaluate.diagnostics import (
     precision_recall_points,
     variants_of,
 )
-from spatial_erasing.evaluate.subject_counts import SubjectCounts
 from spatial_erasing.threshold.search import greedy_threshold
 
 PROTOCOL = {"erosion_iterations": 2, "median_size_voxels": 5}

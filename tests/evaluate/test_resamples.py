@@ -3,18 +3,18 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from spatial_erasing.evaluate.bootstrap import IntervalRule, draw_weights
-from spatial_erasing.evaluate.counts import count_scores
-from spatial_erasing.evaluate.metrics import dataset_metrics
-from spatial_erasing.evaluate.resample_study import Resampling, resample_study
+from spatial_erasing.evaluate.counts import SubjectCounts, count_scores, save_counts
+from spatial_erasing.evaluate.metrics import metrics_of_counts
 from spatial_erasing.evaluate.resamples import (
     Quantity,
+    Resampling,
     interval_rows,
     load_resamples,
     resample_dataset,
     resample_slices,
+    resample_study,
     save_resamples,
 )
-from spatial_erasing.evaluate.subject_counts import SubjectCounts, save_counts
 
 THRESHOLD = 0.3
 SIZES = (33.3, 66.7)
@@ -39,7 +39,7 @@ def test_every_resample_has_the_metrics_of_its_repeated_volumes():
     found = resample_dataset(counts_of(scores, lesions), weights, threshold=THRESHOLD, size_percentiles=SIZES)
     for row, times in enumerate(weights):
         drawn = np.repeat(np.arange(7), times.astype(int))
-        expected, _ = dataset_metrics(scores[drawn], lesions[drawn], threshold=THRESHOLD)
+        expected, _ = metrics_of_counts(map(count_scores, scores[drawn], lesions[drawn]), threshold=THRESHOLD)
         for metric in ("dice_dataset", "dice_subject_mean", "average_precision"):
             assert found[metric][0][row] == pytest.approx(expected[metric], abs=1e-9), metric
 
@@ -48,7 +48,7 @@ def test_sizes_are_those_of_the_test_set_and_their_means_those_of_their_subjects
     scores, lesions = draw_voxels(2)
     weights = draw_weights(7, samples=30, seed=1)
     found = resample_dataset(counts_of(scores, lesions), weights, threshold=THRESHOLD, size_percentiles=SIZES)
-    _, rows = dataset_metrics(scores, lesions, threshold=THRESHOLD)
+    _, rows = metrics_of_counts(map(count_scores, scores, lesions), threshold=THRESHOLD)
     by_size = sorted(
         (row["lesion_voxels"], row["dice"], k) for k, row in enumerate(rows) if row["lesion_voxels"]
     )

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from spatial_erasing.jobs import provenance
-from spatial_erasing.jobs.provenance import code_fingerprint, reached_files
+from spatial_erasing.jobs.provenance import (
+    PARTS_OF_PAGES,
+    code_fingerprint,
+    reached_files,
+    rule_fingerprint,
+)
 
 REPOSITORY = Path(provenance.__file__).parents[2]
 SCRIPT = "workflow/scripts/prepare_brains.py"
@@ -51,6 +56,24 @@ def test_a_template_that_a_script_fills_in_counts_byte_for_byte(tmp_path):
     assert with_page not in (code_fingerprint(script), "")
     page.write_text("<p><!-- -->")
     assert code_fingerprint(script, page) != with_page
+
+
+@pytest.mark.parametrize("part", PARTS_OF_PAGES)
+def test_the_style_sheet_counts_where_a_page_does(tmp_path, monkeypatch, part):
+    shutil.copytree(REPOSITORY / "spatial_erasing", tmp_path / "spatial_erasing")
+    (tmp_path / "workflow/scripts").mkdir(parents=True)
+    shutil.copy(REPOSITORY / SCRIPT, tmp_path / SCRIPT)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+
+    def fingerprints():
+        rule_fingerprint.cache_clear()
+        return [rule_fingerprint("prepare_brains", *texts) for texts in ((), ("table.html",))]
+
+    without, with_page = fingerprints()
+    path = tmp_path / "spatial_erasing/report/pages" / part
+    path.write_text(path.read_text() + "\n")
+    assert fingerprints()[0] == without and fingerprints()[1] != with_page
+    rule_fingerprint.cache_clear()
 
 
 def near_with(body, docstring='"""Near."""'):

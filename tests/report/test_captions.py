@@ -13,6 +13,7 @@ import pytest
 import yaml
 from docutils.core import publish_parts
 
+from spatial_erasing.jobs.provenance import PARTS_OF_PAGES
 from spatial_erasing.report.templates import TEMPLATES
 
 ROOT = Path(__file__).parents[2]
@@ -150,12 +151,17 @@ def test_the_workflow_s_text_is_about_the_config_that_is_shipped():
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.name)
 def test_a_page_prints_nothing_unescaped_but_its_own_markup(template):
-    """`|safe` follows a literal or `subscripted(…)`, which escapes; scripts take values as JSON alone."""
+    """`|safe` follows a literal; scripts take values as JSON alone."""
     for expression in re.findall(r"\{\{(.*?)\}\}", template.read_text(), re.DOTALL):
         if "|safe" in expression.replace(" ", ""):
-            assert re.fullmatch(r"\s*('[^'{]*'|subscripted\([\w.]+\))\|safe( if .*)?\s*", expression), (
-                expression
-            )
+            assert re.fullmatch(r"\s*'[^'{]*'\|safe( if .*)?\s*", expression), expression
     for script in re.findall(r"<script(?: type=\"module\")?>(.*?)</script>", template.read_text(), re.DOTALL):
         for expression in re.findall(r"\{\{(.*?)\}\}", script):
             assert expression.strip() in ("examples|tojson", "voxel_ml"), expression
+
+
+def test_every_page_counts_in_the_rule_that_fills_it_in():
+    rules = "".join(path.read_text() for path in ROOT.glob("workflow/rules/*.smk"))
+    pages = {path.name for path in TEMPLATES.glob("*.html")} - set(PARTS_OF_PAGES)
+    assert len(pages) > 5
+    assert {page for page in pages if not re.search(rf'\("\w+", "{page}"\)', rules)} == set()

@@ -4,11 +4,16 @@ import pytest
 from paper_study import METHODS
 
 from spatial_erasing.evaluate.claims import CLAIMS
-from spatial_erasing.evaluate.contrasts import Naming
-from spatial_erasing.evaluate.parts import parts_of
+from spatial_erasing.evaluate.contrasts import Naming, parts_of
 from spatial_erasing.models import methods_of_paper
-from spatial_erasing.report.claims_page import claims_notes, write_claims_html, write_claims_markdown
-from spatial_erasing.report.claims_table import PART_TITLES, printed_claims, rows_with_paper
+from spatial_erasing.report.claims_page import (
+    PART_TITLES,
+    claims_notes,
+    printed_claims,
+    rows_with_paper,
+    write_claims_html,
+    write_claims_markdown,
+)
 
 NAMING = Naming(methods_of_paper(METHODS))
 COHORTS = {"<ours>": ["t1"], "own_brats": ["t1", "t1ce"]}

@@ -4,9 +4,14 @@ import pytest
 from matplotlib.colors import to_rgba
 from paper_study import METHODS, NETWORKS, methods
 
-from spatial_erasing.report.figure_lesion_size import figure_lesion_size
-from spatial_erasing.report.model_style import model_style
-from spatial_erasing.report.style import MM_PER_INCH, PAGE_HEIGHT_MM, SMALL_POINTS
+from spatial_erasing.report.figure_lesion_size import (
+    count_without_lesion,
+    cubic_regression,
+    figure_lesion_size,
+    lesion_points,
+    why_no_line,
+)
+from spatial_erasing.report.style import MM_PER_INCH, PAGE_HEIGHT_MM, SMALL_POINTS, model_style
 
 FOUR = ["2d-none", "2d-patch-noise", "3d-none", "3d-cube-noise"]
 VOXEL_ML = {"brats": 0.02, "atlas": 0.05}
@@ -194,3 +199,107 @@ def test_no_text_is_smaller_than_print_allows(figure):
     panels = [*figure.axes, *(below for panel in figure.axes for below in panel.child_axes)]
     texts = [*figure.texts, *(text for panel in panels for text in (*panel.texts, *panel.get_xticklabels()))]
     assert min(text.get_fontsize() for text in texts) >= SMALL_POINTS
+
+
+@pytest.fixture
+def two_models():
+    """Two models, two seeds, two cohorts; s0 of atlas has no lesion on the grid."""
+    rows = []
+    for model in ("2d-none", "3d-none"):
+        for seed in (1, 2):
+            for cohort, sizes in (("brats", (40, 9)), ("atlas", (0, 3, 700))):
+                for number, size in enumerate(sizes):
+                    dice = (
+                        np.nan
+                        if size == 0
+                        else (0.1 * number + 0.02 * seed + (0.3 if model[0] == "3" else 0))
+                    )
+                    rows.append((model, 100, seed, cohort, "t1", f"s{number}", dice, size))
+    columns = ["model", "fraction_percent", "seed", "cohort", "sequence", "subject", "dice", "lesion_voxels"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+MODELS = ["3d-none", "2d-none"]
+
+
+def test_points_are_the_mean_of_the_seeds_by_subject(two_models):
+    points = lesion_points(two_models.sample(frac=1, random_state=0), models=MODELS)
+    frame = points["brats"]["3d-none"]
+    assert frame["lesion_voxels"].to_dict() == {"s0": 40, "s1": 9}
+    assert frame["dice"].to_dict() == pytest.approx({"s0": 0.33, "s1": 0.43})
+    assert points["atlas"]["2d-none"]["dice"].to_dict() == pytest.approx({"s1": 0.13, "s2": 0.23})
+
+
+def test_subjects_without_lesion_have_no_point_and_are_counted(two_models):
+    assert list(lesion_points(two_models, models=MODELS)["atlas"]["3d-none"].index) == ["s1", "s2"]
+    assert count_without_lesion(two_models, models=MODELS) == {"atlas": 1}
+
+
+def test_other_sequences_shares_and_models_do_not_count(two_models):
+    others = [
+        two_models.assign(sequence="t1ce"),
+        two_models.assign(fraction_percent=20),
+        two_models.assign(model="3d-cube-zero"),
+    ]
+    mixed = pd.concat([other.assign(dice=0.9, lesion_voxels=0) for other in others] + [two_models])
+    expected = lesion_points(two_models, models=MODELS)
+    for cohort, frames in lesion_points(mixed, models=MODELS).items():
+        for model, frame in frames.items():
+            pd.testing.assert_frame_equal(frame, expected[cohort][model])
+    lost = pd.concat([two_models, two_models.assign(model="3d-cube-zero", subject="x", lesion_voxels=0)])
+    assert count_without_lesion(lost, models=MODELS) == {"atlas": 1}
+
+
+@pytest.mark.parametrize("fault", ["lost", "lost with one seed", "twice", "model"])
+def test_models_on_other_test_subjects_are_refused(two_models, fault):
+    is_s1 = (
+        (two_models["model"] == "3d-none")
+        & (two_models["cohort"] == "brats")
+        & (two_models["subject"] == "s1")
+    )
+    wrong = {
+        "lost": two_models[~is_s1],
+        "lost with one seed": two_models[~(is_s1 & (two_models["seed"] == 2))],
+        "twice": pd.concat([two_models, two_models[is_s1]]),
+        "model": two_models[two_models["model"] != "3d-none"],
+    }[fault]
+    with pytest.raises(ValueError, match=r"of brats for 3d-none .* expected each of the 2 test subjects"):
+        lesion_points(wrong, models=MODELS)
+
+
+def test_a_table_without_any_of_the_models_is_refused(two_models):
+    with pytest.raises(ValueError, match="no row of 3d-cube-zero"):
+        lesion_points(two_models, models=["3d-cube-zero"])
+
+
+def test_regression_is_numpy_s_polynomial_of_order_three():
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(50, 3000, 40)
+    percent = 20 + 10 * np.log10(sizes) + rng.normal(0, 5, 40)
+    expected = np.polyfit(sizes.astype(float), percent, 3)
+    grid = np.linspace(sizes.min(), sizes.max(), 50)
+    np.testing.assert_allclose(cubic_regression(sizes, percent)(grid), np.polyval(expected, grid), rtol=1e-6)
+
+
+def test_regression_finds_a_cubic_in_the_size_itself_over_four_decades():
+    sizes = np.geomspace(1, 15000, 30)
+    truth = 5 + 6e-3 * sizes - 8e-7 * sizes**2 + 3e-11 * sizes**3
+    np.testing.assert_allclose(cubic_regression(sizes, truth)(sizes), truth, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "sizes, why",
+    [
+        (range(1, 8), "no regression: 7 lesions, at least 8 needed"),
+        ([], "no regression: 0 lesions, at least 8 needed"),
+        ([5, 5, 5, 6, 6, 6, 7, 7, 7], "no regression: 3 different sizes, at least 4 needed"),
+    ],
+)
+def test_too_few_or_too_similar_lesions_have_no_line_and_it_is_said_why(sizes, why):
+    assert why_no_line(sizes) == why
+    assert cubic_regression(sizes, np.ones(len(sizes))) is None
+
+
+def test_eight_lesions_are_enough():
+    assert why_no_line(range(8)) == ""
+    assert cubic_regression(range(8), range(8)).degree() == 3

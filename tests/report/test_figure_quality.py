@@ -4,9 +4,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from spatial_erasing.preprocess.quality import COLUMNS, FlagRule
-from spatial_erasing.report.figure_quality import A4_MM, figure_quality
+from spatial_erasing.report.figure_quality import A4_MM, draw_strip, figure_quality
 from spatial_erasing.report.planes import plane_image
-from spatial_erasing.report.quality_strip import draw_strip
 from spatial_erasing.report.style import MM_PER_INCH, ORANGE, SKY, VERMILION
 
 GRID, VOXEL_SIZE_MM = (8, 9, 10), (2.0, 3.0, 2.5)

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from paper_study import BASELINES, METHODS, NETWORKS
 
-from spatial_erasing.report.model_style import compared_pairs, families, model_style
+from spatial_erasing.report.style import compared_pairs, families, model_style
 
 # Machado et al. (2009), "A physiologically-based model for simulation of color vision deficiency",
 # severity 1, on linear RGB.

@@ -177,7 +177,7 @@ rule assess_quality:
         flag_outside_ml=config["preprocess"]["flag_outside_ml"],
         flag_beyond_deviations=config["preprocess"]["flag_beyond_deviations"],
         flag_beyond_band=config["preprocess"]["flag_beyond_band"],
-        code=code_fingerprint("assess_quality"),
+        code=code_fingerprint("assess_quality", "quality.html"),
     script:
         "../scripts/assess_quality.py"
 

@@ -59,7 +59,7 @@ use rule of_tables as write_table_1 with:
         rule="write_table_1",
     params:
         **TABLE_1,
-        **named("write_table_1"),
+        **named("write_table_1", "table.html"),
         borrowed=config["threshold"]["from_cohort"],
 
 
@@ -71,7 +71,7 @@ use rule write_table_1 as write_table_2 with:
     pathvars:
         rule="write_table_2",
     params:
-        **named("write_table_2"),
+        **named("write_table_2", "table.html"),
         methods=methods.described(config["study"]["table_2_models"]),
         cohorts=plan.paper_cohorts(sequence="t1ce"),
 
@@ -86,7 +86,7 @@ use rule of_tables as write_claims with:
     pathvars:
         rule="write_claims",
     params:
-        **named("write_claims"),
+        **named("write_claims", "claims.html"),
         title=lambda wildcards: config["study"]["title"],
         methods=methods.of_paper(),
         paper_cohorts=config["report"]["paper_cohorts"],
@@ -146,7 +146,6 @@ use rule of_report as plot_figure_4 with:
 use rule plot_figure_4 as plot_figure_5 with:
     """Figure 5: AUPRC over the share of training data."""
     input:
-        metrics="results/evaluate/metrics.csv",
         intervals="results/evaluate/intervals.csv",
         cohort_subjects="results/evaluate/cohort_subjects.csv",
     output:
@@ -164,7 +163,7 @@ use rule of_report as plot_figure_6 with:
     """Figure 6: which axial slices hold a lesion, on all test sets together."""
     input:
         intervals="results/evaluate/intervals.csv",
-        slices=plan.compared_on_t1("slices.npz"),
+        slices=plan.slices_of_one_run(),
     output:
         **figure("figure_6", figure="6: slice-wise detection"),
     pathvars:
@@ -335,4 +334,4 @@ use rule record_provenance as write_report with:
     pathvars:
         rule="write_report",
     params:
-        **named("write_report", "page.js", "page.css", *CAPTIONS),
+        **named("write_report", "reporter.js", "reporter.css", *CAPTIONS),

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from spatial_erasing.cohorts import read_split, write_rows
+from spatial_erasing.evaluate.counts import save_counts
 from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS, evaluate
-from spatial_erasing.evaluate.subject_counts import save_counts
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.score.maps import Scoring, load_stored
 

@@ -2,9 +2,13 @@
 
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.evaluate.bootstrap import IntervalRule
-from spatial_erasing.evaluate.comparisons import CLAIM_COLUMNS, COMPARISON_COLUMNS, judge_claims
+from spatial_erasing.evaluate.comparisons import (
+    CLAIM_COLUMNS,
+    COMPARISON_COLUMNS,
+    judge_claims,
+    read_subject_dice,
+)
 from spatial_erasing.evaluate.resamples import load_resamples
-from spatial_erasing.evaluate.subject_dice import read_subject_dice
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import read_methods
 

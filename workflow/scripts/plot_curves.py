@@ -1,9 +1,9 @@
 """Rule plot_curves: the learning curves of one model."""
 
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.report.figure_curves import figure_curves
-from spatial_erasing.report.read import read_table
+from spatial_erasing.report.figure_history import figure_curves
 from spatial_erasing.report.style import save_figure
+from spatial_erasing.report.tables import read_table
 
 log_to(snakemake.log[0])
 

@@ -3,19 +3,19 @@
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import methods_of_paper, read_methods
 from spatial_erasing.report.estimates import Intervals
-from spatial_erasing.report.figure_slices import figure_slices, read_slices
+from spatial_erasing.report.figure_slices import Slices, figure_slices
 from spatial_erasing.report.paper import paper_slice_auprc
-from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
+from spatial_erasing.report.tables import read_table
 
 log_to(snakemake.log[0])
 
 methods = read_methods(snakemake.params.methods)
 figure = figure_slices(
-    read_slices(snakemake.input.slices),
+    Intervals(read_table(snakemake.input.intervals), snakemake.params.confidence_percent),
+    Slices.count(dict(zip(snakemake.params.cohorts, snakemake.input.slices, strict=True))),
     methods=methods,
     paper_percent=paper_slice_auprc(snakemake.params.paper_cohorts, methods_of_paper(methods)),
-    intervals=Intervals(read_table(snakemake.input.intervals), snakemake.params.confidence_percent),
 )
 for path in snakemake.output:
     save_figure(figure, path)

@@ -3,8 +3,8 @@
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import read_methods
 from spatial_erasing.report.figure_history import figure_history
-from spatial_erasing.report.read import read_table
 from spatial_erasing.report.style import save_figure
+from spatial_erasing.report.tables import read_table
 
 log_to(snakemake.log[0])
 

@@ -8,10 +8,14 @@ import yaml
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.report.cost import cost_markdown, read_costs
 from spatial_erasing.report.crate import checksum_lines, checksums_of, describe_run, finished_jobs
-from spatial_erasing.report.inner_snakemake import run_inside
-from spatial_erasing.report.provenance_page import devices_of_rules, provenance_page
+from spatial_erasing.report.provenance_page import (
+    cost_markdown,
+    devices_of_rules,
+    provenance_page,
+    read_costs,
+)
+from spatial_erasing.report.reporter import run_inside
 
 log_to(snakemake.log[0])
 

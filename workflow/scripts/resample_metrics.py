@@ -4,8 +4,13 @@ from pathlib import Path
 
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.evaluate.bootstrap import IntervalRule
-from spatial_erasing.evaluate.resample_study import Resampling, resample_study
-from spatial_erasing.evaluate.resamples import INTERVAL_COLUMNS, interval_rows, save_resamples
+from spatial_erasing.evaluate.resamples import (
+    INTERVAL_COLUMNS,
+    Resampling,
+    interval_rows,
+    resample_study,
+    save_resamples,
+)
 from spatial_erasing.jobs.logs import log_to
 
 log_to(snakemake.log[0])

@@ -5,8 +5,14 @@ from spatial_erasing.evaluate.comparisons import CLAIM_COLUMNS
 from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import methods_of_paper, read_methods
-from spatial_erasing.report.claims_page import claims_notes, write_claims_html, write_claims_markdown
-from spatial_erasing.report.claims_table import PAPER_COLUMNS, printed_claims, rows_with_paper
+from spatial_erasing.report.claims_page import (
+    PAPER_COLUMNS,
+    claims_notes,
+    printed_claims,
+    rows_with_paper,
+    write_claims_html,
+    write_claims_markdown,
+)
 
 log_to(snakemake.log[0])
 

@@ -2,10 +2,9 @@
 
 from spatial_erasing.cohorts import read_rows, rows_by_cohort
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.report import diagnostics as beside
-from spatial_erasing.report.diagnostics_page import write_sections
+from spatial_erasing.report import diagnostics_page as beside
 from spatial_erasing.report.front_page import count_subjects
-from spatial_erasing.report.read import read_table
+from spatial_erasing.report.tables import read_table
 
 log_to(snakemake.log[0])
 
@@ -27,4 +26,4 @@ sections = [
     beside.lesion_section(detection.replace(titles), limits=limits, rule=snakemake.params.components),
     beside.vanished_section(rows_by_cohort(subjects)),
 ]
-write_sections(sections, markdown=snakemake.output.md, page=snakemake.output.html)
+beside.write_sections(sections, markdown=snakemake.output.md, page=snakemake.output.html)

@@ -7,12 +7,11 @@ from spatial_erasing.cohorts import read_rows
 from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.logs import log_to
+from spatial_erasing.jobs.provenance import code_version
 from spatial_erasing.models import methods_of_paper, read_methods
-from spatial_erasing.report.claims_table import printed_claims
-from spatial_erasing.report.code_version import code_version
+from spatial_erasing.report.claims_page import printed_claims
 from spatial_erasing.report.front_page import count_subjects, front_page
-from spatial_erasing.report.read import read_table
-from spatial_erasing.report.tables import table_1
+from spatial_erasing.report.tables import read_table, table_1
 
 log_to(snakemake.log[0])
 

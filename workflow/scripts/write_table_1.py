@@ -2,9 +2,8 @@
 
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import read_methods
-from spatial_erasing.report.read import read_table
-from spatial_erasing.report.tables import table_1
-from spatial_erasing.report.write import write_table
+from spatial_erasing.report.table_writers import write_table
+from spatial_erasing.report.tables import read_table, table_1
 
 log_to(snakemake.log[0])
 

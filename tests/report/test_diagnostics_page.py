@@ -3,8 +3,7 @@ import pandas as pd
 import pytest
 from paper_study import METHODS
 
-from spatial_erasing.report import diagnostics as beside
-from spatial_erasing.report.diagnostics_page import write_sections
+from spatial_erasing.report import diagnostics_page as beside
 from spatial_erasing.report.figure_diagnostics import figure_diagnostics
 from spatial_erasing.report.table_layout import NO_NUMBER
 
@@ -114,7 +113,7 @@ def test_a_size_without_a_lesion_has_no_rate(components):
 
 def test_page_and_markdown_begin_with_the_warning_and_escape_names(tmp_path):
     section = beside.Section("Title", "DICE_D of <b>", ("Model", "x"), [("<i>|", "1")])
-    write_sections([section], markdown=tmp_path / "page.md", page=tmp_path / "page.html")
+    beside.write_sections([section], markdown=tmp_path / "page.md", page=tmp_path / "page.html")
     page, markdown = (tmp_path / "page.html").read_text(), (tmp_path / "page.md").read_text()
     assert markdown.startswith(f"**{beside.WARNING}**")
     assert page.index('warning">') < page.index("<h2>")
