@@ -1,4 +1,4 @@
-"""The body's left or right half, of a slice or of some axial slices (Bengs et al. 2021, section 2.2)."""
+"""The left or right half of a slice or of consecutive axial slices (Bengs et al. 2021, section 2.2)."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ HALVES_GRID = True
 def draw(count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator) -> Tensor:
     """One box for each sample, shape (count, 1, dims, 2).
 
-    Left or right, each with probability 1/2, from the middle of the first axis (left -> right), where
-    preprocessing centres the box around the brain. The middle plane of an odd axis belongs to neither side.
-    In 3-D only over k consecutive axial slices (last axis), k uniform in 1..maximum_slices, the first slice
-    uniform over all that leave room for k.
+    Left or right of the centre of the first axis (left -> right), each with probability 1/2; preprocessing
+    centres the brain's box there. The middle plane of an odd axis belongs to neither side. In 3-D the half
+    covers k consecutive axial slices (last axis), k uniform in 1..maximum_slices, the first slice uniform
+    over all positions that fit.
 
     Raises:
-        ValueError: the grid has fewer slices than may be erased.
+        ValueError: the grid has fewer slices than maximum_slices.
     """
     drawing = {"size": (count,), "generator": generator, "device": generator.device}
     half = grid[0] // 2
