@@ -266,7 +266,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_anew(tmp_path
 
 
 def test_an_empty_split_is_refused():
-    with pytest.raises(ValueError, match="validation split holds no"):
+    with pytest.raises(ValueError, match="validation split has no"):
         trainer_of(validation=healthy(0))
 
 

@@ -1,6 +1,6 @@
-"""Reconstructions without a network, which any network should beat: a kind a module.
+"""Kinds of baselines, one module each: reconstructions without a network, which any network should beat.
 
     reconstruct(healthy, scans) -> np.ndarray
 
-takes the healthy training subjects and the scans of a split, and returns float16 of the scans' shape.
+takes the healthy training subjects and the scans of a split, and returns float16 in the shape of the scans.
 """
