@@ -1,4 +1,4 @@
-"""Brains that differ: random shape, ventricles, folds and cortical thickness on top of the template."""
+"""Individual brains: random shape, ventricles, folds and cortical thickness, applied to the template."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ TEMPLATE_CENTRE_MM = np.array([0.0, -18.0, 8.0])
 
 @dataclass(frozen=True)
 class Deformation:
-    """How one person's brain differs from the template.
+    """The difference between one person's brain and the template.
 
     Args:
         template_from_world: pose, size and shear, world mm to template mm, shape (4, 4).
         displacement_mm: smooth displacement added in template space, three channels.
-        ventricle_mm: how far the walls of the lateral ventricles move outwards.
+        ventricle_mm: outward displacement of the walls of the lateral ventricles.
         folds: logarithms of the factors on grey matter and on CSF, two channels.
     """
 
@@ -40,7 +40,7 @@ def draw_deformation(generator: np.random.Generator, *, pose_spread: float = 1.0
     thicker or thinner; their means undo the bias of a blurred average towards grey matter.
 
     Args:
-        pose_spread: 1 for a head as it lies in a scanner (2.5 degrees, 4 mm), less for a registered one.
+        pose_spread: 1 for the pose in a scanner (2.5 degrees, 4 mm), less for registered heads.
     """
     box = lattice(*HEAD_BOX_MM, 8.0)
     displacement = 2.7 * draw_noise(generator, 3, box.shape, sigma_nodes=4.0)
@@ -57,7 +57,7 @@ def draw_deformation(generator: np.random.Generator, *, pose_spread: float = 1.0
 
 
 def warp_points(deformation: Deformation, points_mm: Tensor, ventricle_pull: Field | None) -> Tensor:
-    """Where in the template these points of the person's head come from, in mm, shape (3, i, j, k)."""
+    """Template coordinates of points in the person's head, in mm, shape (3, i, j, k)."""
     points_mm = move(deformation.template_from_world, points_mm)
     points_mm = points_mm + deformation.displacement_mm.sample(points_mm)
     if ventricle_pull is None:
@@ -68,8 +68,8 @@ def warp_points(deformation: Deformation, points_mm: Tensor, ventricle_pull: Fie
 def fold_tissues(deformation: Deformation, template: Template) -> Field:
     """The template's tissue maps, sharpened and refolded for one person, still in template space.
 
-    An average of 152 brains is blurred where their folds differ. Squaring its shares and weighting them with
-    the person's own smooth noise decides, place by place, which tissue wins; the share of brain stays.
+    The average of 152 brains is blurred at variable folds. Its shares are squared and weighted with the
+    person's smooth noise, which selects one tissue locally; the share of brain is unchanged.
     """
     tissues = template.tissues
     grid = Grid(tuple(tissues.values.shape[1:]), tissues.affine)
