@@ -59,6 +59,7 @@ def write_rows(path: str | Path, rows: Sequence[Mapping[str, object]], *, column
         replaced_when_complete(path) as unfinished,
         unfinished.open("w", newline="", encoding="utf-8") as stream,
     ):
+        # plain line feeds; the default of csv would end lines with a carriage return
         writer = csv.DictWriter(stream, list(columns), extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: _harmless(cell) for name, cell in row.items()} for row in rows)
@@ -153,6 +154,7 @@ def read_split(
             kept = np.array([(cohort, name) in wanted for name in arrays["subject"]], dtype=bool)
             subjects += [(cohort, str(name)) for name in arrays["subject"][kept]]
             for name in (sequence, "brain", "lesion", "lesion_slices"):
+                # subjects of other splits are dropped here, so that no test subject reaches a training
                 parts.setdefault(name, []).append(arrays[name][kept])
     scans, *rest = (np.concatenate(arrays) for arrays in parts.values())
     return Split(subjects, scans, *rest)

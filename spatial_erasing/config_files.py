@@ -45,6 +45,7 @@ def _findings(path: Path) -> Iterator[str]:
         return
     repeated: list[str] = []
     try:
+        # like Snakemake, which reads a file as JSON if possible
         json.loads(text, object_pairs_hook=lambda pairs: _note_repeated(pairs, repeated))
     except ValueError:
         yield from _yaml_findings(text)

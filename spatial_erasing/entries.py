@@ -45,6 +45,7 @@ def entry_findings(config: Mapping) -> list[str]:
     Args:
         config: conforms to the schema; not checked otherwise.
     """
+    # names in study are only checked against valid sections
     return [*_section_findings(config)] or [*_study_findings(config)]
 
 

@@ -36,6 +36,7 @@ class JobMethods:
 
     def of(self, wildcards: Any) -> Method:
         """The method of a job of any stage; the method of Figure 7 for a job without wildcards."""
+        # stages use different wildcards for the same method
         names = (wildcards.get(name) for name in ("method", "stored", "baseline", "model"))
         name = next(filter(None, names), self.example.name)
         return self.with_maps.get(name) or self.by_name[name]

@@ -116,6 +116,7 @@ def list_methods(config: Mapping) -> dict[str, Method]:
     for name in dict.fromkeys((*config["models"], *named_methods(config["study"]))):
         method = _method(name, config)
         look = name if method.is_baseline else (method.network, method.erase, method.score)
+        # counted apart, so that an added model does not change the style of a baseline
         of_kind = places.setdefault(method.is_baseline, {})
         place = of_kind.setdefault(look, len(of_kind))
         methods[name] = Method(**asdict(method) | {"place": place})

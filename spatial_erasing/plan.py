@@ -36,6 +36,7 @@ class Plan:
         self.methods = JobMethods(config)
         self.baselines: list[str] = config["study"]["baselines"]
         self.threshold_search = {name: config["threshold"][name] for name in ("iterations", "lower", "upper")}
+        # settings of prepared brains; a brain is kept as long as they are unchanged
         self.preparation = {name: config["preprocess"][name] for name in BrainSettings.__dataclass_fields__}
 
     # ingest
@@ -181,6 +182,7 @@ class Plan:
 
     def diagnosed_runs(self) -> list[Run]:
         """The runs of the diagnostics: study.models and a baseline, all data, first seed."""
+        # one baseline is enough to show the margin of the networks
         names = (*self.config["study"]["models"], *self.baselines[:1])
         return [Run(name, 100, self.first_seed) for name in names]
 

@@ -39,6 +39,7 @@ def require_material(
     Raises:
         ValueError: the results that would be lost, the reason, and the remedy.
     """
+    # raw data below results/ may be missing now and be made by this run
     made_again = any(rule in planned for rule in MAKERS)
     known = [name for name, source in sources.items() if not (made_again and _is_below_results(source))]
     found: list[str] = []
@@ -94,6 +95,7 @@ def _batch_finding(
     if not table.exists() or not listed.exists():
         return
     scans = {row["subject"]: Path(row["path"]) for row in _rows(listed) if row["status"] == "found"}
+    # as read from a record: JSON turns tuples into lists
     wanted = json.loads(json.dumps(settings))
 
     def is_lost(subject: str) -> bool:

@@ -96,6 +96,7 @@ def train_model(
         folder = checkpoint_folder(trainer, kept.folder, code=kept.code)
         curves = kept.curves / folder.name.removeprefix("checkpoint-")
         best = trainer.run(checkpoint=folder / "latest.pt", observe=kept.observer(curves))
+    # the trainer ends with its last weights
     fresh.load_state_dict(best)
     return Trained(fresh.eval(), trainer.progress.history, trainer.progress.best_latent, folder)
 

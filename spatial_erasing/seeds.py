@@ -14,4 +14,5 @@ def hash_seed(*parts: object) -> int:
 
 def hash_fraction(*parts: object) -> float:
     """A number in [0, 1), uniform over names."""
+    # 53 bits fit a double exactly, so that the result is below 1
     return (hash_seed(*parts) >> 10) / 2**53

@@ -51,6 +51,7 @@ def list_runs(study: Mapping) -> list[Run]:
         *((method, 100) for method in named_methods(study)),
         *((method, percent) for method in study["models"] for percent in study["fractions_percent"]),
     }
+    # sorted, so that a reordered config plans the same jobs in the same order
     return sorted(Run(method, percent, seed) for method, percent in wanted for seed in study["seeds"])
 
 
@@ -102,6 +103,7 @@ def check_study(config: Mapping) -> None:
     Raises:
         ValueError: all findings, one line each.
     """
+    # the other checks look up entries, which must exist
     findings = entry_findings(config) or [
         *_cohort_findings(config),
         *_phantom_findings(config),
@@ -283,6 +285,7 @@ def _raw_data(config: Mapping, *, root: Path) -> dict[str, str]:
     for cohort in (*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]):
         path = config["ingest"]["cohorts"][cohort]["path"]
         listed = root / "results/ingest" / f"{cohort}.csv"
+        # a listed cohort keeps its rows when its raw data are deleted
         is_listed = listed.exists() or kept_list(listed).exists()
         if not (path.startswith("results/") or is_listed):
             wanted[f"ingest.cohorts.{cohort}.path"] = path

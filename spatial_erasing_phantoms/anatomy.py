@@ -43,6 +43,7 @@ def draw_deformation(generator: np.random.Generator, *, pose_spread: float = 1.0
         pose_spread: 1 for the pose in a scanner (2.5 degrees, 4 mm), less for registered heads.
     """
     box = lattice(*HEAD_BOX_MM, 8.0)
+    # two length scales, so that brains differ in lobes and in gyri
     displacement = 2.7 * draw_noise(generator, 3, box.shape, sigma_nodes=4.0)
     displacement += 1.0 * draw_noise(generator, 3, box.shape, sigma_nodes=2.0)
     folding_box = lattice(*HEAD_BOX_MM, LATTICE_MM)
@@ -90,6 +91,7 @@ def _draw_affine(generator: np.random.Generator, pose_spread: float) -> np.ndarr
     world_from_template = np.eye(4)
     world_from_template[:3, :3] = rotation(pitch, roll, yaw) @ shear @ np.diag(scale)
     centre_mm = TEMPLATE_CENTRE_MM + generator.normal(0, 4, 3) * pose_spread
+    # size and pose change about the centre of the brain, not the origin of the world
     world_from_template[:3, 3] = centre_mm - world_from_template[:3, :3] @ TEMPLATE_CENTRE_MM
     return np.linalg.inv(world_from_template)
 

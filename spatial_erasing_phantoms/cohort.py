@@ -75,6 +75,7 @@ def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settin
         index: number of the subject, from 0.
     """
     files = layout(kind, index)
+    # one generator per purpose, so that a changed step leaves the other draws as they are
     draw = partial(generator_of, seed, kind, files.subject)
     scanner = scanner_of(kind, index, seed=seed, scanners=settings.scanners)
     grid, affine = _grid(kind, scanner, draw("grid"), settings.spacing_mm)

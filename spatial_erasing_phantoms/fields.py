@@ -90,6 +90,7 @@ def draw_noise(
 ) -> Tensor:
     """Smooth Gaussian noise of mean 0 and standard deviation 1 on a lattice, shape (channels, *shape)."""
     white = generator.standard_normal((channels, *shape), dtype=np.float32)
+    # periodic, so that the standard deviation is the same up to the border
     smooth = np.stack([gaussian_filter(channel, sigma_nodes, mode="wrap") for channel in white])
     return torch.from_numpy(smooth / _deviation_left(shape, sigma_nodes))
 

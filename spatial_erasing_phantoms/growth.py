@@ -60,6 +60,7 @@ class Site:
 def site(head: Head, seed_mm: np.ndarray, volume_ml: float) -> Site:
     """A lattice of 4.4 radii around a seed, with its tissue shares."""
     radius_mm = float(np.cbrt(3000 * volume_ml / (4 * np.pi)))
+    # an irregular border reaches beyond the ball of the same volume
     step_mm = 4.4 * radius_mm / (NODES - 1)
     affine = np.diag([step_mm] * 3 + [1.0])
     affine[:3, 3] = seed_mm - 2.2 * radius_mm
@@ -94,7 +95,9 @@ def draw_seed_mm(
     for weight, *shape in territories:
         centre, spread = (torch.tensor(values).view(3, 1, 1, 1) for values in shape)
         density = torch.exp(-((places - centre) / spread).square().sum(0) / 2) * (tissue >= 0.7)
+        # normalised, so that a territory's weight does not depend on its volume
         likelihood += weight * density / density.sum().clamp(min=1e-9)
+    # numpy refuses float32 probabilities, whose sum is not close enough to 1
     weights = likelihood.double().ravel().numpy()
     chosen = generator.choice(len(weights), p=weights / weights.sum())
     return (head.grid.affine @ [*np.unravel_index(chosen, head.grid.shape), 1])[:3]

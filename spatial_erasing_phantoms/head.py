@@ -48,6 +48,7 @@ def render_head(
     """
     points = grid.thinned(4.0).points()
     template_mm = warp_points(deformation, points, template.ventricle_pull)
+    # hull distances are in mm of the template, the shells around it in mm of the person
     scale = np.cbrt(1 / np.linalg.det(deformation.template_from_world))
     hull_mm = template.hull_mm.sample(template_mm) * float(scale)
     box = _box_of_brain(hull_mm, grid.shape)

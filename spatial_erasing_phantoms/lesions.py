@@ -33,6 +33,7 @@ def apply_lesion(lesion: Lesion, head: Head) -> Head:
     brain = head.brain[box]
     inside = [brain]
     for depth_mm in lesion.depth_mm.sample(head.grid.block(box).points()):
+        # an inner part never exceeds the one around it
         inside.append(torch.minimum(inside[-1], brain * ramp(depth_mm, lesion.edge_mm)))
     healthy = 1 - inside[1] / brain.clamp(min=1e-6)
     tissues = {name: share.clone() for name, share in head.tissues.items()}

@@ -61,6 +61,7 @@ def make_cohort(
         for index, text in enumerate(made_from)
     ]
     rows = [row for row in finished if row is not None]
+    # after all subjects are complete, so that a kill removes nothing that is needed
     _remove_others(folder, rows)
     finish_cohort(kind, folder, rows)
     return rows

@@ -97,6 +97,7 @@ def make_planted(
         if scan["status"] != "found":
             logger.warning("%s is in neither cohort: %s", scan["subject"], scan["reason"])
     scanners = {subject: scan["scanner"] for subject, scan in found.items()}
+    # sorted, since the order of a set differs between processes
     chosen = sorted(hold_out(scanners, share=settings.share, seed=settings.seed))
     shapes = {image_name(path): path for path in find_images(settings.lesion_masks)}
     dealt = deal_shapes(list(shapes), chosen, seed=settings.seed)

@@ -68,6 +68,7 @@ def plant_subject(
     stored = _stored_values(volume)
     stored[box] = darken(stored[box], signal, weight)
     lesion = np.zeros(stored.shape, dtype=bool)
+    # the mask ends where the soft edge is at half of its height
     lesion[box] = weight >= 0.5
     files = planted_files(scan["subject"])
     write_volume(folder / files["t1"], np.asfortranarray(stored), volume.affine)

@@ -137,6 +137,7 @@ def apply_acquisition(acquisition: Acquisition, head: Head, *, skull_stripped: b
     magnitude = torch.hypot(real, imaginary).mul_(acquisition.white_level)
     if skull_stripped:
         magnitude *= head.brain >= 0.5
+    # the range of int16, in which the scan is stored
     return magnitude.round_().clamp_(0, 32767).to(torch.int16).numpy()
 
 

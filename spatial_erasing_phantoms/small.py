@@ -85,6 +85,7 @@ def make_small_subject(
     coarse = render_head(template, person, None, LESION_GRID)
     grid = _grid_about(coarse, settings)
     head = render_head(template, person, None, grid)
+    # the coarse head was rendered already
     lesion = draw_lesion(files, lambda *_, **__: coarse, draw("lesion"), settings.minimum_lesion_ml)
     mask = np.zeros(grid.shape, dtype=bool)
     if lesion is not None:

@@ -35,6 +35,7 @@ def draw_stroke(generator: np.random.Generator, head: Head, *, minimum_ml: float
     volume_ml = draw_volume_ml(generator, median_ml=6, spread=1.6, limits_ml=(minimum_ml, VOLUME_ML[1]))
     tissue = head.tissues["grey"] + head.tissues["white"]
     place = site(head, draw_seed_mm(generator, head, TERRITORIES, tissue=tissue), volume_ml)
+    # the second term keeps the lesion out of CSF
     depth_mm = place.ball_mm(generator, wobble=0.4) - 1.5 * place.radius_mm * (place.brain - place.tissue)
     if generator.random() < 0.9:
         depth_mm = depth_mm - _across_midline_mm(place, head) * 4

@@ -86,6 +86,7 @@ def _on_head_lattice(field: Field, values: Tensor) -> Field:
 def _hull_distance(field: Field) -> Field:
     """Signed distance to the closed and smoothed brain, which bridges fissures as the skull does."""
     brain = _on_head_lattice(field, field.values.sum(0, keepdim=True))
+    # room for the closing at the border of the lattice
     hull = np.pad(brain.values[0].numpy() > 0.5, 8)
     hull = binary_closing(hull, iterations=4)[8:-8, 8:-8, 8:-8]
     distance_mm = LATTICE_MM * (distance_transform_edt(~hull) - distance_transform_edt(hull))
@@ -99,6 +100,7 @@ def _ventricle_pull(field: Field) -> Field:
     points = Grid(csf.shape, field.affine).points()
     low, high = (torch.tensor(corner).view(3, 1, 1, 1) for corner in LATERAL_VENTRICLES_MM)
     components, _ = label(csf & ((points > low) & (points < high)).all(0).numpy())
+    # the lateral ventricles; the third ventricle and cisterns are smaller
     largest = components == np.bincount(components.ravel())[1:].argmax() + 1
     density = torch.from_numpy(gaussian_filter(largest.astype(np.float32), 3.0))[None]
     blurred = _on_head_lattice(field, density)

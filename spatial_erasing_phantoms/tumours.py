@@ -39,6 +39,7 @@ def draw_tumour(
     place = site(head, draw_seed_mm(generator, head, TERRITORIES, tissue=tissue), volume_ml)
     bodies = _high_grade(generator, place, volume_ml)
     if grade == "LGG":
+        # without enhancement the whole solid body is core
         bodies["core"] = bodies.pop("enhancing")
     return Lesion(
         parts=tuple(bodies),
@@ -50,6 +51,7 @@ def draw_tumour(
 
 def _high_grade(generator: np.random.Generator, place: Site, volume_ml: float) -> dict[str, torch.Tensor]:
     """Depth below the surfaces of whole tumour, enhancing body and core, each inside the previous one."""
+    # swelling follows white matter
     whole_mm = place.ball_mm(generator, wobble=0.35) + 0.5 * place.radius_mm * place.white
     whole_mm = whole_mm - 1.5 * place.radius_mm * (place.brain - place.tissue)
     solid_ml = volume_ml * generator.uniform(0.25, 0.55)

@@ -169,7 +169,7 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
         ),
         (
             {"evaluate": {"diagnostics": {"erosion_iterations": [0, 16]}}},
-            r"diagnostics\.erosion_iterations is 16.*more than 15 leave nothing",
+            r"diagnostics\.erosion_iterations is 16.*write at most 15",
         ),
         ({"evaluate": {"lesion_size_percentiles": [60, 40]}}, r"are 60 and 40; the first must lie below"),
         (

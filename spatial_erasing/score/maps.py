@@ -88,6 +88,7 @@ def load_stored(path: str | Path, scans: Split, scoring: Scoring) -> np.ndarray:
     """
     with np.load(path) as arrays:
         subjects, stored = arrays["subject"].tolist(), arrays[stored_as(scoring.score)]
+    # maps are matched by position, so that one added subject would shift all others
     if subjects != [name for _, name in scans.subjects]:
         raise ValueError(
             f"the subjects in {path} differ from its split. Delete it and run the same command again."

@@ -71,6 +71,7 @@ def erode_in_plane(brain: np.ndarray, iterations: int) -> np.ndarray:
         plane[:-1] &= before[1:]
         plane[:, 1:] &= before[:, :-1]
         plane[:, :-1] &= before[:, 1:]
+        # voxels at the edge of the grid have a neighbour outside the brain
         plane[[0, -1]] = False
         plane[:, [0, -1]] = False
     return eroded
@@ -95,6 +96,7 @@ def median_filter(volume: np.ndarray, size_voxels: int) -> np.ndarray:
         return volume.copy()
     middle = size_voxels**3 // 2
     padded = np.pad(volume, size_voxels // 2, mode="symmetric")
+    # if more than half of a cube is 0, so is its median
     open_voxels = np.flatnonzero(_window_sum(padded != 0, size_voxels) > middle)
     corners = np.ravel_multi_index(np.unravel_index(open_voxels, volume.shape), padded.shape)
     offsets = np.ravel_multi_index(np.indices((size_voxels,) * 3).reshape(3, -1), padded.shape)

@@ -29,6 +29,7 @@ def reconstruct(network: Network, volumes: np.ndarray, *, batch_size: int) -> np
     for subject, volume in enumerate(volumes):
         samples = torch.from_numpy(np.moveaxis(volume, 2, 0).copy() if is_flat else volume[None].copy())
         outputs = [
+            # float32 whatever the precision of the training, so that scores are comparable
             network.reconstruct(batch.unsqueeze(1).to(device).float()).squeeze(1)
             for batch in samples.split(batch_size)
         ]

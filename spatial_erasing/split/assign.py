@@ -27,6 +27,7 @@ def stratified_order(scanners: Mapping[Subject, str], *, seed: int, purpose: str
         strata[scanner].append((hash_fraction(seed, purpose, *subject), subject))
     places = []
     for scanner, members in strata.items():
+        # without an offset all small scanners would fall on the same side of a cut
         offset = hash_fraction(seed, purpose, "scanner", scanner)
         for k, (tie, subject) in enumerate(sorted(members)):
             places.append(((k + offset) / len(members), tie, subject))
@@ -56,6 +57,7 @@ def split_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dic
             )
         return {split: int(size) for split, size in sizes.items()}
     require_fractions(sizes, group=group)
+    # the last split gets the rest, so that rounding loses no subject
     *first, last = sizes
     counts = {split: round(sizes[split] * subjects) for split in first}
     return counts | {last: subjects - sum(counts.values())}

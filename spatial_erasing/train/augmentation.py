@@ -86,6 +86,7 @@ def draw_affine_maps(
     if settings.mirror:
         sides = 2.0 * (_uniform(samples, generator=generator) > 0) - 1
         maps = torch.cat([maps[:, :, :1] * sides[:, None, None], maps[:, :, 1:]], dim=2)
+    # an axis reaches from -1 to 1, so that 1 % of it is 0.02
     shifts = settings.shift_percent / 50 * _uniform(samples, dims, 1, generator=generator)
     return torch.cat([maps, shifts], dim=2)
 

@@ -91,6 +91,7 @@ def _draw_cubes(
     parts = parts * active
     parts = parts / parts.sum(dim=1, keepdim=True)
 
+    # a side that is rounded up must not exceed maximum_share by itself
     largest_side = math.floor((settings.maximum_share * voxels) ** (1 / dims) + 1e-6)
     sides = (total * voxels * parts).pow(1 / dims).round().clamp(min=1, max=largest_side)
     sides = (sides * active).unsqueeze(-1)

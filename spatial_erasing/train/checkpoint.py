@@ -73,6 +73,7 @@ def save_weights(
 
 def device_of_weights(path: str | Path) -> str:
     """The device on which the weights of a file were trained."""
+    # mapped, so that the weights themselves are not read
     return _read_weights(path, torch.device("cpu"), mmap=True)["device"]
 
 

@@ -25,6 +25,7 @@ def erased_examples(
         seed: of the draws.
     """
     volume = scan.astype(np.float32)
+    # the slice with most brain shows the erasing best
     slice_index = int(brain.sum(axis=(0, 1)).argmax())
     volumes, slices = {}, {}
     for method in methods.values():

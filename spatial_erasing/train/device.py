@@ -21,6 +21,7 @@ def choose_device(wanted: str, *, trainings_per_gpu: int = 1) -> torch.device:
     """
     if wanted == "cpu":
         return torch.device("cpu")
+    # before the first CUDA call, which fixes the visible devices
     reserve_one_gpu(holders=trainings_per_gpu)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -63,6 +64,7 @@ def keep_freed_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+        # mapped blocks are always returned to the system, blocks of the heap only above the threshold
         mallopt(mmap_max, 0)
         mallopt(trim_threshold, -1)
 

@@ -26,6 +26,7 @@ class Draws:
     def __init__(self, *, seed: int, items: int, batch_size: int, device: torch.device) -> None:
         self.seed, self.items, self.batch_size, self.device = seed, items, batch_size, device
         self.steps_per_epoch = items // batch_size
+        # one epoch and one stretch are cached, since steps come in order
         self._epoch, self._order = -1, torch.empty(0)
         self._stretch, self._erased = -1, torch.empty(0)
         self._generator = Generator(device)

@@ -75,6 +75,7 @@ class Trainer:
         self.draws = Draws(
             seed=settings.seed,
             items=len(training_items),
+            # an epoch needs at least one full batch, also with few samples
             batch_size=min(self.optimisation.batch_size, len(training_items)),
             device=self.device,
         )
@@ -86,6 +87,7 @@ class Trainer:
             if on_gpu
             else rate,  # a recorded step reads the rate on the device
             capturable=on_gpu,
+            # one kernel for all weights; a loop over them would be limited by the host
             fused=True,
         )
         self.progress = Progress()
@@ -235,6 +237,7 @@ class Trainer:
         while size := size // 2:
             self.optimiser.zero_grad(set_to_none=True)
             if self.device.type == "cuda":
+                # cached blocks of the larger batch would count as used memory
                 torch.cuda.empty_cache()
             try:
                 inputs = self._inputs(*self._drawn(0))
@@ -262,6 +265,7 @@ class Trainer:
         measured = losses | {"validation_l1": l1} | self.network.summary(latent)
         place = {"step": progress.step, "epoch": round(progress.step / self.draws.steps_per_epoch, 2)}
         progress.history.append(place | measured | {"seconds": round(progress.seconds, 2)})
+        # strict: the earliest of equal validations is kept, and never one that is NaN
         if l1 < progress.best_l1:
             progress.best_l1, progress.best_step = l1, progress.step
             progress.best_latent = latent
@@ -277,6 +281,7 @@ class Trainer:
 
     def _save(self, checkpoint: Path) -> None:
         content = {
+            # one file, so that a kill cannot separate progress from weights
             "progress": vars(self.progress),
             "weights": self.network.state_dict(),
             "best_weights": self.best_weights,

@@ -42,6 +42,7 @@ def draw_erased(
     """The parameters of `draw_parameters`; 0 for samples that `settings.probability` leaves unerased."""
     drawn = draw_parameters(kind, count, grid, settings=settings, generator=generator)
     chosen = torch.rand(count, generator=generator, device=generator.device) < settings.probability
+    # zeros stand for an empty region, so erased and unerased samples take the same path
     return drawn * chosen.view(-1, *[1] * (drawn.ndim - 1))
 
 
@@ -73,6 +74,7 @@ def erase_drawn(
     Returns:
         The network's input, shape of `scans`.
     """
+    # a kind without parameters erases nothing
     if drawn[0].numel() == 0:
         return scans.clone()
     kind, fill = kinds

@@ -25,6 +25,7 @@ class GroupNorm(nn.GroupNorm):
         """Features of shape (batch, maps, *grid)."""
         if not torch.compiler.is_compiling():
             return super().forward(features)
+        # in bfloat16 a sum over a volume would lose its small terms
         values, of_maps = features.float(), (*features.shape[:2], *[1] * (features.ndim - 2))
         # moments per map first, which are contiguous, then over the maps of a group
         variance, mean = torch.var_mean(values, dim=tuple(range(2, features.ndim)), correction=0)

@@ -99,6 +99,7 @@ class Network(nn.Module):
 
     def to_dict(self) -> dict[str, object]:
         """Kind and settings as plain values, the input of `build_network`."""
+        # a kind is the name of its module, see registry.py
         return {"kind": type(self).__module__.rpartition(".")[2]} | asdict(self.settings)
 
 
@@ -162,6 +163,7 @@ def weights_in_precision(network: nn.Module, precision: str) -> dict[str, Tensor
 
     Batch norm stays float32 like its running means; group norm needs one type for all its inputs.
     """
+    # without replacements functional_call uses the weights themselves
     if precision == "float32":
         return {}
     kept = {module for module in network.modules() if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d)}
@@ -188,6 +190,7 @@ def reconstruction_l1(scans: Tensor, reconstructions: Tensor) -> Tensor:
             f"scans {tuple(scans.shape)} and reconstructions {tuple(reconstructions.shape)} differ in shape; "
             "expected equal shapes. Pass both as (batch, 1, *grid)."
         )
+    # in bfloat16 a sum over a volume would be rounded to 8 bits
     return (scans.float() - reconstructions.float()).abs().flatten(1).sum(dim=1)
 
 

@@ -24,6 +24,7 @@ class RecordedStep:
     def __init__(self, step: Step, indices: Tensor, drawn: Tensor, generator: Generator) -> None:
         self._slots = indices.clone(), drawn.clone()
         self._graph = torch.cuda.CUDAGraph()
+        # otherwise every replay would repeat the noise of the recording
         self._graph.register_generator_state(generator)
         with torch.cuda.graph(self._graph):
             self._outputs = step(*self._slots, generator)
@@ -58,6 +59,7 @@ def record_step(
     """
     weights, moments = copied(network.state_dict()), [tensor.clone() for tensor in _moments(optimiser)]
     place = generator.get_state()
+    # CUDA graphs require a warm-up on a side stream
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

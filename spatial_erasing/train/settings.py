@@ -7,6 +7,7 @@ from spatial_erasing.models import ModelSpec
 
 NOISE_SOURCES = ("image", "brain")
 PRECISIONS = ("float32", "bfloat16")
+# The limits of the config's schema, for callers without a config.
 LARGEST_AUGMENTATION = {"contrast": 2, "rotation_degrees": 45, "scale": 0.5, "shift_percent": 25}
 
 

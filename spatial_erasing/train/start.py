@@ -45,6 +45,7 @@ def make_network(
         device: where it computes.
     """
     given = {"spatial_dims": dims, "grid_voxels": volume_shape[:dims]} | _of_dimensions(values, dims)
+    # torch's layers take no generator for their initialisation
     torch.manual_seed(hash_seed(seed, "weights"))
     return build_network(given).to(device, memory_format=MEMORY_FORMATS[dims])
 
@@ -134,6 +135,7 @@ def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
     """
     content = sha256()
     for items in (trainer.training_items, trainer.validation_items):
+        # by content, so that recomputed files with the same samples still resume
         content.update(items.cpu().numpy().tobytes())
     settings = [trainer.network.to_dict(), asdict(trainer.settings), code]
     content.update(json.dumps(settings, sort_keys=True).encode())

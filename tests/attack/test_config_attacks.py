@@ -184,7 +184,7 @@ VALUES = [
     (
         "one healthy phantom",
         "phantom: {cohorts: {healthy: {subjects: 1}}}",
-        r"healthy: the split validation would hold n",
+        r"healthy: the split validation would get none",
     ),
     (
         "two test phantoms of none",

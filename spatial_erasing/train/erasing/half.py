@@ -35,6 +35,7 @@ def draw(count: int, grid: Sequence[int], *, settings: ErasingSettings, generato
             )
         slices = torch.randint(1, settings.maximum_slices + 1, **drawing)
         places = grid[2] - slices + 1
+        # rounding in float32 can make the product equal to the number of places
         first = torch.minimum((torch.rand(**drawing) * places).long(), places - 1)
         edges[2] = (first, first + slices)
     return torch.stack([torch.stack(pair, dim=-1) for pair in edges], dim=1).unsqueeze(1)

@@ -28,6 +28,7 @@ def draw(count: int, grid: Sequence[int], *, settings: ErasingSettings, generato
             return spheres
         redrawn = _draw(count, grid, settings=settings, generator=generator)
         spheres = torch.where(rejected.unsqueeze(1), redrawn, spheres)
+        # only redrawn spheres are rasterised again, since masks are expensive
         rejected[rejected.clone()] = _misses_limits(spheres[rejected], grid, settings=settings)
     raise ValueError(
         f"no disc or ball on the grid {tuple(grid)} covered a share of {settings.minimum_share} to "

@@ -46,6 +46,7 @@ class Network(network.Network):
         network.require_grid(scans, self.settings)
         code = self.from_code(self.to_code(self.encoder(scans.to(self.from_code[0].weight.dtype))))
         layout = network.MEMORY_FORMATS[self.settings.spatial_dims]
+        # Unflatten returns channels first
         return (self.decoder(code.contiguous(memory_format=layout)),)
 
     def loss(self, scans: Tensor, outputs: tuple[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -69,11 +69,13 @@ class Network(network.Network):
         """Mean and log variance of q(z|x), each (batch, latent_size), of scans (batch, 1, *grid)."""
         network.require_grid(scans, self.settings)
         code = self.encoder(scans.to(self.to_mean.weight.dtype)).flatten(1)
+        # both enter the loss, which is float32
         return self.to_mean(code).float(), self.to_log_variance(code).float()
 
     def decode(self, latent: Tensor) -> Tensor:
         """Reconstructions (batch, 1, *grid) of latent codes (batch, latent_size)."""
         code = self.from_latent(latent.to(self.to_mean.weight.dtype))
+        # Unflatten returns channels first
         return self.decoder(code.contiguous(memory_format=network.MEMORY_FORMATS[self.settings.spatial_dims]))
 
     def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
