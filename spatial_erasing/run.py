@@ -13,8 +13,9 @@ import torch
 
 from spatial_erasing.cohorts import Split
 from spatial_erasing.evaluate.dataset import evaluate
+from spatial_erasing.score.baselines import reconstruct_without_network
 from spatial_erasing.score.maps import RECONSTRUCTION, stored_as
-from spatial_erasing.score.reconstruct import raw_maps, reconstruct, reconstruct_without_network
+from spatial_erasing.score.reconstruct import raw_maps, reconstruct
 from spatial_erasing.threshold.record import find_threshold
 from spatial_erasing.train.network import Network
 from spatial_erasing.train.settings import TrainingSettings

@@ -6,12 +6,13 @@ import itertools
 import logging
 import os
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import IO
 
 logger = logging.getLogger(__name__)
+
+LOCK_FOLDER = Path("/tmp")  # the same for all jobs of a machine, whatever TMPDIR says
 
 _held: list[IO] = []  # locks live as long as the process, however it ends
 
@@ -19,25 +20,31 @@ _held: list[IO] = []  # locks live as long as the process, however it ends
 def reserve_one_gpu(*, holders: int = 1) -> None:
     """Hold a GPU for this process and its children, before the first CUDA call; none without a driver.
 
-    Snakemake counts GPUs (`--resources gpu=N`) but does not say which one a job may use. Under SLURM the
-    scheduler decides; elsewhere the first device without a lock is taken.
+    Snakemake counts GPUs (`--resources gpu=N`) but does not say which one a job may use. The first device
+    without a lock is taken. Under SLURM as well: a batch job sees its own device alone, and the jobs inside
+    an allocation of several share them out like on any machine.
 
     Args:
         holders: how many jobs may hold one GPU at a time; small networks leave most of a card idle.
     """
-    if "SLURM_JOB_ID" not in os.environ:
-        reserve_gpu(visible_gpus(), lock_folder=Path(tempfile.gettempdir()), holders=holders)
+    reserve_gpu(visible_gpus(), lock_folder=LOCK_FOLDER, holders=holders)
 
 
 def visible_gpus() -> list[str]:
-    """Identifiers of the GPUs that this process may choose from; none without a driver."""
-    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [name for name in chosen.split(",") if name]
-    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    """UUIDs of the GPUs that this process may choose from; none without a driver.
+
+    CUDA_VISIBLE_DEVICES names a card by its index or its UUID. Two jobs with different indices may mean one
+    card, so that an index is replaced by the UUID that nvidia-smi prints for it.
+    """
+    command = ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (FileNotFoundError, subprocess.CalledProcessError):
-        return []
+        printed = ""
+    uuids = dict(line.split(", ", 1) for line in printed.splitlines() if ", " in line)
+    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is None:
+        return list(uuids.values())
+    return [uuids.get(name.strip(), name.strip()) for name in chosen.split(",") if name.strip()]
 
 
 def reserve_gpu(

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.registry import BASELINES
 from spatial_erasing.score.maps import make_score
 from spatial_erasing.train.network import Network
 
@@ -36,17 +35,6 @@ def reconstruct(network: Network, volumes: np.ndarray, *, batch_size: int) -> np
         output = torch.cat(outputs).cpu().numpy()
         reconstructions[subject] = np.moveaxis(output, 0, 2) if is_flat else output[0]
     return reconstructions
-
-
-def reconstruct_without_network(kind: str, healthy: Split, scans: Split) -> np.ndarray:
-    """The reconstructions of a baseline, float16, shape of the scans.
-
-    Args:
-        kind: a module of `score/baselines/`.
-        healthy: training subjects.
-        scans: a split.
-    """
-    return BASELINES.load(kind).reconstruct(healthy, scans)
 
 
 def raw_maps(network: Network, scans: Split, healthy: Split, *, score: Mapping[str, object]) -> np.ndarray:

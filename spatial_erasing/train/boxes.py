@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -80,7 +81,7 @@ def _draw_cubes(
     Returns:
         First and one-past-last pixel on each axis, shape (batch, regions, dims, 2).
     """
-    drawing = {"generator": generator, "device": generator.device}
+    drawing: dict[str, Any] = {"generator": generator, "device": generator.device}
     dims, voxels, regions = len(grid), math.prod(grid), settings.maximum_regions
     total = torch.rand(batch_size, 1, **drawing)
     total = settings.minimum_share + (settings.maximum_share - settings.minimum_share) * total

@@ -6,6 +6,7 @@ dimension of the operations differs.
 
 import math
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -21,13 +22,13 @@ CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED_CONVOLUTIONS = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 NORMS = ("none", "batch", "group")
 # In place if the derivative follows from the output, which saves one large tensor per level.
-ACTIVATIONS = {
+ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "leaky_relu": partial(nn.LeakyReLU, 0.3, inplace=True),  # Baur et al.'s slope, the default of Keras
     "relu": partial(nn.ReLU, inplace=True),
     "silu": nn.SiLU,
     "elu": partial(nn.ELU, inplace=True),
 }
-OUTPUT_ACTIVATIONS = {"linear": nn.Identity, "sigmoid": nn.Sigmoid}
+OUTPUT_ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {"linear": nn.Identity, "sigmoid": nn.Sigmoid}
 
 # The sizes printed in the paper's Figure 2 are not in its text; "a" follows the 2-D network of Baur et al.
 # 2020, which the paper builds on, "b" has one more level.
@@ -85,7 +86,7 @@ def encoder_layers(settings: ConvolutionSettings) -> OrderedDict[str, nn.Module]
     """Strided convolutions "down_1", "down_2", …, then the bottleneck, which is linear."""
     dims, maps = settings.spatial_dims, settings.feature_maps
     padding = (settings.kernel_size - 1) // 2
-    layers = OrderedDict()
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
     for level, (before, after) in enumerate(pairwise((1, *maps)), start=1):
         convolution = FIRST_CONVOLUTIONS[dims] if before == 1 else CONVOLUTIONS[dims]
         halve = convolution(before, after, settings.kernel_size, stride=2, padding=padding)
@@ -108,7 +109,8 @@ def decoder_layers(settings: ConvolutionSettings) -> OrderedDict[str, nn.Module]
 
     channels = settings.bottleneck_channels
     restore = [] if channels is None else [PointwiseConvolution(channels, maps[0])]
-    layers = OrderedDict(restore=nn.Sequential(*restore, *_norm_and_activation(maps[0], settings)))
+    first = nn.Sequential(*restore, *_norm_and_activation(maps[0], settings))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(restore=first)
     for level, (before, after) in enumerate(pairwise((*maps, maps[-1])), start=1):
         double = transposed_convolution(
             before, after, settings.kernel_size, stride=2, padding=padding, output_padding=output_padding

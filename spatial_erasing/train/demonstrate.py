@@ -27,7 +27,8 @@ def erased_examples(
     volume = scan.astype(np.float32)
     # the slice with most brain shows the erasing best
     slice_index = int(brain.sum(axis=(0, 1)).argmax())
-    volumes, slices = {}, {}
+    volumes: dict[str, np.ndarray] = {}
+    slices: dict[str, np.ndarray] = {}
     for method in methods.values():
         if method.erase == "none":
             continue

@@ -46,8 +46,10 @@ def prepare_process(settings: ComputeSettings) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
     if settings.deterministic:
         os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")  # otherwise kernels are chosen by timing
-    torch.use_deterministic_algorithms(settings.deterministic)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # an unneeded pass over every new tensor
+    # the same switch as `use_deterministic_algorithms`, which imports the compiler: 2 s of every job
+    torch.set_deterministic_debug_mode("error" if settings.deterministic else "default")
+    # an unneeded pass over every new tensor
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = not settings.deterministic
     keep_freed_memory()

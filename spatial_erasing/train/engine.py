@@ -16,11 +16,13 @@ from spatial_erasing.train.checkpoint import load_checkpoint, save_atomically
 from spatial_erasing.train.draws import Draws
 from spatial_erasing.train.erase import erase_drawn
 from spatial_erasing.train.network import Network, reconstruction_l1, weights_in_precision
-from spatial_erasing.train.record import copied, record_step
+from spatial_erasing.train.record import Step, copied, record_step
 from spatial_erasing.train.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
+# 224 MB in 3-D, and validations may be seconds apart; a kill loses at most this time of a training
+CHECKPOINT_SECONDS = 60
 VALIDATION_VOXELS = 2**21  # minimum at a time: without gradients memory suffices, and slices are small
 
 
@@ -93,7 +95,9 @@ class Trainer:
         self.progress = Progress()
         self.best_weights = copied(network.state_dict())
         self._losses = self._compiled() if settings.computing.compile else self._plain_losses
-        self._update = self._first_update if settings.computing.compile and on_gpu else self._plain_update
+        self._update: Step = self._plain_update
+        if settings.computing.compile and on_gpu:
+            self._update = self._first_update
 
     def run(
         self, *, checkpoint: Path | None = None, observe: Callable[[dict[str, float]], None] | None = None
@@ -101,15 +105,16 @@ class Trainer:
         """Train to the end and return the weights of the best validation.
 
         Args:
-            checkpoint: written at every validation; the training resumes from it.
+            checkpoint: the training resumes from it; written at the first validation, then at most once a
+                minute.
             observe: called with every new row of the history.
 
         Raises:
-            FloatingPointError: the loss is NaN or infinite; the checkpoint keeps the best weights so far.
+            FloatingPointError: the loss is NaN or infinite; the checkpoint stays as it was.
             MemoryError: a batch does not fit on the device; the message gives a size that fits.
         """
         self._resume(checkpoint)
-        settings, progress = self.optimisation, self.progress
+        settings, progress, saved = self.optimisation, self.progress, -math.inf
         while progress.step < settings.maximum_steps and not self._patience_is_over():
             started = time.monotonic()
             try:
@@ -121,8 +126,9 @@ class Trainer:
             self._record(losses, l1, latent)
             if observe is not None:
                 observe(progress.history[-1])
-            if checkpoint is not None:
+            if checkpoint is not None and time.monotonic() - saved >= CHECKPOINT_SECONDS:
                 self._save(checkpoint)
+                saved = time.monotonic()
         logger.info("best validation l1 %.5f at step %d", progress.best_l1, progress.best_step)
         return self.best_weights
 
@@ -152,20 +158,25 @@ class Trainer:
         self.optimiser.step()
         return numbers
 
-    def _first_update(self, *drawn: Tensor | Generator) -> dict[str, Tensor]:
+    def _first_update(self, indices: Tensor, drawn: Tensor, generator: Generator) -> dict[str, Tensor]:
         """Record the step as a CUDA graph, which later steps replay."""
         try:
             self._update = record_step(
-                self._plain_update, *drawn, network=self.network, optimiser=self.optimiser
+                self._plain_update,
+                indices,
+                drawn,
+                generator,
+                network=self.network,
+                optimiser=self.optimiser,
             )
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:
-            logger.warning(
-                "the step cannot be recorded as a CUDA graph; its kernels are launched one by one: %s", error
-            )
-            self._update = self._plain_update
-        return self._update(*drawn)
+        except RuntimeError as error:  # CUDA's streams and generators are undefined after it
+            raise RuntimeError(
+                f"a training step of {self.model.name} cannot be recorded on {self.device}: {error}. "
+                "Write train.compile: false; its kernels are then launched one by one."
+            ) from error
+        return self._update(indices, drawn, generator)
 
     def _plain_losses(self, scans: Tensor, erased: Tensor, noise: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The network's loss for these items, and its terms for the history."""
@@ -225,9 +236,8 @@ class Trainer:
         means = (total / (last_step - first)).tolist()
         if not math.isfinite(sum(means)):
             raise FloatingPointError(
-                f"the loss of {self.model.name} is NaN or infinite at step {first + int(good_steps)}. "
-                f"Lower train.optimisation.learning_rate or check the training volumes; the checkpoint "
-                f"holds the best weights before step {first}."
+                f"NaN or infinite loss of {self.model.name} at step {first + int(good_steps)}. Lower "
+                f"train.optimisation.learning_rate, or check the training volumes."
             )
         return {f"training_{name}": mean for name, mean in zip(numbers, means, strict=True)}
 

@@ -39,23 +39,27 @@ class GroupNorm(nn.GroupNorm):
         return (values * scale + shift).to(features.dtype)
 
 
-class _OfOneMap:
-    """A convolution of a single map as a matrix product with its patches."""
-
-    def forward(self, scans: Tensor) -> Tensor:
-        """Scans of shape (batch, 1, *grid)."""
-        if not torch.compiler.is_compiling():
-            return super().forward(scans)
-        dims = scans.ndim - 2
-        patches = functional.pad(scans.squeeze(1), [width for width in self.padding for _ in range(2)])
-        for axis, (size, step) in enumerate(zip(self.kernel_size, self.stride, strict=True), start=1):
-            patches = patches.unfold(axis, size, step)
-        return functional.linear(patches.flatten(1 + dims), self.weight.flatten(1), self.bias).movedim(-1, 1)
-
-
-class OneMapConv2d(_OfOneMap, nn.Conv2d):
+class OneMapConv2d(nn.Conv2d):
     """The first convolution of a network of slices."""
 
+    def forward(self, scans: Tensor) -> Tensor:
+        """Scans of shape (batch, 1, X, Y)."""
+        return _of_one_map(self, scans) if torch.compiler.is_compiling() else super().forward(scans)
 
-class OneMapConv3d(_OfOneMap, nn.Conv3d):
+
+class OneMapConv3d(nn.Conv3d):
     """The first convolution of a network of volumes."""
+
+    def forward(self, scans: Tensor) -> Tensor:
+        """Scans of shape (batch, 1, X, Y, Z)."""
+        return _of_one_map(self, scans) if torch.compiler.is_compiling() else super().forward(scans)
+
+
+def _of_one_map(layer: nn.Conv2d | nn.Conv3d, scans: Tensor) -> Tensor:
+    """A convolution of a single map as a matrix product with its patches."""
+    padding = [int(width) for width in layer.padding for _ in range(2)]
+    patches = functional.pad(scans.squeeze(1), padding)
+    for axis, (size, step) in enumerate(zip(layer.kernel_size, layer.stride, strict=True), start=1):
+        patches = patches.unfold(axis, size, step)
+    patches = patches.flatten(1 + len(layer.kernel_size))
+    return functional.linear(patches, layer.weight.flatten(1), layer.bias).movedim(-1, 1)

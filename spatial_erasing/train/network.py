@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -103,7 +104,7 @@ class Network(nn.Module):
         return {"kind": type(self).__module__.rpartition(".")[2]} | asdict(self.settings)
 
 
-def build_network(values: Mapping[str, object]) -> Network:
+def build_network(values: Mapping[str, Any]) -> Network:
     """A network from its kind and settings, with weights drawn from torch's global seed.
 
     Args:

@@ -26,8 +26,20 @@ class RecordedStep:
         self._graph = torch.cuda.CUDAGraph()
         # otherwise every replay would repeat the noise of the recording
         self._graph.register_generator_state(generator)
-        with torch.cuda.graph(self._graph):
-            self._outputs = step(*self._slots, generator)
+        self._outputs = self._record(step, generator)
+
+    def _record(self, step: Step, generator: Generator) -> dict[str, Tensor]:
+        """Record the step; its own error is raised where ending the recording fails because of it."""
+        cause = None
+        try:
+            with torch.cuda.graph(self._graph):
+                try:
+                    return step(*self._slots, generator)
+                except Exception as error:
+                    cause = error
+                    raise
+        except RuntimeError as error:
+            raise cause or error from None
 
     def __call__(self, indices: Tensor, drawn: Tensor, _generator: Generator) -> dict[str, Tensor]:
         """The step's return values; the next call overwrites them."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,7 +33,7 @@ def make_network(
     dims: int,
     volume_shape: tuple[int, ...],
     *,
-    values: Mapping[str, object],
+    values: Mapping[str, Any],
     seed: int,
     device: torch.device,
 ) -> Network:
@@ -47,11 +49,12 @@ def make_network(
     given = {"spatial_dims": dims, "grid_voxels": volume_shape[:dims]} | _of_dimensions(values, dims)
     # torch's layers take no generator for their initialisation
     torch.manual_seed(hash_seed(seed, "weights"))
-    return build_network(given).to(device, memory_format=MEMORY_FORMATS[dims])
+    network = build_network(given).to(device)
+    return network.to(memory_format=MEMORY_FORMATS[dims])  # type: ignore[call-overload]  # torch's stubs lack it
 
 
 def training_settings(
-    model: ModelSpec, *, values: Mapping[str, object], computing: ComputeSettings, seed: int
+    model: ModelSpec, *, values: Mapping[str, Any], computing: ComputeSettings, seed: int
 ) -> TrainingSettings:
     """Settings of one training.
 
@@ -95,8 +98,8 @@ def make_trainer(network: Network, training: Split, validation: Split, settings:
     ]
     if device.type == "cuda":
         require_memory(items, free_bytes=torch.cuda.mem_get_info(device)[0])
-    items = [samples.to(device) for samples in items]
-    return Trainer(network, *items, settings)
+    of_training, of_validation = (samples.to(device) for samples in items)
+    return Trainer(network, of_training, of_validation, settings)
 
 
 def require_memory(samples: Sequence[Tensor], *, free_bytes: int) -> None:
@@ -119,7 +122,7 @@ def require_memory(samples: Sequence[Tensor], *, free_bytes: int) -> None:
         )
 
 
-def _of_dimensions(section: Mapping[str, object], dims: int) -> dict[str, object]:
+def _of_dimensions(section: Mapping[str, Any], dims: int) -> dict[str, Any]:
     """The values of a section for 2-D or 3-D, if given by dimensions; lists become tuples."""
     chosen = {
         key: value[f"{dims}d"] if isinstance(value, Mapping) else value for key, value in section.items()
@@ -136,7 +139,7 @@ def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
     content = sha256()
     for items in (trainer.training_items, trainer.validation_items):
         # by content, so that recomputed files with the same samples still resume
-        content.update(items.cpu().numpy().tobytes())
+        content.update(np.ascontiguousarray(items.cpu().numpy()).data)  # no copy on the CPU
     settings = [trainer.network.to_dict(), asdict(trainer.settings), code]
     content.update(json.dumps(settings, sort_keys=True).encode())
     checkpoint = folder / f"checkpoint-{content.hexdigest()[:12]}"

@@ -1,4 +1,5 @@
 import fcntl
+import os
 import subprocess
 import sys
 import textwrap
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from unprivileged import as_nobody, folder_for_everyone
 
+from spatial_erasing.jobs import gpus
 from spatial_erasing.jobs.gpus import reserve_gpu, visible_gpus
 from spatial_erasing.train.device import choose_device
 
@@ -61,6 +63,34 @@ def test_the_lock_of_another_user_is_respected_and_used_once_it_is_free(monkeypa
 
 def test_without_gpus_nothing_is_reserved(tmp_path):
     assert reserve_gpu([], lock_folder=tmp_path) is None
+
+
+@pytest.fixture
+def two_cards(tmp_path, monkeypatch):
+    """A machine on which nvidia-smi prints two cards."""
+    command = tmp_path / "bin/nvidia-smi"
+    command.parent.mkdir()
+    command.write_text("#!/bin/sh\nprintf '0, GPU-a\\n1, GPU-b\\n'\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+
+
+@pytest.mark.parametrize("chosen", ["1", " 1", "GPU-b"])
+def test_a_card_has_one_name_whether_its_index_or_its_uuid_is_given(two_cards, monkeypatch, chosen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    assert visible_gpus() == ["GPU-b"]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert visible_gpus() == ["GPU-a", "GPU-b"]
+
+
+def test_the_jobs_inside_an_allocation_of_two_cards_share_them_out(two_cards, tmp_path, monkeypatch):
+    monkeypatch.setattr(gpus, "LOCK_FOLDER", tmp_path)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    for card in ("GPU-a", "GPU-b"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+        gpus.reserve_one_gpu()
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == card
 
 
 def test_the_environment_says_which_gpus_may_be_used(monkeypatch):

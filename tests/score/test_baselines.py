@@ -1,7 +1,7 @@
 import numpy as np
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.score.reconstruct import reconstruct_without_network
+from spatial_erasing.score.baselines import reconstruct_without_network
 
 
 def split_of(seed, count):

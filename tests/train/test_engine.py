@@ -13,6 +13,7 @@ from paper_study import spec
 
 from spatial_erasing.cohorts import Split
 from spatial_erasing.seeds import hash_seed
+from spatial_erasing.train import engine
 from spatial_erasing.train.draws import STEPS_AHEAD, Draws
 from spatial_erasing.train.erase import draw_erased, erase_drawn
 from spatial_erasing.train.settings import ComputeSettings
@@ -216,6 +217,15 @@ def test_a_training_that_was_killed_ends_with_the_weights_of_one_that_was_not(tm
     assert [row["step"] for row in resumed.progress.history] == [4, 8, 12]
 
 
+@pytest.mark.parametrize("seconds, steps", [(0, [4, 8, 12]), (60, [4])])
+def test_a_checkpoint_is_written_once_a_minute(tmp_path, monkeypatch, seconds, steps):
+    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", seconds)
+    trainer, written = trainer_of(), []
+    monkeypatch.setattr(trainer, "_save", lambda _: written.append(trainer.progress.step))
+    trainer.run(checkpoint=tmp_path / "latest.pt")
+    assert written == steps
+
+
 def test_a_loss_that_is_not_a_number_stops_with_its_step_and_keeps_the_best(tmp_path):
     trainer = trainer_of()
     step = trainer.train_step
@@ -225,7 +235,7 @@ def test_a_loss_that_is_not_a_number_stops_with_its_step_and_keeps_the_best(tmp_
         return numbers | {"l1": numbers["l1"] * math.nan} if number == 5 else numbers
 
     trainer.train_step = train_step
-    with pytest.raises(FloatingPointError, match=r"3d-cube-noise.*at step 5\..* before step 4"):
+    with pytest.raises(FloatingPointError, match=r"^NaN or infinite loss of 3d-cube-noise at step 5\."):
         trainer.run(checkpoint=tmp_path / "latest.pt")
     kept = torch.load(tmp_path / "latest.pt", weights_only=True)
     assert kept["progress"]["step"] == 4 and kept["progress"]["best_step"] == 4

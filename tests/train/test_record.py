@@ -39,16 +39,58 @@ def test_warming_up_leaves_no_trace_in_a_training_that_goes_on(without_gpu, tmp_
     assert same(recording_trainer().run(checkpoint=checkpoint), trainer_of().run())
 
 
-def test_training_goes_on_where_a_step_cannot_be_recorded(without_gpu, monkeypatch, caplog):
-    def refuse(*_):
-        raise RuntimeError("operation not permitted when stream is capturing")
+class Recording:
+    """A recording whose end fails if what was recorded has failed, as CUDA's does."""
 
-    monkeypatch.setattr(record, "RecordedStep", refuse)
-    assert same(recording_trainer().run(), trainer_of().run())
-    assert (
-        "the step cannot be recorded as a CUDA graph; its kernels are launched one by one: operation"
-        in caplog.text
+    def __init__(self, _):
+        pass
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            raise RuntimeError("capture_end: operation failed due to a previous error during capture")
+
+
+@pytest.fixture
+def recording(monkeypatch):
+    """RecordedStep itself, with streams and graphs that do nothing."""
+    stream = SimpleNamespace(wait_stream=lambda _: None)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(
+        torch.cuda, "CUDAGraph", lambda: SimpleNamespace(register_generator_state=lambda _: None)
     )
+    monkeypatch.setattr(torch.cuda, "graph", Recording)
+
+
+def failing_when_recorded(trainer, error):
+    """The step fails after its warm-up, while it is recorded."""
+    step, calls = trainer._plain_update, []
+
+    def plain_update(*drawn):
+        calls.append(drawn)
+        if len(calls) > record.WARM_UP_STEPS:
+            raise error
+        return step(*drawn)
+
+    trainer._plain_update = plain_update
+    return trainer
+
+
+def test_a_step_that_cannot_be_recorded_ends_with_advice(recording):
+    refused = RuntimeError("operation not permitted when stream is capturing")
+    trainer = failing_when_recorded(recording_trainer(), refused)
+    with pytest.raises(RuntimeError, match=r"3d-cube-noise .* not permitted .* train\.compile: false"):
+        trainer.run()
+
+
+def test_a_step_that_does_not_fit_while_it_is_recorded_ends_with_advice(recording):
+    trainer = failing_when_recorded(recording_trainer(), torch.OutOfMemoryError("made up"))
+    with pytest.raises(MemoryError, match=r"train\.optimisation\.batch_size"):
+        trainer.run()
 
 
 def test_a_step_that_does_not_fit_while_it_warms_up_ends_with_advice(without_gpu):

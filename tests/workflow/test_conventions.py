@@ -282,3 +282,12 @@ def test_comments_are_counted_without_docstrings_and_remarks_to_tools():
 def test_the_library_has_three_to_eight_comments_per_hundred_lines_of_code():
     comments, code = map(sum, zip(*(comments_and_code(path.read_text()) for path in LIBRARY), strict=True))
     assert 3 <= 100 * comments / code <= 8
+
+
+@pytest.mark.parametrize(
+    "name", ["reconstruct_baseline", "find_threshold", "evaluate_dataset", "judge_claims"]
+)
+def test_a_job_without_a_network_does_not_import_torch(name):
+    """It takes 1.5 s, and a study has hundreds of these jobs."""
+    scripts = [ROOT / f"workflow/scripts/{name}.py", *(PACKAGE / "score/baselines").glob("*.py")]
+    assert "torch" not in set().union(*(imported(path) for s in scripts for path in reached_files(s)))

@@ -171,6 +171,11 @@ def test_a_training_over_its_time_comes_back_and_goes_on_where_it_was(slurm, stu
         "        with replaced_when_complete(path) as unfinished:\n",
         "        import time; time.sleep(5)\n        with replaced_when_complete(path) as unfinished:\n",
     )
+    replace(
+        copied.workflow / "spatial_erasing/train/engine.py",
+        "CHECKPOINT_SECONDS = 60",
+        "CHECKPOINT_SECONDS = 0",
+    )
     steps = {"maximum_steps": {"2d": 60, "3d": 60}, "validate_every_steps": 3}
     overlay = {"train": {"device": "auto", "optimisation": steps}}
     target = "results/train/3d-cube-noise/fraction-100/seed-1/weights.pt"

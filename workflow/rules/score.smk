@@ -30,6 +30,7 @@ rule reconstruct_scans:
     threads: 1
     resources:
         gpu=needs.gpus,
+        trainings_per_gpu=config["train"]["trainings_per_gpu"],
         mem_mb=growing(needs.reconstruction_mb),
         runtime=growing(60),
     params:

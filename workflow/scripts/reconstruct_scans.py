@@ -16,7 +16,7 @@ log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 params, files = snakemake.params, snakemake.input
 prepare_process(ComputeSettings(**params.computing))
-device = choose_device(params.device)
+device = choose_device(params.device, trainings_per_gpu=snakemake.resources.trainings_per_gpu)
 network = load_network(files.weights, device)
 what, healthy = RECONSTRUCTION, None
 if params.score is not None:

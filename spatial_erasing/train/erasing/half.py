@@ -1,6 +1,7 @@
 """The left or right half of a slice or of consecutive axial slices (Bengs et al. 2021, section 2.2)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -22,7 +23,7 @@ def draw(count: int, grid: Sequence[int], *, settings: ErasingSettings, generato
     Raises:
         ValueError: the grid has fewer slices than maximum_slices.
     """
-    drawing = {"size": (count,), "generator": generator, "device": generator.device}
+    drawing: dict[str, Any] = {"size": (count,), "generator": generator, "device": generator.device}
     half = grid[0] // 2
     left_edge = torch.randint(2, **drawing) * (grid[0] - half)
     edges = [(left_edge, left_edge + half)]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -49,7 +50,8 @@ def region(drawn: Tensor, grid: Sequence[int]) -> Tensor:
 
 def _draw(count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator) -> Tensor:
     """Spheres whose uncut share is within the limits."""
-    drawing, dims = {"generator": generator, "device": generator.device}, len(grid)
+    drawing: dict[str, Any] = {"generator": generator, "device": generator.device}
+    dims = len(grid)
     share = torch.rand(count, 1, **drawing)
     share = settings.minimum_share + (settings.maximum_share - settings.minimum_share) * share
     of_unit_sphere = {2: math.pi, 3: 4 / 3 * math.pi}[dims]

@@ -1,5 +1,7 @@
 """Noise from the pixel values of the sample itself ("the image pixel distribution", Bengs et al. 2021)."""
 
+from typing import Any
+
 import torch
 from torch import Generator, Tensor
 
@@ -24,7 +26,7 @@ def draw_noise(scans: Tensor, *, source: str, generator: Generator) -> Tensor:
     """
     require_choice("noise_from", source, NOISE_SOURCES)
     values = scans.flatten(1)
-    drawing = {"size": values.shape, "generator": generator, "device": generator.device}
+    drawing: dict[str, Any] = {"size": values.shape, "generator": generator, "device": generator.device}
     if source == "image":
         picks = torch.randint(values.shape[1], **drawing)
     else:

@@ -44,12 +44,13 @@ class Network(network.Network):
     def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor]:
         """Reconstructions (batch, 1, *grid); `noise` is unused."""
         network.require_grid(scans, self.settings)
-        code = self.from_code(self.to_code(self.encoder(scans.to(self.from_code[0].weight.dtype))))
+        weights = next(self.parameters())
+        code = self.from_code(self.to_code(self.encoder(scans.to(weights.dtype))))
         layout = network.MEMORY_FORMATS[self.settings.spatial_dims]
         # Unflatten returns channels first
         return (self.decoder(code.contiguous(memory_format=layout)),)
 
-    def loss(self, scans: Tensor, outputs: tuple[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, scans: Tensor, outputs: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         """The l1 distance summed over voxels, mean over the batch; the history has l1 per voxel."""
         loss = network.reconstruction_l1(scans, outputs[0]).mean()
         with torch.no_grad():

@@ -54,6 +54,8 @@ class Network(network.Network):
     float32.
     """
 
+    settings: Settings
+
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings, self.noise_size = settings, settings.latent_size
@@ -92,7 +94,7 @@ class Network(network.Network):
         latent = mean if noise is None else sample_latent(mean, log_variance, noise)
         return self.decode(latent), mean, log_variance
 
-    def loss(self, scans: Tensor, outputs: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, scans: Tensor, outputs: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         """`vae_loss`, with l1 per voxel and KL per sample, means over the batch."""
         reconstructions, mean, log_variance = outputs
         loss = vae_loss(scans, reconstructions, mean, log_variance, kl_weight=self.settings.kl_weight)
@@ -100,7 +102,7 @@ class Network(network.Network):
             l1 = network.reconstruction_l1(scans, reconstructions).mean() / scans[0].numel()
             return loss, {"l1": l1, "kl": kl_divergence(mean, log_variance).mean()}
 
-    def latent_numbers(self, outputs: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def latent_numbers(self, outputs: tuple[Tensor, ...]) -> Tensor:
         """KL divergence of each latent dimension."""
         return kl_per_dimension(*outputs[1:])
 
