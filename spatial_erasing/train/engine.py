@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 # 224 MB in 3-D, and validations may be seconds apart; a kill loses at most this time of a training
 CHECKPOINT_SECONDS = 60
 VALIDATION_VOXELS = 2**21  # minimum at a time: without gradients memory suffices, and slices are small
-
-
 Losses = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 
@@ -64,11 +62,7 @@ class Trainer:
     """
 
     def __init__(
-        self,
-        network: Network,
-        training_items: Tensor,
-        validation_items: Tensor,
-        settings: TrainingSettings,
+        self, network: Network, training_items: Tensor, validation_items: Tensor, settings: TrainingSettings
     ) -> None:
         self.network, self.settings = network, settings
         self.model, self.optimisation = settings.model, settings.optimisation
@@ -89,8 +83,7 @@ class Trainer:
             if on_gpu
             else rate,  # a recorded step reads the rate on the device
             capturable=on_gpu,
-            # one kernel for all weights; a loop over them would be limited by the host
-            fused=True,
+            fused=True,  # one kernel for all weights instead of one each
         )
         self.progress = Progress()
         self.best_weights = copied(network.state_dict())
@@ -162,12 +155,7 @@ class Trainer:
         """Record the step as a CUDA graph, which later steps replay."""
         try:
             self._update = record_step(
-                self._plain_update,
-                indices,
-                drawn,
-                generator,
-                network=self.network,
-                optimiser=self.optimiser,
+                self._plain_update, indices, drawn, generator, network=self.network, optimiser=self.optimiser
             )
         except torch.OutOfMemoryError:
             raise
@@ -247,8 +235,7 @@ class Trainer:
         while size := size // 2:
             self.optimiser.zero_grad(set_to_none=True)
             if self.device.type == "cuda":
-                # cached blocks of the larger batch would count as used memory
-                torch.cuda.empty_cache()
+                torch.cuda.empty_cache()  # cached blocks of the larger batch would count as used
             try:
                 inputs = self._inputs(*self._drawn(0))
                 self._plain_losses(*(part[:size] for part in inputs))[0].backward()
@@ -275,8 +262,7 @@ class Trainer:
         measured = losses | {"validation_l1": l1} | self.network.summary(latent)
         place = {"step": progress.step, "epoch": round(progress.step / self.draws.steps_per_epoch, 2)}
         progress.history.append(place | measured | {"seconds": round(progress.seconds, 2)})
-        # strict: the earliest of equal validations is kept, and never one that is NaN
-        if l1 < progress.best_l1:
+        if l1 < progress.best_l1:  # False for NaN, and for the later of equal validations
             progress.best_l1, progress.best_step = l1, progress.step
             progress.best_latent = latent
             self.best_weights = copied(self.network.state_dict())
@@ -291,8 +277,7 @@ class Trainer:
 
     def _save(self, checkpoint: Path) -> None:
         content = {
-            # one file, so that a kill cannot separate progress from weights
-            "progress": vars(self.progress),
+            "progress": vars(self.progress),  # in the same file, so that no kill separates it from weights
             "weights": self.network.state_dict(),
             "best_weights": self.best_weights,
             "optimiser": self.optimiser.state_dict(),
