@@ -29,7 +29,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
-# what ends sooner than a job of a cluster would start
+# jobs that end sooner than a cluster job would start
 localrules:
     all,
     results,
@@ -75,6 +75,6 @@ onsuccess:
 
 onerror:
     print(
-        "Failed. The logs of the failed jobs are printed above and lie in results/logs/. What is finished is"
+        "Failed. The logs of the failed jobs are printed above and are in results/logs/. Finished work is"
     )
-    print("kept: run the same command again when the cause is mended.")
+    print("kept: fix the cause and run the same command again.")

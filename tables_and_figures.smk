@@ -1,4 +1,4 @@
-"""The tables and figures of a study from its results/evaluate/ alone: no data, no GPU, no other stage.
+"""The tables and figures of a study from its results/evaluate/ alone, without data, GPU or other stages.
 
 snakemake --cores 2 --snakefile tables_and_figures.smk
 """

@@ -1,4 +1,4 @@
-"""Show on a GPU what the tests show on the CPU: that the fast way to train is also the right one.
+"""Check on a GPU that compiled and recorded training gives the same results as plain training.
 
     python benchmarks/check_gpu.py [--models 2d-patch-noise 3d-cube-noise]
 
@@ -62,7 +62,7 @@ def distance(ours: Tensor, reference: Tensor) -> float:
 
 
 def check_precision(name: str, precision: str) -> Iterator[tuple[str, str, bool]]:
-    """One precision, launched, compiled and replayed, beside float32 on the CPU and launched on the GPU."""
+    """One precision, launched, compiled and replayed, compared with float32 on the CPU and on the GPU."""
     plain = trainer_of(name, GPU)
     inputs = plain._inputs(*plain._drawn(0))
     exact = gradient(trainer_of(name, CPU), inputs)
@@ -80,15 +80,23 @@ def check_precision(name: str, precision: str) -> Iterator[tuple[str, str, bool]
     compiled._update = compiled._first_update
     replayed = weights_after(compiled, STEPS)
     equal = isinstance(compiled._update, RecordedStep) and torch.equal(step_by_step, replayed)
-    yield f"{STEPS} steps, {precision}, replayed and launched", "bit for bit" if equal else "differ", equal
+    yield (
+        f"{STEPS} steps, {precision}, replayed against launched",
+        "bit for bit" if equal else "differ",
+        equal,
+    )
     far = distance(replayed, weights)
-    yield f"{STEPS} steps, {precision}, and float32 launched", f"distance {far:.1e}, at most 0.1", far < 0.1
+    yield (
+        f"{STEPS} steps, {precision}, against float32 launched",
+        f"distance {far:.1e}, at most 0.1",
+        far < 0.1,
+    )
     waited = waits(compiled)
-    yield f"129 more steps, {precision}, wait for the device", waited or "never", not waited
+    yield f"host-device synchronisations, 129 more steps, {precision}", waited or "none", not waited
 
 
 def waits(trainer: Trainer) -> str:
-    """Where a step waits for the device, over two stretches of draws and many epochs; empty for nowhere."""
+    """Host-device synchronisations over two stretches of draws and many epochs; empty if there are none."""
     torch.cuda.set_sync_debug_mode("error")
     try:
         for step in range(STEPS, STEPS + 129):
@@ -101,7 +109,7 @@ def waits(trainer: Trainer) -> str:
 
 
 def check_memory(name: str) -> Iterator[tuple[str, str, bool]]:
-    """A batch of volumes that does not fit ends with the size that would."""
+    """An oversized batch fails with a message that names a size that fits."""
     trainer = trainer_of(name, GPU)
     if trainer.model.spatial_dims == 2:
         return
@@ -119,7 +127,7 @@ def check_memory(name: str) -> Iterator[tuple[str, str, bool]]:
 
 
 def start_training(name: str, folder: Path, *arguments: str) -> subprocess.Popen:
-    """A training in a process of its own."""
+    """A training in a separate process."""
     folder.mkdir(exist_ok=True)
     command = [sys.executable, __file__, "--train", str(folder / "weights.pt"), "--models", name, *arguments]
     environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(folder / "compiled")}
@@ -127,7 +135,7 @@ def start_training(name: str, folder: Path, *arguments: str) -> subprocess.Popen
 
 
 def train(path: Path, name: str, kill_at: int | None) -> None:
-    """Train with a checkpoint and save the best weights; die on the way where that is asked."""
+    """Train with a checkpoint and save the best weights; kill the process at a step if asked."""
     trainer = trainer_of(name, GPU, precision="bfloat16", compile=True)
     step = trainer.train_step
 
@@ -141,7 +149,7 @@ def train(path: Path, name: str, kill_at: int | None) -> None:
 
 
 def check_processes(name: str, folder: Path) -> Callable[[], Iterator[tuple[str, str, bool]]]:
-    """Start three trainings; what is returned waits for them and compares."""
+    """Start three trainings; returns a function that waits for them and compares their weights."""
     first, second = (start_training(name, folder / f"{name}-{run}") for run in ("first", "second"))
     third = start_training(name, folder / f"{name}-killed", "--kill-at", str(KILLED_AT_STEP))
 

@@ -1,4 +1,4 @@
-"""What the paper leaves open, measured on synthetic brains: never on test subjects, never on patients.
+"""Open hyperparameters of the paper, compared on synthetic validation brains, never on test subjects.
 
     python benchmarks/choices.py norm --template rehearsal/template.npz [--work FOLDER] [--seeds 1 2 3]
     python benchmarks/choices.py kl_weight --template rehearsal/template.npz --output choices.csv
@@ -45,7 +45,7 @@ COLUMNS = (*COLUMNS, "active_units", "brats_auprc_percent", "atlas_auprc_percent
 
 
 def answer(config: Mapping, work: Path, model: str, seed: int) -> dict[str, object]:
-    """The numbers of one training: its best validation, and the AUPRC of lesions in validation subjects."""
+    """Results of one training: best validation loss, and AUPRC of lesions in validation subjects."""
     folder = work / "history"
     try:
         network = train(config, work, folder, Run(model, 100, seed))
@@ -65,7 +65,7 @@ def answer(config: Mapping, work: Path, model: str, seed: int) -> dict[str, obje
 
 
 def kept_by_patience(history: list[dict[str, str]], patience: int) -> tuple[float, int]:
-    """The l1 and the last step of a training that had stopped after so many steps without a better one."""
+    """The l1 and the last step of a training with this patience."""
     best, best_step = float("inf"), 0
     for row in history:
         step, l1 = int(row["step"]), float(row["validation_l1"])
@@ -77,7 +77,7 @@ def kept_by_patience(history: list[dict[str, str]], patience: int) -> tuple[floa
 
 
 def print_answers(rows: list[dict[str, str]]) -> None:
-    """A row a value and model: mean and range over the seeds."""
+    """One row per value and model: mean and range over the seeds."""
     groups = defaultdict(list)
     for row in rows:
         groups[row["question"], row["value"], row["model"]].append(row)
@@ -111,8 +111,8 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["2d-patch-noise", "3d-cube-noise"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--config", nargs="+", type=Path, default=[ROOT / "config/rehearsal.yaml"])
-    parser.add_argument("--work", type=Path, help="where the brains are kept for the next question")
-    parser.add_argument("--subjects", type=int, help="healthy ones")
+    parser.add_argument("--work", type=Path, help="folder that keeps the brains for the next question")
+    parser.add_argument("--subjects", type=int, help="number of healthy subjects")
     parser.add_argument("--maximum-steps", type=int)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

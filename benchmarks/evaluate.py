@@ -1,4 +1,4 @@
-"""Time post-processing, counting, threshold, metrics and resampling of one model beside the plain way.
+"""Time post-processing, counting, threshold, metrics and resampling against scipy and scikit-learn.
 
     python benchmarks/evaluate.py [--volumes 385] [--plain-volumes 8] [--grid 64] [--workers 2]
 
@@ -47,7 +47,7 @@ def make_volume(index: int, grid: int) -> tuple[np.ndarray, ...]:
 
 
 def evaluate_volume(index: int, *, grid: int) -> tuple[int, SubjectCounts, np.ndarray, np.ndarray]:
-    """Our way: counts and slice scores of one subject, and the seconds that its three steps took."""
+    """Ours: counts and slice scores of one subject, and the seconds of its three steps."""
     scan, reconstruction, brain, lesion = make_volume(index, grid)
     times = [time.process_time()]
     residual = np.abs(scan.astype(np.float32) - reconstruction.astype(np.float32))
@@ -61,7 +61,7 @@ def evaluate_volume(index: int, *, grid: int) -> tuple[int, SubjectCounts, np.nd
 
 
 def plain_scores(volumes: list[tuple[np.ndarray, ...]]) -> np.ndarray:
-    """The plain way: score maps by scipy."""
+    """Score maps by scipy."""
     cross = scipy.ndimage.generate_binary_structure(2, 1)[:, :, None]
     maps = []
     for scan, reconstruction, brain, _ in volumes:
@@ -72,7 +72,7 @@ def plain_scores(volumes: list[tuple[np.ndarray, ...]]) -> np.ndarray:
 
 
 def plain_numbers(maps: np.ndarray, lesions: np.ndarray, threshold: float) -> dict[str, float]:
-    """The plain way: AUPRC, best Dice and Dice at a threshold of all voxels together."""
+    """AUPRC, best Dice and Dice at a threshold from all pooled voxels, by scikit-learn."""
     score, truth = maps.ravel().astype(np.float64), lesions.ravel()
     precision, recall, _ = precision_recall_curve(truth, score)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
@@ -85,7 +85,7 @@ def plain_numbers(maps: np.ndarray, lesions: np.ndarray, threshold: float) -> di
 
 
 def timed(function: Callable, *arguments: object, **keywords: object) -> tuple[float, object]:
-    """Seconds that a call took, and what it returned."""
+    """Seconds of a call, and its return value."""
     start = time.perf_counter()
     result = function(*arguments, **keywords)
     return time.perf_counter() - start, result
@@ -115,7 +115,7 @@ def peak_mb() -> str:
 
 
 def report_ours(options: argparse.Namespace) -> tuple[SubjectCounts, float]:
-    """Run our way, print its seconds, and return the counts and the threshold."""
+    """Run our code, print its times, and return the counts and the threshold."""
     wall, (counts, seconds) = timed(
         evaluate_ours, options.volumes, grid=options.grid, workers=options.workers
     )
@@ -132,9 +132,9 @@ def report_ours(options: argparse.Namespace) -> tuple[SubjectCounts, float]:
         size_mb = path.stat().st_size / 1e6
     post_processing, counting, _ = 1000 * seconds.mean(axis=0)
     print(f"ours, {options.volumes} volumes of {options.grid}³, {options.workers} processes; {peak_mb()}")
-    print(f"  volumes, post-processing and counts  {wall:8.2f} s, the making of the volumes included")
-    print(f"    erosion and median, a volume       {post_processing:8.1f} ms")
-    print(f"    counting, a volume                 {counting:8.1f} ms")
+    print(f"  volumes, post-processing and counts  {wall:8.2f} s, including the generation of the volumes")
+    print(f"    erosion and median, per volume     {post_processing:8.1f} ms")
+    print(f"    counting, per volume               {counting:8.1f} ms")
     print(f"  threshold search                     {search:8.2f} s")
     print(f"  metrics                              {evaluation:8.2f} s")
     print(f"  {options.samples} resamples of all metrics      {resampling:8.2f} s")
@@ -144,7 +144,7 @@ def report_ours(options: argparse.Namespace) -> tuple[SubjectCounts, float]:
 
 
 def report_plain(options: argparse.Namespace, counts: SubjectCounts, threshold: float) -> None:
-    """Run the plain way on fewer volumes, print its seconds, and how far both agree."""
+    """Run scipy and scikit-learn on fewer volumes, print times and the difference of the results."""
     made = [make_volume(index, options.grid) for index in range(options.plain_volumes)]
     start = time.process_time()
     scoring, maps = timed(plain_scores, made)
@@ -154,9 +154,9 @@ def report_plain(options: argparse.Namespace, counts: SubjectCounts, threshold: 
     total = (scoring + curves) * options.volumes / options.plain_volumes
     found, _ = metrics_of_counts(map(counts.of, range(options.plain_volumes)), threshold=threshold)
     print(f"plain, {options.plain_volumes} volumes, 1 process; {peak_mb()}")
-    print(f"  erosion and median, a volume         {1000 * processor / options.plain_volumes:8.1f} ms")
+    print(f"  erosion and median, per volume       {1000 * processor / options.plain_volumes:8.1f} ms")
     print(f"  curves and Dice                      {curves:8.2f} s")
-    print(f"  multiplied to {options.volumes} volumes            {total:8.2f} s, without any resample")
+    print(f"  extrapolated to {options.volumes} volumes          {total:8.2f} s, without any resample")
     print(f"largest difference between both, on {options.plain_volumes} volumes, {maps.size} voxels:")
     for name, value in expected.items():
         print(f"  {name:36} {abs(found[name] - value):.1e}")
@@ -168,7 +168,7 @@ def report_plain(options: argparse.Namespace, counts: SubjectCounts, threshold: 
 
 
 def report_resample(options: argparse.Namespace, counts: SubjectCounts, threshold: float) -> None:
-    """Say how far a resampled number is from the same number of the resampled pool."""
+    """Print the difference of a resampled metric and the same metric of the resampled pool."""
     weights = draw_weights(len(counts), samples=5, seed=1)
     found = resample_dataset(counts, weights, threshold=threshold, size_percentiles=(33.3, 66.7))
     pools = [counts.pooled(times) for times in weights]
@@ -181,7 +181,7 @@ def report_resample(options: argparse.Namespace, counts: SubjectCounts, threshol
 
 
 def main() -> None:
-    """Run both ways and print what they cost."""
+    """Run both and print their times."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--volumes", type=int, default=385, help="test subjects (the paper has 202 + 183)")
     parser.add_argument("--plain-volumes", type=int, default=8)

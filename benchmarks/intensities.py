@@ -1,4 +1,4 @@
-"""Whole heads and stripped brains of several scanners: on one contrast after preprocessing?
+"""Do whole heads and stripped brains of several scanners have one contrast after preprocessing?
 
     python benchmarks/intensities.py DATA [--figure FILE.png] [--cores 2]
 
@@ -46,8 +46,8 @@ from spatial_erasing.report.style import (
 ROOT = Path(__file__).resolve().parents[1]
 
 PERCENTS = np.arange(1, 100)
-PURPLE = "#CC79A7"  # of the same palette as the colours of the figures
-# how each set of the shared real scans comes, by the start of its file names
+PURPLE = "#CC79A7"  # from the palette of the figures
+# titles of the sets of real scans, by the start of their file names
 SETS = {
     "ds000011": ("8 whole heads of one scanner", "deepbet", BLUE),
     "aomic": ("3 whole heads of three others", "deepbet", VERMILION),
@@ -62,7 +62,7 @@ ILL = ("openms", "TCGA", "Brats18")
 
 
 def rows_of(data: Path) -> list[list[dict[str, str]]]:
-    """The rows of each subject, one a sequence, as the ingest stage writes them; without lesions."""
+    """The rows of each subject, one per sequence, as written by the ingest stage; without lesions."""
     subjects = []
     patterns = ("whole_head/*T1*", "brain_only/*T1*", "lesion/*T1*", "brats/*/*/*_t1.nii.gz")
     for path in sorted(path for pattern in patterns for path in data.glob(pattern)):
@@ -94,7 +94,7 @@ def quantile_curves(rows: list[dict[str, str]], folder: Path) -> dict[str, tuple
 
 
 def standards(standard: Mapping[str, Mapping], healthy: list[np.ndarray]) -> dict[str, Standard]:
-    """Each way with the targets of config.yaml; landmarks are the mean of these healthy brains."""
+    """Each way with the targets of config.yaml; landmarks are learned on these healthy brains."""
     percentiles = standard["landmarks"]["percentiles"]
     values = np.mean([np.percentile(brain, percentiles) for brain in healthy], axis=0)
     scale = Landmarks(tuple(percentiles), tuple(values.tolist()), "t1", len(healthy))
@@ -106,7 +106,7 @@ def standards(standard: Mapping[str, Mapping], healthy: list[np.ndarray]) -> dic
 
 @in_house_style
 def draw(scans: list[tuple[str, str]], panels: dict[str, list[np.ndarray]]):
-    """A panel for each scaling, a line for each scan; T1 with contrast agent is dashed."""
+    """One panel per scaling, one line per scan; T1 with contrast agent is dashed."""
     figure = new_figure(174, 74)
     for place, (title, curves) in enumerate(panels.items()):
         panel = add_panel(figure, left_mm=12 + 55 * place, top_mm=8, width_mm=46, height_mm=42)
@@ -162,7 +162,7 @@ def main() -> None:
 def print_table(
     scans: list[tuple[str, str]], panels: dict[str, list[np.ndarray]], healthy: list[int]
 ) -> None:
-    """A row a data set and sequence, a column a way."""
+    """One row per data set and sequence, one column per way."""
     groups: dict[str, list[int]] = {}
     for place, (key, name) in enumerate(scans):
         groups.setdefault(SETS[key][0] + (", T1ce" if name == "t1ce" else ""), []).append(place)

@@ -1,4 +1,4 @@
-"""Kill a small study with SIGKILL at random moments, start it again each time, and compare what comes out.
+"""Kill a small study with SIGKILL at random moments, restart it each time, and compare the results.
 
     python benchmarks/kills.py [--kills 50] [--seed 1]
 
@@ -23,18 +23,18 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "results/evaluate/claims.csv"]
 COMMAND += ["results/report/tables/table_1.md", "--configfile", str(ROOT / "tests/workflow/tiny.yaml")]
 LONGEST_SECONDS = 30
-WITH_TIMES = {"logs", "benchmarks", "history.csv", "histories.csv", "curves"}  # what a run says about itself
+WITH_TIMES = {"logs", "benchmarks", "history.csv", "histories.csv", "curves"}  # files with times
 
 
 def start(folder: Path) -> subprocess.Popen:
-    """Snakemake on the study, its words in a file beside the results."""
+    """Snakemake on the study, with its output in a file beside the results."""
     with (folder / "printed.txt").open("a") as printed:
         command = [*COMMAND, "--directory", str(folder)]
         return subprocess.Popen(command, cwd=ROOT, stdout=printed, stderr=subprocess.STDOUT)
 
 
 def kill_one(run: subprocess.Popen, moments: random.Random) -> str:
-    """Kill Snakemake, a job or a worker; returns which. What Snakemake started must end with it."""
+    """Kill Snakemake, a job or a worker; returns which. All processes of a killed Snakemake must end."""
     children = psutil.Process(run.pid).children(recursive=True)
     jobs = [child for child in children if child.ppid() == run.pid]
     workers = [child for child in children if child not in jobs]
@@ -43,14 +43,14 @@ def kill_one(run: subprocess.Popen, moments: random.Random) -> str:
     moments.choice(victims[name]).kill()
     if name == "Snakemake":
         run.wait()
-        _, alive = psutil.wait_procs(children, timeout=60)  # a job that starts ends once it has
+        _, alive = psutil.wait_procs(children, timeout=60)  # a starting job ends after its start
         if alive:
             raise SystemExit(f"{len(alive)} processes outlived their Snakemake: {alive}")
     return name
 
 
 def disturb(folder: Path, kills: int, moments: random.Random) -> int:
-    """Run the study from nothing to its end under at most so many kills; returns how many it took."""
+    """Run the study to its end with at most so many kills; returns the number of kills."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     done, disturbed, run = 0, False, start(folder)
@@ -68,19 +68,19 @@ def disturb(folder: Path, kills: int, moments: random.Random) -> int:
         if status == 0:
             return done
         if not disturbed:
-            raise SystemExit((folder / "printed.txt").read_text()[-5000:] + "it failed undisturbed")
+            raise SystemExit((folder / "printed.txt").read_text()[-5000:] + "it failed without a kill")
         disturbed, run = False, start(folder)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a run below results/, but those that hold a time."""
+    """Every file of a run below results/, except files with times."""
     results = folder / "results"
     files = (path.relative_to(results) for path in results.rglob("*") if path.is_file())
     return {str(path): (results / path).read_bytes() for path in files if not WITH_TIMES & set(path.parts)}
 
 
 def main(kills: int, seed: int) -> int:
-    """The number of files that differ in any of the disturbed runs."""
+    """The number of files that differ from the undisturbed run."""
     moments, left, studies, different = random.Random(seed), kills, 0, 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "run")  # the same for all: lists of scans hold whole paths

@@ -1,4 +1,4 @@
-"""How far a large lesion drags the intensities of the rest of its brain, by a way to standardise."""
+"""Effect of a large lesion on the standardised intensities of the rest of its brain."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ LESION_FACTOR = 0.2  # of each voxel's own intensity: dark, as an old stroke on 
 
 
 def ball_of_lesion(brain: np.ndarray, voxel_ml: float) -> np.ndarray:
-    """The 200 ml of a brain that lie nearest to the middle of its left half, bool."""
+    """The 200 ml of a brain nearest to the centre of its left half, bool."""
     places = np.argwhere(brain)
     centre = np.median(places[places[:, 0] < np.median(places[:, 0])], axis=0)
     distance = np.linalg.norm(places - centre, axis=1)

@@ -1,4 +1,4 @@
-"""How good brain masks are, against exact ones of synthetic heads and FreeSurfer's of one real head.
+"""Accuracy of brain masks, against exact masks of synthetic heads and FreeSurfer's mask of one real head.
 
     python benchmarks/masks.py DATA [--heads 8] [--methods deepbet] [--cores 2]
 
@@ -67,7 +67,7 @@ def make_heads(
 
 
 def main() -> None:
-    """Print a row for each kind of head and method."""
+    """Print one row per kind of head and method."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--heads", type=int, default=8, help="synthetic heads of each kind, or none")

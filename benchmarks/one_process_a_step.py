@@ -1,4 +1,4 @@
-"""The usual way to preprocess a scan: a process for every step, a file between two steps.
+"""Preprocessing of a scan in the usual way: one process per step, files between steps.
 
     python benchmarks/one_process_a_step.py resample scan.nii.gz head.nii.gz
 
@@ -26,7 +26,7 @@ def resample(source: str, target: str) -> None:
 
 def strip(source: str, target: str) -> None:
     """The brain by deepbet."""
-    from deepbet import run_bet  # noqa: PLC0415  only this step pays for torch
+    from deepbet import run_bet  # noqa: PLC0415  only this step imports torch
 
     run_bet([source], brain_paths=[target], no_gpu=True)
 

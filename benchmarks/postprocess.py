@@ -1,4 +1,4 @@
-"""Time post-processing and counting beside scipy, SimpleITK and scikit-learn on one volume.
+"""Time post-processing and counting against scipy, SimpleITK and scikit-learn on one volume.
 
     OMP_NUM_THREADS=1 python benchmarks/postprocess.py [--grid 64] [--repeats 5]
 
@@ -31,7 +31,7 @@ def residual_in_brain(grid: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def best_seconds(function, repeats: int):
-    """Shortest of several calls, and what the function returned."""
+    """Shortest time of several calls, and the return value."""
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -46,7 +46,7 @@ def simpleitk_median(residual: np.ndarray, size: int) -> np.ndarray:
 
 
 def comparisons(residual: np.ndarray, brain: np.ndarray, lesion: np.ndarray):
-    """Yield what is measured, our function, the other tool and its function."""
+    """Yield the task, our function, the other tool and its function."""
     for size in (3, 5, 7):
         ours = partial(median_filter, residual, size)
         yield f"median {size}", ours, "scipy", partial(scipy.ndimage.median_filter, residual, size)
@@ -66,7 +66,7 @@ def area_by_counting(score: np.ndarray, lesion: np.ndarray) -> float:
 
 
 def verdict(ours, theirs) -> str:
-    """Whether two results agree everywhere, or away from the border of the grid, or not."""
+    """Where two results agree: everywhere, inside the border of the grid, or not."""
     inner = (slice(3, -3),) * np.ndim(ours)
     if np.allclose(ours, theirs, rtol=0, atol=1e-9):
         return "yes"
@@ -74,7 +74,7 @@ def verdict(ours, theirs) -> str:
 
 
 def main() -> None:
-    """Print one line for each comparison."""
+    """Print one line per comparison."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--grid", type=int, default=64, help="voxels along each axis")
     parser.add_argument("--repeats", type=int, default=5)

@@ -35,7 +35,7 @@ from spatial_erasing.preprocess.standardise.ways import Standard
 ROOT = Path(__file__).resolve().parents[1]
 
 PAPER_SCANS, PAPER_CORES = 2647, 8
-# (module, function) as the chain calls it. What a step calls is counted in both.
+# (module, function) as called by the chain; nested calls count in both steps.
 STEPS = {
     "read": (subject, "read_volume"),
     "resample for the mask (linear)": (strip, "resample_to_grid"),
@@ -67,12 +67,12 @@ PEERS = {
 
 
 def configured() -> dict:
-    """The preprocess section of config.yaml: what the paper's study does."""
+    """The preprocess section of config.yaml, as in the paper's study."""
     return yaml.safe_load((ROOT / "config.yaml").read_text())["preprocess"]
 
 
 def rows_of(heads: list[Path], scans: int) -> list[dict[str, str]]:
-    """Rows as the ingest stage writes them, the heads in turn."""
+    """Rows as written by the ingest stage; heads are reused in turn."""
     empty = dict.fromkeys(("lesion", "brain_mask"), "")
     return [
         empty
@@ -113,7 +113,7 @@ def timed_steps() -> Iterator[dict[str, list[float]]]:
 
 
 def time_steps(heads: list[Path], settings: BrainSettings, grids: stack.StackSettings, device: str) -> None:
-    """Print the seconds of each step, one thread, the first scan left out since it loads the network."""
+    """Print the seconds of each step on one thread, without the first scan, which loads the network."""
     with tempfile.TemporaryDirectory() as folder, timed_steps() as seconds:
         totals = []
         for row in rows_of(heads, len(heads) + 1):
@@ -125,15 +125,15 @@ def time_steps(heads: list[Path], settings: BrainSettings, grids: stack.StackSet
             if done["status"] != "done":
                 raise SystemExit(f"{row['path']} failed: {done['reason']}")
     total, stripped = median(totals[1:]), median(seconds["skull strip"][1:])
-    print(f"| step, one thread, median of {len(totals) - 1} scans | seconds a scan |\n| :-- | --: |")
+    print(f"| step, one thread, median of {len(totals) - 1} scans | seconds per scan |\n| :-- | --: |")
     for name in STEPS:
         print(f"| {name} | {median(seconds[name][1:]):.2f} |")
-    print(f"| (the whole head, cubic, in place of both) | {whole_head_seconds(heads, settings):.2f} |")
-    print(f"| **all** | {total:.2f} |\n| **all but the skull strip** | {total - stripped:.2f} |\n")
+    print(f"| (in place of both: the whole head, cubic) | {whole_head_seconds(heads, settings):.2f} |")
+    print(f"| **all** | {total:.2f} |\n| **all except the skull strip** | {total - stripped:.2f} |\n")
 
 
 def whole_head_seconds(heads: list[Path], settings: BrainSettings) -> float:
-    """What the paper's words would cost: the spline of every voxel of the head; median of three."""
+    """Seconds of the paper's literal text, the spline of every voxel of the head; median of three."""
     seconds = []
     for path in heads[1:4]:
         head = read_volume(path)
@@ -145,7 +145,7 @@ def whole_head_seconds(heads: list[Path], settings: BrainSettings) -> float:
 
 
 def time_switches(heads: list[Path], settings: BrainSettings, device: str) -> None:
-    """Print what one scan costs with each of the steps that are off in the paper's study."""
+    """Print the seconds of one scan with each step that is off in the paper's study."""
     print("| one scan, one thread | seconds |\n| :-- | --: |")
     row = rows_of(heads, 1)[0]
     with tempfile.TemporaryDirectory() as folder:
@@ -163,7 +163,7 @@ def time_switches(heads: list[Path], settings: BrainSettings, device: str) -> No
 
 
 def batch(heads: list[Path], settings: BrainSettings, *, scans: int, cores: int, device: str) -> None:
-    """Prepare a batch as the rule does; runs in a process of its own, whose children are the workers."""
+    """Prepare a batch as the rule does; runs in a separate process, whose children are the workers."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         rows = prepare_batch(
@@ -179,19 +179,19 @@ def batch(heads: list[Path], settings: BrainSettings, *, scans: int, cores: int,
     busy_percent = 100 * (spent.ru_utime + spent.ru_stime) / (seconds * scans * cores)
     if failed := [row for row in rows if row["status"] != "done"]:
         raise SystemExit(f"{len(failed)} scans failed: {failed[0]['reason']}")
-    print_way(f"this project, a batch of {scans} on {cores} cores, busy for {busy_percent:.0f} %", seconds)
+    print_way(f"this project, a batch of {scans} on {cores} cores, {busy_percent:.0f} % busy", seconds)
     hours = seconds * PAPER_SCANS * cores / PAPER_CORES / 3600
     print(f"| the same for {PAPER_SCANS:,} scans at {PAPER_CORES} cores, extrapolated | {hours:.2f} h | |")
 
 
 def print_way(name: str, seconds: float) -> None:
-    """One row: seconds a scan, and the peak of the largest process that has ended in this one."""
+    """One row: seconds per scan, and the peak memory of the largest child process."""
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"| {name} | {seconds:.1f} | {peak_mb:,.0f} |", flush=True)
 
 
 def one_process_a_step(heads: list[Path], *, scans: int) -> None:
-    """The usual way: a process for each step of each scan, one after the other, all cores."""
+    """The usual way: one process per step and scan, in sequence, on all cores."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         for number in range(scans):
@@ -215,7 +215,7 @@ def one_process_a_step(heads: list[Path], *, scans: int) -> None:
 
 
 def peer(name: str, code: str, python: str, heads: list[Path], *, scans: int) -> None:
-    """Another skull strip alone, if the interpreter has it."""
+    """Another skull strip alone, if it is installed for that interpreter."""
     start = time.perf_counter()
     for number in range(scans):
         done = subprocess.run(
@@ -231,7 +231,7 @@ def peer(name: str, code: str, python: str, heads: list[Path], *, scans: int) ->
 
 
 def in_a_process(function: Callable, *arguments, **options) -> None:
-    """Call in a fresh process, so that peaks of memory are its own."""
+    """Call in a new process, so that memory peaks are separate."""
     process = get_context("spawn").Process(target=function, args=arguments, kwargs=options)
     process.start()
     process.join()
@@ -247,14 +247,16 @@ def main() -> None:
     parser.add_argument("--scans", type=int, default=12, help="in the batch")
     parser.add_argument("--device", default="cpu", choices=["cpu", "auto"], help="of the skull strip")
     parser.add_argument(
-        "--switches", action="store_true", help="the steps that are off, instead of other ways"
+        "--switches",
+        action="store_true",
+        help="time steps that are off by default, instead of other programs",
     )
     parser.add_argument("--peers", help="Python interpreter with other skull strippers")
     parser.add_argument("--peer-scans", type=int, default=2)
     chosen = parser.parse_args()
     heads = sorted((chosen.data / "whole_head").glob("*.nii*"))
     if not heads:
-        raise SystemExit(f"{chosen.data}/whole_head holds no .nii or .nii.gz; give a folder that does")
+        raise SystemExit(f"{chosen.data}/whole_head has no .nii or .nii.gz; give another folder")
     values = configured()
     settings = BrainSettings(**{name: values[name] for name in BrainSettings.__dataclass_fields__})
     standard = Standard({"t1": "median"}, values["standard"]["median"])
@@ -267,7 +269,7 @@ def main() -> None:
     if chosen.switches:
         in_a_process(time_switches, heads, settings, chosen.device)
         return
-    print("| way | seconds a scan | peak MB of a process |\n| :-- | --: | --: |", flush=True)
+    print("| program | seconds per scan | peak MB of a process |\n| :-- | --: | --: |", flush=True)
     in_a_process(batch, heads, settings, scans=chosen.scans, cores=chosen.cores, device=chosen.device)
     for variable in ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
         del os.environ[variable]

@@ -1,4 +1,4 @@
-r"""The paper's study at its full size on synthetic brains, in pieces that each fit ten minutes of a GPU.
+r"""The paper's study at its full size on synthetic brains, in pieces of at most ten minutes of a GPU.
 
     python benchmarks/rehearsal.py template rehearsal/template.npz
     python benchmarks/rehearsal.py piece rehearsal/piece-1 --template rehearsal/template.npz \\
@@ -62,7 +62,7 @@ def timed(what: str) -> Iterator[None]:
 
 
 def merged(base: Mapping, overlay: Mapping) -> dict:
-    """A config with an overlay, as Snakemake joins them."""
+    """A config merged with an overlay, as by Snakemake."""
     joined = dict(base)
     for key, value in overlay.items():
         old = base.get(key)
@@ -72,7 +72,7 @@ def merged(base: Mapping, overlay: Mapping) -> dict:
 
 
 def read_config(options: argparse.Namespace) -> dict:
-    """config.yaml, the rehearsal, and what the command line says."""
+    """config.yaml with the rehearsal overlay and the command line's values."""
     config: dict = {}
     for path in (ROOT / "config.yaml", *options.config):
         config = merged(config, yaml.safe_load(path.read_text()))
@@ -85,7 +85,7 @@ def read_config(options: argparse.Namespace) -> dict:
 
 
 def make_data(config: Mapping, work: Path, template: Path) -> None:
-    """All cohorts and their splits in the files that the other stages read."""
+    """Write all cohorts and their splits as the files of the other stages."""
     settings = SmallSettings(
         seed=config["phantom"]["seed"],
         scanners=config["phantom"]["scanners"],
@@ -113,7 +113,7 @@ def make_data(config: Mapping, work: Path, template: Path) -> None:
 
 
 def train(config: Mapping, work: Path, folder: Path, job: Run) -> Network:
-    """The network of one training, its history written."""
+    """Train one network and write its history."""
     values, method = config["train"], list_methods(config)[job.method]
     device = choose_device(values["device"])
     modes = {key: values[key] for key in ("precision", "compile", "deterministic")}
@@ -135,7 +135,7 @@ def train(config: Mapping, work: Path, folder: Path, job: Run) -> Network:
 def stored(
     config: Mapping, work: Path, scans: Split, method: Method, network: Network | None
 ) -> tuple[np.ndarray, Scoring]:
-    """What the score maps of a method are made from, and how."""
+    """Reconstructions or maps of a method, and its scoring."""
     post_processing = {key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")}
     scoring = Scoring(config["scores"][method.score], post_processing)
     split = "training" if method.is_baseline else "validation"
@@ -150,7 +150,7 @@ def stored(
 def evaluate(
     config: Mapping, work: Path, results: Path, names: Mapping[str, str], network: Network | None
 ) -> None:
-    """Threshold and numbers of one run on one cohort and sequence."""
+    """Threshold and metrics of one run on one cohort and sequence."""
     cohort, sequence, method = names["cohort"], names["sequence"], list_methods(config)[names["method"]]
     validation, test = (
         read_split([work / cohort / "volumes.npz"], work / f"{cohort}.csv", split=split, sequence=sequence)
@@ -172,7 +172,7 @@ def evaluate(
 
 
 def run_piece(options: argparse.Namespace) -> None:
-    """Everything about the models that are named."""
+    """Train, score and evaluate the named models."""
     torch.set_num_threads(options.threads)
     config, results = read_config(options), options.output / "results"
     work = options.work or Path(tempfile.mkdtemp(prefix="rehearsal-"))
@@ -218,11 +218,11 @@ def main() -> None:
     piece.add_argument("--template", type=Path, required=True)
     piece.add_argument("--models", nargs="+", required=True, help="entries of models")
     piece.add_argument("--config", nargs="+", type=Path, default=[ROOT / "config/rehearsal.yaml"])
-    piece.add_argument("--shares", nargs="+", type=int, help="of the healthy subjects, in percent: not all")
-    piece.add_argument("--work", type=Path, help="where the brains are kept for the next piece")
-    piece.add_argument("--subjects", type=int, help="healthy ones")
+    piece.add_argument("--shares", nargs="+", type=int, help="fractions of the healthy subjects, in percent")
+    piece.add_argument("--work", type=Path, help="folder that keeps the brains for the next piece")
+    piece.add_argument("--subjects", type=int, help="number of healthy subjects")
     piece.add_argument("--maximum-steps", type=int)
-    piece.add_argument("--threads", type=int, default=1, help="of the processor; 1 is what the rules use")
+    piece.add_argument("--threads", type=int, default=1, help="CPU threads; the rules use 1")
     piece.set_defaults(run=run_piece)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

@@ -1,4 +1,4 @@
-"""What the jobs of a finished run have taken, beside what their rules ask for; and the disk of every stage.
+"""Memory and minutes of the jobs of a finished run against their rules' requests; disk use of every stage.
 
     python benchmarks/resources.py --directory demo --configfile config/demo.yaml
 
@@ -20,7 +20,7 @@ ASKED = re.compile(r"rule (\w+):\n(?:    .*\n)*?    resources: (.*)")
 
 
 def taken_by_rule(folder: Path) -> dict[str, tuple[float, float]]:
-    """Peak MB and minutes of the hungriest and of the longest job of every rule."""
+    """The highest peak memory and the longest time of any job, per rule."""
     found = defaultdict(list)
     for path in folder.rglob("*.tsv"):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
@@ -32,10 +32,10 @@ def taken_by_rule(folder: Path) -> dict[str, tuple[float, float]]:
 
 
 def asked_by_rule(directory: Path, configfile: Path) -> dict[str, tuple[int, int]]:
-    """Least MB and minutes that a job of every rule asks for at its first attempt."""
+    """The smallest request of any job at its first attempt, per rule."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--cores", "8"]
     command += ["--directory", str(directory), "--configfile", str(configfile)]
-    command += ["--resources", "mem_mb=1000000"]  # what the rules say, not what this machine has
+    command += ["--resources", "mem_mb=1000000"]  # the rules' requests, without this machine's limit
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
@@ -48,7 +48,7 @@ def asked_by_rule(directory: Path, configfile: Path) -> dict[str, tuple[int, int
 
 
 def print_disk(results: Path) -> None:
-    """Gigabytes below every folder of the results."""
+    """Disk use of every folder of the results."""
     print("\n| stage | MB on the disk |\n| :-- | --: |")
     for stage in sorted(path for path in results.iterdir() if path.is_dir()):
         size = sum(path.stat().st_size for path in stage.rglob("*") if path.is_file())
@@ -56,7 +56,7 @@ def print_disk(results: Path) -> None:
 
 
 def main() -> None:
-    """Print both tables; fail where a rule asks for too little."""
+    """Print both tables; fail if a rule requests too little."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--configfile", type=Path, required=True)
@@ -64,7 +64,7 @@ def main() -> None:
     results = options.directory.resolve() / "results"
     taken = taken_by_rule(results / "benchmarks")
     asked = asked_by_rule(options.directory.resolve(), options.configfile.resolve())
-    print("| rule | MB taken | MB asked | minutes taken | minutes asked | |")
+    print("| rule | MB used | MB requested | minutes used | minutes requested | |")
     print("| :-- | --: | --: | --: | --: | :-- |")
     too_little = False
     for rule in sorted(taken.keys() & asked.keys(), key=lambda rule: -taken[rule][0]):

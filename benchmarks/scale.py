@@ -1,4 +1,4 @@
-"""What orchestrating the study costs when its work costs nothing: the real rules, empty scans, empty scripts.
+"""Cost of orchestration: the real rules with empty scans and empty scripts.
 
     python benchmarks/scale.py [--subjects 2647] [--cores 8]
 
@@ -95,7 +95,7 @@ def make_data(folder: Path, healthy: int) -> None:
 
 
 def overlay_of(healthy: int) -> dict:
-    """What config.yaml does not fit: batches and sizes for this many healthy subjects."""
+    """Overlay with batches and sizes for this number of healthy subjects."""
     return {
         "ingest": {"cohorts": {"healthy": {"batches": -(-healthy // SUBJECTS_OF_A_BATCH)}}},
         "split": {"sizes": {"healthy": {"training": 0.9, "validation": 0.1}}},
@@ -103,7 +103,7 @@ def overlay_of(healthy: int) -> dict:
 
 
 def snakemake(folder: Path, healthy: int, *arguments: str) -> tuple[float, str]:
-    """Seconds of a Snakemake, and what it printed."""
+    """Seconds of a Snakemake run, and its output."""
     subjects = f"healthy=0-{healthy};brats=0-{BRATS};atlas=0-{ATLAS}"
     command = [sys.executable, "-m", "snakemake", "--configfile", "overlay.yaml", *arguments]
     started = time.monotonic()
@@ -121,7 +121,7 @@ def snakemake(folder: Path, healthy: int, *arguments: str) -> tuple[float, str]:
 
 
 def main(subjects: int, cores: int) -> None:
-    """Plan, run and plan again, and print what each took."""
+    """Plan, run and plan again, and print the time of each."""
     healthy = subjects - BRATS - ATLAS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -134,7 +134,7 @@ def main(subjects: int, cores: int) -> None:
         again, printed = snakemake(folder, healthy, "--dry-run")
         assert "Nothing to be done" in printed, printed
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print("| subjects | jobs | dry run, s | run of empty work, s | dry run when finished, s | peak MB |")
+    print("| subjects | jobs | dry run, s | run with empty scripts, s | dry run when finished, s | peak MB |")
     print("| --: | --: | --: | --: | --: | --: |")
     print(f"| {subjects:,} | {jobs} | {planned:.1f} | {run:.1f} | {again:.1f} | {peak_mb:.0f} |")
 

@@ -1,4 +1,4 @@
-"""Which way to standardise, decided without a test subject.
+"""Comparison of ways to standardise, without a test subject.
 
     SPATIAL_ERASING_DATA=DATA python benchmarks/standardise.py --work FOLDER [--ways median] [--seeds 1 2 3]
 
@@ -52,7 +52,7 @@ LEFT_OUT_MODELS = ("2d-none", "3d-none")
 BASELINE = "baseline-mean-healthy"
 COHORTS = {"healthy": ("t1",), "planted": ("t1",), "gliomas": ("t1", "t1ce")}
 LESION = ("planted", "gliomas")
-# The data sets that a training does without, by their scanners.
+# Data sets left out of a training, by their scanners.
 LEFT_OUT = {
     "ds000011": ("ds000011",),
     "three single scans": ("aomic-piop2", "fnndsc", "studyforrest"),
@@ -82,11 +82,11 @@ class Trial:
         return {"t1": self.t1, "t1ce": self.t1ce}
 
     def run(self, folder: Path) -> Path:
-        """Where the workflow prepares its brains and splits."""
+        """The folder in which the workflow prepares its brains and splits."""
         return folder / f"run-{self.register}"
 
     def volumes(self, folder: Path, without: str = "") -> Path:
-        """Where its volumes lie: the same for all trials with the same brains and ways."""
+        """The folder of its volumes, shared by all trials with the same brains and ways."""
         return folder / "volumes" / "-".join((self.register, self.t1, self.t1ce)) / (without or "all")
 
 
@@ -108,7 +108,7 @@ WAYS = {
     "registered, moved": Trial(*DEFAULT, MOVED, register="affine"),
     "range, registered, moved": Trial("range", "range", MOVED, register="affine"),
 }
-NOTHING = asdict(AugmentationSettings())  # all of it is off by default
+NOTHING = asdict(AugmentationSettings())  # all off by default
 COLUMNS = ("way", "without", "model", "seed", "data", "number", "value")
 
 
@@ -121,20 +121,20 @@ def read_study() -> dict:
 
 
 def prepare(run: Path, config: Mapping, register: str, cores: int) -> None:
-    """Brains and splits, by the workflow; what is finished is kept."""
+    """Prepare brains and splits by the workflow; finished work is kept."""
     wanted = [f"results/split/{group}.csv" for group in COHORTS]
     for cohort in COHORTS:
         batches = config["ingest"]["cohorts"][cohort]["batches"]
         wanted += [f"results/preprocess/{cohort}/batch-{batch:03d}.csv" for batch in range(batches)]
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--quiet", "rules"]
     command += ["--directory", str(run), "--configfile", str(ROOT / "config/real.yaml")]
-    # the configuration that is given last wins, and this one holds a single value
+    # the last configuration wins, and this one has a single value
     command += ["--config", f"preprocess={{register: {register}}}", "--", *wanted]
     subprocess.run(command, cwd=ROOT, check=True)
 
 
 def prepared_rows(run: Path, cohort: str) -> list[dict[str, str]]:
-    """Manifest rows of the brains that may be looked at: nobody of a test split."""
+    """Manifest rows of all brains except those of a test split."""
     splits = read_rows(run / f"results/split/{cohort}.csv")
     seen = {
         subject
@@ -149,7 +149,7 @@ def prepared_rows(run: Path, cohort: str) -> list[dict[str, str]]:
 
 
 def standard_of(ways: Mapping[str, str], run: Path, config: Mapping, *, without: tuple[str, ...]) -> Standard:
-    """The standard of these ways; landmarks are learned on the training subjects of the other scanners."""
+    """The targets of these ways; landmarks are learned on the training subjects of the other scanners."""
     standard, targets = config["preprocess"]["standard"], {}
     for sequence, way in ways.items():
         if way == "landmarks":
@@ -161,7 +161,7 @@ def standard_of(ways: Mapping[str, str], run: Path, config: Mapping, *, without:
 
 
 def training_folders(run: Path, *, without: tuple[str, ...]) -> list[Path]:
-    """The prepared brains of the healthy training subjects, but for those of some scanners."""
+    """The prepared brains of the healthy training subjects, except those of some scanners."""
     training = members(read_rows(run / "results/split/healthy.csv"), split="training", fraction_percent=100)
     return [
         Path(row["folder"])
@@ -171,7 +171,7 @@ def training_folders(run: Path, *, without: tuple[str, ...]) -> list[Path]:
 
 
 def stack(work: Path, run: Path, config: Mapping, ways: Mapping[str, str], without: tuple[str, ...]) -> None:
-    """Volumes and splits of all cohorts, standardised, in the files that training reads."""
+    """Write standardised volumes and splits of all cohorts as the input files of training."""
     if (work / "done").exists():
         return
     settings = StackSettings(
@@ -242,7 +242,7 @@ def answer(folder: Path, config: Mapping, key: tuple[str, str, str, int]) -> lis
 
 
 def ask(folder: Path, config: Mapping, keys: Iterable[tuple], cores: int) -> list[dict[str, str]]:
-    """All rows, those of finished trainings read and the others made, several at a time."""
+    """All rows; finished trainings are read, the others are run, several at a time."""
     table = folder / "rows.csv"
     rows = read_rows(table) if table.exists() else []
     done = {(row["way"], row["without"], row["model"], int(row["seed"])) for row in rows}
@@ -261,7 +261,7 @@ def ask(folder: Path, config: Mapping, keys: Iterable[tuple], cores: int) -> lis
 
 
 def questions(names: list[str], seeds: list[int]) -> Iterator[tuple[str, str, str, int]]:
-    """Every training, what is asked of all ways first: way, data set left out, model, seed."""
+    """Every training, in order of priority: way, data set left out, model, seed."""
     yield from ((name, "", BASELINE, 1) for name in names)
     yield from ((name, "", model, seed) for seed in seeds for model in MODELS for name in names)
     yield from (
@@ -282,7 +282,7 @@ def curves(folder: Path, name: str) -> dict[str, np.ndarray]:
 
 
 def dragged(folder: Path, config: Mapping, name: str) -> list[float]:
-    """How far 200 ml of lesion drag the rest of each healthy validation brain, in intensity."""
+    """Intensity change of the rest of each healthy validation brain by 200 ml of lesion."""
     run = WAYS[name].run(folder)
     standard = standard_of(WAYS[name].ways, run, config, without=())
     percentiles = {key: config["preprocess"][key] for key in ("lower_percentile", "upper_percentile")}
@@ -301,7 +301,7 @@ def mean_and_range(values: list[float], digits: int) -> str:
 
 
 def table(titles: list[str], rows: Iterable[list[str]], *, words: int) -> None:
-    """Print a table, its first columns as words and the others as numbers."""
+    """Print a table, with left-aligned text in the first columns and numbers in the others."""
     print(f"\n| {' | '.join(titles)} |")
     print(f"| {' | '.join([':--'] * words + ['--:'] * (len(titles) - words))} |")
     for row in rows:
@@ -309,7 +309,7 @@ def table(titles: list[str], rows: Iterable[list[str]], *, words: int) -> None:
 
 
 def scale_row(folder: Path, config: Mapping, name: str) -> list[str]:
-    """How far two brains lie apart, and how far a lesion drags the rest of its brain."""
+    """The distance of two brains, and the effect of a lesion on the rest of its brain."""
     found = curves(folder, name)
     distances = largest_distance(found["healthy"]), largest_distance(np.concatenate(list(found.values())))
     moved = mean_and_range(dragged(folder, config, name), 3)
@@ -348,7 +348,7 @@ def print_tables(folder: Path, config: Mapping, rows: list[dict[str, str]], name
 
 
 def main() -> None:
-    """Ask all that is asked for, and print the tables."""
+    """Run the trainings and print the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -356,7 +356,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--tables", action="store_true", help="print what is finished and train nothing")
+    parser.add_argument("--tables", action="store_true", help="print finished results without training")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config, folder = read_study(), options.work.resolve()

@@ -1,4 +1,4 @@
-"""Time the training step beside the ceilings of its device, and several trainings at once.
+"""Time the training step against the ceilings of its device, and several trainings at once.
 
     python benchmarks/train.py [--dims 2 3] [--presets a b] [--precisions float32 bfloat16] [--compile]
                                [--launched] [--kernels] [--trainings 1 2 4] [--device auto]
@@ -62,14 +62,14 @@ def make_volumes(count: int, grid: int) -> Split:
 
 
 def on_device(options: argparse.Namespace) -> torch.device:
-    """Where everything computes that can choose."""
+    """The device of the benchmark."""
     return torch.device("cuda" if options.device == "auto" and torch.cuda.is_available() else "cpu")
 
 
 def make_training(
     options: argparse.Namespace, name: str, preset: str, computing: ComputeSettings, **optimisation: int
 ) -> Trainer:
-    """A training of the project on synthetic volumes, with the same seed always; without end if not told."""
+    """A training on synthetic volumes with a fixed seed; endless by default."""
     model, device = SPECS[name], choose_device(options.device, trainings_per_gpu=64)
     settings = {
         "batch_size": options.batch_size,
@@ -91,7 +91,7 @@ def make_training(
 
 
 def seconds_of(function: Callable[[], object], device: torch.device, *, at_least: float) -> float:
-    """Seconds of one call, the mean over as many as fill the time, after two to warm up."""
+    """Mean seconds of a call over the given time, after two warm-up calls."""
     for _ in range(2):
         function()
     wait(device)
@@ -106,14 +106,14 @@ def seconds_of(function: Callable[[], object], device: torch.device, *, at_least
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done what it was given."""
+    """Synchronise with the device."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 @cache
 def ceilings(device: torch.device, precision: str) -> tuple[float, float]:
-    """Floating-point operations a second of a large matrix product, and bytes a second of a large copy."""
+    """FLOP/s of a large matrix product, and bytes/s of a large copy."""
     size = 8192 if device.type == "cuda" else 2048
     dtype = getattr(torch, precision)
     first, second = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
@@ -125,7 +125,7 @@ def ceilings(device: torch.device, precision: str) -> tuple[float, float]:
 
 
 def least_bytes(trainer: Trainer) -> int:
-    """Bytes that the layers of a step must move: in and out forward, both and a gradient backward."""
+    """Minimum bytes moved by the layers of a step: input and output forward, both and a gradient backward."""
     moved = 0
 
     def add(_layer: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -140,7 +140,7 @@ def least_bytes(trainer: Trainer) -> int:
         handle.remove()
     item_bytes = 2 if trainer.settings.computing.precision == "bfloat16" else 4
     weights = sum(parameter.numel() for parameter in trainer.network.parameters())
-    return moved * item_bytes + 7 * 4 * weights  # Adam reads four numbers a weight and writes three
+    return moved * item_bytes + 7 * 4 * weights  # Adam reads four values per weight and writes three
 
 
 def operations_of_step(trainer: Trainer) -> int:
@@ -193,7 +193,7 @@ def measure(options: argparse.Namespace, dims: int, preset: str, computing: Comp
 def train_alone(
     options: argparse.Namespace, dims: int, computing: ComputeSettings, all_ready: object, rates: object
 ) -> None:
-    """One of several trainings at once: its rate, once all have begun, goes to `rates`."""
+    """One of several trainings at once; its rate, measured after all have started, is put into `rates`."""
     torch.set_num_threads(options.threads)
     prepare_process(computing)
     trainer, counted = make_training(options, MODELS[dims], "a", computing), count()
@@ -223,7 +223,7 @@ def measure_together(
 
 
 def print_kernels(trainer: Trainer, first_step: int) -> None:
-    """Torch's table of what five steps run, the longest first."""
+    """Torch's table of the kernels of five steps, longest first."""
     with profile() as profiled:
         for step in range(first_step, first_step + 5):
             trainer.train_step(step)
@@ -238,7 +238,7 @@ def print_row(*cells: object) -> None:
 
 
 def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """What all benchmarks of training can be asked."""
+    """Options common to all benchmarks of training."""
     parser.add_argument("--device", default="auto", choices=["auto", "cpu"])
     parser.add_argument("--dims", nargs="+", type=int, default=[2, 3], choices=[2, 3])
     parser.add_argument("--presets", nargs="*", default=["a"], choices=sorted(PRESETS))
@@ -248,10 +248,10 @@ def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precisions", nargs="+", default=["float32"], choices=PRECISIONS)
-    parser.add_argument("--compile", action="store_true", help="and recorded, on a GPU")
+    parser.add_argument("--compile", action="store_true", help="torch.compile, and on a GPU a CUDA graph")
     parser.add_argument("--not-deterministic", action="store_true")
-    parser.add_argument("--launched", action="store_true", help="compiled, but not recorded")
-    parser.add_argument("--kernels", action="store_true", help="what a step runs, the longest first")
+    parser.add_argument("--launched", action="store_true", help="compiled, without a CUDA graph")
+    parser.add_argument("--kernels", action="store_true", help="print the kernels of a step, longest first")
     parser.add_argument("--trainings", nargs="+", type=int, default=[])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -263,7 +263,7 @@ def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Print the tables that were asked for."""
+    """Print the requested tables."""
     options = parse_options(argparse.ArgumentParser(description=__doc__))
     ways = [
         ComputeSettings(precision, options.compile, not options.not_deterministic)

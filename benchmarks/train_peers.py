@@ -1,4 +1,4 @@
-"""Time the training step of this project beside those of a plain loop, of MONAI and of Lightning.
+"""Time the training step of this project against those of a plain loop, MONAI and Lightning.
 
     python benchmarks/train_peers.py [--dims 2 3] [--batch-size 32] [--seconds 10] [--threads 1]
 
@@ -34,11 +34,11 @@ try:
 except ImportError:
     monai = None
 
-WARM_UP = 3  # steps that are not timed
+WARM_UP = 3  # untimed steps
 
 
 class ErasedItems(Dataset):
-    """What a plain loader does: erase one item on the CPU and hand it over."""
+    """A plain loader: erase one item on the CPU and return it."""
 
     def __init__(self, items: Tensor, dims: int) -> None:
         self.items, self.model = items, SPECS[MODELS[dims]]
@@ -47,7 +47,7 @@ class ErasedItems(Dataset):
         return len(self.items)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Whole scan and erased scan."""
+        """Unerased scan and erased scan."""
         scan, model = self.items[index].float(), self.model
         generator = torch.Generator().manual_seed(index)
         settings = ErasingSettings()
@@ -55,7 +55,7 @@ class ErasedItems(Dataset):
 
 
 class WithNoise(nn.Module):
-    """The network with the latent noise drawn inside, as trainers want it."""
+    """The network with the latent noise drawn inside `forward`, as other trainers require."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ def endless(loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def our_rate(options: argparse.Namespace, dims: int) -> float:
-    """Items a second of this project, as config.yaml has it."""
+    """Items per second of this project, with the settings of config.yaml."""
     computing = choose_computing(on_device(options), precision="auto", compile="auto", deterministic=True)
     prepare_process(computing)
     trainer, counted = make_training(options, MODELS[dims], "a", computing), count()
@@ -99,7 +99,7 @@ def our_rate(options: argparse.Namespace, dims: int) -> float:
 
 
 def plain_rate(options: argparse.Namespace, trainer: Trainer, dims: int, *, autocast: bool) -> float:
-    """Items a second of a loop as everybody writes it."""
+    """Items per second of a plain loop."""
     network, device = WithNoise(trainer.network), trainer.device
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     batches = endless(loader_of(options, trainer, dims))
@@ -112,13 +112,13 @@ def plain_rate(options: argparse.Namespace, trainer: Trainer, dims: int, *, auto
         loss, _ = trainer.network.loss(scans, outputs)
         loss.backward()
         optimiser.step()
-        loss.item()  # what its progress bar shows
+        loss.item()  # for its progress bar
 
     return options.batch_size / seconds_of(step, device, at_least=options.seconds)
 
 
 class Clock:
-    """When each step was over."""
+    """The end time of each step."""
 
     def __init__(self, options: argparse.Namespace, device: torch.device) -> None:
         self.options, self.device, self.times = options, device, []
@@ -130,13 +130,13 @@ class Clock:
         return len(self.times) > WARM_UP and self.times[-1] - self.times[WARM_UP - 1] > self.options.seconds
 
     def rate(self) -> float:
-        """Items a second."""
+        """Items per second."""
         steps = len(self.times) - WARM_UP
         return self.options.batch_size * steps / (self.times[-1] - self.times[WARM_UP - 1])
 
 
 def monai_rate(options: argparse.Namespace, trainer: Trainer) -> float:
-    """Items a second of MONAI's trainer: cached items, its own erasing."""
+    """Items per second of MONAI's trainer, with cached items and its own erasing."""
     items = trainer.training_items.cpu().float()
     side = round((0.13 * items[0].numel()) ** (1 / (items.ndim - 2)))
     transforms = monai.transforms.Compose(
@@ -169,7 +169,7 @@ def monai_rate(options: argparse.Namespace, trainer: Trainer) -> float:
 
 
 def lightning_rate(options: argparse.Namespace, trainer: Trainer, dims: int, *, precision: str) -> float:
-    """Items a second of Lightning's trainer over the plain loader."""
+    """Items per second of Lightning's trainer with the plain loader."""
     clock = Clock(options, trainer.device)
 
     class Module(lightning.LightningModule):
@@ -202,13 +202,13 @@ def lightning_rate(options: argparse.Namespace, trainer: Trainer, dims: int, *, 
 
 
 def as_torch_starts() -> None:
-    """Nobody else is deterministic: TF32 and the fastest kernels for all."""
+    """Settings of the other loops: not deterministic, TF32 and the fastest kernels."""
     torch.use_deterministic_algorithms(False)
     torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
 
 
 def measure(options: argparse.Namespace, dims: int) -> None:
-    """Print a row for each way to train."""
+    """Print one row per training loop."""
 
     def fresh() -> Trainer:
         computing = choose_computing(

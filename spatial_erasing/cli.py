@@ -7,7 +7,7 @@ from spatial_erasing import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Answer what was typed: the version, or what this package is and how a study is run with it.
+    """Print the version, or a description of the package and how to run a study.
 
     Args:
         arguments: without the name of the command; None for those of this process.

@@ -1,4 +1,4 @@
-"""The arrays of a cohort between the stages: who is in a split, and their volumes."""
+"""Tables and arrays of cohorts: the subjects of a split and their volumes."""
 
 import csv
 import re
@@ -12,11 +12,11 @@ import numpy as np
 
 from spatial_erasing.jobs.atomic import replaced_when_complete
 
-csv.field_size_limit(sys.maxsize)  # a list of many lesion files is longer than the usual 131,072 characters
+csv.field_size_limit(sys.maxsize)  # a list of many lesion files exceeds the default of 131,072 characters
 Subject = tuple[str, str]  # cohort, subject
-# A spreadsheet runs a cell that begins with one of these, or with one that looks like it, as a formula; some
-# drop blanks before it, and where the semicolon separates cells, each of them begins one. A quote in front
-# makes it text. A dash alone, as people write it for "none", is no formula.
+# Spreadsheets run cells that begin with one of these characters, or a look-alike, as formulas; some ignore
+# leading blanks, and some split cells at semicolons. A quote in front makes a cell text. A single dash, often
+# written for "none", is not a formula.
 _SIGNS = r"=+\-@\t\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
 _BLANKS = r"\s\u200b-\u200f\u2060\ufeff"
 _BEGINS = rf"([{_BLANKS}']*[{_SIGNS}])(?=.*[^{_SIGNS}{_BLANKS}';])"
@@ -26,7 +26,7 @@ QUOTED = re.compile(rf"(^|;)'{_BEGINS}", re.DOTALL)
 
 @dataclass(frozen=True)
 class Split:
-    """The subjects of one split and what was preprocessed of them.
+    """The subjects of one split and their preprocessed volumes.
 
     Args:
         subjects: (cohort, subject), first axis of every array.
@@ -44,35 +44,39 @@ class Split:
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a CSV file as the texts that `write_rows` was given."""
+    """The rows of a CSV file, as passed to `write_rows`, as text."""
     with Path(path).open(newline="", encoding="utf-8") as stream:
         return [{name: _as_given(cell) for name, cell in row.items()} for row in csv.DictReader(stream)]
 
 
 def write_rows(path: str | Path, rows: Sequence[Mapping[str, object]], *, columns: Iterable[str]) -> None:
-    """Write a CSV file with these columns; other keys of a row are left out.
+    """Write a CSV file with these columns; other keys of a row are ignored.
 
-    A text that a spreadsheet would run, such as `=cmd|...` in the name of a scanner, gets a quote in front.
+    A text that a spreadsheet would run as a formula, such as `=cmd|...` in the name of a scanner, gets a
+    quote in front.
     """
     with (
         replaced_when_complete(path) as unfinished,
         unfinished.open("w", newline="", encoding="utf-8") as stream,
     ):
+        # plain line feeds; the default of csv would end lines with a carriage return
         writer = csv.DictWriter(stream, list(columns), extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: _harmless(cell) for name, cell in row.items()} for row in rows)
 
 
 def _harmless(cell: object) -> object:
-    """What is written for a cell: numbers as they are, also those that were read as text."""
+    """The text written for a cell; numbers are unchanged, also numbers read as text."""
     if not isinstance(cell, str):
         return cell
-    cell = cell.replace("\r", "\n")  # csv quotes a line feed alone, and a bare return would begin a new row
+    cell = cell.replace(
+        "\r", "\n"
+    )  # csv only quotes line feeds, and a bare carriage return would begin a new row
     return cell if _is_number(cell) else FORMULA.sub(r"\1'\2", cell)
 
 
 def _as_given(cell: Any) -> Any:
-    """What a cell was before it was written; a text, but for cells that a row lacks or has too many."""
+    """The original text of a cell; missing or surplus cells are not text and are returned unchanged."""
     return QUOTED.sub(r"\1\2", cell) if isinstance(cell, str) and not _is_number(cell) else cell
 
 
@@ -93,18 +97,20 @@ def rows_by_cohort(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Mapping[
 
 
 def concatenate_tables(paths: Iterable[str | Path], target: str | Path) -> None:
-    """Put CSV files with the same columns into one."""
+    """Concatenate CSV files with the same columns."""
     paths = list(paths)
     first, *others = [Path(path).read_text(encoding="utf-8") for path in paths]
     header = first.partition("\n")[0]
     for path, text in zip(paths[1:], others, strict=True):
         if text.partition("\n")[0] != header:
-            raise ValueError(f"{path} does not have the columns {header}. Delete it and run again.")
+            raise ValueError(
+                f"{path} does not have the columns {header}. Delete it and run the same command again."
+            )
     Path(target).write_text(first + "".join(text.partition("\n")[2] for text in others), encoding="utf-8")
 
 
 def scanners_of(scan_rows: Iterable[Mapping[str, str]]) -> dict[Subject, str]:
-    """The scanner of every subject that was found."""
+    """The scanner of every subject with a found scan."""
     return {(row["cohort"], row["subject"]): row["scanner"] for row in scan_rows if row["status"] == "found"}
 
 
@@ -114,7 +120,7 @@ def in_fraction(ranks: Sequence[float], *, fraction_percent: float) -> list[bool
 
 
 def members(split_rows: Iterable[Mapping[str, str]], *, split: str, fraction_percent: float) -> set[Subject]:
-    """The subjects of a split; of the training split the nested fraction that is asked for."""
+    """The subjects of a split; of the training split a nested fraction."""
     rows = [row for row in split_rows if row["split"] == split]
     if split == "training":
         chosen = in_fraction([float(row["training_rank"]) for row in rows], fraction_percent=fraction_percent)
@@ -137,7 +143,7 @@ def read_split(
         splits: the CSV file that assigns the subjects.
         split: "training", "validation" or "test".
         sequence: "t1" or "t1ce".
-        fraction_percent: nested share of the training split.
+        fraction_percent: nested fraction of the training split.
     """
     wanted = members(read_rows(splits), split=split, fraction_percent=fraction_percent)
     subjects: list[Subject] = []
@@ -148,28 +154,29 @@ def read_split(
             kept = np.array([(cohort, name) in wanted for name in arrays["subject"]], dtype=bool)
             subjects += [(cohort, str(name)) for name in arrays["subject"][kept]]
             for name in (sequence, "brain", "lesion", "lesion_slices"):
+                # subjects of other splits are dropped here, so that no test subject reaches a training
                 parts.setdefault(name, []).append(arrays[name][kept])
     scans, *rest = (np.concatenate(arrays) for arrays in parts.values())
     return Split(subjects, scans, *rest)
 
 
 def place_of(subject: str, split: Split) -> int:
-    """Where a subject stands along the first axis of a split's arrays.
+    """Index of a subject along the first axis of a split's arrays.
 
     Raises:
-        ValueError: it is not in this split.
+        ValueError: the subject is not in this split.
     """
     names = [name for _, name in split.subjects]
     if subject not in names:
         raise ValueError(
             f"{subject} is not one of the {len(names)} subjects of this split, such as "
-            f"{', '.join(names[:3])}. results/split/splits.csv says where it is."
+            f"{', '.join(names[:3])}. results/split/splits.csv lists its split."
         )
     return names.index(subject)
 
 
 def voxel_size_mm(volumes: str) -> tuple[float, ...]:
-    """Edges of a voxel of a cohort's arrays; the median where they differ from subject to subject."""
+    """Voxel size of a cohort's arrays; the median if it differs between subjects."""
     with np.load(volumes) as arrays:
         edges_mm = np.linalg.norm(arrays["affine"][:, :3, :3], axis=1)
     return tuple(np.median(edges_mm, axis=0).tolist())

@@ -1,4 +1,4 @@
-"""Config files as people write them: what YAML would silently misread is an error with its file and line."""
+"""Config files as written: mistakes that YAML would silently accept are errors with file and line."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,29 +10,29 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def check_config_files(paths: Iterable[str | Path]) -> None:
-    """Refuse config files in which a key stands twice or is no text, or that are not UTF-8 or not YAML.
+    """Refuse config files with duplicate keys or keys that are not text, or that are not UTF-8 or not YAML.
 
-    Snakemake reads the same files, but of two equal keys YAML silently takes the second, and a key such as
-    `1` or `null` is a number or nothing, which no section has.
+    Snakemake reads the same files, but YAML silently takes the second of two equal keys, and reads a key such
+    as `1` or `null` as a number or as nothing.
 
     Args:
-        paths: in the order in which Snakemake merges them; JSON is allowed, as for Snakemake.
+        paths: in the order in which Snakemake merges them; JSON is allowed, as in Snakemake.
 
     Raises:
         ValueError: all findings, one line each.
     """
-    files = [path for path in map(Path, paths) if path.is_file()]  # a missing one is Snakemake's to report
+    files = [path for path in map(Path, paths) if path.is_file()]  # Snakemake reports missing files
     findings = [f"{path}{finding}" for path in files for finding in _findings(path)]
     if findings:
         raise ValueError(
-            "the config cannot be read as it is written:\n"
+            "the config has errors:\n"
             + "\n".join(f"  {finding}" for finding in findings)
             + "\nCorrect the file and run the same command again. Every key is explained in config.yaml."
         )
 
 
 def _findings(path: Path) -> Iterator[str]:
-    """What is wrong with one file, beginning with the place in it."""
+    """The errors in one file, each beginning with its line."""
     content = path.read_bytes()
     try:
         text = content.decode("utf-8")
@@ -45,21 +45,22 @@ def _findings(path: Path) -> Iterator[str]:
         return
     repeated: list[str] = []
     try:
+        # like Snakemake, which reads a file as JSON if possible
         json.loads(text, object_pairs_hook=lambda pairs: _note_repeated(pairs, repeated))
     except ValueError:
         yield from _yaml_findings(text)
-    yield from (f": the key {key} stands twice in the same section; keep one" for key in repeated)
+    yield from (f": the key {key} is duplicated in its section; keep one" for key in repeated)
 
 
 def _note_repeated(pairs: Sequence[tuple[str, object]], repeated: list[str]) -> dict:
-    """An object of JSON; its repeated keys are added to the list."""
+    """A JSON object; its duplicate keys are added to the list."""
     keys = [key for key, _ in pairs]
     repeated += [key for place, key in enumerate(keys) if key in keys[:place]]
     return dict(pairs)
 
 
 def _yaml_findings(text: str) -> Iterator[str]:
-    """Syntax errors, repeated keys, and keys that are no text."""
+    """Syntax errors, duplicate keys, and keys that are not text."""
     try:
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
@@ -68,7 +69,7 @@ def _yaml_findings(text: str) -> Iterator[str]:
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
         yield f"{place}: this is not YAML: {problem}. Look for tabs, and at quotes, colons and spaces there"
         return
-    seen: set[int] = set()  # an alias leads to a node that was visited already
+    seen: set[int] = set()  # aliases refer to nodes visited before
     waiting = [(root, "")]
     while waiting:
         node, place = waiting.pop()
@@ -83,12 +84,12 @@ def _yaml_findings(text: str) -> Iterator[str]:
 
 
 def _key_findings(node: yaml.MappingNode, place: str) -> Iterator[str]:
-    """Keys of one section that stand twice or are no text."""
+    """Keys of one section that are duplicated or not text."""
     lines: dict[str, int] = {}
     for key, _ in node.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
-            yield f", line {line}: a list or a section stands where the name of a key is expected"
+            yield f", line {line}: found a list or a section, expected the name of a key"
             continue
         name = f"{place}{key.value}"
         if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
@@ -99,7 +100,7 @@ def _key_findings(node: yaml.MappingNode, place: str) -> Iterator[str]:
             )
         if name in lines:
             yield (
-                f", line {line}: the key {name} stands in line {lines[name]} already, and YAML would forget "
-                "what stands there. Put both into one"
+                f", line {line}: the key {name} is already in line {lines[name]}, whose value YAML would "
+                "drop. Merge both"
             )
         lines.setdefault(name, line)

@@ -1,4 +1,4 @@
-"""Values of a config that are well-formed, each by itself, and yet cannot be meant."""
+"""Checks of config values that conform to the schema and are still impossible."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from spatial_erasing.registry import ERASINGS
 from spatial_erasing.split.assign import filled_sizes, require_fractions
 from spatial_erasing.train.settings import ErasingSettings
 
-# The lower end, and the upper end where it is a key of its own.
+# Key of the lower limit, key of the upper limit if it is a separate key, example.
 _RISING = (
     ("preprocess.brain_range_ml", None, [400, 2500]),
     ("preprocess.flag_outside_ml", None, [900, 2200]),
@@ -18,7 +18,7 @@ _RISING = (
     ("threshold.lower", "upper", [0.0, 1.0]),
     ("evaluate.lesion_size_percentiles", None, [33.3, 66.7]),
 )
-# A name of a file that another rule writes into the same folder, or of the rows that are about all cohorts.
+# Names of files that other rules write into the same folder, or of rows for all cohorts together.
 _RESERVED = {
     "all": "rows of all cohorts together have it",
     "scans": "results/ingest/scans.csv lists all cohorts",
@@ -26,15 +26,15 @@ _RESERVED = {
     "nan": "it reads as a missing value in a table",
     "null": "it reads as a missing value in a table",
 }
-_MINIMUM_PERCENT = 3  # of draws within the limits: 1,000 that all miss them have then a chance of 1e-13
+_MINIMUM_PERCENT = 3  # of draws within the limits; then 1,000 misses in a row have a probability of 1e-13
 
 
 def number_findings(value: object, place: str = "") -> Iterator[str]:
-    """Numbers that are NaN or infinite, anywhere in the config; no limit of the schema stops NaN.
+    """NaN or infinite numbers anywhere in the config, which limits of the schema do not catch.
 
     Args:
         value: the config, or a part of it.
-        place: of this part, for the sentence.
+        place: key of this part.
     """
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -47,7 +47,7 @@ def number_findings(value: object, place: str = "") -> Iterator[str]:
 
 
 def order_findings(config: Mapping) -> Iterator[str]:
-    """Limits of which the lower one does not lie below the upper one."""
+    """Pairs of limits whose lower limit is not below the upper one."""
     for place, other, example in _RISING:
         *sections, key = place.split(".")
         section = config
@@ -64,19 +64,19 @@ def order_findings(config: Mapping) -> Iterator[str]:
 
 
 def reserved_findings(config: Mapping) -> Iterator[str]:
-    """Cohorts with a name that means something else in the results."""
+    """Cohort names that are reserved in the results."""
     study = config["study"]
     for cohort in (*study["healthy_cohorts"], *study["lesion_cohorts"]):
         if cohort in _RESERVED:
             yield f"no cohort may be called {cohort}: {_RESERVED[cohort]}. Give it another name"
     if "healthy" in study["lesion_cohorts"]:
-        yield "no lesion cohort may be called healthy: split.sizes.healthy is about the healthy cohorts"
+        yield "no lesion cohort may be called healthy: split.sizes.healthy belongs to the healthy cohorts"
     if "planted" in config["phantom"]["cohorts"]:
         yield "phantom.cohorts: planted is the name of the cohort that phantom.planted makes; use another"
 
 
 def name_findings(config: Mapping) -> Iterator[str]:
-    """Names of cohorts that no cohort has: what stands beside a misspelt one would be forgotten."""
+    """Unknown cohort names in sections by cohort, whose values would be ignored."""
     cohorts = [*config["ingest"]["cohorts"], *config["study"]["healthy_cohorts"]]
     for place, allowed in (("split.sizes", ["healthy", *cohorts]), ("report.paper_cohorts", cohorts)):
         section, key = place.split(".")
@@ -88,7 +88,7 @@ def name_findings(config: Mapping) -> Iterator[str]:
 
 
 def window_findings(config: Mapping) -> Iterator[str]:
-    """A padded grid that holds less than the smallest brain that is believed."""
+    """A padded grid smaller than the smallest brain of brain_range_ml."""
     preprocess = config["preprocess"]
     window = preprocess["padded_grid_voxels"]
     if window == "auto" or config["phantom"]["straight_to_grid"]:
@@ -104,7 +104,7 @@ def window_findings(config: Mapping) -> Iterator[str]:
 
 
 def share_findings(config: Mapping) -> Iterator[str]:
-    """Limits of the erased share that squares and cubes of whole voxels (almost) never meet."""
+    """Limits of the erased share that squares and cubes of whole voxels (almost) never reach."""
     erasing, grid = config["train"]["erasing"], config["preprocess"]["grid_voxels"]
     lower, upper = erasing["minimum_share"], erasing["maximum_share"]
     for dims, regions in sorted(_drawn_cubes(config)):
@@ -116,12 +116,12 @@ def share_findings(config: Mapping) -> Iterator[str]:
                 "erased. Raise it"
             )
             continue
-        # so wide a range is met by more than 3 draws of 100 on every grid; and importing torch takes a second
+        # more than 3 of 100 draws meet so wide a range on every grid, and importing torch takes a second
         if not lower < upper or upper >= 3 * lower:
             continue
         try:
             from spatial_erasing.train.boxes import percent_within_limits  # noqa: PLC0415
-        except ImportError:  # where each rule has its conda environment, Snakemake's own may lack torch
+        except ImportError:  # with conda environments per rule, Snakemake's own environment may lack torch
             return
         settings = ErasingSettings(**erasing | {"maximum_regions": regions})
         percent = percent_within_limits(shape, settings=settings)
@@ -135,7 +135,7 @@ def share_findings(config: Mapping) -> Iterator[str]:
 
 
 def _drawn_cubes(config: Mapping) -> set[tuple[int, int]]:
-    """Axes, and how many squares or cubes at most, of the models that draw these."""
+    """Dimensions and maximum number of squares or cubes, of the models that erase them."""
     found: set[tuple[int, int]] = set()
     for entry in trained_entries(config).values():
         if most := ERASINGS.literal(entry["erase"], "CUBES", None):
@@ -144,7 +144,7 @@ def _drawn_cubes(config: Mapping) -> set[tuple[int, int]]:
 
 
 def standard_findings(config: Mapping) -> Iterator[str]:
-    """Sequences without a way to standardise or without its target, and targets that no curve can reach."""
+    """Sequences without a way to standardise or without a target, and targets that no curve can reach."""
     study, standard = config["study"], config["preprocess"]["standard"]
     cohorts = [
         config["ingest"]["cohorts"].get(name, {"sequences": []})
@@ -156,14 +156,14 @@ def standard_findings(config: Mapping) -> Iterator[str]:
             yield f"preprocess.standardise has no way for {sequence}; write {sequence}: median there"
         elif config["phantom"]["straight_to_grid"] and way != "range":
             yield (
-                f"phantom.straight_to_grid leaves preprocessing out, but preprocess.standardise.{sequence} "
+                f"phantom.straight_to_grid skips preprocessing, but preprocess.standardise.{sequence} "
                 f"is {way}; write range"
             )
         elif way not in ("range", "landmarks") and sequence not in standard[way]:
             yield f"preprocess.standard.{way} has no target for {sequence}; write one beside {standard[way]}"
     percentiles = standard["landmarks"]["percentiles"]
     if percentiles != sorted(percentiles):
-        yield f"preprocess.standard.landmarks.percentiles are {percentiles}; they must rise"
+        yield f"preprocess.standard.landmarks.percentiles are {percentiles}; they must increase"
     for sequence, (median, quartile) in standard["two_quantiles"].items():
         if not median < quartile:
             place = f"preprocess.standard.two_quantiles.{sequence}"
@@ -171,7 +171,7 @@ def standard_findings(config: Mapping) -> Iterator[str]:
 
 
 def erosion_findings(config: Mapping) -> Iterator[str]:
-    """An erosion that no brain can survive, since each iteration takes a voxel off both sides."""
+    """Erosions that remove any brain, since each iteration removes a voxel on both sides."""
     narrowest = min(config["preprocess"]["grid_voxels"][:2])
     largest = (narrowest - 1) // 2
     wanted = {
@@ -181,13 +181,13 @@ def erosion_findings(config: Mapping) -> Iterator[str]:
     for key, values in wanted.items():
         if (found := max(values, default=0)) > largest:
             yield (
-                f"{key} is {found}, which leaves nothing of a brain on a grid of {narrowest} voxels; write "
-                f"less, 2 for a grid of 64 voxels (more than {largest} leave nothing)"
+                f"{key} is {found}, which removes the whole brain on a grid of {narrowest} voxels; write "
+                f"at most {largest}, for example 2 for a grid of 64 voxels"
             )
 
 
 def size_findings(sizes: Mapping, subjects: int | None, group: str) -> Iterator[str]:
-    """Sizes that do not fit the subjects; of a real cohort those that would fit no number of them."""
+    """Sizes that do not fit the subjects; for real cohorts, sizes that fit no number of subjects."""
     try:
         if subjects is None:
             require_fractions(sizes, group=group)

@@ -1,4 +1,4 @@
-"""Entries of config.yaml that name each other: models, networks, scores, and the kinds that have a module."""
+"""References between entries of config.yaml: models, networks, scores and kinds."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,11 +10,11 @@ _WITH_KINDS = {"networks": NETWORKS, "scores": SCORES}
 
 
 def with_kinds(schema: Mapping, config: Mapping) -> dict:
-    """The schema with the settings of the kinds that `networks` and `scores` name, each in its own module.
+    """The schema, extended by the settings of the kinds named in `networks` and `scores`.
 
     Args:
         schema: of the whole config.
-        config: may be anything.
+        config: not checked yet.
     """
     properties = dict(schema["properties"])
     for section, registry in _WITH_KINDS.items():
@@ -27,7 +27,7 @@ def with_kinds(schema: Mapping, config: Mapping) -> dict:
 
 
 def _schema_of(entry: object, common: Mapping, registry: Registry) -> dict:
-    """The schema of one entry: what all have, and the settings of its kind if there is such a kind."""
+    """The schema of one entry: the common keys, and the settings of its kind if the kind exists."""
     kind = entry.get("kind") if isinstance(entry, Mapping) else None
     if kind not in registry.kinds():
         return dict(common)
@@ -40,16 +40,17 @@ def _schema_of(entry: object, common: Mapping, registry: Registry) -> dict:
 
 
 def entry_findings(config: Mapping) -> list[str]:
-    """References to an entry or a kind that does not exist, and entries that cannot be combined.
+    """References to unknown entries or kinds, and entries that cannot be combined.
 
     Args:
-        config: of the right types; nothing else has been checked.
+        config: conforms to the schema; not checked otherwise.
     """
+    # names in study are only checked against valid sections
     return [*_section_findings(config)] or [*_study_findings(config)]
 
 
 def _section_findings(config: Mapping) -> Iterator[str]:
-    """What networks, scores, models and the paper name."""
+    """Unknown names in networks, scores, models and study.paper."""
     for section, registry in _WITH_KINDS.items():
         for name, entry in config[section].items():
             yield from _unknown(f"{section}.{name}.kind is", entry["kind"], registry.kinds())
@@ -60,7 +61,7 @@ def _section_findings(config: Mapping) -> Iterator[str]:
 
 
 def _unknown(finding: str, word: str, known: Iterable[str]) -> Iterator[str]:
-    """A word that is not one of those known."""
+    """A finding if a word is unknown."""
     known = list(known)
     if word not in known:
         hint = did_you_mean(word, known)
@@ -68,7 +69,7 @@ def _unknown(finding: str, word: str, known: Iterable[str]) -> Iterator[str]:
 
 
 def _model_findings(place: str, entry: Mapping, config: Mapping) -> Iterator[str]:
-    """What one entry of `models` names."""
+    """Unknown names in one entry of `models`."""
     if "baseline" in entry:
         yield from _unknown(f"{place}.baseline is", entry["baseline"], BASELINES.kinds())
         return
@@ -83,7 +84,7 @@ def _model_findings(place: str, entry: Mapping, config: Mapping) -> Iterator[str
 
 
 def _study_findings(config: Mapping) -> Iterator[str]:
-    """Methods that the study names."""
+    """Unknown methods in `study`."""
     study = config["study"]
     for name in named_methods(study):
         model, score = model_and_score(name)
@@ -94,17 +95,17 @@ def _study_findings(config: Mapping) -> Iterator[str]:
 
 
 def _baseline_findings(name: str, config: Mapping) -> Iterator[str]:
-    """Baselines where a network is needed, and networks where none is."""
+    """Baselines outside study.baselines, networks inside it, and baselines with a score of a network."""
     study, (model, score) = config["study"], model_and_score(name)
     is_baseline = "baseline" in config["models"][model]
     if is_baseline and name in named_methods(study | {"baselines": []}):
-        yield f"{name} has no network; name it in study.baselines and nowhere else in study"
+        yield f"{name} has no network; name it only in study.baselines"
     elif not is_baseline and name in study["baselines"]:
-        yield f"{name} has a network; take it out of study.baselines"
+        yield f"{name} has a network; remove it from study.baselines"
     elif is_baseline and reads(config, score or study["paper"]["score"]) == "network":
         yield f"the score of {name} is computed from a network, and a baseline has none; use another score"
 
 
 def reads(config: Mapping, score: str) -> str:
-    """What a score is computed from: "reconstruction" or "network"."""
+    """The input of a score: "reconstruction" or "network"."""
     return str(SCORES.literal(config["scores"][score]["kind"], "READS"))

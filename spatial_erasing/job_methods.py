@@ -1,4 +1,4 @@
-"""Which entries of the config a job depends on: method, network and score, and the modules of their kinds."""
+"""The config entries of each job: method, network and score, and the modules of their kinds."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from spatial_erasing.models import Method, list_methods, trained_entries
 
 
 class JobMethods:
-    """The methods of a study whose config was checked, asked for by the wildcards of a job.
+    """The methods of a study with a checked config, looked up by the wildcards of a job.
 
     Args:
         config: the whole config.
@@ -35,7 +35,8 @@ class JobMethods:
         }
 
     def of(self, wildcards: Any) -> Method:
-        """The method that a job of any stage is about; Figure 7's where a job has no wildcards."""
+        """The method of a job of any stage; the method of Figure 7 for a job without wildcards."""
+        # stages use different wildcards for the same method
         names = (wildcards.get(name) for name in ("method", "stored", "baseline", "model"))
         name = next(filter(None, names), self.example.name)
         return self.with_maps.get(name) or self.by_name[name]
@@ -57,7 +58,7 @@ class JobMethods:
         return {"score": self.score(wildcards), "post_processing": self.post_processing}
 
     def model(self, wildcards: Any) -> dict[str, Any]:
-        """What the training of a model depends on beside its network; its title is not part of it."""
+        """Properties of a model that its training depends on, besides its network; not its title."""
         method = self.of(wildcards)
         fields = {"name": method.model, "spatial_dims": method.dims}
         return fields | {"erase": method.erase, "fill": method.fill}
@@ -67,32 +68,32 @@ class JobMethods:
         return [asdict(self.by_name[name]) for name in names]
 
     def of_paper(self) -> list[dict[str, Any]]:
-        """The methods that the paper's claims are about, as plain values."""
+        """The methods of the paper's claims, as plain values."""
         return self.described(name for name, method in self.by_name.items() if method.is_paper)
 
     def of_table_1(self) -> list[dict[str, Any]]:
-        """The rows of Table 1 with the baselines below, as plain values."""
+        """The rows of Table 1, baselines last, as plain values."""
         study = self.config["study"]
         return self.described([*study["table_1_models"], *study["baselines"]])
 
     # what the score stage stores
 
     def stored_of(self, method: Method) -> str:
-        """Below which name the score stage stores what the score maps of a method are made from."""
+        """The name under which the score stage stores reconstructions or maps of a method."""
         name = f"{method.model}@{method.score}"
         return name if name in self.with_maps else method.model
 
     def stored_scores(self, wildcards: Any, split: str, cohort: str | None = None) -> str:
-        """What the score maps of a method are made from, of one split."""
+        """The file with a method's reconstructions or maps of one split."""
         run = f"fraction-{wildcards.percent}/seed-{wildcards.seed}"
         dataset = f"{cohort or wildcards.cohort}-{wildcards.sequence}"
         return f"results/score/{self.stored_of(self.of(wildcards))}/{run}/{dataset}/{split}.npz"
 
     def score_to_store(self, wildcards: Any) -> Mapping[str, Any] | None:
-        """The score whose maps are stored; None where reconstructions are, for all scores that read these."""
+        """The score whose maps are stored; None if reconstructions are stored."""
         return self.score(wildcards) if wildcards.stored in self.with_maps else None
 
-    # modules, whose logic counts in the fingerprints of these jobs alone
+    # modules that are part of the fingerprints of these jobs only
 
     def kinds_of_model(self, wildcards: Any) -> Iterator[Path]:
         """Modules of a model's network, erasing and fill."""
@@ -107,7 +108,7 @@ class JobMethods:
         yield registry.NETWORKS.file(self.paper_network()["kind"])
 
     def that_erase(self) -> list[Method]:
-        """The methods whose erasing Figure 3 shows: in 2-D and in 3-D those that are trained, or else all."""
+        """The methods of Figure 3: per dimensionality the trained methods with erasing, else all of them."""
         erasing = [method for method in self.by_name.values() if method.is_paper and method.erase != "none"]
         found = []
         for dims in (2, 3):
@@ -116,7 +117,7 @@ class JobMethods:
         return found
 
     def kinds_that_erase(self, wildcards: Any) -> Iterator[Path]:
-        """Modules of every erasing and fill that Figure 3 shows."""
+        """Modules of every erasing and fill in Figure 3."""
         yield from sorted({registry.ERASINGS.file(method.erase) for method in self.that_erase()})
         yield from sorted({registry.FILLS.file(method.fill) for method in self.that_erase()})
 

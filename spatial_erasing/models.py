@@ -1,4 +1,4 @@
-"""What entries of config.yaml say: models, and the methods that are the rows of tables and figures."""
+"""Models and methods from the entries of config.yaml; methods are the rows of tables and figures."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -9,13 +9,13 @@ SCORE_SIGN = "@"  # between a model and its score in the name of a method
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What the training of a model is told about it, beside the settings of its network.
+    """The properties of a model that its training uses, besides the settings of its network.
 
     Args:
         name: its key in `models`.
         spatial_dims: 2 reads axial slices, 3 whole volumes.
-        erase: kind of the erasing, "none" for nothing.
-        fill: kind of the fill, "none" where nothing is erased.
+        erase: kind of the erasing, or "none".
+        fill: kind of the fill, "none" without erasing.
     """
 
     name: str
@@ -25,7 +25,7 @@ class ModelSpec:
 
 
 class PaperModel(NamedTuple):
-    """What tells a model of the paper from the others: dimensions, erasing and fill."""
+    """The identity of one of the paper's models: dimensions, erasing and fill."""
 
     dims: int
     erase: str
@@ -37,17 +37,17 @@ class Method:
     """A row of a table: a model and a score.
 
     Args:
-        name: "3d-cube-noise", or "3d-cube-noise@dark" with another score than the paper's.
-        title: what tables and figures print.
+        name: "3d-cube-noise", or "3d-cube-noise@dark" with a score other than the paper's.
+        title: printed in tables and figures.
         model: key of its entry in `models`.
         score: key of its entry in `scores`.
         dims: of its network, 2 or 3; 0 for a baseline.
         network: key of its entry in `networks`; "" for a baseline.
-        erase: kind of the erasing, "none" for nothing.
-        fill: kind of the fill, "none" for nothing.
+        erase: kind of the erasing, or "none".
+        fill: kind of the fill, or "none".
         baseline: kind of the baseline; "" for a network.
-        place: methods of one look but for dimensions and fill share a place, from 0 on; baselines have their
-            own places.
+        place: index of the plot style, shared by methods that differ only in dimensions or fill; baselines
+            are counted separately.
         is_paper: whether network and score are the paper's.
     """
 
@@ -70,7 +70,7 @@ class Method:
 
     @property
     def paper_model(self) -> PaperModel | None:
-        """Which model of the paper it is, if its network and score are the paper's."""
+        """The corresponding model of the paper, or None unless network and score are the paper's."""
         return PaperModel(self.dims, self.erase, self.fill) if self.is_paper else None
 
 
@@ -78,13 +78,13 @@ Methods = Mapping[str, Method]
 
 
 def model_and_score(name: str) -> tuple[str, str | None]:
-    """The two parts of a method's name; None where the score is the paper's."""
+    """Model and score of a method's name; the score is None if it is the paper's."""
     model, sign, score = name.partition(SCORE_SIGN)
     return model, score if sign else None
 
 
 def named_methods(study: Mapping) -> list[str]:
-    """Every method that a study names, each once.
+    """Every method named by a study, once each.
 
     Args:
         study: the section of this name in config.yaml.
@@ -106,16 +106,17 @@ def networks_of_study(config: Mapping) -> set[str]:
 
 
 def list_methods(config: Mapping) -> dict[str, Method]:
-    """Every entry of `models` with the paper's score, in their order, then what the study names beside.
+    """Every entry of `models` with the paper's score, in order, then further methods of the study.
 
     Args:
-        config: whole and checked.
+        config: the whole, checked config.
     """
     methods: dict[str, Method] = {}
     places: dict[bool, dict[Any, int]] = {}
     for name in dict.fromkeys((*config["models"], *named_methods(config["study"]))):
         method = _method(name, config)
         look = name if method.is_baseline else (method.network, method.erase, method.score)
+        # counted apart, so that an added model does not change the style of a baseline
         of_kind = places.setdefault(method.is_baseline, {})
         place = of_kind.setdefault(look, len(of_kind))
         methods[name] = Method(**asdict(method) | {"place": place})
@@ -144,12 +145,12 @@ def _method(name: str, config: Mapping) -> Method:
 
 
 def read_methods(entries: Iterable[Mapping[str, Any]]) -> dict[str, Method]:
-    """Methods by name, from the values that a rule hands to its script."""
+    """Methods by name, from the params of a rule."""
     return {str(entry["name"]): Method(**entry) for entry in entries}
 
 
 def methods_of_paper(methods: Methods) -> dict[PaperModel, Method]:
-    """The methods that are a model of the paper; of several alike the first."""
+    """The methods that correspond to a model of the paper; the first of several."""
     found: dict[PaperModel, Method] = {}
     for method in methods.values():
         if method.paper_model is not None:

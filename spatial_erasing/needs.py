@@ -1,4 +1,4 @@
-"""What each job of a study asks for: memory and minutes, from its config and the wildcards of the job."""
+"""Memory and minutes of each job of a study, from its config and the wildcards of the job."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
@@ -11,7 +11,7 @@ Amount = Callable[[Any, int], int]
 
 
 class NetworkNeeds(TypedDict):
-    """What the needs of a job with a network depend on."""
+    """Values that determine the needs of a job with a network."""
 
     grid_voxels: list[int]
     dims: int
@@ -20,7 +20,7 @@ class NetworkNeeds(TypedDict):
 
 
 def growing(amount: int | Amount) -> Callable[[Any, int, int], int]:
-    """Memory or minutes of a rule: as much again for each attempt, where a profile has retries."""
+    """Memory or minutes of a rule, multiplied by the attempt if a profile has retries."""
 
     def asked(wildcards: Any, threads: int, attempt: int) -> int:
         return attempt * (amount(wildcards, threads) if callable(amount) else amount)
@@ -33,11 +33,11 @@ class Needs:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.config = plan, plan.config
-        # On the CPU several trainings may share the machine; on a GPU each has a device of its own.
+        # On the CPU several trainings may share the machine; on GPUs each has its own device.
         self.gpus = 0 if self.config["train"]["device"] == "cpu" else 1
 
     def subjects(self, cohorts: Iterable[str]) -> int:
-        """At most how many subjects these cohorts have."""
+        """The maximum number of subjects of these cohorts."""
         cohorts = list(cohorts)
         groups = {"healthy" if cohort in self.plan.healthy else cohort for cohort in cohorts}
         return resources.expected_subjects(
@@ -46,7 +46,7 @@ class Needs:
         )
 
     def arrays_mb(self, *cohorts: str) -> Amount:
-        """Memory of a job that reads the volumes of its cohort, and of these."""
+        """Memory of a job that reads the volumes of its own and of these cohorts."""
 
         def asked(wildcards: Any, threads: int) -> int:
             read = {*cohorts, *wildcards.get("cohort", "").split()}
@@ -55,23 +55,23 @@ class Needs:
         return asked
 
     def stacking_mb(self, wildcards: Any, threads: int) -> int:
-        """Memory of a cohort that becomes one file."""
+        """Memory of a job that stacks a cohort into one file."""
         grid_voxels = self.config["preprocess"]["grid_voxels"]
         return resources.stacking_mb(self.subjects([wildcards.cohort]), grid_voxels, threads=threads)
 
     def synthesis_mb(self, wildcards: Any, threads: int) -> int:
-        """Memory of a cohort that is made as one file."""
+        """Memory of a job that synthesises a cohort as one file."""
         subjects = self.config["phantom"]["cohorts"][wildcards.cohort]["subjects"]
         return resources.arrays_mb(subjects, self.config["preprocess"]["grid_voxels"]) + 600 * threads
 
     def preparation_mb(self, wildcards: Any, threads: int) -> int:
-        """Memory of the workers that prepare a batch of subjects."""
+        """Memory of the workers of a preprocessing batch."""
         method = self.plan.sources[wildcards.cohort]["skull_strip"]
         worker_mb = NETWORKS.get(method, MEMORY_MB_PER_WORKER)
         return resources.preparation_mb(worker_mb=worker_mb, threads=threads)
 
     def preparation_minutes(self, wildcards: Any, threads: int) -> int:
-        """Minutes of a batch of subjects."""
+        """Minutes of a preprocessing batch."""
         source = self.plan.sources[wildcards.cohort]
         subjects = self.subjects([wildcards.cohort]) / source["batches"]
         steps = [self.config["preprocess"][step] for step in ("register", "bias_field", "denoise")]
@@ -80,7 +80,7 @@ class Needs:
         )
 
     def training_mb(self, wildcards: Any, threads: int) -> int:
-        """Memory of a training on the host."""
+        """Host memory of a training."""
         batch_size = self.config["train"]["optimisation"]["batch_size"]
         subjects = self.subjects(self.plan.healthy)
         return resources.training_mb(subjects, batch_size=batch_size, **self._network(wildcards))
@@ -92,7 +92,7 @@ class Needs:
         return resources.training_minutes(batch_size=optimisation["batch_size"], steps=steps, **network)
 
     def reconstruction_mb(self, wildcards: Any, threads: int) -> int:
-        """Memory of a network that reconstructs."""
+        """Memory of a reconstruction job."""
         network = self._network(wildcards)
         batch_size = self.plan.samples_at_a_time(wildcards)
         return resources.training_mb(self.subjects([wildcards.cohort]), batch_size=batch_size, **network)

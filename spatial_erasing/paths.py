@@ -11,15 +11,14 @@ from pathlib import Path
 from spatial_erasing.jobs.provenance import ROOT
 
 DATA_VARIABLE, WORKFLOW_VARIABLE = "SPATIAL_ERASING_DATA", "WORKFLOW"
-TABLE_VARIABLES = (DATA_VARIABLE, WORKFLOW_VARIABLE)  # the only ones that cells of a table may name
-ABOUT_THE_PATH = {errno.ELOOP, errno.ENAMETOOLONG}  # errors of the system that no other disk would mend
+TABLE_VARIABLES = (DATA_VARIABLE, WORKFLOW_VARIABLE)  # the only variables allowed in cells of a table
 
 
 def anchor_data_folder() -> None:
-    """Let a relative SPATIAL_ERASING_DATA count from where the command was typed, if it is there.
+    """Resolve a relative SPATIAL_ERASING_DATA against the shell's directory, if it exists there.
 
-    With `--directory` Snakemake has changed into the run's directory before the first line is read; only the
-    shell's PWD still knows the other.
+    With `--directory` Snakemake changes into the run's directory before it reads the Snakefile; only PWD
+    still has the shell's directory.
     """
     value, typed_in = os.environ.get(DATA_VARIABLE), os.environ.get("PWD")
     if value and typed_in and Path(typed_in, value).exists():
@@ -27,17 +26,16 @@ def anchor_data_folder() -> None:
 
 
 def expand_path(text: str, *, base: Path, allowed: Collection[str] | None = None) -> Path:
-    """The absolute path that `text` means, with `~` and `${VARIABLE}` replaced.
+    """The absolute path of `text`, with `~` and `${VARIABLE}` replaced.
 
     Args:
-        text: absolute, relative to `base`, or starting with `~` or a variable; a variable's own relative
-            value counts from the current directory. `${WORKFLOW}` is the folder of the Snakefile, whatever
-            the directory of the run.
-        base: the folder that relative paths start from.
+        text: absolute, relative to `base`, or starting with `~` or a variable; a relative value of a variable
+            is relative to the current directory. `${WORKFLOW}` is the folder of the Snakefile.
+        base: folder of relative paths.
         allowed: the variables that may be replaced; None for all, as in config.yaml.
 
     Raises:
-        ValueError: a variable is not allowed or not set, there is no such user, or it can be no path.
+        ValueError: a variable is not allowed or not set, the user of `~user` is unknown, or a NUL character.
     """
     start = Path.cwd() if text.startswith("${") else base
     if "\0" in text:
@@ -49,7 +47,7 @@ def expand_path(text: str, *, base: Path, allowed: Collection[str] | None = None
         return start.absolute() / path.expanduser()
     except RuntimeError as error:
         raise ValueError(
-            f"{text} begins with the home of a user who is not known here. Expected ~/ for your own. "
+            f"{text} begins with the home of an unknown user. Expected ~/ for your own home. "
             "Write the whole path."
         ) from error
 
@@ -98,16 +96,16 @@ def first_closed_folder(path: Path) -> Path | None:
 
 
 def _value_of(variable: str, text: str, allowed: Collection[str] | None) -> str:
-    """What a variable holds.
+    """The value of a variable.
 
     Raises:
-        ValueError: it is not allowed or not set.
+        ValueError: the variable is not allowed or not set.
     """
     if allowed is not None and variable not in allowed:
         raise ValueError(
             f"{text} names the variable {variable}. Expected a path without it: a table may come from "
-            "someone else, and what a variable holds would be written into the results, so there only "
-            f"{' and '.join(f'${{{name}}}' for name in allowed)} are replaced. Write the whole path, or "
+            "someone else, and the value of a variable would appear in the results, so tables may only use "
+            f"{' and '.join(f'${{{name}}}' for name in allowed)}. Write the whole path, or "
             f"export {DATA_VARIABLE}=/path/to/data and write ${{{DATA_VARIABLE}}}/..."
         )
     value = str(ROOT) if variable == WORKFLOW_VARIABLE else os.environ.get(variable)

@@ -1,4 +1,4 @@
-"""Which files the jobs of a study make and need, as its config asks: inputs and params of the rules."""
+"""Input and output files of a study's jobs, from its config: inputs and params of the rules."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
@@ -14,12 +14,12 @@ from spatial_erasing.study import Run, list_datasets, list_runs
 
 
 class Plan:
-    """A study whose config was checked; all paths that it names lie below the run's directory.
+    """A study with a checked config; all its file names are relative to the run's directory.
 
     Args:
         config: the whole config.
         root: the run's directory.
-        warn: told of what is doubtful and no error.
+        warn: called with each warning.
     """
 
     def __init__(
@@ -36,16 +36,17 @@ class Plan:
         self.methods = JobMethods(config)
         self.baselines: list[str] = config["study"]["baselines"]
         self.threshold_search = {name: config["threshold"][name] for name in ("iterations", "lower", "upper")}
+        # settings of prepared brains; a brain is kept as long as they are unchanged
         self.preparation = {name: config["preprocess"][name] for name in BrainSettings.__dataclass_fields__}
 
     # ingest
 
     @functools.cached_property
     def excluded(self) -> Mapping[str, dict[str, str]]:
-        """Cohort to the subjects that the user leaves out of it, with the reason of each.
+        """Cohort to its subjects excluded by the user, with the reason of each.
 
         Raises:
-            ValueError: the table cannot be used.
+            ValueError: the table is invalid.
         """
         table = self.config["ingest"]["exclude"]
         if table is None:
@@ -53,25 +54,25 @@ class Plan:
         return read_exclusions(expand_path(table, base=self.root), cohorts=list(self.sources))
 
     def download_of_cohort(self, cohort: str) -> str | None:
-        """The record of the download that a cohort lies in; None for other data."""
+        """The record of the download with a cohort's data; None for other data."""
         archive = download_of(self.sources[cohort]["path"])
         return f"results/ingest/downloads/{archive}.json" if archive else None
 
     def made_before_listed(self, cohort: str) -> list[str]:
-        """The table of synthetic heads, or of the user's scans, without which a cohort cannot be listed."""
+        """The table of synthetic heads, or of the user's scans, that listing a cohort needs."""
         source = self.sources[cohort]
         if source["path"].startswith("results/phantom/"):
             return ["results/phantom/{}.csv".format(source["path"].split("/")[2])]
         if source["reader"] != "table":
             return []
         table = expand_path(source["path"], base=self.root)
-        # relative where it can be: a run that is moved with its table has the same input as before
+        # relative if possible, so that a run moved with its table keeps its input
         return [str(table.relative_to(self.root) if table.is_relative_to(self.root) else table)]
 
     def _signature(self, cohort: str) -> str:
-        """What a cohort's data files are: another text when one comes, goes or changes its size.
+        """A signature of a cohort's data files; it changes if a file is added, removed or resized.
 
-        Of a download it is the address. A file of which only the time has changed is a warning.
+        For a download it is the address. A file that changed only its time causes a warning.
         """
         source = self.sources[cohort]
         if archive := download_of(source["path"]):
@@ -87,26 +88,26 @@ class Plan:
         return signature
 
     def planted_source(self) -> str:
-        """The table of healthy real scans of which some receive a lesion.
+        """The table of healthy real scans, some of which receive a lesion.
 
         Raises:
-            ValueError: the config does not say what to plant.
+            ValueError: phantom.planted is null.
         """
         if self.config["phantom"]["planted"] is None:
             raise ValueError(
-                "a cohort of this study lies in results/phantom/planted/, but phantom.planted is null. "
-                "Say what to plant, as config/real.yaml does."
+                "the path of a cohort is below results/phantom/planted/, but phantom.planted is null. "
+                "Write phantom.planted, as in config/real.yaml."
             )
         return str(expand_path(self.config["phantom"]["planted"]["source"], base=self.root))
 
     # preprocess and split
 
     def batches_of(self, cohort: str) -> list[str]:
-        """Names of a cohort's preprocessing jobs; a subject's job follows from its name alone."""
+        """Names of a cohort's preprocessing batches; a subject's batch follows from its name alone."""
         return [f"{batch:03d}" for batch in range(self.sources[cohort]["batches"])]
 
     def brains_of(self, cohorts: Iterable[str]) -> list[str]:
-        """The tables of all batches of these cohorts."""
+        """The manifests of all batches of these cohorts."""
         return [
             f"results/preprocess/{cohort}/batch-{batch}.csv"
             for cohort in cohorts
@@ -114,22 +115,22 @@ class Plan:
         ]
 
     def brains_that_set_the_grid(self) -> list[str]:
-        """With padded_grid_voxels: auto, the largest brain of any cohort sets the grid of all."""
+        """The manifests that padded_grid_voxels: auto needs to find the largest brain of all cohorts."""
         is_measured = self.config["preprocess"]["padded_grid_voxels"] == "auto"
         return self.brains_of(self.cohorts) if is_measured else []
 
     def ways_to_standardise(self, cohort: str) -> dict[str, str]:
-        """How each sequence of a cohort is standardised."""
+        """The way to standardise each sequence of a cohort."""
         ways = self.config["preprocess"]["standardise"]
         return {sequence: ways[sequence] for sequence in self.sources[cohort]["sequences"]}
 
     def learned_landmarks(self, cohort: str) -> list[str]:
-        """The learned standard scale, where a sequence of the cohort needs it."""
+        """The learned standard scale, if a sequence of the cohort needs it."""
         is_learned = "landmarks" in self.ways_to_standardise(cohort).values()
         return ["results/preprocess/landmarks.json"] if is_learned else []
 
     def targets_of_standard(self, cohort: str) -> dict[str, Any]:
-        """The target of each sequence of the cohort; the targets of other ways must rerun nothing."""
+        """The target of each sequence of the cohort, without targets of ways that are not used."""
         return {
             sequence: self.config["preprocess"]["standard"][way][sequence]
             for sequence, way in self.ways_to_standardise(cohort).items()
@@ -137,21 +138,21 @@ class Plan:
         }
 
     def sequences(self) -> list[str]:
-        """Every sequence of any cohort of the study."""
+        """The sequences of all cohorts of the study."""
         return sorted({sequence for cohort in self.cohorts for sequence in self.sources[cohort]["sequences"]})
 
     def common_sequences(self, cohorts: Iterable[str]) -> list[str]:
-        """The sequences that each of these cohorts has, T1 first."""
+        """The sequences common to these cohorts, T1 first."""
         return sorted(set.intersection(*(set(self.sources[cohort]["sequences"]) for cohort in cohorts)))
 
     def cohorts_of(self, group: str) -> list[str]:
-        """The cohorts that are split together: all healthy ones, or a lesion cohort by itself."""
+        """The cohorts that are split together: all healthy cohorts, or one lesion cohort."""
         return self.healthy if group == "healthy" else [group]
 
     # score, threshold, evaluate
 
     def samples_at_a_time(self, wildcards: Any) -> int:
-        """What a network reconstructs at once: axial slices in 2-D, always one volume in 3-D."""
+        """Samples that a network reconstructs at once: axial slices in 2-D, always one volume in 3-D."""
         return self.config["score"]["batch_size"] if self.methods.of(wildcards).dims == 2 else 1
 
     def healthy_to_store(self, path: str) -> Callable[[Any], list[str]]:
@@ -160,19 +161,19 @@ class Plan:
         return lambda wildcards: files if wildcards.stored in self.methods.with_maps else []
 
     def threshold_source(self, cohort: str) -> str:
-        """The cohort whose validation split gives a cohort its threshold: itself, or of `from_cohort`."""
+        """The cohort whose validation split gives a cohort its threshold: itself, or by `from_cohort`."""
         return self.config["threshold"]["from_cohort"].get(cohort, cohort)
 
     def threshold_of(self, run: Run, cohort: str) -> str:
-        """The threshold that a run uses on T1 scans of a cohort."""
+        """The file of a run's threshold for T1 scans of a cohort."""
         return f"results/threshold/{run.folder}/{self.threshold_source(cohort)}-t1.json"
 
     def datasets_of(self, run: Run) -> list[str]:
-        """The "{cohort}-{sequence}" that a run is evaluated on."""
+        """The data sets "{cohort}-{sequence}" of a run."""
         return list_datasets(run, study=self.config["study"], cohorts=self.sources)
 
     def evaluations(self, file: str, runs: Iterable[Run] | None = None) -> list[str]:
-        """This file of every run on every data set, or of these runs."""
+        """A file of every run, or of these runs, on every data set."""
         return [
             f"results/evaluate/{run.folder}/{dataset}/{file}"
             for run in (self.runs if runs is None else runs)
@@ -180,20 +181,21 @@ class Plan:
         ]
 
     def diagnosed_runs(self) -> list[Run]:
-        """The runs that diagnostics are about: study.models and a baseline, all data, the first seed."""
+        """The runs of the diagnostics: study.models and a baseline, all data, first seed."""
+        # one baseline is enough to show the margin of the networks
         names = (*self.config["study"]["models"], *self.baselines[:1])
         return [Run(name, 100, self.first_seed) for name in names]
 
     def diagnosed_methods(self) -> list[tuple[str, str]]:
-        """Method of each of these runs with each lesion cohort."""
+        """Each diagnosed method with each lesion cohort."""
         return [(run.method, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
 
     def diagnosed_on_t1(self, file: str) -> list[str]:
-        """This file of each of these runs on T1 scans of each lesion cohort."""
+        """A file of each diagnosed run on T1 scans of each lesion cohort."""
         return self._on_t1(self.diagnosed_runs(), file)
 
     def diagnosed_thresholds(self) -> list[str]:
-        """The threshold of each of these runs on T1 scans of each lesion cohort."""
+        """The threshold of each diagnosed run for T1 scans of each lesion cohort."""
         return [self.threshold_of(run, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
 
     def slices_of_one_run(self) -> list[str]:
@@ -205,7 +207,7 @@ class Plan:
         return [f"results/evaluate/{run.folder}/{cohort}-t1/{file}" for run in runs for cohort in self.lesion]
 
     def thresholds_of_run(self, run: Run) -> list[str]:
-        """The threshold of every data set of a run that has validation subjects of its own."""
+        """The threshold of every data set of a run with its own validation subjects."""
         borrowed = self.config["threshold"]["from_cohort"]
         return [
             f"results/threshold/{run.folder}/{dataset}.json"
@@ -214,23 +216,23 @@ class Plan:
         ]
 
     def histories(self) -> list[str]:
-        """The learning curves of the trained models with the first seed, all healthy subjects."""
+        """The learning curves of the trained models, first seed, all healthy subjects."""
         runs = [Run(model, 100, self.first_seed) for model in self.methods.trained]
         return [f"results/train/{run.folder}/history.csv" for run in runs]
 
     def example_run(self) -> Run:
-        """The run whose test subjects Figure 7 shows."""
+        """The run shown in Figure 7."""
         return Run(self.methods.example.name, 100, self.first_seed)
 
     def example_files(self, stage: str, name: str, file: str) -> list[str]:
-        """A file of this run on T1 scans of each lesion cohort, below the name that the stage gives it."""
+        """A file of the example run on T1 scans of each lesion cohort, under its name in that stage."""
         folder = Run(name, 100, self.first_seed).folder
         return [f"results/{stage}/{folder}/{cohort}-t1/{file}" for cohort in self.lesion]
 
     # report
 
     def paper_cohorts(self, *, sequence: str | None = None) -> dict[str, str | None]:
-        """Lesion cohort, of all or of those with a sequence, to the paper's cohort beside it."""
+        """Lesion cohort (all, or those with a sequence) to the paper's cohort, or None."""
         return {
             cohort: self.config["report"]["paper_cohorts"].get(cohort)
             for cohort in self.lesion
@@ -238,16 +240,16 @@ class Plan:
         }
 
     def table_2(self) -> list[str]:
-        """Table 2 compares T1 with T1ce, where a lesion cohort has both."""
+        """Table 2, if a lesion cohort has both T1 and T1ce."""
         return ["results/report/tables/table_2.md"] if self.paper_cohorts(sequence="t1ce") else []
 
     def figure_5(self) -> list[str]:
-        """Figure 5 compares shares of the training data, where the study trains on several."""
+        """Figure 5, if the study trains on several fractions."""
         has_shares = len(self.config["study"]["fractions_percent"]) > 1
         return ["results/report/figures/figure_5.png"] if has_shares else []
 
     def tables_and_figures(self) -> list[str]:
-        """What results/evaluate/ is enough for: tables_and_figures.smk makes it from that folder alone."""
+        """The files that tables_and_figures.smk makes from results/evaluate/ alone."""
         figures = "results/report/figures"
         return [
             "results/report/tables/table_1.md",
@@ -265,7 +267,7 @@ class Plan:
         ]
 
     def results(self) -> list[str]:
-        """Every table and figure, with the lists and the quality sheets behind them."""
+        """Every table and figure, with the lists and quality pages."""
         sheets = [f"quality.{suffix}" for suffix in ("html", "pdf")]
         return [
             "results/ingest/scans.csv",

@@ -1,7 +1,7 @@
-"""Planned jobs that would destroy what they cannot make again.
+"""Refusal of planned jobs that would delete results and could not make them again.
 
-Snakemake removes the outputs of a job before it starts. Where raw data or prepared brains are not there any
-more, such a job must not start.
+Snakemake removes the outputs of a job before it starts. If the raw data or prepared brains of a job are
+missing, it must not start.
 """
 
 import csv
@@ -25,19 +25,20 @@ def require_material(
     healthy: Collection[str],
     root: Path,
 ) -> None:
-    """Refuse a run that would remove lists, tables of brains or arrays and could not make them again.
+    """Refuse a run that would remove lists, manifests or arrays and could not make them again.
 
     Args:
         planned: rule to the wildcards of each of its planned jobs.
         sources: `ingest.cohorts` of the config.
-        settings: how brains are prepared.
-        exclude: cohort to the subjects that the user leaves out.
-        healthy: cohorts that train the networks.
+        settings: of preprocessing.
+        exclude: cohort to its subjects excluded by the user.
+        healthy: cohorts of the training.
         root: the run's directory.
 
     Raises:
-        ValueError: what would be lost, why, and what to do.
+        ValueError: the results that would be lost, the reason, and the remedy.
     """
+    # raw data below results/ may be missing now and be made by this run
     made_again = any(rule in planned for rule in MAKERS)
     known = [name for name, source in sources.items() if not (made_again and _is_below_results(source))]
     found: list[str] = []
@@ -49,7 +50,7 @@ def require_material(
             table = root / f"results/preprocess/{cohort}/batch-{batch}.csv"
             found += _batch_finding(table, settings, exclude.get(cohort, {}), root=root)
     stacked = _cohorts(planned, "stack_cohort", sources)
-    # landmarks are learned on the prepared brains of all healthy cohorts
+    # landmarks are learned from the prepared brains of all healthy cohorts
     learned = healthy if "learn_landmarks" in planned else ()
     for cohort in sorted({*stacked, *learned}):
         found += _stack_finding(root / f"results/preprocess/{cohort}", batches)
@@ -57,42 +58,43 @@ def require_material(
         raise ValueError(
             "this run would remove results and could not make them again:\n"
             + "\n".join(f"  {finding}" for finding in found)
-            + "\nNothing was removed. Add -n to your command to see what is planned and why. Tables and "
-            "figures need results/evaluate/ alone: add --snakefile tables_and_figures.smk."
+            + "\nNothing was removed. Add -n to your command to see the planned jobs and why. Tables and "
+            "figures only need results/evaluate/: add --snakefile tables_and_figures.smk."
         )
 
 
 def _cohorts(planned: Planned, rule: str, known: Collection[str]) -> list[str]:
-    """The cohorts of which a rule has a planned job."""
+    """The cohorts with a planned job of a rule."""
     return sorted(job["cohort"] for job in planned.get(rule, ()) if job["cohort"] in known)
 
 
 def _is_below_results(source: Mapping[str, object]) -> bool:
-    """Whether a cohort's raw data are made or fetched by the workflow."""
+    """Whether the workflow makes or downloads a cohort's raw data."""
     return str(source["path"]).startswith("results/")
 
 
 def _list_finding(cohort: str, source: Mapping, exclude: Mapping[str, str], *, root: Path) -> Iterator[str]:
-    """A list that exists, of data that do not, and without a copy for these settings."""
+    """A list whose data are missing and that has no copy for these settings."""
     listed = root / f"results/ingest/{cohort}.csv"
     if not listed.exists() or not is_gone(source["reader"], source["path"], sequences=source["sequences"]):
         return
     if kept_rows(listed, source=source, exclude=exclude) is None:
         yield (
-            f"{listed.relative_to(root)}: nothing is left at {source['path']}, and the list was made with "
-            f"other settings of ingest.cohorts.{cohort} or ingest.exclude, or by an earlier version. Put the "
-            f"data back, or the settings"
+            f"{listed.relative_to(root)}: no data are left at {source['path']}, and the list was made with "
+            f"other settings of ingest.cohorts.{cohort} or ingest.exclude, or by an earlier version. Restore "
+            f"the data or the settings"
         )
 
 
 def _batch_finding(
     table: Path, settings: Mapping[str, object], exclude: Collection[str], *, root: Path
 ) -> Iterator[str]:
-    """Subjects that are done, whose scans are gone, and whose brains are not those of these settings."""
+    """Finished subjects whose scans are missing and whose brains have other settings."""
     listed = root / f"results/ingest/{table.parent.name}.csv"
     if not table.exists() or not listed.exists():
         return
     scans = {row["subject"]: Path(row["path"]) for row in _rows(listed) if row["status"] == "found"}
+    # as read from a record: JSON turns tuples into lists
     wanted = json.loads(json.dumps(settings))
 
     def is_lost(subject: str) -> bool:
@@ -103,25 +105,25 @@ def _batch_finding(
     yield from _lost(
         table,
         is_lost,
-        "their scans are gone, and their brains are gone too, or were made with other settings or by an "
-        "earlier version. Put the data back, or the settings of preprocess",
+        "their scans are missing, and their brains are missing too or were made with other settings or by "
+        "an earlier version. Restore the data, or the settings of preprocess",
     )
 
 
 def _stack_finding(folder: Path, batches: Collection[tuple[str, str]]) -> Iterator[str]:
-    """Brains that are to be stacked again and are not there, in batches that are not prepared again."""
+    """Missing brains of planned stacking jobs, in batches without a planned preprocessing job."""
     for table in sorted(folder.glob("batch-*.csv")):
         if (folder.name, table.stem.removeprefix("batch-")) not in batches:
             yield from _lost(
                 table,
                 lambda subject: not _record(folder / "subjects" / subject),
-                f"their brains are not in {shlex.quote(str(folder / 'subjects'))} any more, and volumes.npz "
-                f"is to be made of them. Put them back, or prepare them again: add --forcerun prepare_brains",
+                f"their brains are missing in {shlex.quote(str(folder / 'subjects'))}, and volumes.npz "
+                f"is made from them. Restore them, or prepare them again: add --forcerun prepare_brains",
             )
 
 
 def _lost(table: Path, is_lost: Callable[[str], bool], why: str) -> Iterator[str]:
-    """A line for a batch that has lost subjects."""
+    """A line per batch with lost subjects."""
     done = [row["subject"] for row in _rows(table) if row["status"] == "done"]
     if lost := [subject for subject in done if is_lost(subject)]:
         count = f"{len(lost)} of {len(done)} subjects, such as {lost[0]}"
@@ -129,13 +131,13 @@ def _lost(table: Path, is_lost: Callable[[str], bool], why: str) -> Iterator[str
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file as texts, without numpy."""
+    """The rows of a CSV file as text, without numpy."""
     with table.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
 def _record(folder: Path) -> dict:
-    """What was written beside a prepared brain; {} where there is none."""
+    """The record of a prepared brain; {} if it is missing."""
     try:
         return json.loads((folder / "record.json").read_text())
     except (OSError, ValueError):
@@ -143,7 +145,7 @@ def _record(folder: Path) -> dict:
 
 
 def _exists(path: Path | None) -> bool:
-    """Whether a scan is there; one in a closed folder is, and its job says what to do."""
+    """Whether a scan exists; without permission it counts as existing, and its job reports the remedy."""
     try:
         return path is not None and path.exists()
     except OSError:

@@ -1,9 +1,8 @@
 """Kinds of networks, erasings, fills, baselines and scores: a kind is the module of its name in a package.
 
-To add a kind is to add its module. What has to be known of it before a job starts stands there as a literal
-and is read without importing the module: torch takes a second to import, and the environment of Snakemake
-itself may lack it. The code of a kind counts in the fingerprint of the jobs that use this kind and of no
-others.
+A kind is added by adding its module. Properties needed before a job starts are literals in the module, read
+without importing it: torch takes a second to import, and the environment of Snakemake itself may lack it.
+The code of a kind is part of the fingerprint only of jobs that use this kind.
 """
 
 import ast
@@ -20,11 +19,11 @@ _REQUIRED = object()
 
 @dataclass(frozen=True)
 class Registry:
-    """The kinds of one thing.
+    """The kinds in one package.
 
     Args:
-        noun: what they are kinds of, for messages.
-        package: whose modules they are, dotted.
+        noun: singular name of a kind, for messages.
+        package: dotted name of the package.
     """
 
     noun: str
@@ -33,20 +32,20 @@ class Registry:
     @property
     def files(self) -> dict[str, Path]:
         """Kind to its module."""
-        # as for `provenance.ROOT`: through workflow/Snakefile the library lies in workflow/..
+        # as for `provenance.ROOT`: from workflow/Snakefile the library's path is workflow/..
         folders = [Path(os.path.normpath(folder)) for folder in import_module(self.package).__path__]
         found = {file.stem: file for folder in folders for file in folder.glob("[!_]*.py")}
         return dict(sorted(found.items()))
 
     def kinds(self) -> list[str]:
-        """The words that name a kind, sorted."""
+        """The names of the kinds, sorted."""
         return list(self.files)
 
     def file(self, kind: str) -> Path:
-        """The module of a kind.
+        """The file of a kind's module.
 
         Raises:
-            ValueError: there is none.
+            ValueError: the kind is unknown.
         """
         files = self.files
         if kind not in files:
@@ -57,18 +56,18 @@ class Registry:
         return files[kind]
 
     def load(self, kind: str) -> ModuleType:
-        """The module of a kind, imported.
+        """The imported module of a kind.
 
         Raises:
-            ValueError: there is none.
+            ValueError: the kind is unknown.
         """
         return _imported(self, kind)
 
     def literal(self, kind: str, name: str, default: object = _REQUIRED) -> Any:
-        """The literal that a kind's module gives a name, without importing the module.
+        """A literal of a kind's module, read without importing the module.
 
         Raises:
-            ValueError: there is no such kind, or it lacks a name without a default.
+            ValueError: the kind is unknown, or its module lacks the name and no default is given.
         """
         path = self.file(kind)
         for node in ast.parse(path.read_bytes()).body:
@@ -78,13 +77,13 @@ class Registry:
             if [getattr(target, "id", None) for target in targets] == [name]:
                 return ast.literal_eval(node.value)
         if default is _REQUIRED:
-            raise ValueError(f"{path} must define {name}. See the other modules beside it.")
+            raise ValueError(f"{path} must define {name}. See the other modules in the same folder.")
         return default
 
 
 @functools.cache
 def _imported(registry: Registry, kind: str) -> ModuleType:
-    """The module of a kind; a training asks for it at every step."""
+    """The module of a kind, cached because a training loads it at every step."""
     registry.file(kind)
     return import_module(f"{registry.package}.{kind}")
 

@@ -1,7 +1,7 @@
 """A run as library calls, on arrays and settings: train a model, reconstruct, find the threshold, evaluate.
 
-Scripts of the workflow and benchmarks call these functions and nothing below them. The last two need no torch
-and live in their stages.
+Workflow scripts and benchmarks call only these functions. The last two do not need torch and are defined in
+their stages.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,13 +28,13 @@ Observer = Callable[[Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Kept:
-    """Where a training keeps its checkpoint, and who is told of its progress.
+    """The checkpoint of a training, and the observer of its progress.
 
     Args:
-        folder: in which the checkpoint's own folder is made.
-        code: fingerprint of the code that trains; a checkpoint of other code is not continued.
-        curves: folder in which this training's own curves are kept, under its checkpoint's name.
-        observer: from that folder to what is called with each new row of the history.
+        folder: parent of the checkpoint's folder.
+        code: fingerprint of the training code; a checkpoint of other code is not resumed.
+        curves: parent of the folder of this training's curves, which has the checkpoint's name.
+        observer: makes, from that folder, a function that is called with each new row of the history.
     """
 
     folder: Path
@@ -48,9 +48,9 @@ class Trained:
     """A finished training.
 
     Args:
-        network: with the weights that validated best, in evaluation mode, on its device.
-        history: one row a validation.
-        latent: the network's number of each latent dimension at the best validation.
+        network: with the weights of the best validation, in evaluation mode, on its device.
+        history: one row per validation.
+        latent: the network's value per latent dimension at the best validation.
         checkpoint: folder of the checkpoint, to be removed once the weights are saved; None if none was kept.
     """
 
@@ -69,15 +69,15 @@ def train_model(
     device: torch.device,
     kept: Kept | None = None,
 ) -> Trained:
-    """Train a network on healthy subjects, going on from its checkpoint if there is one.
+    """Train a network on healthy subjects, or resume it from its checkpoint.
 
     Args:
         settings: of the training; `start.training_settings` makes them from config values.
-        training: healthy subjects to learn from.
-        validation: healthy subjects that choose the weights.
+        training: healthy training subjects.
+        validation: healthy subjects for early stopping and the choice of the weights.
         network: an entry of `networks` in config.yaml.
         device: prepared by `device.prepare_process`.
-        kept: where a checkpoint is kept; None keeps none.
+        kept: checkpoint and observer; None for no checkpoint.
 
     Raises:
         FloatingPointError: the loss became NaN or infinite.
@@ -97,6 +97,7 @@ def train_model(
         folder = checkpoint_folder(trainer, kept.folder, code=kept.code)
         curves = kept.curves / folder.name.removeprefix("checkpoint-")
         best = trainer.run(checkpoint=folder / "latest.pt", observe=kept.observer(curves))
+    # the trainer ends with its last weights
     fresh.load_state_dict(best)
     return Trained(fresh.eval(), trainer.progress.history, trainer.progress.best_latent, folder)
 
@@ -115,19 +116,22 @@ def reconstruct_scans(
         model: a trained network, or the kind of a baseline.
         scans: a split.
         healthy: training subjects for a baseline, validation subjects for a score that reads the network.
-        score: an entry of `scores` in config.yaml; None, or one that reads reconstructions, for these.
-        batch_size: axial slices at a time of a 2-D network.
+        score: an entry of `scores` in config.yaml; None, or a score that reads reconstructions, returns
+            reconstructions.
+        batch_size: axial slices at a time for a 2-D network.
 
     Returns:
         float16, shape of the scans.
 
     Raises:
-        ValueError: healthy subjects are needed and not given.
+        ValueError: healthy subjects are needed but not given.
     """
     if isinstance(model, Network) and (score is None or stored_as(score) == RECONSTRUCTION):
         return reconstruct(model, scans.scans, batch_size=batch_size)
     if healthy is None:
-        raise ValueError("a baseline or a score that reads the network needs healthy subjects; give them.")
+        raise ValueError(
+            "a baseline or a score that reads the network needs healthy subjects; pass them as healthy."
+        )
     if isinstance(model, str):
         return reconstruct_without_network(model, healthy, scans)
     return raw_maps(model, scans, healthy, score=score or {})

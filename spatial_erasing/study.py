@@ -1,4 +1,4 @@
-"""What a config.yaml asks for: the trainings and evaluations of the study, and whether they are possible."""
+"""The runs of a study from config.yaml, and checks that refuse an impossible study."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ from spatial_erasing.registry import ERASINGS
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """One method of one training: on which share of the healthy subjects, with which seed."""
+    """One method of one training, with its fraction of the healthy subjects and its seed."""
 
     method: str
     fraction_percent: int
@@ -36,12 +36,12 @@ class Run:
 
     @property
     def folder(self) -> str:
-        """Where the run's files lie below each stage's results folder."""
+        """Folder of the run's files below each stage's results folder."""
         return f"{self.method}/fraction-{self.fraction_percent}/seed-{self.seed}"
 
 
 def list_runs(study: Mapping) -> list[Run]:
-    """Every run of the study: all methods on all data, and Figure 5's fractions.
+    """Every run of the study: all methods on all data, and the fractions of Figure 5.
 
     Args:
         study: the section of this name in config.yaml.
@@ -50,11 +50,12 @@ def list_runs(study: Mapping) -> list[Run]:
         *((method, 100) for method in named_methods(study)),
         *((method, percent) for method in study["models"] for percent in study["fractions_percent"]),
     }
+    # sorted, so that a reordered config plans the same jobs in the same order
     return sorted(Run(method, percent, seed) for method, percent in wanted for seed in study["seeds"])
 
 
 def list_datasets(run: Run, *, study: Mapping, cohorts: Mapping) -> list[str]:
-    """The "{cohort}-{sequence}" that a run is evaluated on: T1 everywhere, T1ce for the rows of Table 2."""
+    """The data sets "{cohort}-{sequence}" of a run: T1 of every cohort, T1ce for the rows of Table 2."""
     is_in_table_2 = run.method in study["table_2_models"] and run.fraction_percent == 100
     return [
         f"{cohort}-{sequence}"
@@ -65,10 +66,10 @@ def list_datasets(run: Run, *, study: Mapping, cohorts: Mapping) -> list[str]:
 
 
 def check_schema(config: Mapping, schema: Mapping) -> None:
-    """Refuse a config that the schema does not allow.
+    """Refuse a config that violates the schema.
 
     Raises:
-        ValueError: the key, the value found and what is allowed, one line a finding.
+        ValueError: per finding a line with the key, the value found and the allowed values.
     """
     errors = Draft202012Validator(with_kinds(schema, config)).iter_errors(dict(config))
     findings = [_explain(error) for error in sorted(errors, key=lambda e: list(map(str, e.path)))]
@@ -82,7 +83,7 @@ def check_schema(config: Mapping, schema: Mapping) -> None:
 
 
 def _explain(error: ValidationError) -> str:
-    """One line for a finding of the schema: where, what was found, what is allowed."""
+    """One line per finding of the schema: key, value found, allowed values."""
     place = ".".join(map(str, error.path)) or "the top level"
     if error.validator == "additionalProperties" and "properties" in error.schema:
         allowed = sorted(error.schema["properties"])
@@ -96,11 +97,12 @@ def _explain(error: ValidationError) -> str:
 
 
 def check_study(config: Mapping) -> None:
-    """Refuse a study that is well-formed but impossible, before its first job.
+    """Refuse an impossible study before its first job.
 
     Raises:
         ValueError: all findings, one line each.
     """
+    # the other checks look up entries, which must exist
     findings = entry_findings(config) or [
         *_cohort_findings(config),
         *_phantom_findings(config),
@@ -124,7 +126,7 @@ def check_study(config: Mapping) -> None:
 
 
 def _cohort_findings(config: Mapping) -> Iterator[str]:
-    """Cohorts that are not described, not there, or too small for their splits."""
+    """Cohorts that are missing in ingest.cohorts or too small for their splits."""
     study, cohorts, sizes = config["study"], config["ingest"]["cohorts"], config["split"]["sizes"]
     for cohort in (*study["healthy_cohorts"], *study["lesion_cohorts"]):
         if cohort not in cohorts:
@@ -144,7 +146,7 @@ def _cohort_findings(config: Mapping) -> Iterator[str]:
 
 
 def _download_findings(ingest: Mapping) -> Iterator[str]:
-    """Cohorts that lie in a download which nothing describes."""
+    """Cohorts below a download without an entry in ingest.downloads."""
     for cohort, source in ingest["cohorts"].items():
         archive, known = download_of(source["path"]), list(ingest["downloads"])
         if archive and archive not in known:
@@ -155,7 +157,7 @@ def _download_findings(ingest: Mapping) -> Iterator[str]:
 
 
 def _phantom_findings(config: Mapping) -> Iterator[str]:
-    """Lesion cohorts of phantoms that will have no lesion."""
+    """Lesion cohorts made of healthy phantoms."""
     made = config["phantom"]["cohorts"]
     for cohort in config["study"]["lesion_cohorts"]:
         if cohort in made and made[cohort]["kind"] == "healthy":
@@ -163,7 +165,7 @@ def _phantom_findings(config: Mapping) -> Iterator[str]:
 
 
 def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:
-    """How many synthetic subjects these cohorts will have, or None if any of them is real."""
+    """The number of subjects of synthetic cohorts; None if any of them is real."""
     phantoms = config["phantom"]["cohorts"]
     if not all(cohort in phantoms for cohort in cohorts):
         return None
@@ -171,7 +173,7 @@ def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:
 
 
 def _grid_findings(config: Mapping) -> Iterator[str]:
-    """A grid that a network cannot halve, or erasing that is larger than the grid."""
+    """A grid that a network cannot downsample, or erasing beyond the grid."""
     grid = config["preprocess"]["grid_voxels"]
     for name in sorted(networks_of_study(config)):
         levels = len(config["networks"][name]["feature_maps"])
@@ -179,7 +181,7 @@ def _grid_findings(config: Mapping) -> Iterator[str]:
             nearest = [max(1, -(-size // 2**levels)) * 2**levels for size in grid]
             yield (
                 f"preprocess.grid_voxels {grid} cannot be halved {levels} times, once for each of "
-                f"networks.{name}.feature_maps; the next grid that can is {nearest}"
+                f"networks.{name}.feature_maps; the next valid grid is {nearest}"
             )
     if (slices := config["train"]["erasing"]["maximum_slices"]) > grid[2]:
         yield f"train.erasing.maximum_slices is {slices}, the grid has {grid[2]} axial slices"
@@ -188,14 +190,14 @@ def _grid_findings(config: Mapping) -> Iterator[str]:
 
 
 def _threshold_findings(config: Mapping) -> Iterator[str]:
-    """A cohort without validation subjects needs the threshold of another."""
+    """Cohorts without validation subjects and without the threshold of another cohort."""
     sizes, borrowed = config["split"]["sizes"], config["threshold"]["from_cohort"]
     lesion_cohorts = config["study"]["lesion_cohorts"]
     for cohort in borrowed:
         if cohort not in lesion_cohorts:
             yield (
                 f"threshold.from_cohort names {cohort}, which is not one of study.lesion_cohorts"
-                f"{did_you_mean(cohort, lesion_cohorts)}; correct it or take it out"
+                f"{did_you_mean(cohort, lesion_cohorts)}; correct or remove it"
             )
     for cohort in lesion_cohorts:
         source = borrowed.get(cohort, cohort)
@@ -209,7 +211,7 @@ def _threshold_findings(config: Mapping) -> Iterator[str]:
 
 
 def _half_findings(config: Mapping) -> Iterator[str]:
-    """Half of the grid is half of the brain only where the brain's box lies in the middle."""
+    """Models that erase half of the grid need the brain's box in its centre."""
     halves = sorted(
         name
         for name, entry in trained_entries(config).items()
@@ -223,17 +225,17 @@ def _half_findings(config: Mapping) -> Iterator[str]:
 
 
 def check_paths(config: Mapping, *, root: Path) -> None:
-    """Refuse a study whose data sets are not where the config says.
+    """Refuse a study whose data sets are missing.
 
-    Cohorts that were ingested before are not asked again, and none of a study that was evaluated: a finished
-    study needs its raw data no more.
+    Cohorts that were listed before are not checked again, and none of an evaluated study, since a finished
+    study does not need its raw data.
 
     Args:
         config: the whole config.
         root: the run's directory.
 
     Raises:
-        ValueError: every path that is missing, or that Snakemake cannot take as an input.
+        ValueError: every missing path, and every path that Snakemake cannot use as an input.
     """
     wanted = {} if (root / "results/evaluate/metrics.csv").exists() else _raw_data(config, root=root)
     if exclude := config["ingest"]["exclude"]:
@@ -244,7 +246,7 @@ def check_paths(config: Mapping, *, root: Path) -> None:
     ]
     if missing:
         raise ValueError(
-            f"no such file or folder, seen from {root}:\n"
+            f"no such file or folder (relative to {root}):\n"
             + "\n".join(missing)
             + "\nWrite the paths of your data sets into config.yaml (docs/data.md says how to get each), or "
             "see the whole study on synthetic heads first: make demo"
@@ -252,7 +254,7 @@ def check_paths(config: Mapping, *, root: Path) -> None:
 
 
 def _refuse_braces(config: Mapping, *, root: Path) -> None:
-    """Snakemake reads {…} in the name of an input file as a wildcard, so that a table may not have any."""
+    """Refuse braces in paths of tables: Snakemake reads {…} in the name of an input as a wildcard."""
     cohorts = config["ingest"]["cohorts"].items()
     tables = {
         f"ingest.cohorts.{name}.path": source["path"]
@@ -269,20 +271,20 @@ def _refuse_braces(config: Mapping, *, root: Path) -> None:
     ]
     if found:
         raise ValueError(
-            "the name of a table of scans and of its folders may hold no { or }, which mark a wildcard in "
-            "Snakemake:\n"
+            "the path of a table of scans must not contain { or }, which mark a wildcard in Snakemake:\n"
             + "\n".join(found)
-            + "\nRename the folder, or put the table elsewhere; paths in the "
-            "table may hold them. Then run the same command again."
+            + "\nRename the folder, or move the table; paths in the table "
+            "may contain them. Then run the same command again."
         )
 
 
 def _raw_data(config: Mapping, *, root: Path) -> dict[str, str]:
-    """Key to path of all raw data that the run has not read yet."""
+    """Config key to path of all raw data that the run has not read yet."""
     wanted = {}
     for cohort in (*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]):
         path = config["ingest"]["cohorts"][cohort]["path"]
         listed = root / "results/ingest" / f"{cohort}.csv"
+        # a listed cohort keeps its rows when its raw data are deleted
         is_listed = listed.exists() or kept_list(listed).exists()
         if not (path.startswith("results/") or is_listed):
             wanted[f"ingest.cohorts.{cohort}.path"] = path

@@ -1,4 +1,4 @@
-"""Brains that differ: random shape, ventricles, folds and cortical thickness on top of the template."""
+"""Individual brains: random shape, ventricles, folds and cortical thickness, applied to the template."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ TEMPLATE_CENTRE_MM = np.array([0.0, -18.0, 8.0])
 
 @dataclass(frozen=True)
 class Deformation:
-    """How one person's brain differs from the template.
+    """The difference between one person's brain and the template.
 
     Args:
         template_from_world: pose, size and shear, world mm to template mm, shape (4, 4).
         displacement_mm: smooth displacement added in template space, three channels.
-        ventricle_mm: how far the walls of the lateral ventricles move outwards.
+        ventricle_mm: outward displacement of the walls of the lateral ventricles.
         folds: logarithms of the factors on grey matter and on CSF, two channels.
     """
 
@@ -40,9 +40,10 @@ def draw_deformation(generator: np.random.Generator, *, pose_spread: float = 1.0
     thicker or thinner; their means undo the bias of a blurred average towards grey matter.
 
     Args:
-        pose_spread: 1 for a head as it lies in a scanner (2.5 degrees, 4 mm), less for a registered one.
+        pose_spread: 1 for the pose in a scanner (2.5 degrees, 4 mm), less for registered heads.
     """
     box = lattice(*HEAD_BOX_MM, 8.0)
+    # two length scales, so that brains differ in lobes and in gyri
     displacement = 2.7 * draw_noise(generator, 3, box.shape, sigma_nodes=4.0)
     displacement += 1.0 * draw_noise(generator, 3, box.shape, sigma_nodes=2.0)
     folding_box = lattice(*HEAD_BOX_MM, LATTICE_MM)
@@ -57,7 +58,7 @@ def draw_deformation(generator: np.random.Generator, *, pose_spread: float = 1.0
 
 
 def warp_points(deformation: Deformation, points_mm: Tensor, ventricle_pull: Field | None) -> Tensor:
-    """Where in the template these points of the person's head come from, in mm, shape (3, i, j, k)."""
+    """Template coordinates of points in the person's head, in mm, shape (3, i, j, k)."""
     points_mm = move(deformation.template_from_world, points_mm)
     points_mm = points_mm + deformation.displacement_mm.sample(points_mm)
     if ventricle_pull is None:
@@ -68,8 +69,8 @@ def warp_points(deformation: Deformation, points_mm: Tensor, ventricle_pull: Fie
 def fold_tissues(deformation: Deformation, template: Template) -> Field:
     """The template's tissue maps, sharpened and refolded for one person, still in template space.
 
-    An average of 152 brains is blurred where their folds differ. Squaring its shares and weighting them with
-    the person's own smooth noise decides, place by place, which tissue wins; the share of brain stays.
+    The average of 152 brains is blurred at variable folds. Its shares are squared and weighted with the
+    person's smooth noise, which selects one tissue locally; the share of brain is unchanged.
     """
     tissues = template.tissues
     grid = Grid(tuple(tissues.values.shape[1:]), tissues.affine)
@@ -90,6 +91,7 @@ def _draw_affine(generator: np.random.Generator, pose_spread: float) -> np.ndarr
     world_from_template = np.eye(4)
     world_from_template[:3, :3] = rotation(pitch, roll, yaw) @ shear @ np.diag(scale)
     centre_mm = TEMPLATE_CENTRE_MM + generator.normal(0, 4, 3) * pose_spread
+    # size and pose change about the centre of the brain, not the origin of the world
     world_from_template[:3, 3] = centre_mm - world_from_template[:3, :3] @ TEMPLATE_CENTRE_MM
     return np.linalg.inv(world_from_template)
 

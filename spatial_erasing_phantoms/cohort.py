@@ -30,16 +30,16 @@ __all__ = ["PhantomSettings", "finish_cohort", "make_subject", "subject_name"]
 
 @dataclass(frozen=True)
 class PhantomSettings:
-    """What all phantoms of a run have in common.
+    """Settings common to all phantoms of a run.
 
     Args:
         spacing_mm: 1 for the voxels of the real data sets; 2 for heads with an eighth of the voxels.
         scanners: number of simulated scanners in the healthy and the BraTS-like cohort; an ATLAS-like cohort
             always has the three sites R001 to R003.
-        label_maps: folder of label maps that heads are made from; None for the template.
-        minimum_lesion_ml: smallest lesion drawn; the rest of the distribution keeps its shape. ATLAS goes
-            down to 0.01 ml, which a coarse grid cannot show: a demo that raises this end is easier than the
-            real data.
+        label_maps: folder of label maps for the heads; None for the template.
+        minimum_lesion_ml: smallest lesion drawn; the rest of the distribution keeps its shape. ATLAS has
+            lesions of 0.01 ml, which a coarse grid cannot show: a demo with a larger minimum is easier than
+            the real data.
     """
 
     spacing_mm: float = 1.0
@@ -67,7 +67,7 @@ class PhantomSettings:
 def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settings: PhantomSettings) -> dict:
     """Write one subject's scans, lesion and exact masks, and return its row of the truth table.
 
-    The same kind, index, seed and settings give the same bytes, whatever else was made before.
+    The same kind, index, seed and settings give the same bytes, independent of other subjects.
 
     Args:
         kind: healthy, brats or atlas.
@@ -75,6 +75,7 @@ def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settin
         index: number of the subject, from 0.
     """
     files = layout(kind, index)
+    # one generator per purpose, so that a changed step leaves the other draws as they are
     draw = partial(generator_of, seed, kind, files.subject)
     scanner = scanner_of(kind, index, seed=seed, scanners=settings.scanners)
     grid, affine = _grid(kind, scanner, draw("grid"), settings.spacing_mm)
@@ -90,7 +91,7 @@ def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settin
         head = apply_lesion(lesion, head)
     masks = _masks(files, head, lesion)
     for path, image in (_scans(files, scanner, head, lesion, draw) | masks).items():
-        # NIfTI stores the first axis fastest; in this order nibabel writes twice as fast
+        # in NIfTI's order (first axis fastest) nibabel writes twice as fast
         write_volume(Path(folder) / path, np.asfortranarray(image), affine)
     lesion_voxels = masks[files.truth_lesion].sum() if files.truth_lesion else 0
     return {
@@ -103,7 +104,7 @@ def make_subject(kind: str, folder: str | Path, index: int, *, seed: int, settin
 
 
 def finish_cohort(kind: str, folder: str | Path, rows: list[dict]) -> None:
-    """Write the truth table of all subjects and, for a healthy cohort, the table that its reader wants."""
+    """Write the truth table of all subjects and, for a healthy cohort, the table for its reader."""
     folder = Path(folder)
     write_rows(folder / "truth" / "truth.csv", rows, columns=rows[0])
     if kind == "healthy":
@@ -113,7 +114,7 @@ def finish_cohort(kind: str, folder: str | Path, rows: list[dict]) -> None:
 def _grid(
     kind: str, scanner: Scanner, generator: np.random.Generator, spacing_mm: float
 ) -> tuple[Grid, np.ndarray]:
-    """The voxels of the scan about the head, and the affine to store."""
+    """The voxel grid of the scan, and the affine to store."""
     if kind == "brats":
         return brats_grid(spacing_mm)
     grid = atlas_grid(spacing_mm) if kind == "atlas" else draw_grid(generator, scanner, spacing_mm)
@@ -123,7 +124,7 @@ def _grid(
 def _template_head(
     deformation: Deformation, draw: partial, grid: Grid, *, spacing_mm: float, is_whole: bool
 ) -> Head:
-    """A head deformed from the template; without its surroundings, the brain alone."""
+    """A head deformed from the template; only the brain unless `is_whole`."""
     surroundings = draw_surroundings(draw("surroundings")) if is_whole else None
     return render_head(load_template(spacing_mm), deformation, surroundings, grid)
 
@@ -137,7 +138,7 @@ def _label_head(
     spacing_mm: float,
     is_whole: bool,
 ) -> Head:
-    """A head from a label map, which has one resolution for every spacing."""
+    """A head from a label map, whose resolution does not depend on the spacing."""
     contrast = draw_contrast(draw("contrast"), label_map)
     seed = int(draw("texture").integers(2**62))
     head = render_label_head(label_map, deformation, grid, contrast=contrast, noise_seed=seed)
@@ -159,7 +160,7 @@ def _scans(
 
 
 def _masks(files: Layout, head: Head, lesion: Lesion | None) -> dict[str, np.ndarray]:
-    """Exact masks by path: what fills half of a voxel or more, on the grid of the scan."""
+    """Exact masks by path: voxels filled by at least half, on the grid of the scan."""
     masks = {files.truth_brain: (head.brain >= 0.5).numpy()}
     if lesion is not None and files.lesion and files.truth_lesion:
         masks[files.lesion] = lesion_labels(
@@ -170,7 +171,7 @@ def _masks(files: Layout, head: Head, lesion: Lesion | None) -> dict[str, np.nda
 
 
 def _paths(files: Layout) -> dict[str, str]:
-    """The subject's files as columns of the truth table, empty where there is none."""
+    """The subject's files as columns of the truth table; empty text for missing files."""
     return {
         "t1": files.scans["t1"],
         "t1ce": files.scans.get("t1ce", ""),

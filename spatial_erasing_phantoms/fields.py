@@ -1,4 +1,4 @@
-"""Voxel grids and smooth fields in world space: the geometry that every part of a phantom shares."""
+"""Voxel grids and smooth fields in world space, used by all parts of a phantom."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,9 +16,9 @@ class Grid(grids.Grid):
     """A voxel grid on which fields are sampled."""
 
     def thinned(self, step_mm: float) -> "Grid":
-        """A grid with the same corners and steps of at most about this length; never finer than this one.
+        """A grid with the same corners and a step of at most about this length, never finer than this grid.
 
-        What varies smoothly is computed there and brought to all voxels with `stretch`.
+        Smooth quantities are computed on it and interpolated to all voxels by `stretch`.
         """
         before = np.array(self.shape) - 1
         after = np.minimum(before, np.ceil(before * self.voxel_sizes_mm / step_mm)).astype(int)
@@ -46,16 +46,16 @@ class Field:
     def sample(
         self, points_mm: Tensor, shape: tuple[int, ...] | None = None, *, mode: str = "bilinear"
     ) -> Tensor:
-        """Values at points, shape (channels, i, j, k); outside the lattice its border goes on.
+        """Values at points, shape (channels, i, j, k); the border is extended outside the lattice.
 
         Args:
             points_mm: world coordinates, shape (3, i, j, k).
-            shape: if given, the points are those of a thinned grid, and are stretched to this shape first.
+            shape: if given, the points are on a thinned grid and are stretched to this shape first.
             mode: "bilinear" (trilinear here, by torch's name) or "nearest".
         """
         indices = move(np.linalg.inv(self.affine), points_mm)
         last = torch.tensor(self.values.shape[1:], dtype=indices.dtype).sub(1).view(3, 1, 1, 1)
-        normalised = (2 * indices / last - 1).flip(0)  # grid_sample wants the last axis first, in [-1, 1]
+        normalised = (2 * indices / last - 1).flip(0)  # grid_sample expects the last axis first, in [-1, 1]
         if shape is not None:
             normalised = stretch(normalised, shape)
         return functional.grid_sample(
@@ -74,7 +74,7 @@ def move(affine: np.ndarray, points: Tensor) -> Tensor:
 
 
 def stretch(values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Values on a thinned grid, (channels, i, j, k), interpolated to all voxels between the same ends."""
+    """Values on a thinned grid, (channels, i, j, k), interpolated to a full grid with the same corners."""
     if tuple(values.shape[1:]) == tuple(shape):
         return values
     return functional.interpolate(values[None], size=shape, mode="trilinear", align_corners=True)[0]
@@ -90,6 +90,7 @@ def draw_noise(
 ) -> Tensor:
     """Smooth Gaussian noise of mean 0 and standard deviation 1 on a lattice, shape (channels, *shape)."""
     white = generator.standard_normal((channels, *shape), dtype=np.float32)
+    # periodic, so that the standard deviation is the same up to the border
     smooth = np.stack([gaussian_filter(channel, sigma_nodes, mode="wrap") for channel in white])
     return torch.from_numpy(smooth / _deviation_left(shape, sigma_nodes))
 

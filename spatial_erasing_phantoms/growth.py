@@ -1,4 +1,4 @@
-"""Where lesions start and how they grow: volumes, seeds and irregular bodies of a given volume."""
+"""Growth of lesions: volumes, seeds and irregular bodies of a given volume."""
 
 from dataclasses import dataclass
 
@@ -18,9 +18,9 @@ class Site:
     """The lattice around a seed on which a lesion grows.
 
     Args:
-        grid: its points in world space.
-        points_mm: the same, shape (3, n, n, n).
-        seed_mm: middle of the lattice.
+        grid: the lattice in world space.
+        points_mm: its points, shape (3, n, n, n).
+        seed_mm: centre of the lattice.
         brain, white, tissue: shares of brain, of white matter and of grey with white matter at the points.
         radius_mm: of the ball with the lesion's volume.
     """
@@ -51,15 +51,16 @@ class Site:
         return wobble * self.radius_mm * (coarse + 0.4 * fine) - from_seed.square().sum(0).sqrt()
 
     def filled(self, depth_mm: Tensor, volume_ml: float) -> Tensor:
-        """The same body, grown or shrunk until it holds this volume of brain."""
+        """The same body, grown or shrunk to this volume inside the brain."""
         nodes = max(1, round(volume_ml / self.grid.voxel_ml))
         available = depth_mm[self.brain >= 0.5]
         return depth_mm - available.kthvalue(max(1, len(available) - nodes)).values
 
 
 def site(head: Head, seed_mm: np.ndarray, volume_ml: float) -> Site:
-    """A lattice of 4.4 radii around a seed, with the tissues found there."""
+    """A lattice of 4.4 radii around a seed, with its tissue shares."""
     radius_mm = float(np.cbrt(3000 * volume_ml / (4 * np.pi)))
+    # an irregular border reaches beyond the ball of the same volume
     step_mm = 4.4 * radius_mm / (NODES - 1)
     affine = np.diag([step_mm] * 3 + [1.0])
     affine[:3, 3] = seed_mm - 2.2 * radius_mm
@@ -72,7 +73,7 @@ def site(head: Head, seed_mm: np.ndarray, volume_ml: float) -> Site:
 def draw_volume_ml(
     generator: np.random.Generator, *, median_ml: float, spread: float, limits_ml: tuple[float, float]
 ) -> float:
-    """A log-normal volume, drawn again until it lies within the limits."""
+    """A log-normal volume, redrawn until it is within the limits."""
     while True:
         volume_ml = float(np.exp(generator.normal(np.log(median_ml), spread)))
         if limits_ml[0] <= volume_ml <= limits_ml[1]:
@@ -82,19 +83,21 @@ def draw_volume_ml(
 def draw_seed_mm(
     generator: np.random.Generator, head: Head, territories: tuple, *, tissue: Tensor
 ) -> np.ndarray:
-    """A voxel of the brain, likely where the territories say, in world mm; both sides alike.
+    """A random brain voxel, weighted by territories, in world mm; left and right are equally likely.
 
     Args:
         territories: rows of weight, centre and spread; centre and spread as fractions of the brain's box
-            along right, anterior and superior, the first axis counted outwards from the middle.
-        tissue: share of tissue that may hold a seed, shape of the head's grid.
+            along right, anterior and superior, the first axis measured outwards from the middle.
+        tissue: share of tissue that may contain a seed, shape of the head's grid.
     """
     places = _place_in_brain(head)
     likelihood = torch.zeros(head.grid.shape)
     for weight, *shape in territories:
         centre, spread = (torch.tensor(values).view(3, 1, 1, 1) for values in shape)
         density = torch.exp(-((places - centre) / spread).square().sum(0) / 2) * (tissue >= 0.7)
+        # normalised, so that a territory's weight does not depend on its volume
         likelihood += weight * density / density.sum().clamp(min=1e-9)
+    # numpy refuses float32 probabilities, whose sum is not close enough to 1
     weights = likelihood.double().ravel().numpy()
     chosen = generator.choice(len(weights), p=weights / weights.sum())
     return (head.grid.affine @ [*np.unravel_index(chosen, head.grid.shape), 1])[:3]

@@ -1,4 +1,4 @@
-"""One head on one grid: the share of every tissue in every voxel, whatever the anatomy came from."""
+"""One head on one grid: the share of every tissue in every voxel, for all sources of anatomy."""
 
 from dataclasses import dataclass, field
 
@@ -17,17 +17,17 @@ SURROUNDINGS_STEP_MM = 2.0
 
 @dataclass(frozen=True)
 class Head:
-    """Tissue shares on a grid; lesions, contrast and noise need nothing else.
+    """Tissue shares on a grid, the input of lesions, contrast and noise.
 
     Args:
         grid: the voxels of the scan.
         tissues: share of each tissue of the brain in [0, 1] by name, ventricles and sulci included.
-        surroundings: share of each tissue around it, by name, where there is no brain; on any grid with the
-            same corners, as soft tissue needs no full resolution. What is left is air.
+        surroundings: share of each tissue outside the brain, by name; on any grid with the same corners,
+            since soft tissue does not need full resolution. The remainder is air.
         brain: share of brain, the sum of its tissues.
-        signal: mean of tissues relative to white matter where it is the person's own, not the scanner's.
-        relief: by how much structures differ from the mean of their tissue; a lesion takes its place.
-        texture: added to the signal of every voxel, where the anatomy brings its own.
+        signal: mean of tissues relative to white matter, if specific to the person and not the scanner.
+        relief: difference of structures from the mean of their tissue; removed inside a lesion.
+        texture: added to the signal of every voxel, if the anatomy defines one.
     """
 
     grid: Grid
@@ -42,12 +42,13 @@ class Head:
 def render_head(
     template: Template, deformation: Deformation, surroundings: Surroundings | None, grid: Grid
 ) -> Head:
-    """The head of one person on a grid; without surroundings, the brain alone.
+    """The head of one person on a grid; only the brain if surroundings are None.
 
-    All shapes are functions of world coordinates: the same person on another grid is the same head.
+    All shapes are functions of world coordinates, so the head does not depend on the grid.
     """
     points = grid.thinned(4.0).points()
     template_mm = warp_points(deformation, points, template.ventricle_pull)
+    # hull distances are in mm of the template, the shells around it in mm of the person
     scale = np.cbrt(1 / np.linalg.det(deformation.template_from_world))
     hull_mm = template.hull_mm.sample(template_mm) * float(scale)
     box = _box_of_brain(hull_mm, grid.shape)

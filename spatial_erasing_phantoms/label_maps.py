@@ -24,9 +24,9 @@ from spatial_erasing_phantoms.head import Head
 MAP_NAMES = "training_seg_*.nii.gz"
 FIRST_OUTER_LABEL = 500  # FreeSurfer's structures lie below, skull, fat, muscle and skin above
 OUTER_CSF = 24  # in sulci and around the brain
-BLUR_VOXELS = 0.5  # of what is drawn in each voxel, since a scanner's voxels are not independent
+BLUR_VOXELS = 0.5  # blur of the noise, since a scanner's voxels are not independent
 CLOSING_MM = 4  # bridges sulci, as a skull strip does
-# the tissues that lesions know, each with the label whose class gives its mean
+# the tissues used by lesions, each with the label whose class gives its mean
 TISSUES = {"grey": 3, "white": 2, "csf": 4}
 CSF_LABELS = (4, 5, 14, 15, 24, 43, 44, 72)
 # white matter of cerebrum and cerebellum, its lesions, stem, ventral diencephalon and optic chiasm
@@ -39,10 +39,10 @@ class LabelMap:
 
     Args:
         path: of the map; the priors lie beside it.
-        labels: position of every voxel's label in the tables below, one channel; as many as there are labels
-            are added where it is brain.
+        labels: index of every voxel's label in the tables below, one channel; the number of labels is added
+            inside the brain.
         class_of: class of intensity of each label.
-        tissue_of: tissue of each label, as its position in TISSUES.
+        tissue_of: tissue of each label, as index into TISSUES.
         class_of_tissue: class that gives the mean of each tissue.
         centre_mm: of the brain.
         brain_ml: volume of the brain, sulci included.
@@ -66,10 +66,10 @@ class Contrast:
 
 
 def path_of_label_map(folder: str, index: int) -> Path:
-    """The file of subject `index`; with fewer maps than subjects they are used in turn.
+    """The file of subject `index`; maps are reused in turn if there are fewer maps than subjects.
 
     Raises:
-        FileNotFoundError: the folder holds no map.
+        FileNotFoundError: the folder has no map.
     """
     paths = sorted(Path(folder).glob(MAP_NAMES))
     if not paths:
@@ -82,13 +82,14 @@ def path_of_label_map(folder: str, index: int) -> Path:
 
 @lru_cache(maxsize=2)
 def load_label_map(folder: str, index: int) -> LabelMap:
-    """The map of subject `index`; with fewer maps than subjects they are used in turn.
+    """The map of subject `index`; maps are reused in turn if there are fewer maps than subjects.
 
-    Brain is every label below 500 (cerebrum, cerebellum, stem, ventricles) but the outer CSF, label 24, of
-    which only what a closing by 4 mm encloses is brain, as in sulci: about what a skull strip returns.
+    Brain is every label below 500 (cerebrum, cerebellum, stem, ventricles) except the outer CSF, label 24,
+    of which only voxels enclosed by a closing of 4 mm are brain, as in sulci: about the mask of a skull
+    strip.
 
     Raises:
-        FileNotFoundError: the folder holds no map, or labels or priors are not beside them.
+        FileNotFoundError: the folder has no map, or labels or priors are missing beside the maps.
         ValueError: a label has no prior.
     """
     path = path_of_label_map(folder, index)
@@ -133,16 +134,16 @@ def draw_contrast(generator: np.random.Generator, label_map: LabelMap) -> Contra
 def render_label_head(
     label_map: LabelMap, deformation: Deformation, grid: Grid, *, contrast: Contrast, noise_seed: int
 ) -> Head:
-    """The head of one person on a grid: every voxel the mean of eight samples of the map.
+    """The head of one person on a grid; every voxel is the mean of eight samples of the map.
 
-    Size and pose follow the deformation as they do for template heads: brain volumes have the same
-    distribution. Air is the background class and has a signal of its own.
+    Size and pose follow the deformation, so brain volumes have the same distribution as for template heads.
+    Air is the background class and has its own signal.
     """
     signal = {tissue: float(contrast.mean[k]) for tissue, k in label_map.class_of_tissue.items()}
     mean, deviation = contrast.mean[label_map.class_of], contrast.deviation[label_map.class_of]
     above_tissue = mean - np.array(list(signal.values()))[label_map.tissue_of]
     count, nothing = len(mean), np.zeros(len(mean))
-    # a row a volume, a column a label, first outside the brain and then inside
+    # one row per volume, one column per label, first outside the brain and then inside
     table = np.concatenate(
         [
             np.block([[nothing, above_tissue], [mean, nothing], [deviation, deviation]]),
@@ -163,7 +164,7 @@ def render_label_head(
         dict(zip(TISSUES, tissues, strict=True)),
         {"outside": outside.div_((1 - brain).clamp_(min=1e-6))},
         brain,
-        signal=signal | {"outside": 1.0},  # its share is its signal already
+        signal=signal | {"outside": 1.0},  # its share already is its signal
         relief=relief,
         texture=texture.mul_(torch.from_numpy(gaussian_filter(noise, BLUR_VOXELS))),
     )
@@ -173,18 +174,18 @@ def _load(folder: Path, name: str) -> np.ndarray:
     if not (folder / name).exists():
         raise FileNotFoundError(
             f"phantom.label_maps is {folder}, which lacks {name}; the maps need their labels, classes and T1 "
-            f"priors beside them. Copy it from SynthSeg's data/labels_classes_priors."
+            f"priors in the same folder. Copy it from SynthSeg's data/labels_classes_priors."
         )
     return np.load(folder / name)
 
 
 def _classes(folder: Path, labels: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The labels that have a class, in ascending order, and the class of each."""
+    """The labels with a class, in ascending order, and the class of each."""
     known = _load(folder, "generation_labels.npy")
     classes = _load(folder, "generation_classes_contrast_specific.npy")
     if unknown := sorted(set(np.unique(labels).tolist()) - set(known.tolist())):
         raise ValueError(
-            f"{path} holds the labels {unknown}, which generation_labels.npy beside it does not know. "
+            f"{path} has the labels {unknown}, which are not in generation_labels.npy beside it. "
             f"Use the labels and priors that belong to these maps."
         )
     order = np.argsort(known)
@@ -192,7 +193,7 @@ def _classes(folder: Path, labels: np.ndarray, path: Path) -> tuple[np.ndarray, 
 
 
 def _labels_at(label_map: LabelMap, deformation: Deformation, grid: Grid) -> Tensor:
-    """Place of the map's label in its tables at every voxel centre of a grid, shape of the grid."""
+    """Index of the label at every voxel centre of a grid, shape of the grid."""
     template_mm = warp_points(deformation, grid.thinned(4.0).points(), None)
     scale = np.cbrt(label_map.brain_ml / TEMPLATE_BRAIN_ML)
     map_from_template = np.diag([scale] * 3 + [1.0])
@@ -202,7 +203,7 @@ def _labels_at(label_map: LabelMap, deformation: Deformation, grid: Grid) -> Ten
 
 
 def _shifted(affine: np.ndarray, voxels: tuple[float, ...]) -> np.ndarray:
-    """The affine of a grid moved by a part of a voxel."""
+    """The affine of a grid shifted by a fraction of a voxel."""
     shifted = affine.copy()
     shifted[:3, 3] += affine[:3, :3] @ np.array(voxels)
     return shifted

@@ -11,14 +11,14 @@ ATLAS_SITES = 3
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the files of one subject go, relative to the cohort's folder.
+    """Paths of one subject's files, relative to the cohort's folder.
 
     Args:
         scans: path by sequence.
         lesion: path of the label image, or None.
-        truth_brain, truth_lesion: exact masks, apart from what a reader of the data set finds.
+        truth_brain, truth_lesion: exact masks, outside the folders that a reader searches.
         grade: HGG or LGG for a tumour, otherwise empty.
-        skull_stripped: whether the scans show the brain alone.
+        skull_stripped: whether the scans show only the brain.
     """
 
     subject: str
@@ -31,10 +31,10 @@ class Layout:
 
 
 def subject_name(kind: str, index: int) -> str:
-    """Name of the subject with this number, counted from 0, in the manner of its data set.
+    """Name of the subject with this number, from 0, as in its data set.
 
     Raises:
-        ValueError: no such kind of cohort, or a negative number.
+        ValueError: an unknown kind of cohort, or a negative number.
     """
     if index < 0:
         raise ValueError(f"phantom index is {index}; subjects are counted from 0. Pass 0 or more.")
@@ -67,16 +67,16 @@ def layout(kind: str, index: int) -> Layout:
 
 
 def scanner_name(kind: str, index: int, scanners: int) -> str:
-    """Scanners in turn, so that small cohorts hold all of them; the sites of ATLAS are R001 to R003."""
+    """Scanners in turn, so that small cohorts have all of them; the sites of ATLAS are R001 to R003."""
     if kind == "atlas":
         return f"R{index % ATLAS_SITES + 1:03d}"
     return f"scanner-{index % scanners + 1}"
 
 
 def brats_grid(spacing_mm: float) -> tuple[Grid, np.ndarray]:
-    """240 x 240 x 155 voxels of 1 mm, LPS, about the brain; and the affine that BraTS files carry.
+    """240 x 240 x 155 voxels of 1 mm, LPS, centred on the brain; and the affine of BraTS files.
 
-    Their world starts in a corner of the field of view. Other spacings keep the field of view.
+    The origin of that affine is a corner of the field of view. Other spacings keep the field of view.
     """
     field_of_view_mm = np.array([240.0, 240.0, 155.0])
     shape = np.ceil(field_of_view_mm / spacing_mm).astype(int)
@@ -89,7 +89,7 @@ def brats_grid(spacing_mm: float) -> tuple[Grid, np.ndarray]:
 
 
 def atlas_grid(spacing_mm: float) -> Grid:
-    """197 x 233 x 189 voxels of 1 mm, RAS: the space of MNI152NLin2009aSym, which ATLAS 2.0 is given in."""
+    """197 x 233 x 189 voxels of 1 mm, RAS: the space of MNI152NLin2009aSym, as in ATLAS 2.0."""
     shape = np.ceil(np.array([197, 233, 189]) / spacing_mm).astype(int)
     affine = np.diag([spacing_mm] * 3 + [1.0])
     affine[:3, 3] = np.array([-98.5, -134.5, -72.5]) + spacing_mm / 2

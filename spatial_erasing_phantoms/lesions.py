@@ -1,4 +1,4 @@
-"""Lesions as tissues of their own: nested bodies with soft, irregular surfaces inside a brain."""
+"""Lesions as additional tissues: nested bodies with soft, irregular surfaces inside a brain."""
 
 from dataclasses import dataclass, replace
 
@@ -11,14 +11,14 @@ from spatial_erasing_phantoms.head import Head
 
 @dataclass(frozen=True)
 class Lesion:
-    """A lesion of nested parts, given around its seed only.
+    """A lesion of nested parts, defined on a lattice around its seed.
 
     Args:
         parts: names of its tissues, from the outermost to the innermost.
-        depth_mm: about how deep a point lies below the surface of each part, one channel a part.
-        edge_mm: length over which a surface is soft.
-        signal: for each sequence and part, the two tissues between which its signal lies, and where:
-            0 is the first tissue, 1 the second, above 1 beyond it.
+        depth_mm: approximate depth of a point below the surface of each part, one channel per part.
+        edge_mm: width of the soft surface.
+        signal: for each sequence and part two tissues and the position of its signal between them: 0 is the
+            first tissue, 1 the second, above 1 beyond it.
     """
 
     parts: tuple[str, ...]
@@ -28,11 +28,12 @@ class Lesion:
 
 
 def apply_lesion(lesion: Lesion, head: Head) -> Head:
-    """The head with the lesion's parts in place of healthy tissue; nothing outside the brain changes."""
+    """The head with the lesion's parts in place of healthy tissue; voxels outside the brain are unchanged."""
     box = _box_of_field(lesion.depth_mm, head.grid)
     brain = head.brain[box]
     inside = [brain]
     for depth_mm in lesion.depth_mm.sample(head.grid.block(box).points()):
+        # an inner part never exceeds the one around it
         inside.append(torch.minimum(inside[-1], brain * ramp(depth_mm, lesion.edge_mm)))
     healthy = 1 - inside[1] / brain.clamp(min=1e-6)
     tissues = {name: share.clone() for name, share in head.tissues.items()}
@@ -57,7 +58,7 @@ def lesion_signal(lesion: Lesion, sequence: str, signal: dict[str, float]) -> di
 
 
 def lesion_labels(lesion: Lesion, head: Head, labels: dict[str, int]) -> np.ndarray:
-    """Label of the innermost part that fills half of the voxel or more, 0 elsewhere, uint8.
+    """Label of the innermost part that fills at least half of the voxel, 0 elsewhere, uint8.
 
     Args:
         labels: value for each part.
@@ -71,7 +72,7 @@ def lesion_labels(lesion: Lesion, head: Head, labels: dict[str, int]) -> np.ndar
 
 
 def _box_of_field(field: Field, grid: Grid) -> tuple[slice, ...]:
-    """The voxels of a grid that lie within a field's lattice."""
+    """The voxels of a grid within a field's lattice."""
     corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(field.values.shape[1:]) - 1)
     world = field.affine @ np.column_stack([corners, np.ones(8)]).T
     indices = (np.linalg.inv(grid.affine) @ world)[:3]

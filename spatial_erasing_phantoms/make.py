@@ -1,4 +1,4 @@
-"""A whole cohort of phantoms, several at a time, going on where a kill left off."""
+"""A cohort of phantoms, made in parallel; a killed run resumes."""
 
 import json
 import logging
@@ -31,16 +31,16 @@ def make_cohort(
 ) -> list[dict]:
     """Write all subjects of a synthetic cohort and return their rows, in order.
 
-    A subject that was finished by an earlier start with the same settings and code is kept. Images of
-    subjects that the cohort does not have, or not any more, are removed: readers would list them.
+    Subjects finished by an earlier run with the same settings and code are kept. Images of subjects outside
+    the cohort are removed, since readers would list them.
 
     Args:
-        cohort: its `kind` (healthy, brats or atlas) and how many `subjects`.
+        cohort: its `kind` (healthy, brats or atlas) and number of `subjects`.
         folder: of the cohort.
-        seed: of everything random.
-        settings: what all phantoms have in common.
-        code: fingerprint of the code that makes them.
-        cores: worker processes, fewer where memory is short.
+        seed: of all random draws.
+        settings: common to all phantoms.
+        code: fingerprint of the phantom code.
+        cores: worker processes, fewer if memory is short.
     """
     kind, subjects = cohort["kind"], cohort["subjects"]
     records = folder / "truth" / "records"
@@ -61,13 +61,14 @@ def make_cohort(
         for index, text in enumerate(made_from)
     ]
     rows = [row for row in finished if row is not None]
+    # after all subjects are complete, so that a kill removes nothing that is needed
     _remove_others(folder, rows)
     finish_cohort(kind, folder, rows)
     return rows
 
 
 def _made_from(kind: str, index: int, *, seed: int, settings: PhantomSettings, code: str) -> str:
-    """All that a subject depends on."""
+    """A hash of all inputs of a subject."""
     label_map = ""
     if settings.label_maps is not None:
         label_map = sha256(path_of_label_map(settings.label_maps, index).read_bytes()).hexdigest()
@@ -78,7 +79,7 @@ def _made_from(kind: str, index: int, *, seed: int, settings: PhantomSettings, c
 def _make_recorded(
     item: tuple[int, str], *, kind: str, folder: Path, seed: int, settings: PhantomSettings, records: Path
 ) -> int:
-    """Make one subject; its record stands only while all of its files are there and belong to it."""
+    """Make one subject; its record is written last and removed first, so that it implies complete files."""
     index, made_from = item
     record = records / f"{index}.json"
     record.unlink(missing_ok=True)
@@ -88,7 +89,7 @@ def _make_recorded(
 
 
 def _finished_row(folder: Path, record: Path, *, made_from: str) -> dict | None:
-    """The row of a subject that was made from exactly this and whose files are there, or None."""
+    """The row of a finished subject, or None if its inputs differ or files are missing."""
     try:
         finished = json.loads(record.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # a power cut may leave it empty
@@ -100,11 +101,11 @@ def _finished_row(folder: Path, record: Path, *, made_from: str) -> dict | None:
 
 
 def _remove_others(folder: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    """Remove images that no row names, the folders that held nothing else, and records of other subjects."""
+    """Remove images without a row, folders that become empty, and records of other subjects."""
     named = {folder / row[name] for row in rows for name in PATHS if row[name]}
     images = {path for path in folder.rglob("*.nii*") if path.is_file() or path.is_symlink()}
     for image in sorted(images - named):
-        logger.info("%s is of no subject of this cohort and is removed", image)
+        logger.info("%s belongs to no subject of this cohort and is removed", image)
         image.unlink()
         for parent in image.parents[: len(image.parents) - len(folder.parents) - 1]:
             if not any(parent.iterdir()):
@@ -112,5 +113,5 @@ def _remove_others(folder: Path, rows: Sequence[Mapping[str, str]]) -> None:
     for record in (folder / "truth" / "records").glob("*.json"):
         if int(record.stem) >= len(rows):
             record.unlink()
-    for earlier in (folder / "truth").glob("records-*"):  # of versions that kept a folder for each setting
+    for earlier in (folder / "truth").glob("records-*"):  # of earlier versions with one folder per setting
         shutil.rmtree(earlier)

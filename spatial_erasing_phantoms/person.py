@@ -1,4 +1,4 @@
-"""What is drawn for one phantom whatever it is written to: random numbers, scanner, lesion."""
+"""Random generators, scanner and lesion of one phantom, independent of its output format."""
 
 from collections.abc import Callable
 
@@ -13,13 +13,13 @@ from spatial_erasing_phantoms.scanner import Scanner, draw_scanner
 from spatial_erasing_phantoms.strokes import draw_stroke
 from spatial_erasing_phantoms.tumours import draw_tumour
 
-# the lesion cohorts are registered to a template, so that heads hardly turn
+# lesion cohorts are registered to a template, so head rotation is small
 POSE_SPREAD = {"healthy": 1.0, "brats": 0.25, "atlas": 0.25}
 LESION_GRID = lattice((-96.0, -135.0, -90.0), (96.0, 105.0, 111.0), 3.0)
 
 
 def generator_of(*parts: object) -> np.random.Generator:
-    """Random numbers that depend on these names alone, so that no draw disturbs another."""
+    """A generator that depends on these names alone, so that draws are independent of each other."""
     return np.random.Generator(np.random.PCG64(hash_seed("phantom", *parts)))
 
 
@@ -32,7 +32,7 @@ def scanner_of(kind: str, index: int, *, seed: int, scanners: int) -> Scanner:
 def draw_lesion(
     files: Layout, render: Callable[..., Head], generator: np.random.Generator, minimum_ml: float
 ) -> Lesion | None:
-    """A lesion for this brain, drawn on a coarse grid of its own: it does not depend on the scan's voxels."""
+    """A lesion for this brain, drawn on a coarse grid that is independent of the scan's voxels."""
     if files.lesion is None:
         return None
     coarse = render(LESION_GRID, spacing_mm=LESION_GRID.voxel_sizes_mm[0], is_whole=False)

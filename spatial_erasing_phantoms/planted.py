@@ -1,4 +1,4 @@
-"""Healthy real scans with real lesion shapes: who receives one, which one, and the tables of both cohorts."""
+"""Real lesion shapes in healthy real scans: choice of subjects and shapes, and tables of both cohorts."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from spatial_erasing_phantoms.planted_subject import plant_subject, planted_file
 
 logger = logging.getLogger(__name__)
 
-MEMORY_MB_PER_WORKER = 3500  # deepbet's network, and some copies of a scan of 40 million voxels
+MEMORY_MB_PER_WORKER = 3500  # deepbet's network, and copies of a scan of 40 million voxels
 
 HEALTHY_COLUMNS = ("subject", "scanner", "t1", "brain_mask", "skull_strip")
 PLANTED_COLUMNS = ("subject", "scanner", "t1", "lesion", "brain_mask", "skull_strip")
@@ -26,14 +26,14 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class PlantedSettings:
-    """What all planted lesions of a run have in common.
+    """Settings common to all planted lesions of a run.
 
     Args:
-        lesion_masks: folder of binary lesion masks that lie on the template.
+        lesion_masks: folder of binary lesion masks on the grid of the template.
         template: image of a brain without skull.
-        share: of the healthy subjects that receive a lesion, above 0 and below 1.
-        seed: decides who, and which shape.
-        minimum_lesion_ml: a shape that leaves less in a brain is passed over.
+        share: fraction of the healthy subjects that receive a lesion, above 0 and below 1.
+        seed: of the choice of subjects and shapes.
+        minimum_lesion_ml: smaller lesions are skipped.
     """
 
     lesion_masks: Path
@@ -44,26 +44,26 @@ class PlantedSettings:
 
 
 def hold_out(scanners: Mapping[str, str], *, share: float, seed: int) -> set[str]:
-    """The subjects that receive a lesion, by a hash of their names, in proportion from each scanner.
+    """The subjects that receive a lesion, by a hash of their names, in proportion per scanner.
 
     Raises:
-        ValueError: none, or all of them, would.
+        ValueError: no subject, or every subject, would receive one.
     """
     count = round(share * len(scanners))
     if not 0 < count < len(scanners):
         raise ValueError(
             f"phantom.planted.share is {share} of {len(scanners)} subjects: {count} would receive a lesion "
-            f"and {len(scanners) - count} stay healthy. Both need one: change the share or add scans."
+            f"and {len(scanners) - count} stay healthy. Both need subjects: change the share or add scans."
         )
     named = {("planted", subject): scanner for subject, scanner in scanners.items()}
     return {subject for _, subject in stratified_order(named, seed=seed, purpose="planted")[:count]}
 
 
 def deal_shapes(shapes: Sequence[str], subjects: Sequence[str], *, seed: int) -> dict[str, list[str]]:
-    """The shapes that each subject may take, in order of preference; no shape is dealt twice.
+    """Lesion shapes per subject, in order of preference; no shape is assigned twice.
 
-    Dealt in turn like cards, in the order of hashes: whom a shape does not fit takes the next of its own, and
-    no other subject's lesion changes.
+    Shapes are assigned in turn, in the order of hashes. If a shape does not fit into a brain, that subject's
+    next shape is tried, and no other subject's lesion changes.
 
     Raises:
         ValueError: fewer shapes than subjects.
@@ -81,22 +81,23 @@ def deal_shapes(shapes: Sequence[str], subjects: Sequence[str], *, seed: int) ->
 def make_planted(
     scans: Sequence[Row], folder: Path, *, settings: PlantedSettings, code: str, cores: int
 ) -> tuple[list[Row], list[Row], list[Row]]:
-    """Plant the held-out subjects; rows of the healthy cohort, of the planted cohort, and of the truth.
+    """Plant lesions into held-out subjects; returns rows of the healthy cohort, planted cohort and truth.
 
-    A subject that was finished by an earlier start from the same files, settings and code is kept.
+    Subjects finished by an earlier run with the same files, settings and code are kept.
 
     Args:
-        scans: rows of an ingested table of healthy T1 scans; those that were skipped join neither cohort.
+        scans: rows of an ingested table of healthy T1 scans; skipped scans are in neither cohort.
         folder: of the planted scans; paths of the planted rows are relative to it.
         settings: shapes, template, share and seed.
-        code: fingerprint of the code that plants.
-        cores: worker processes, fewer where memory is short.
+        code: fingerprint of the planting code.
+        cores: worker processes, fewer if memory is short.
     """
     found = {scan["subject"]: scan for scan in scans if scan["status"] == "found"}
     for scan in scans:
         if scan["status"] != "found":
             logger.warning("%s is in neither cohort: %s", scan["subject"], scan["reason"])
     scanners = {subject: scan["scanner"] for subject, scan in found.items()}
+    # sorted, since the order of a set differs between processes
     chosen = sorted(hold_out(scanners, share=settings.share, seed=settings.seed))
     shapes = {image_name(path): path for path in find_images(settings.lesion_masks)}
     dealt = deal_shapes(list(shapes), chosen, seed=settings.seed)
@@ -117,7 +118,7 @@ def make_planted(
 def _plant_once(
     item: tuple[Row, Sequence[Path]], *, folder: Path, settings: PlantedSettings, code: str
 ) -> Row:
-    """The subject's row, from its record if it was planted before from just the same."""
+    """The subject's row, from its record if its inputs are unchanged."""
     scan, shapes = item
     record = folder / "records" / f"{scan['subject']}.json"
     beside = [settings.template, *shapes, *([Path(scan["brain_mask"])] if scan["brain_mask"] else [])]
@@ -142,7 +143,7 @@ def _plant_once(
 
 
 def _read_record(record: Path) -> dict:
-    """What was written when a subject was planted; a damaged record, or none, is empty."""
+    """The record of a planted subject; {} if it is missing or damaged."""
     try:
         return json.loads(record.read_text())
     except (FileNotFoundError, ValueError):  # a power cut may leave it empty

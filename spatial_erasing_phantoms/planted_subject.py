@@ -1,4 +1,4 @@
-"""One healthy person's scan with a real lesion shape in it, on its own grid and in its own type."""
+"""One healthy scan with a planted lesion shape, on its own grid and in its own data type."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,8 +26,8 @@ from spatial_erasing_phantoms.planting import (
     tissue_signal,
 )
 
-MINIMUM_INSIDE_PERCENT = 80  # of a shape, after it was carried over
-MINIMUM_BRAIN_DICE = 0.85  # of the carried template's brain and the person's; 0.95 is usual
+MINIMUM_INSIDE_PERCENT = 80  # of a shape, after mapping
+MINIMUM_BRAIN_DICE = 0.85  # of the mapped template's brain and the subject's; typically 0.95
 STRIP_SPACING_MM = 1.0
 
 TRUTH_COLUMNS = (
@@ -47,10 +47,10 @@ def plant_subject(
 ) -> dict:
     """Write one subject's scan with a lesion, and the lesion's mask; return its row of the truth.
 
-    Both files lie on the scan's own grid; the scan keeps its type, and its values outside the lesion.
+    Both files are on the scan's own grid; the scan keeps its data type, and its values outside the lesion.
 
     Raises:
-        ValueError: the template does not fit this brain, or none of the shapes does.
+        ValueError: registration of the template failed, or no shape fits.
     """
     volume, template_brain = read_volume(scan["path"]), read_volume(template)
     require_listed_content(scan["path"], scan["sha256"])
@@ -68,6 +68,7 @@ def plant_subject(
     stored = _stored_values(volume)
     stored[box] = darken(stored[box], signal, weight)
     lesion = np.zeros(stored.shape, dtype=bool)
+    # the mask ends where the soft edge is at half of its height
     lesion[box] = weight >= 0.5
     files = planted_files(scan["subject"])
     write_volume(folder / files["t1"], np.asfortranarray(stored), volume.affine)
@@ -109,7 +110,7 @@ def _find_brain(volume: Volume, scan: Mapping[str, str]) -> np.ndarray:
 
 
 def _carried(mask: Volume, volume: Volume, to_template: np.ndarray) -> np.ndarray:
-    """What lies on the template, on the grid of a scan."""
+    """A mask on the template, mapped to the grid of a scan."""
     return carry_mask(
         mask.intensities > 0.5,
         mask_affine=mask.affine,
@@ -122,15 +123,19 @@ def _carried(mask: Volume, volume: Volume, to_template: np.ndarray) -> np.ndarra
 def _template_brain_dice(
     template: Volume, volume: Volume, brain: np.ndarray, to_template: np.ndarray
 ) -> float:
-    """Overlap of the two brains after registration, refused where it has failed."""
+    """Overlap of the two brains after registration.
+
+    Raises:
+        ValueError: the registration has failed.
+    """
     whole = brain_of_stripped_scan(template.intensities).astype(np.float32)
     carried = _carried(Volume(whole, template.affine, template.path), volume, to_template)
     dice = float(2 * (carried & brain).sum() / (carried.sum() + brain.sum()))
     if dice < MINIMUM_BRAIN_DICE:
         raise ValueError(
             f"{volume.path}: the registered template's brain overlaps this one with a Dice of {dice:.2f}, "
-            f"expected {MINIMUM_BRAIN_DICE} or more. Look at its orientation and its skull_strip, or take "
-            f"the scan out of phantom.planted.source."
+            f"expected {MINIMUM_BRAIN_DICE} or more. Check its orientation and its skull_strip, or remove "
+            f"the scan from phantom.planted.source."
         )
     return dice
 
@@ -161,7 +166,7 @@ def _voxel_ml(volume: Volume) -> float:
 
 
 def _stored_values(volume: Volume) -> np.ndarray:
-    """The scan's values in the type of its file; scaled ones, which have no such type, as float32."""
+    """The scan's values in the data type of its file; scaled values as float32."""
     image = cast(nib.Nifti1Image, nib.load(str(volume.path)))
     values = np.asarray(image.dataobj).reshape(volume.intensities.shape)
     return values.astype(np.float32) if values.dtype == np.float64 else values.copy()

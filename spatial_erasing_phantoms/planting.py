@@ -1,4 +1,4 @@
-"""A lesion shape in a real scan: carried over, softened at its edge, darkened as an old stroke."""
+"""A lesion shape in a real scan: mapped, softened at its edge, darkened like an old stroke."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from scipy import ndimage
 from spatial_erasing.preprocess.downsample import bounding_box
 
 EDGE_MM = 1.0  # sigma of the blending between lesion and tissue
-RIM_MM = 3.0  # depth over which the scar at the border gives way to the cavity
-VARIATION_MM = 4.0  # size of the patches by which that depth varies
-GRAIN_SHARE = 0.06  # noise left in the lesion, of the step from CSF to grey matter
+RIM_MM = 3.0  # width of the transition from scar at the border to cavity
+VARIATION_MM = 4.0  # size of the patches by which that width varies
+GRAIN_SHARE = 0.06  # noise in the lesion, as a fraction of the difference of CSF and grey matter
 
 Box = tuple[slice, ...]
 
@@ -26,10 +26,10 @@ class Tissues:
 
 @dataclass(frozen=True)
 class StrokeLook:
-    """What one old stroke looks like on T1, whatever its shape.
+    """The T1 appearance of one old stroke, independent of its shape.
 
     Args:
-        cavity, rim: signal deep inside and at the border, as a place between CSF (0) and grey matter (1).
+        cavity, rim: signal deep inside and at the border, between CSF (0) and grey matter (1).
         texture_seed: of its patches and its grain.
     """
 
@@ -41,20 +41,20 @@ class StrokeLook:
 def tissue_signal(brain_values: np.ndarray) -> Tissues:
     """CSF, grey and white matter of a T1 scan, as the means of a mixture of three Gaussians.
 
-    Expectation maximisation on a histogram of 256 bins. It needs no atlas and takes milliseconds; partial
-    volume counts with the tissue that it resembles most.
+    Expectation maximisation on a histogram of 256 bins. It needs no atlas and takes milliseconds;
+    partial-volume voxels count as the most similar tissue.
 
     Args:
         brain_values: intensities inside the brain, one axis, any unit.
 
     Raises:
-        ValueError: the three do not come out apart and in order.
+        ValueError: the three means are not in rising order.
     """
     lowest, highest = np.percentile(brain_values, (0.5, 99.5))
     counts, edges = np.histogram(brain_values, bins=256, range=(lowest, highest))
     centres = (edges[:-1] + edges[1:]) / 2
     means = np.percentile(brain_values, (1, 40, 80))
-    # a narrow start keeps CSF, which is rare in a tightly stripped brain, from swallowing dark grey matter
+    # a narrow initial CSF class does not absorb dark grey matter; CSF is rare in a tightly stripped brain
     deviations = (highest - lowest) * np.array([1 / 20, 1 / 8, 1 / 8])
     shares = np.array([0.1, 0.5, 0.4])
     for _ in range(300):
@@ -67,8 +67,8 @@ def tissue_signal(brain_values: np.ndarray) -> Tissues:
         shares = total / total.sum()
     if not means[0] < means[1] < means[2]:
         raise ValueError(
-            f"CSF, grey and white matter come out at {means.round(1).tolist()}; a T1 scan has them in rising "
-            f"order. Look at the scan and its brain mask, or leave out this subject."
+            f"the means of CSF, grey and white matter are {means.round(1).tolist()}; expected rising values "
+            f"in a T1 scan. Check the scan and its brain mask, or exclude this subject."
         )
     return Tissues(*means.tolist())
 
@@ -81,15 +81,15 @@ def carry_mask(
     affine: np.ndarray,
     to_mask_mm: np.ndarray,
 ) -> np.ndarray:
-    """The mask on another voxel grid by nearest neighbour, bool of shape `grid`; False beyond its reach.
+    """The mask on another voxel grid by nearest neighbour, bool, shape `grid`; False outside the mask's grid.
 
     Args:
         mask: bool.
         mask_affine: voxel indices of the mask to its world in mm, shape (4, 4).
         grid: shape of the new voxel grid.
         affine: voxel indices of the new grid to its world in mm.
-        to_mask_mm: points of the new grid's world to the same places in the mask's world; the identity where
-            both share one.
+        to_mask_mm: from the world of the new grid to the world of the mask; the identity if they are the
+            same.
     """
     to_voxel = np.linalg.inv(mask_affine) @ to_mask_mm @ affine
     carried = ndimage.affine_transform(
@@ -99,7 +99,7 @@ def carry_mask(
 
 
 def lesion_box(lesion: np.ndarray, *, voxel_sizes_mm: np.ndarray, edge_mm: float = EDGE_MM) -> Box:
-    """The part of a grid in which a lesion changes anything, with room for both Gaussians of its edge."""
+    """The part of a grid that a lesion changes, with a margin for both Gaussians of its edge."""
     margin = np.ceil(6 * edge_mm / np.asarray(voxel_sizes_mm)).astype(int) + 1
     start, stop = bounding_box(lesion)
     return tuple(
@@ -111,10 +111,10 @@ def lesion_box(lesion: np.ndarray, *, voxel_sizes_mm: np.ndarray, edge_mm: float
 def blending_weight(
     lesion: np.ndarray, brain: np.ndarray, *, voxel_sizes_mm: np.ndarray, edge_mm: float = EDGE_MM
 ) -> np.ndarray:
-    """How much of each voxel is lesion, 0 to 1, float32: soft in tissue, whole up to the brain's surface.
+    """Lesion share of each voxel, 0 to 1, float32: a soft edge in tissue, a hard edge at the brain's surface.
 
-    A Gaussian of the lesion over a Gaussian of the brain, so that what lies beyond the brain counts neither
-    as lesion nor as tissue. Zero beyond three sigma and outside the brain.
+    A Gaussian of the lesion divided by a Gaussian of the brain, so voxels outside the brain count neither as
+    lesion nor as tissue. Zero beyond three sigma and outside the brain.
 
     Args:
         lesion, brain: bool, same shape.
@@ -131,7 +131,7 @@ def blending_weight(
 
 
 def draw_look(generator: np.random.Generator) -> StrokeLook:
-    """Draw a look in the ranges of the synthetic strokes: cavity 5 to 35 %, rim 50 to 90 % of the way."""
+    """Draw an appearance in the ranges of the synthetic strokes: cavity 5 to 35 %, rim 50 to 90 %."""
     return StrokeLook(
         cavity=float(generator.uniform(0.05, 0.35)),
         rim=float(generator.uniform(0.50, 0.90)),
@@ -142,13 +142,13 @@ def draw_look(generator: np.random.Generator) -> StrokeLook:
 def stroke_signal(
     look: StrokeLook, lesion: np.ndarray, *, tissues: Tissues, voxel_sizes_mm: np.ndarray
 ) -> np.ndarray:
-    """The signal of an old stroke at every voxel: fluid in its depth, scar at its border, patches and grain.
+    """The signal of an old stroke at every voxel: fluid inside, scar at its border, patches and noise.
 
-    Between CSF and grey matter everywhere, but for the grain.
+    Without the noise all values are between CSF and grey matter.
 
     Args:
-        look: as drawn.
-        lesion: bool; the depth is measured from its border, and within 0 mm beyond it.
+        look: from `draw_look`.
+        lesion: bool; depth is the distance from its border, 0 outside.
         tissues: of the scan.
         voxel_sizes_mm: along the three axes.
     """
@@ -166,10 +166,10 @@ def stroke_signal(
 
 
 def darken(scan: np.ndarray, signal: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The scan with what is brighter than the lesion blended towards it; of the scan's type and range.
+    """The scan with voxels brighter than the lesion blended towards it, in the scan's data type and range.
 
-    Old strokes darken a T1 scan; sulci and ventricles within the shape stay as dark as they are. Voxels of
-    weight 0 keep their value to the last bit.
+    Old strokes are dark on T1; darker sulci and ventricles within the shape are unchanged. Voxels of weight 0
+    keep their exact value.
 
     Args:
         scan: stored values, any numeric type.

@@ -1,4 +1,4 @@
-"""Scanners that differ in voxels, orientation, contrast, bias field and noise, and scans made in them."""
+"""Simulated scanners with different voxels, orientation, contrast, bias field and noise, and their scans."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from spatial_erasing_phantoms.fields import Field, Grid, draw_noise, lattice, st
 from spatial_erasing_phantoms.head import Head
 from spatial_erasing_phantoms.template import HEAD_BOX_MM
 
-# orientation of the axes, voxel in mm, tilt in degrees: geometries met in public T1 data sets
+# orientation of the axes, voxel size in mm, tilt in degrees: geometries of public T1 data sets
 GEOMETRIES = (
     ("LAS", (1.0, 1.333, 1.333), 0.0),
     ("LPS", (1.0, 1.0, 1.0), 6.0),
@@ -39,7 +39,7 @@ class Scanner:
     """One simulated scanner.
 
     Args:
-        orientation: the world directions in which the three axes of a file point, such as LPS.
+        orientation: world directions of the three axes of a file, such as LPS.
         voxel_mm: size of the voxels in the order of right, anterior and superior.
         signal: mean of each tissue relative to white matter.
         bias: logarithm of the receive field.
@@ -62,7 +62,7 @@ class Acquisition:
     """One person's scan in a scanner.
 
     Args:
-        signal: mean of each tissue relative to white matter, lesions included where there are any.
+        signal: mean of each tissue relative to white matter, lesions included.
         bias: logarithm of the receive field, on a coarse lattice.
         texture: logarithm of the fine variation within tissues.
         noise: standard deviation of the complex noise relative to white matter.
@@ -81,11 +81,11 @@ class Acquisition:
 def draw_scanner(generator: np.random.Generator, name: str, *, geometry: int) -> Scanner:
     """A scanner of this name.
 
-    The receive field has a standard deviation of 5 to 13 %, as head coils leave between the middle and the
-    rim of a head; noise of 1.5 to 3.5 % of white matter is a signal-to-noise ratio of 30 to 65.
+    The receive field has a standard deviation of 5 to 13 %, as in head coils between the middle and the rim
+    of a head; noise of 1.5 to 3.5 % of white matter is a signal-to-noise ratio of 30 to 65.
 
     Args:
-        geometry: which of GEOMETRIES, counted on from the start when there are more scanners.
+        geometry: index into GEOMETRIES, which are reused if there are more scanners.
     """
     orientation, voxel_mm, tilt_degrees = GEOMETRIES[geometry % len(GEOMETRIES)]
     return Scanner(
@@ -101,7 +101,7 @@ def draw_scanner(generator: np.random.Generator, name: str, *, geometry: int) ->
 
 
 def draw_acquisition(generator: np.random.Generator, scanner: Scanner) -> Acquisition:
-    """One scan: the scanner's contrast within 3 %, its bias field with a person's own load, new noise."""
+    """One scan: the scanner's contrast varied by 3 %, its bias field plus the person's, new noise."""
     jitter = {tissue: float(np.exp(generator.normal(0, 0.03))) for tissue in scanner.signal}
     own = _draw_bias(generator, 0.04)
     box = lattice(*HEAD_BOX_MM, 4.0)
@@ -137,11 +137,12 @@ def apply_acquisition(acquisition: Acquisition, head: Head, *, skull_stripped: b
     magnitude = torch.hypot(real, imaginary).mul_(acquisition.white_level)
     if skull_stripped:
         magnitude *= head.brain >= 0.5
+    # the range of int16, in which the scan is stored
     return magnitude.round_().clamp_(0, 32767).to(torch.int16).numpy()
 
 
 def draw_grid(generator: np.random.Generator, scanner: Scanner, spacing_mm: float) -> Grid:
-    """The voxels of one scan: the scanner's orientation and tilt, within 1 degree and 3 mm.
+    """The voxel grid of one scan: the scanner's orientation and tilt, varied by 1 degree and 3 mm.
 
     Args:
         spacing_mm: 1 for the scanner's own voxels; larger values enlarge them over the same field of view.
@@ -154,7 +155,7 @@ def draw_grid(generator: np.random.Generator, scanner: Scanner, spacing_mm: floa
 
 
 def oriented_grid(orientation: str, voxel_mm: np.ndarray, centre_mm: np.ndarray, *, turn: np.ndarray) -> Grid:
-    """A grid about a centre whose axes point in these directions before they are turned.
+    """A grid around a centre, with axes in these directions before rotation.
 
     Args:
         orientation: one of L or R, P or A, I or S for each axis of the file, such as PIR.
@@ -172,7 +173,7 @@ def oriented_grid(orientation: str, voxel_mm: np.ndarray, centre_mm: np.ndarray,
 
 
 def _draw_bias(generator: np.random.Generator, strength: float) -> Field:
-    """Logarithm of a receive field that changes over some 6 cm, with this standard deviation."""
+    """Logarithm of a receive field with a length scale of some 6 cm and this standard deviation."""
     box = lattice(*HEAD_BOX_MM, 24.0)
     return Field(strength * draw_noise(generator, 1, box.shape, sigma_nodes=2.5), box.affine)
 

@@ -1,7 +1,6 @@
-"""Cohorts of phantoms straight on the grid of the networks: no file of a scan and no preprocessing.
+"""Cohorts of phantoms directly on the networks' grid, without scan files and preprocessing.
 
-For rehearsals of the whole study at its full size: the anatomy, lesions and scanners are those of the other
-phantoms; what preprocessing does to a real scan is left out.
+For rehearsals of the study at full size: anatomy, lesions and scanners are those of the other phantoms.
 """
 
 import logging
@@ -29,14 +28,14 @@ PERCENTILES = (1, 99)  # become 0 and 1, as in preprocessing
 
 @dataclass(frozen=True)
 class SmallSettings:
-    """What all subjects have in common.
+    """Settings common to all subjects.
 
     Args:
-        seed: of all that is drawn.
+        seed: of all random draws.
         scanners: number of simulated scanners.
         minimum_lesion_ml: smallest lesion drawn.
         padded_grid_mm: field of view about the brain, left-right, posterior-anterior, inferior-superior.
-        grid_voxels: of the networks, on each of these axes.
+        grid_voxels: of the networks, on the same axes.
     """
 
     seed: int
@@ -49,11 +48,11 @@ class SmallSettings:
 def make_small_cohort(
     kind: str, *, subjects: int, settings: SmallSettings, template: Template, workers: int
 ) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
-    """The arrays of `volumes.npz`, first axis the subject, and a manifest row of each.
+    """The arrays of `volumes.npz`, with subjects as first axis, and a manifest row per subject.
 
     Args:
         kind: healthy, brats or atlas.
-        subjects: how many.
+        subjects: number of subjects.
         settings: common to all.
         template: at a spacing of about 3 mm.
         workers: processes.
@@ -77,7 +76,7 @@ def make_small_subject(
 ) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
     """One subject: its scans in [0, 1] (float16, 0 outside the brain), brain, lesion and lesion slices.
 
-    The same kind, index, seed and settings give the same arrays, whatever else was made before.
+    The same kind, index, seed and settings give the same arrays, independent of other subjects.
     """
     files = layout(kind, index)
     draw = partial(generator_of, settings.seed, kind, files.subject)
@@ -86,6 +85,7 @@ def make_small_subject(
     coarse = render_head(template, person, None, LESION_GRID)
     grid = _grid_about(coarse, settings)
     head = render_head(template, person, None, grid)
+    # the coarse head was rendered already
     lesion = draw_lesion(files, lambda *_, **__: coarse, draw("lesion"), settings.minimum_lesion_ml)
     mask = np.zeros(grid.shape, dtype=bool)
     if lesion is not None:
@@ -105,7 +105,7 @@ def make_small_subject(
 
 
 def _grid_about(coarse: Head, settings: SmallSettings) -> Grid:
-    """The networks' grid with the middle of the brain's box in its own middle, as preprocessing has it."""
+    """The networks' grid, centred on the brain's box as in preprocessing."""
     inside = coarse.grid.points()[:, coarse.brain >= 0.5]
     centre_mm = ((inside.amin(1) + inside.amax(1)) / 2).double().numpy()
     voxel_mm = np.divide(settings.padded_grid_mm, settings.grid_voxels)
@@ -115,7 +115,7 @@ def _grid_about(coarse: Head, settings: SmallSettings) -> Grid:
 
 
 def _averaged(acquisition: Acquisition, grid: Grid) -> Acquisition:
-    """The acquisition with the noise that is left when voxels of 1 mm are averaged to those of the grid."""
+    """The acquisition with the noise reduced as by averaging voxels of 1 mm to those of the grid."""
     return replace(acquisition, noise=acquisition.noise / np.sqrt(1000 * grid.voxel_ml))
 
 
@@ -126,7 +126,7 @@ def _standardised(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
 
 
 def _row(subject: str, scanner: Scanner, arrays: Mapping[str, np.ndarray], grid: Grid) -> dict[str, Any]:
-    """What the manifest says of a subject."""
+    """The manifest row of a subject."""
     lesion_ml = float(arrays["lesion"].sum() * grid.voxel_ml)
     return {
         "subject": subject,

@@ -1,4 +1,4 @@
-"""Chronic strokes as T1 scans show them: cavities and scars on one side of the brain."""
+"""Chronic strokes on T1 scans: cavities and scars on one side of the brain."""
 
 import numpy as np
 import torch
@@ -21,20 +21,21 @@ TERRITORIES = (
 
 
 def draw_stroke(generator: np.random.Generator, head: Head, *, minimum_ml: float = VOLUME_ML[0]) -> Lesion:
-    """A chronic stroke: a cavity near CSF in a rim of scar near grey matter, with an irregular, soft border.
+    """A chronic stroke: a cavity with CSF-like signal in a scar with grey-like signal, with a soft border.
 
     Volumes are log-normal with median 6 ml between 0.1 and 150 ml; ATLAS 2.0 (Liew et al. 2022, Scientific
-    Data 9:320) has a median of 5 ml and a range of 0.01 to 497 ml. Nine in ten stay on their side of the
-    midline, as arteries do. On T1 the cavity lies 5 to 35 % and the rim 50 to 90 % of the way from CSF to
-    grey matter: old infarcts fill with fluid and scar at their borders. CSF spaces are spared.
+    Data 9:320) has a median of 5 ml and a range of 0.01 to 497 ml. Nine in ten stay on one side of the
+    midline, like arterial territories. On T1 the cavity lies 5 to 35 % and the rim 50 to 90 % of the way from
+    CSF to grey matter: old infarcts fill with fluid and scar at their borders. CSF spaces are spared.
 
     Args:
         head: the person's brain on a coarse grid, RAS, without surroundings.
-        minimum_ml: raises the smallest volume, for grids that cannot show 0.1 ml.
+        minimum_ml: smallest volume, larger for grids that cannot show 0.1 ml.
     """
     volume_ml = draw_volume_ml(generator, median_ml=6, spread=1.6, limits_ml=(minimum_ml, VOLUME_ML[1]))
     tissue = head.tissues["grey"] + head.tissues["white"]
     place = site(head, draw_seed_mm(generator, head, TERRITORIES, tissue=tissue), volume_ml)
+    # the second term keeps the lesion out of CSF
     depth_mm = place.ball_mm(generator, wobble=0.4) - 1.5 * place.radius_mm * (place.brain - place.tissue)
     if generator.random() < 0.9:
         depth_mm = depth_mm - _across_midline_mm(place, head) * 4

@@ -27,7 +27,7 @@ CORD_MM = ((0, -48, -64), (0, -62, -220), 6)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Thickness of one person's shells and the texture of what fills face and neck.
+    """Thickness of one person's shells and the texture of face and neck.
 
     Args:
         shells_mm: mean thickness of meninges with outer CSF, of skull and of scalp.
@@ -44,7 +44,7 @@ def draw_surroundings(generator: np.random.Generator) -> Surroundings:
     """One person's shells: gap 2 to 3.5 mm, skull 4.5 to 7 mm, scalp 5 to 9 mm.
 
     Frontal, parietal and occipital bones measure 5.4 to 8.2 mm on CT and temporal ones less (Li et al. 2007,
-    Int. J. Vehicle Safety 2(4)). Gap and scalp are read off public T1 scans, where the median signal stays
+    Int. J. Vehicle Safety 2(4)). Gap and scalp are estimated from public T1 scans, whose median signal is
     dark for 2 to 4 mm and falls to air some 15 mm outside the brain.
     """
     box = lattice(*HEAD_BOX_MM, 8.0)
@@ -59,13 +59,13 @@ def draw_surroundings(generator: np.random.Generator) -> Surroundings:
 def apply_surroundings(
     surroundings: Surroundings, template_mm: Tensor, hull_mm: Tensor, grid: Grid
 ) -> dict[str, Tensor]:
-    """Shares of the tissues around a brain, by name; what is left of a voxel is brain or air.
+    """Shares of the tissues around a brain, by name; the remainder of a voxel is brain or air.
 
     Args:
-        template_mm: where the points of a coarser grid with the same corners lie in template space, shape
+        template_mm: template coordinates of the points of a coarser grid with the same corners, shape
             (3, i, j, k).
         hull_mm: distance from the brain's hull at these points, in mm of the person, shape (1, i, j, k).
-        grid: where the shares are wanted; surfaces are soft over one voxel.
+        grid: of the shares; surfaces are soft over one voxel.
     """
     smooth = torch.cat(
         [*_surfaces(surroundings, template_mm, hull_mm), *_fillings(surroundings, template_mm)]
@@ -75,7 +75,7 @@ def apply_surroundings(
     in_skull, in_bone, in_skin = (
         ramp(-distance_mm, voxel_mm) for distance_mm in (beyond_meninges, beyond_skull, beyond_skin)
     )
-    # fat lies under the skin, between 1 and some 5 mm deep
+    # subcutaneous fat, from 1 to some 5 mm deep
     under_skin = ((-1 - beyond_skin) / 2).clamp_(0, 1) * ((6 + beyond_skin) / 3).clamp_(0, 1)
     fatness = torch.maximum(fatness, under_skin)
     soft = (in_skin - in_bone).clamp_(min=0) * (1 - void)
@@ -100,9 +100,9 @@ def _surfaces(surroundings: Surroundings, template_mm: Tensor, hull_mm: Tensor) 
 
 
 def _fillings(surroundings: Surroundings, template_mm: Tensor) -> tuple[Tensor, Tensor]:
-    """Share of fat in the soft tissue, and share of air or bone between it, each of shape (1, i, j, k)."""
+    """Share of fat in the soft tissue, and share of air or bone in it, each of shape (1, i, j, k)."""
     texture = surroundings.texture.sample(template_mm)
-    folded = torch.cat([template_mm[:1].abs(), template_mm[1:]])  # one shape stands for left and right
+    folded = torch.cat([template_mm[:1].abs(), template_mm[1:]])  # one shape for left and right
     cord, canal = _capsule(template_mm, *CORD_MM), _capsule(template_mm, *CANAL_MM)
     eyes = _ellipsoid(folded, *EYE_MM)
     air = [_ellipsoid(folded, *shape) for shape in AIR_MM] + [_capsule(template_mm, *AIRWAY_MM)]
@@ -115,7 +115,7 @@ def _fillings(surroundings: Surroundings, template_mm: Tensor) -> tuple[Tensor, 
 
 
 def _ellipsoid(points_mm: Tensor, centre_mm: tuple, radii_mm: tuple) -> Tensor:
-    """About the distance to an ellipsoid, negative inside, shape (1, i, j, k)."""
+    """Approximate distance to an ellipsoid, negative inside, shape (1, i, j, k)."""
     centre, radii = (torch.tensor(values).float().view(3, 1, 1, 1) for values in (centre_mm, radii_mm))
     return ((((points_mm - centre) / radii).square().sum(0).sqrt() - 1) * min(radii_mm))[None]
 
@@ -128,5 +128,5 @@ def _capsule(points_mm: Tensor, start_mm: tuple, end_mm: tuple, radius_mm: float
 
 
 def _smooth_minimum(distances_mm: list[Tensor], blend_mm: float) -> Tensor:
-    """The union of bodies, its creases rounded over this length."""
+    """The union of bodies with creases rounded over this length."""
     return -blend_mm * torch.logsumexp(-torch.stack(distances_mm) / blend_mm, dim=0)

@@ -1,4 +1,4 @@
-"""The average head that phantoms are deformed from: tissue fractions and distances in MNI space."""
+"""The template of the phantoms: tissue fractions and distances in MNI space."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,13 @@ LATTICE_MM = 3.0
 
 @dataclass(frozen=True)
 class Template:
-    """MNI152, symmetric 2009a (Fonov et al. 2011, NeuroImage 54(1)), as nilearn ships it, cut to the brain.
+    """MNI152, symmetric 2009a (Fonov et al. 2011, NeuroImage 54(1)), from nilearn, cut to the brain.
 
     Args:
         tissues: shares of grey matter, white matter and CSF, which add up to the share of brain in the voxel.
         hull_mm: distance to the brain's smooth hull, negative inside.
         ventricle_pull: unit steps towards the lateral ventricles, largest at their walls, shape (3, i, j, k).
-        cortex: 1 where folds vary between people, 0 in deep nuclei, stem and white matter.
+        cortex: 1 in regions of variable folding, 0 in deep nuclei, stem and white matter.
     """
 
     tissues: Field
@@ -50,7 +50,7 @@ def make_template(fractions: Tensor, grid: Grid, *, spacing_mm: float) -> Templa
 
 
 def save_template(template: Template, path: str | Path) -> None:
-    """Keep a template as one file, for machines without the package that it comes from."""
+    """Write a template to one file, for machines without nilearn."""
     fields = {name: getattr(template, name) for name in Template.__dataclass_fields__}
     arrays = {f"{name}_values": field.values.numpy() for name, field in fields.items()}
     with replaced_when_complete(path) as unfinished:
@@ -86,10 +86,11 @@ def _on_head_lattice(field: Field, values: Tensor) -> Field:
 def _hull_distance(field: Field) -> Field:
     """Signed distance to the closed and smoothed brain, which bridges fissures as the skull does."""
     brain = _on_head_lattice(field, field.values.sum(0, keepdim=True))
+    # room for the closing at the border of the lattice
     hull = np.pad(brain.values[0].numpy() > 0.5, 8)
     hull = binary_closing(hull, iterations=4)[8:-8, 8:-8, 8:-8]
     distance_mm = LATTICE_MM * (distance_transform_edt(~hull) - distance_transform_edt(hull))
-    distance_mm -= LATTICE_MM / 2 * np.sign(distance_mm)  # from lattice points to the surface between them
+    distance_mm -= LATTICE_MM / 2 * np.sign(distance_mm)  # distance to the surface between lattice points
     return Field(torch.from_numpy(gaussian_filter(distance_mm, 1.0).astype(np.float32))[None], brain.affine)
 
 
@@ -99,6 +100,7 @@ def _ventricle_pull(field: Field) -> Field:
     points = Grid(csf.shape, field.affine).points()
     low, high = (torch.tensor(corner).view(3, 1, 1, 1) for corner in LATERAL_VENTRICLES_MM)
     components, _ = label(csf & ((points > low) & (points < high)).all(0).numpy())
+    # the lateral ventricles; the third ventricle and cisterns are smaller
     largest = components == np.bincount(components.ravel())[1:].argmax() + 1
     density = torch.from_numpy(gaussian_filter(largest.astype(np.float32), 3.0))[None]
     blurred = _on_head_lattice(field, density)
@@ -107,7 +109,7 @@ def _ventricle_pull(field: Field) -> Field:
 
 
 def _cortex(field: Field, hull_mm: Field) -> Field:
-    """Where CSF of sulci is near, not that of ventricles, which lie more than 30 mm below the hull."""
+    """Proximity to CSF of sulci; ventricles are excluded, since they are more than 30 mm below the hull."""
     csf = _on_head_lattice(field, field.values[2:])
     sulci = csf.values[0].numpy() * (hull_mm.values[0].numpy() > -30)
     nearby = gaussian_filter(sulci, 1.3) / 0.08

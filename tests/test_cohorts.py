@@ -183,7 +183,7 @@ def test_tables_are_put_one_below_the_other(tmp_path, as_kind):
 def test_tables_with_other_columns_are_not_mixed(tmp_path, columns):
     write_rows(tmp_path / "one.csv", [{"a": 1, "b": 2}], columns=("a", "b"))
     write_rows(tmp_path / "two.csv", [{"a": 1, "b": 2}], columns=columns)
-    with pytest.raises(ValueError, match=r"two\.csv does not have the columns a,b\. Delete it and run again"):
+    with pytest.raises(ValueError, match=r"two\.csv does not have the columns a,b\. Delete it"):
         concatenate_tables([tmp_path / "one.csv", tmp_path / "two.csv"], tmp_path / "all.csv")
     assert not (tmp_path / "all.csv").exists()
 

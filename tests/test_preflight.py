@@ -63,7 +63,7 @@ def test_with_lists_and_brains_kept_every_job_may_start_without_raw_data(run, tm
 def test_a_list_that_could_not_be_made_again_is_not_given_up(run, tmp_path, change):
     shutil.rmtree(tmp_path / "raw")
     with pytest.raises(
-        ValueError, match=r"results/ingest/ms\.csv: nothing is left at \w+\.csv(.|\n)*Put the"
+        ValueError, match=r"results/ingest/ms\.csv: no data are left at \w+\.csv(.|\n)*Restore"
     ):
         run({"list_scans": [COHORT]}, **change)
     (tmp_path / "results/ingest/ms.csv").unlink()
@@ -79,7 +79,7 @@ def test_a_table_of_brains_that_could_not_be_prepared_again_is_not_given_up(run,
     run(ALL)
     (tmp_path / "raw/b.nii").unlink()
     with pytest.raises(
-        ValueError, match=r"ms, batch-000\.csv, 1 of 2 subjects, such as b: their scans are gone"
+        ValueError, match=r"ms, batch-000\.csv, 1 of 2 subjects, such as b: their scans are missing"
     ):
         run({"prepare_brains": [BATCH]})
     run({"prepare_brains": [BATCH]}, exclude={"b": "cannot be prepared"})

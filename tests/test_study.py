@@ -117,7 +117,7 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
         ({"phantom": {"straight_to_grid": True}}, r"standardise\.t1 is median; write range"),
         (
             {"preprocess": {"standard": {"landmarks": {"percentiles": [50, 10]}}}},
-            r"landmarks\.percentiles are \[50, 10\]; they must rise",
+            r"landmarks\.percentiles are \[50, 10\]; they must increase",
         ),
         (
             {"preprocess": {"standard": {"two_quantiles": {"t1": [0.7, 0.7]}}}},
@@ -162,14 +162,14 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
         ({"study": {"paper": {"network": "vea"}}}, r"study\.paper\.network is vea, .*did you mean 'vae'"),
         ({"models": {"2d-none": {"fill": "zero"}}}, r"models\.2d-none has erase: none and fill: zero"),
         ({"study": {"models": ["baseline-mean-healthy"]}}, r"baseline-mean-healthy has no network"),
-        ({"study": {"baselines": ["3d-none"]}}, r"3d-none has a network; take it out of study\.baselines"),
+        ({"study": {"baselines": ["3d-none"]}}, r"3d-none has a network; remove it from study\.baselines"),
         (
             {"score": {"erosion_iterations": 100}},
-            r"score\.erosion_iterations is 100, which leaves nothing of a brain on a grid of 32 voxels",
+            r"score\.erosion_iterations is 100, which removes the whole brain on a grid of 32 voxels",
         ),
         (
             {"evaluate": {"diagnostics": {"erosion_iterations": [0, 16]}}},
-            r"diagnostics\.erosion_iterations is 16.*more than 15 leave nothing",
+            r"diagnostics\.erosion_iterations is 16.*write at most 15",
         ),
         ({"evaluate": {"lesion_size_percentiles": [60, 40]}}, r"are 60 and 40; the first must lie below"),
         (

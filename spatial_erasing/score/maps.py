@@ -12,12 +12,12 @@ from spatial_erasing.jobs.atomic import replaced_when_complete
 from spatial_erasing.registry import SCORES
 from spatial_erasing.score.postprocess import post_process
 
-RECONSTRUCTION, MAP = "reconstruction", "map"  # what a file of the score stage may hold
+RECONSTRUCTION, MAP = "reconstruction", "map"  # content of a file of the score stage
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """How score maps are made: the values of one entry of `scores`, and of the section `score`.
+    """A score and its post-processing: one entry of `scores`, and the section `score`.
 
     Args:
         score: kind and settings of the score.
@@ -42,7 +42,7 @@ def make_score(values: Mapping[str, Any]) -> Any:
 
 
 def stored_as(values: Mapping[str, Any]) -> str:
-    """What is stored for a score: reconstructions, or its maps if it reads the network."""
+    """The content stored for a score: reconstructions, or its maps if it reads the network."""
     return RECONSTRUCTION if SCORES.literal(values["kind"], "READS") == RECONSTRUCTION else MAP
 
 
@@ -51,29 +51,29 @@ def score_maps(scans: Split, stored: np.ndarray, scoring: Scoring) -> Iterator[n
 
     Args:
         scans: a split.
-        stored: its reconstructions or raw maps, whichever `stored_as` says, shape of the scans.
+        stored: its reconstructions or raw maps, as given by `stored_as`, shape of the scans.
         scoring: score and post-processing.
     """
     score = make_score(scoring.score) if stored_as(scoring.score) == RECONSTRUCTION else None
     for scan, volume, brain in zip(scans.scans, stored, scans.brain, strict=True):
         if score is not None and scan.shape != volume.shape:
             raise ValueError(
-                f"scan {scan.shape} and reconstruction {volume.shape} must lie on one grid. Score the model "
-                "again on the volumes that are preprocessed now."
+                f"scan {scan.shape} and reconstruction {volume.shape} must be on one grid. Score the model "
+                "again on the current preprocessed volumes."
             )
         raw = volume if score is None else score.score_map(scan, volume, brain)
         yield post_process(raw, brain, **scoring.post_processing)
 
 
 def save_stored(path: str | Path, scans: Split, stored: np.ndarray, *, what: str, made_by: str) -> None:
-    """Write what the score maps of a split are made from.
+    """Write the reconstructions or raw maps of a split.
 
     Args:
         path: npz file to write.
         scans: the split.
         stored: shape of the scans.
         what: "reconstruction" or "map".
-        made_by: device and code.
+        made_by: provenance, device and code.
     """
     arrays: dict[str, Any] = {"subject": [subject for _, subject in scans.subjects], what: stored}
     with replaced_when_complete(path) as unfinished:
@@ -84,13 +84,14 @@ def load_stored(path: str | Path, scans: Split, scoring: Scoring) -> np.ndarray:
     """Read what `save_stored` wrote for a split.
 
     Raises:
-        ValueError: the file holds other subjects than the split.
+        ValueError: the subjects of the file differ from the split.
     """
     with np.load(path) as arrays:
         subjects, stored = arrays["subject"].tolist(), arrays[stored_as(scoring.score)]
+    # maps are matched by position, so that one added subject would shift all others
     if subjects != [name for _, name in scans.subjects]:
         raise ValueError(
-            f"{path} holds other subjects than the split that it belongs to. Delete it and run again."
+            f"the subjects in {path} differ from its split. Delete it and run the same command again."
         )
     return stored
 
@@ -101,8 +102,8 @@ def read_score_maps(
     """A split of one cohort, and the score map of each of its subjects.
 
     Args:
-        files: paths of the cohort's `volumes.npz`, of the table of splits, and of what is stored for the
-            score.
+        files: paths of the cohort's `volumes.npz`, of the table of splits, and of the file that
+            `save_stored` wrote.
         split: "validation" or "test".
         sequence: "t1" or "t1ce".
         scoring: score and post-processing.

@@ -1,49 +1,49 @@
-"""From a reconstruction to the score map that is thresholded and evaluated."""
+"""Post-processing: from a raw score map to the one that is thresholded and evaluated."""
 
 from functools import reduce
 
 import numpy as np
 
-WINDOWS_AT_ONCE = 1024  # of 5 x 5 x 5 voxels: 1 MB of indices and 0.5 of values stay in a core's cache
+WINDOWS_AT_ONCE = 1024  # cubes of 5 x 5 x 5 voxels: 1 MB of indices and 0.5 MB of values fit a core's cache
 LARGEST_SCORE = float(np.finfo(np.float16).max)  # 65504
 
 
 def post_process(
     score: np.ndarray, brain: np.ndarray, *, erosion_iterations: int, median_size_voxels: int
 ) -> np.ndarray:
-    """Return a score map free of brain edges and of single outliers.
+    """Return a score map without brain edges and small outliers.
 
     The map times the slightly eroded brain mask, then a median filter (Bengs et al. 2021, section 2.3). The
-    result *is* float16: it holds at most 31,744 different values, so that curves over millions of voxels can
-    be had exactly by counting (`evaluate.counts`).
+    result is float16 by definition: it has at most 31,744 different values, so curves over millions of voxels
+    are computed exactly by counting (`evaluate.counts`).
 
     Args:
-        score: of at least 0, shape (X, Y, Z).
+        score: at least 0, shape (X, Y, Z).
         brain: True inside the brain, same shape.
-        erosion_iterations: how often the mask loses its rim in each axial slice; 0 keeps it.
-        median_size_voxels: edge of the median's cube, odd; 1 leaves the filter out.
+        erosion_iterations: number of in-plane erosions of the mask; 0 for none.
+        median_size_voxels: edge of the median filter's cube, odd; 1 for no filter.
 
     Returns:
         float16, shape (X, Y, Z).
 
     Raises:
-        ValueError: the shapes differ or are not 3-D, the score is negative or no finite float16, or erosion
-            leaves nothing of the brain.
+        ValueError: the shapes differ or are not 3-D, the score is negative, NaN or beyond float16, or erosion
+            removes the whole brain.
     """
     if score.shape != brain.shape or score.ndim != 3:
         raise ValueError(
-            f"score map {score.shape} and brain mask {brain.shape} must lie on one grid of three axes. Score "
-            "the model again on the volumes that are preprocessed now."
+            f"score map {score.shape} and brain mask {brain.shape} must be on one grid of three axes. Score "
+            "the model again on the current preprocessed volumes."
         )
     if not (score.min() >= 0 and score.max() <= LARGEST_SCORE):  # False for NaN
         raise ValueError(
-            f"scores reach from {score.min()} to {score.max()}, expected 0 to {LARGEST_SCORE:g} and no NaN. "
+            f"scores range from {score.min()} to {score.max()}, expected 0 to {LARGEST_SCORE:g} and no NaN. "
             "The training has probably diverged: look at its history.csv and train the model again."
         )
     eroded = erode_in_plane(brain, erosion_iterations)
     if brain.any() and not eroded.any():
         raise ValueError(
-            f"score.erosion_iterations is {erosion_iterations}, which leaves nothing of a brain of "
+            f"score.erosion_iterations is {erosion_iterations}, which removes the whole brain of "
             f"{int(brain.sum())} voxels: every score would be 0. Write a smaller number, 2 for a grid of 64 "
             "voxels, and run the same command again."
         )
@@ -51,11 +51,11 @@ def post_process(
 
 
 def erode_in_plane(brain: np.ndarray, iterations: int) -> np.ndarray:
-    """Return the mask without its rim: `iterations` times, each axial slice loses its outermost voxels.
+    """Return the mask after `iterations` binary erosions within each axial slice.
 
     The structuring element is the 2-D cross (4 neighbours in the plane), as in the authors' later public
-    code (2 iterations at 64 voxels). What lies beyond the grid counts as outside the brain, like
-    border_value=0, the default of scipy.ndimage.binary_erosion.
+    code (2 iterations at 64 voxels). Voxels beyond the grid count as outside the brain: border_value=0, the
+    default of scipy.ndimage.binary_erosion.
 
     Args:
         brain: mask, shape (..., X, Y, Z); axial slices run along the last axis.
@@ -71,6 +71,7 @@ def erode_in_plane(brain: np.ndarray, iterations: int) -> np.ndarray:
         plane[:-1] &= before[1:]
         plane[:, 1:] &= before[:, :-1]
         plane[:, :-1] &= before[:, 1:]
+        # voxels at the edge of the grid have a neighbour outside the brain
         plane[[0, -1]] = False
         plane[:, [0, -1]] = False
     return eroded
@@ -80,8 +81,8 @@ def median_filter(volume: np.ndarray, size_voxels: int) -> np.ndarray:
     """Return the median of the cube around each voxel, equal to scipy.ndimage.median_filter(volume, size).
 
     The grid is mirrored at its border with the border voxel repeated (scipy's mode "reflect", numpy's
-    "symmetric"). Outside the brain and along its rim most of a cube is exactly 0 and so is its median;
-    only the other cubes, about a third of a 64-voxel grid, are cut out and sorted.
+    "symmetric"). If more than half of a cube is exactly 0, so is its median; only the other cubes,
+    about a third of a 64-voxel grid, are extracted and sorted.
 
     Args:
         volume: shape (X, Y, Z), finite.
@@ -95,6 +96,7 @@ def median_filter(volume: np.ndarray, size_voxels: int) -> np.ndarray:
         return volume.copy()
     middle = size_voxels**3 // 2
     padded = np.pad(volume, size_voxels // 2, mode="symmetric")
+    # if more than half of a cube is 0, so is its median
     open_voxels = np.flatnonzero(_window_sum(padded != 0, size_voxels) > middle)
     corners = np.ravel_multi_index(np.unravel_index(open_voxels, volume.shape), padded.shape)
     offsets = np.ravel_multi_index(np.indices((size_voxels,) * 3).reshape(3, -1), padded.shape)
@@ -110,7 +112,7 @@ def median_filter(volume: np.ndarray, size_voxels: int) -> np.ndarray:
 
 
 def _window_sum(padded: np.ndarray, size_voxels: int) -> np.ndarray:
-    """Number of True voxels in every cube that lies wholly on the padded grid."""
+    """Number of True voxels in every cube within the padded grid."""
     total = padded.astype(np.int32)
     for axis in range(total.ndim):
         windows = np.lib.stride_tricks.sliding_window_view(total, size_voxels, axis=axis)

@@ -1,4 +1,4 @@
-"""Who trains, validates and tests: a pure function of names, the same on every machine."""
+"""Training, validation and test split as a pure function of names, the same on every machine."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -9,24 +9,25 @@ Subject = tuple[str, str]  # cohort, subject
 
 
 def stratified_order(scanners: Mapping[Subject, str], *, seed: int, purpose: str) -> list[Subject]:
-    """Subjects in an order of which every prefix holds each scanner in proportion.
+    """Subjects in an order whose every prefix has each scanner in proportion.
 
-    Within a scanner the order is that of a hash of seed, cohort and subject; the k-th of a scanner's n
-    subjects stands at (k + u) / n with u drawn from the scanner's name. Cutting the order at any place
-    gives an exact count, stratified by scanner (Bengs et al. 2021, section 2.1): one and the same share of
-    every scanner, to less than one subject. A subject more, and a cut with the same count or one more: at
-    most two older subjects cross the cut, and not two of one scanner.
+    Within a scanner, subjects are ordered by a hash of seed, cohort and subject; the k-th of n subjects gets
+    the position (k + u) / n, with u from a hash of the scanner's name. A cut at any position gives an exact
+    count, stratified by scanner (Bengs et al. 2021, section 2.1): the same share of every scanner, to within
+    one subject. If a subject is added and the count stays or grows by one, at most two older subjects cross
+    the cut, and not two of one scanner.
 
     Args:
         scanners: (cohort, subject) to scanner.
         seed: config value.
-        purpose: keeps the orders of independent decisions independent ("split", "fraction").
+        purpose: makes orders for different purposes independent ("split", "fraction").
     """
     strata = defaultdict(list)
     for subject, scanner in scanners.items():
         strata[scanner].append((hash_fraction(seed, purpose, *subject), subject))
     places = []
     for scanner, members in strata.items():
+        # without an offset all small scanners would fall on the same side of a cut
         offset = hash_fraction(seed, purpose, "scanner", scanner)
         for k, (tie, subject) in enumerate(sorted(members)):
             places.append(((k + offset) / len(members), tie, subject))
@@ -34,15 +35,15 @@ def stratified_order(scanners: Mapping[Subject, str], *, seed: int, purpose: str
 
 
 def split_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dict[str, int]:
-    """Counts a split, from counts or from fractions that add up to the whole.
+    """Number of subjects per split, from counts or from fractions that add up to 1.
 
     Args:
         sizes: split to a count (integers) or a fraction (numbers below 1, or exactly 1.0).
-        subjects: how many there are.
+        subjects: number of subjects.
         group: named in the error.
 
     Raises:
-        ValueError: the counts do not add up to the subjects, with the line that would fit.
+        ValueError: the counts do not add up to the subjects; the message has a line that fits.
     """
     if all(isinstance(size, int) for size in sizes.values()):
         if sum(sizes.values()) != subjects:
@@ -56,16 +57,18 @@ def split_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dic
             )
         return {split: int(size) for split, size in sizes.items()}
     require_fractions(sizes, group=group)
+    # the last split gets the rest, so that rounding loses no subject
     *first, last = sizes
     counts = {split: round(sizes[split] * subjects) for split in first}
     return counts | {last: subjects - sum(counts.values())}
 
 
 def require_fractions(sizes: Mapping[str, float], *, group: str) -> None:
-    """Refuse sizes that fit no number of subjects; counts alone fit one.
+    """Refuse sizes that fit no number of subjects.
 
     Raises:
-        ValueError: fractions that do not add up to 1, or counts beside fractions, with a line that would do.
+        ValueError: fractions that do not add up to 1, or counts mixed with fractions; the message has a line
+            that fits.
     """
     total = sum(sizes.values())
     if all(isinstance(size, int) for size in sizes.values()) or abs(total - 1) <= 1e-3:
@@ -82,7 +85,7 @@ def require_fractions(sizes: Mapping[str, float], *, group: str) -> None:
 
 
 def _as_fractions(sizes: Mapping[str, float]) -> dict[str, float]:
-    """Fractions that add up to 1: those that are written, and the rest for the counts; else in proportion."""
+    """Fractions that add up to 1: given fractions stay and counts share the rest; else in proportion."""
     counts = {split: size for split, size in sizes.items() if size >= 1}
     rest = 1 - sum(size for split, size in sizes.items() if split not in counts)
     if not counts or rest <= 0:
@@ -92,16 +95,16 @@ def _as_fractions(sizes: Mapping[str, float]) -> dict[str, float]:
 
 
 def filled_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dict[str, int]:
-    """The counts of `split_sizes`, none of them 0 but where the config says so.
+    """The counts of `split_sizes`, which are 0 only if the config says 0.
 
     Raises:
-        ValueError: sizes that do not fit, or a split that would be empty though its size is not zero.
+        ValueError: sizes that do not fit, or an empty split whose size is not 0.
     """
     counts = split_sizes(sizes, subjects=subjects, group=group)
     for split, count in counts.items():
         if count < 1 and sizes[split] > 0:
             raise ValueError(
-                f"{group}: the split {split} would hold no subject of {subjects} (size {sizes[split]}). "
+                f"{group}: the split {split} would get none of {subjects} subjects (size {sizes[split]}). "
                 f"Add subjects or change split.sizes.{group}."
             )
     return counts
@@ -110,15 +113,15 @@ def filled_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> di
 def assign_splits(
     scanners: Mapping[Subject, str], *, sizes: Mapping[str, float], seed: int, group: str
 ) -> dict[Subject, str]:
-    """The split of every subject; the split of smaller size is cut first from the stratified order.
+    """The split of every subject; the smaller split is cut first from the stratified order.
 
     Raises:
-        ValueError: sizes that do not fit, or a split that would be empty though its size is not zero.
+        ValueError: sizes that do not fit, or an empty split whose size is not 0.
     """
     counts = filled_sizes(sizes, subjects=len(scanners), group=group)
     order = stratified_order(scanners, seed=seed, purpose="split")
     assigned, first = {}, 0
-    # by size, not by count: halves of 5 and of 6 subjects are then cut in the same order
+    # by size, not by count, so that halves of 5 and of 6 subjects are cut in the same order
     for split in sorted(sizes, key=lambda name: (sizes[name], name)):
         for subject in order[first : first + counts[split]]:
             assigned[subject] = split
@@ -129,16 +132,16 @@ def assign_splits(
 def require_lesions(
     splits: Mapping[Subject, str], scan_rows: Iterable[Mapping[str, str]], *, group: str
 ) -> None:
-    """Refuse a lesion cohort of which a whole split has no lesion mask: it has no Dice, hence no threshold.
+    """Refuse a lesion cohort with a split without any lesion mask, since it has no Dice and no threshold.
 
     Args:
         splits: the split of every subject of the group.
-        scan_rows: the scans, with the mask files in `lesion`, a list in JSON; phantoms that are made straight
-            on the grid name no files there.
+        scan_rows: the scans, with a JSON list of mask files in `lesion`; phantoms made directly on the grid
+            have no list there.
         group: named in the error.
 
     Raises:
-        ValueError: a validation or test split of which no subject has a mask.
+        ValueError: no subject of the validation or test split has a mask.
     """
     labelled = {(row["cohort"], row["subject"]) for row in scan_rows if row["lesion"] != "[]"}
     for split in sorted(set(splits.values())):
@@ -146,16 +149,16 @@ def require_lesions(
         if labelled.isdisjoint(members):
             raise ValueError(
                 f"{group}: none of the {len(members)} subjects of the {split} split has a lesion mask; "
-                "expected one at least. docs/data.md says where each reader looks for masks. Add them, or "
-                f"take {group} out of study.lesion_cohorts."
+                "expected at least one. docs/data.md says where each reader looks for masks. Add masks, or "
+                f"remove {group} from study.lesion_cohorts."
             )
 
 
 def training_ranks(scanners: Mapping[Subject, str], *, seed: int) -> dict[Subject, float]:
-    """Place of each training subject in [0, 1): below 0.2 are the nested 20 %, stratified by scanner.
+    """Rank of each training subject in [0, 1), stratified by scanner: ranks below 0.2 are the nested 20 %.
 
-    The paper's training fractions (Bengs et al. 2021, Figure 5); nested, so that more data means the same
-    data and more.
+    The paper's training fractions (Bengs et al. 2021, Figure 5), nested so that a larger fraction contains
+    the smaller ones.
     """
     order = stratified_order(scanners, seed=seed, purpose="fraction")
     return {subject: place / len(order) for place, subject in enumerate(order)}

@@ -1,4 +1,4 @@
-"""Whether the subjects that were found can be split as the config says, before anything is computed."""
+"""Check before any computation whether the subjects found fit split.sizes."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,11 +14,11 @@ def fit_summary(
     sizes: Mapping[str, Mapping[str, float]],
     seed: int,
 ) -> str:
-    """A line for each group that is split together: how many subjects go where, or the line to write.
+    """One line per group of cohorts that is split together: the counts per split, or the line to write.
 
     Args:
         rows: scans of all cohorts, found and skipped.
-        groups: the name under split.sizes to the cohorts that are split together.
+        groups: name under split.sizes to the cohorts that are split together.
         sizes: group to split to a count or a fraction.
         seed: of the split.
     """
@@ -31,7 +31,7 @@ def fit_summary(
 
 
 def _fit(rows: Sequence[Mapping[str, str]], *, sizes: Mapping[str, float], seed: int, group: str) -> str:
-    """What the split itself would say of these scans."""
+    """The counts per split of these scans, or the error of the split."""
     try:
         counts = Counter(split_scans(rows, sizes=sizes, seed=seed, group=group).values())
     except ValueError as error:
@@ -42,7 +42,7 @@ def _fit(rows: Sequence[Mapping[str, str]], *, sizes: Mapping[str, float], seed:
 def split_scans(
     rows: Sequence[Mapping[str, str]], *, sizes: Mapping[str, float], seed: int, group: str
 ) -> dict[Subject, str]:
-    """The split of every subject of which a scan was found.
+    """The split of every subject with a found scan.
 
     Raises:
         ValueError: sizes that do not fit, an empty split, or a lesion cohort's split without a lesion mask.

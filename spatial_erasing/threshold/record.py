@@ -1,4 +1,4 @@
-"""What is kept of a threshold search: the result, its path, and the curve that it walked on."""
+"""The record of a threshold search: its result, its path and the Dice curve."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,13 +17,13 @@ from spatial_erasing.threshold.search import greedy_threshold
 def find_threshold(
     validation: Split, stored: np.ndarray, *, scoring: Scoring, search: Mapping[str, Any]
 ) -> dict[str, object]:
-    """The greedy search over pooled validation voxels, with the exhaustive optimum and the curve beside it.
+    """The greedy search over pooled validation voxels, with the exhaustive optimum and the Dice curve.
 
     Args:
         validation: the validation subjects of a lesion cohort.
         stored: their reconstructions or raw maps, as the score stage stores them.
         scoring: score and post-processing.
-        search: iterations, lower and upper: how often the interval of scores is halved.
+        search: `iterations`, `lower` and `upper` of `greedy_threshold`.
     """
     counts = count_dataset(score_maps(validation, stored, scoring), validation.lesion)
     found = greedy_threshold(partial(dice_at, counts), **search)

@@ -31,18 +31,18 @@ class Search:
 def greedy_threshold(
     dice_at: Callable[[float], float], *, lower: float = 0.0, upper: float = 1.0, iterations: int = 10
 ) -> Search:
-    """Return the best of the thresholds that a search by halves looks at (Bengs et al. 2021, section 2.3).
+    """Return the best threshold that the paper's bisection evaluates (Bengs et al. 2021, section 2.3).
 
     Each iteration compares the Dice at the interval's lower and upper quartile and keeps the half around
-    the better one. Ties keep the *lower* half: where both quartiles lie above all residuals both Dice are 0,
-    and a search that goes up on ties never comes back. The answer is the best of all points evaluated (the
-    first of equals, the lower quartile before the upper), not the last midpoint. The search can miss the
-    global optimum of a curve with two peaks: store the exhaustive one beside it.
+    the better one. Ties keep the *lower* half: if both quartiles are above all residuals, both Dice are 0,
+    and a search that goes up on ties stays there. The result is the best of all points evaluated (the first
+    of equals, the lower quartile before the upper), not the last midpoint. The search can miss the global
+    optimum of a curve with two peaks, so the exhaustive optimum is stored too.
 
     Args:
         dice_at: Dice of the validation split at a threshold.
-        lower: start of the interval; intensities, hence residuals, lie in 0 to 1.
-        upper: its end.
+        lower: lower end of the interval; intensities, hence residuals, are in [0, 1].
+        upper: upper end of the interval.
         iterations: number of halvings, two evaluations each.
 
     Raises:
@@ -69,13 +69,13 @@ def greedy_threshold(
 
 
 def _compare_quartiles(dice_at: Callable[[float], float], lower: float, upper: float) -> SearchStep:
-    """Evaluate both quartile points; the upper half is kept only if it is truly better."""
+    """Evaluate both quartile points; the upper half is kept only if its Dice is strictly higher."""
     quarter = (upper - lower) / 4
     lower_dice, upper_dice = float(dice_at(lower + quarter)), float(dice_at(upper - quarter))
     if np.isnan([lower_dice, upper_dice]).any():
         raise ValueError(
-            f"the Dice between {lower} and {upper} is NaN: the validation split holds no lesion voxel, "
-            "but a threshold needs some. Give the split more subjects or keep a finer grid."
+            f"the Dice between {lower} and {upper} is NaN, because the validation split has no lesion voxel. "
+            "Add subjects to the split or use a finer grid."
         )
     kept = "upper" if upper_dice > lower_dice else "lower"
     return SearchStep(lower, upper, lower + quarter, lower_dice, upper - quarter, upper_dice, kept)

@@ -1,4 +1,4 @@
-"""Augmentation: random contrast, place and shape of each sample, for the network's input and target alike."""
+"""Augmentation: random contrast and affine maps, the same for the network's input and target."""
 
 import math
 
@@ -10,7 +10,7 @@ from spatial_erasing.train.settings import AugmentationSettings
 
 
 def augment(scans: Tensor, settings: AugmentationSettings, *, generator: Generator) -> Tensor:
-    """The scans, each changed by a draw of its own; unchanged, and nothing drawn, if all settings are off.
+    """The scans, each with its own random change; unchanged, without a draw, if all settings are off.
 
     Args:
         scans: intensities in [0, 1], shape (batch, 1, *grid), the first grid axis left to right.
@@ -36,7 +36,7 @@ def draw_contrast(samples: int, largest_log: float, *, generator: Generator) -> 
     random power as well, with a normal exponent.
 
     Args:
-        samples: how many.
+        samples: number of exponents.
         largest_log: logarithm of the largest exponent; 0.35 is a power from 0.70 to 1.42.
         generator: on the device of the samples.
     """
@@ -44,7 +44,7 @@ def draw_contrast(samples: int, largest_log: float, *, generator: Generator) -> 
 
 
 def apply_contrast(scans: Tensor, exponents: Tensor) -> Tensor:
-    """Each sample to the power of its exponent: 0 and 1 stay, what lies between rises or falls.
+    """Each sample to the power of its exponent, which leaves 0 and 1 unchanged.
 
     Args:
         scans: intensities in [0, 1], shape (batch, 1, *grid).
@@ -60,13 +60,13 @@ def apply_contrast(scans: Tensor, exponents: Tensor) -> Tensor:
 def draw_affine_maps(
     samples: int, dims: int, settings: AugmentationSettings, *, generator: Generator
 ) -> Tensor:
-    """For each sample, from where in the grid each of its new voxels is taken.
+    """For each sample a random affine map from new to old voxel positions.
 
-    Scale, rotation and shift are uniform between their limits, the scale in its logarithm and along each axis
-    by itself; half of the samples are mirrored, if any are.
+    Scale, rotation and shift are uniform between their limits; the scale is drawn as a logarithm, per axis;
+    with `mirror`, half of the samples are mirrored.
 
     Args:
-        samples: how many.
+        samples: number of maps.
         dims: 2 or 3.
         settings: the limits.
         generator: on the device of the samples.
@@ -86,12 +86,13 @@ def draw_affine_maps(
     if settings.mirror:
         sides = 2.0 * (_uniform(samples, generator=generator) > 0) - 1
         maps = torch.cat([maps[:, :, :1] * sides[:, None, None], maps[:, :, 1:]], dim=2)
+    # an axis reaches from -1 to 1, so that 1 % of it is 0.02
     shifts = settings.shift_percent / 50 * _uniform(samples, dims, 1, generator=generator)
     return torch.cat([maps, shifts], dim=2)
 
 
 def apply_affine_maps(scans: Tensor, maps: Tensor) -> Tensor:
-    """Each sample on the voxels that its map leads to, by linear interpolation, 0 outside.
+    """Each sample resampled by its map, with linear interpolation and 0 outside the grid.
 
     Args:
         scans: shape (batch, 1, *grid).
@@ -100,7 +101,7 @@ def apply_affine_maps(scans: Tensor, maps: Tensor) -> Tensor:
     Returns:
         Type and shape of `scans`.
     """
-    # torch counts the axes of the grid from the last to the first
+    # torch orders the axes of the grid from last to first
     backwards = torch.cat([maps[:, :, :-1].flip(2), maps[:, :, -1:]], dim=2).flip(1)
     places = affine_grid(backwards, list(scans.shape), align_corners=False)
     return grid_sample(scans.float(), places, align_corners=False).to(scans.dtype)

@@ -21,17 +21,17 @@ def draw_cubes(count: int, grid: Sequence[int], *, settings: ErasingSettings, ge
     """Squares (2-D) or cubes (3-D) whose union has a share of the input within the limits of the settings.
 
     The number of boxes is uniform in 1..maximum_regions; their total share is uniform in [minimum_share,
-    maximum_share] and split by uniform spacings (Dirichlet(1, …, 1)); each has the nearest whole side, lies
-    around its own point, uniform over the image, and is cut off at the border. A sample whose union, overlaps
-    counted once, lies outside the limits is drawn again (1 % are), so that the share erased is always within
-    them but, for the cuts and overlaps, smaller than uniform: on average 10.6 % (one box) and 11.0 % (up to
-    ten) at 64², 8.5 % and 9.4 % at 64³.
+    maximum_share] and split by uniform spacings (Dirichlet(1, …, 1)); each has the nearest whole side length,
+    a centre uniform over the image, and is cut off at the border. A sample whose union lies outside the
+    limits is drawn again (1 % of the samples), so the erased share is always within the limits; because of
+    cuts and overlaps it is smaller than uniform: on average 10.6 % (one box) and 11.0 % (up to ten) at 64²,
+    8.5 % and 9.4 % at 64³.
 
     Args:
-        count: samples.
-        grid: pixels on each axis, 2 or 3 of them.
-        settings: limits, and most boxes of a sample.
-        generator: its device is where the boxes are made.
+        count: number of samples.
+        grid: pixels on each axis, 2 or 3 axes.
+        settings: limits, and the maximum number of boxes per sample.
+        generator: on the device of the boxes.
 
     Raises:
         ValueError: limits that this grid cannot meet.
@@ -53,7 +53,7 @@ def draw_cubes(count: int, grid: Sequence[int], *, settings: ErasingSettings, ge
 def _misses_limits(boxes: Tensor, grid: Sequence[int], *, settings: ErasingSettings) -> Tensor:
     """Which samples have a union outside the limits, shape (batch,)."""
     voxels = math.prod(grid)
-    # 0.07 * 100 is 7.000000000000001: do not let rounding forbid an exact share.
+    # 0.07 * 100 is 7.000000000000001: rounding must not exclude an exact share.
     fewest = math.ceil(settings.minimum_share * voxels - 1e-6)
     most = math.floor(settings.maximum_share * voxels + 1e-6)
     union = _union_voxels(boxes)
@@ -61,12 +61,12 @@ def _misses_limits(boxes: Tensor, grid: Sequence[int], *, settings: ErasingSetti
 
 
 def percent_within_limits(grid: Sequence[int], *, settings: ErasingSettings, samples: int = 1000) -> float:
-    """How many draws of 100 have a union within the limits; the others are drawn again.
+    """Percentage of draws whose union is within the limits; the others are drawn again.
 
     Args:
-        grid: pixels on each axis, 2 or 3 of them.
+        grid: pixels on each axis, 2 or 3 axes.
         settings: with maximum_regions 1 for the kind "cube".
-        samples: draws to count, always the same ones.
+        samples: number of draws, from a fixed seed.
     """
     generator = Generator().manual_seed(0)
     boxes = _draw_cubes(samples, grid, settings=settings, generator=generator)
@@ -76,7 +76,7 @@ def percent_within_limits(grid: Sequence[int], *, settings: ErasingSettings, sam
 def _draw_cubes(
     batch_size: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator
 ) -> Tensor:
-    """Squares or cubes cut off at the border, empty ones beyond each sample's number of regions.
+    """Squares or cubes cut off at the border; boxes beyond a sample's number of regions are empty.
 
     Returns:
         First and one-past-last pixel on each axis, shape (batch, regions, dims, 2).
@@ -87,16 +87,17 @@ def _draw_cubes(
     total = settings.minimum_share + (settings.maximum_share - settings.minimum_share) * total
     counts = torch.randint(1, regions + 1, (batch_size, 1), **drawing)
     active = torch.arange(regions, device=generator.device) < counts
-    # Normalised exponentials are Dirichlet(1, …, 1), that is, the spacings between uniform points.
+    # Normalised exponentials are Dirichlet(1, …, 1): the spacings between uniform points.
     parts = torch.empty(batch_size, regions, device=generator.device).exponential_(generator=generator)
     parts = parts * active
     parts = parts / parts.sum(dim=1, keepdim=True)
 
+    # a side that is rounded up must not exceed maximum_share by itself
     largest_side = math.floor((settings.maximum_share * voxels) ** (1 / dims) + 1e-6)
     sides = (total * voxels * parts).pow(1 / dims).round().clamp(min=1, max=largest_side)
     sides = (sides * active).unsqueeze(-1)
     sizes = torch.tensor(grid, device=generator.device)
-    # A point inside a pixel, not the pixel's index: a box of even side is then not biased to one end.
+    # A continuous point, not a pixel index, so that boxes of even side length are unbiased.
     centres = torch.rand(batch_size, regions, dims, **drawing) * sizes
     starts = (centres - sides / 2).round()
     boxes = torch.stack((starts, starts + sides), dim=-1).long().clamp(min=0)
@@ -104,9 +105,9 @@ def _draw_cubes(
 
 
 def _union_voxels(boxes: Tensor) -> Tensor:
-    """How many pixels the boxes of each sample cover together, overlaps once, shape (batch,).
+    """Number of pixels in the union of each sample's boxes, shape (batch,).
 
-    Counted on the cells between the edges of the boxes: at most 19 on an axis for ten boxes, instead of 64.
+    Counted on the cells between the edges of the boxes: at most 19 per axis for ten boxes, instead of 64.
     """
     cuts = boxes.transpose(1, 2).flatten(2).sort(dim=-1).values
     widths = cuts.diff(dim=-1)
@@ -120,8 +121,8 @@ def _union_voxels(boxes: Tensor) -> Tensor:
 def _covered(boxes: Tensor, positions: list[Tensor]) -> Tensor:
     """True at the points of a lattice that lie in any box, shape (batch, *lattice).
 
-    A box is the product of one interval an axis, so the number of boxes over a point is a matrix product
-    of their indicators: no mesh of coordinates is made.
+    A box is the product of one interval per axis, so the number of boxes over a point is a matrix product
+    of their indicators, without a mesh of coordinates.
     """
     starts, stops = boxes.unbind(dim=-1)
     inside = [

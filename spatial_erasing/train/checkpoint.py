@@ -1,4 +1,4 @@
-"""Checkpoints that a kill cannot break, and weights that carry their network's settings."""
+"""Checkpoints that survive a kill, and weights with their network's settings."""
 
 import logging
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _TRAIN_AGAIN = "Delete it and give the same snakemake command again: the network
 
 
 def save_atomically(content: dict, path: Path) -> None:
-    """Write tensors and plain values under a temporary name, then rename: never half there.
+    """Write tensors and plain values under a temporary name, then rename, so that no file is partial.
 
     Raises:
         OSError: the file could not be written; torch itself names neither file nor disk.
@@ -32,10 +32,10 @@ def save_atomically(content: dict, path: Path) -> None:
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict | None:
-    """The content of a checkpoint, or None where there is none that can be read.
+    """The content of a checkpoint, or None if the file is missing or damaged.
 
-    Never executes what the file holds. A damaged file costs the steps it stood for and nothing else: it is
-    kept beside, under another name, and the training starts anew.
+    Never executes code from the file. A damaged file is renamed and kept, and the training starts from
+    scratch.
     """
     if not path.exists():
         return None
@@ -43,11 +43,11 @@ def load_checkpoint(path: Path, device: torch.device) -> dict | None:
         return torch.load(path, map_location=device, weights_only=True)
     except (MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # a damaged file fails in as many ways as it can be damaged
+    except Exception as error:  # a damaged file can raise any exception
         damaged = path.with_suffix(".damaged")
         path.replace(damaged)
         logger.warning(
-            "%s cannot be read (%s). It is kept as %s; the training starts anew.",
+            "%s cannot be read (%s). It is kept as %s; the training starts from scratch.",
             path,
             _first_line(error),
             damaged.name,
@@ -58,12 +58,12 @@ def load_checkpoint(path: Path, device: torch.device) -> dict | None:
 def save_weights(
     path: Path, network: Network, weights: dict[str, torch.Tensor], *, code: str | None = None
 ) -> None:
-    """Write weights with all that rebuilds their network, and with what they come from.
+    """Write weights with the settings of their network and their provenance.
 
     Args:
-        path: to write.
+        path: file to write.
         network: on the device on which it was trained.
-        weights: to keep.
+        weights: the state dict to write.
         code: fingerprint of the code that trained it.
     """
     device = device_name(next(network.parameters()).device)
@@ -73,19 +73,20 @@ def save_weights(
 
 def device_of_weights(path: str | Path) -> str:
     """The device on which the weights of a file were trained."""
+    # mapped, so that the weights themselves are not read
     return _read_weights(path, torch.device("cpu"), mmap=True)["device"]
 
 
 def maker_of_weights(path: str | Path) -> str | None:
-    """What made the weights of a file; None if it does not say so, as files of earlier versions."""
+    """Provenance of the weights in a file; None for files of earlier versions without it."""
     return _read_weights(path, torch.device("cpu"), mmap=True).get("made_by")
 
 
 def load_network(path: Path, device: torch.device) -> Network:
-    """The trained network of a weights file, ready to reconstruct.
+    """The trained network of a weights file, in evaluation mode.
 
     Raises:
-        ValueError: the file is damaged or holds something else.
+        ValueError: the file is damaged or not a weights file.
     """
     content = _read_weights(path, device)
     try:
@@ -94,7 +95,7 @@ def load_network(path: Path, device: torch.device) -> Network:
         network.load_state_dict(content["weights"])
     except (MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # foreign content fails in as many ways as there is foreign content
+    except Exception as error:  # other content can raise any exception
         raise ValueError(
             f"{path} does not hold the weights of a network of this version: {_first_line(error)}. "
             f"{_TRAIN_AGAIN}"
@@ -103,7 +104,7 @@ def load_network(path: Path, device: torch.device) -> Network:
 
 
 def _require_weights(weights: Mapping[str, torch.Tensor], settings: Mapping[str, object]) -> None:
-    """Refuse weights that do not belong to a network of these settings, before memory is taken for it."""
+    """Refuse weights that do not fit a network of these settings, before memory is allocated."""
     expected = build_on_meta(settings).state_dict()
     if names := sorted(expected.keys() ^ weights.keys()):
         kind = "missing" if names[0] in expected else "unknown"
@@ -118,7 +119,7 @@ def _require_weights(weights: Mapping[str, torch.Tensor], settings: Mapping[str,
 
 
 def _read_weights(path: str | Path, device: torch.device, *, mmap: bool = False) -> dict:
-    """What `save_weights` has written; never executes what the file holds."""
+    """The content that `save_weights` wrote; never executes code from the file."""
     try:
         content = torch.load(path, map_location=device, weights_only=True, mmap=mmap)
     except (FileNotFoundError, MemoryError, torch.OutOfMemoryError):
@@ -131,5 +132,5 @@ def _read_weights(path: str | Path, device: torch.device, *, mmap: bool = False)
 
 
 def _first_line(error: Exception) -> str:
-    """Torch adds a page of advice to its errors."""
+    """The first line of an error; torch appends long advice."""
     return str(error).partition("\n")[0].rstrip(". ") or type(error).__name__

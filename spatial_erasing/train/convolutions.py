@@ -21,7 +21,7 @@ FIRST_CONVOLUTIONS = {2: OneMapConv2d, 3: OneMapConv3d}
 CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED_CONVOLUTIONS = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 NORMS = ("none", "batch", "group")
-# In place where the derivative follows from the output: one large tensor fewer to write a level.
+# In place if the derivative follows from the output, which saves one large tensor per level.
 ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "leaky_relu": partial(nn.LeakyReLU, 0.3, inplace=True),  # Baur et al.'s slope, the default of Keras
     "relu": partial(nn.ReLU, inplace=True),
@@ -30,8 +30,8 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
 }
 OUTPUT_ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {"linear": nn.Identity, "sigmoid": nn.Sigmoid}
 
-# The numbers printed in the paper's Figure 2 are not in its text; "a" follows the 2-D network of the study
-# that the paper builds on (Baur et al. 2020), "b" has one level more.
+# The sizes printed in the paper's Figure 2 are not in its text; "a" follows the 2-D network of Baur et al.
+# 2020, which the paper builds on, "b" has one more level.
 PRESETS = {
     "a": {"feature_maps": (32, 64, 128), "bottleneck_channels": 16},
     "b": {"feature_maps": (32, 64, 128, 256), "bottleneck_channels": None},
@@ -43,9 +43,9 @@ class ConvolutionSettings(NetworkSettings):
     """Settings of an encoder and its mirrored decoder around dense layers.
 
     Args:
-        bottleneck_channels: maps of the 1x1 convolution before the dense layers, or None for no such layer.
+        bottleneck_channels: maps of the 1x1 convolution before the dense layers; None for no bottleneck.
         latent_size: length of z (paper: 128 in 2-D, 512 in 3-D).
-        kernel_size: of the halving and doubling convolutions, in pixels, at least 2.
+        kernel_size: of the strided and transposed convolutions, in pixels, at least 2.
         norm: "none", "batch" or "group" (the same for erased and whole inputs), between convolution and
             activation.
         activation: a key of `ACTIVATIONS`.
@@ -67,23 +67,23 @@ class ConvolutionSettings(NetworkSettings):
         if self.kernel_size < 2 or not self.feature_maps:
             raise ValueError(
                 f"kernel_size is {self.kernel_size} and feature_maps {self.feature_maps}; expected a kernel "
-                "of 2 or more and one number of maps a level. Use 3, 4 or 5 and a preset's maps."
+                "of 2 or more and one number of maps per level. Use 3, 4 or 5 and a preset's maps."
             )
 
     @property
     def code_shape(self) -> tuple[int, ...]:
-        """Maps and pixels on each axis of what the encoder puts out."""
+        """Shape of the encoder's output: maps, then pixels on each axis."""
         channels = self.bottleneck_channels or self.feature_maps[-1]
         return (channels, *(size // 2 ** len(self.feature_maps) for size in self.grid_voxels))
 
     @property
     def code_size(self) -> int:
-        """How many numbers the encoder puts out."""
+        """Number of values in the encoder's output."""
         return math.prod(self.code_shape)
 
 
 def encoder_layers(settings: ConvolutionSettings) -> OrderedDict[str, nn.Module]:
-    """Halving convolutions "down_1", "down_2", …, then the bottleneck, which stays linear."""
+    """Strided convolutions "down_1", "down_2", …, then the bottleneck, which is linear."""
     dims, maps = settings.spatial_dims, settings.feature_maps
     padding = (settings.kernel_size - 1) // 2
     layers: OrderedDict[str, nn.Module] = OrderedDict()
@@ -97,13 +97,13 @@ def encoder_layers(settings: ConvolutionSettings) -> OrderedDict[str, nn.Module]
 
 
 def decoder_layers(settings: ConvolutionSettings) -> OrderedDict[str, nn.Module]:
-    """The mirror of the encoder: "restore", doubling convolutions "up_1", "up_2", …, "output".
+    """The mirror of the encoder: "restore", transposed convolutions "up_1", "up_2", …, "output".
 
-    The last doubling keeps the first level's maps, so that the output is a mixture of them.
+    The last transposed convolution keeps the first level's number of maps; "output" combines them.
     """
     transposed_convolution = TRANSPOSED_CONVOLUTIONS[settings.spatial_dims]
     maps = tuple(reversed(settings.feature_maps))
-    # Size after a transposed convolution: 2 (n - 1) - 2 padding + kernel + output_padding, wanted 2 n.
+    # Size after a transposed convolution: 2 (n - 1) - 2 padding + kernel + output_padding; it must be 2 n.
     padding = (settings.kernel_size - 1) // 2
     output_padding = 2 + 2 * padding - settings.kernel_size
 
@@ -122,7 +122,7 @@ def decoder_layers(settings: ConvolutionSettings) -> OrderedDict[str, nn.Module]
 
 
 def _norm_and_activation(channels: int, settings: ConvolutionSettings) -> list[nn.Module]:
-    """What follows a convolution."""
+    """Normalisation and activation after a convolution."""
     activation = ACTIVATIONS[settings.activation]()
     if settings.norm == "batch":
         batch_norm = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}[settings.spatial_dims]

@@ -1,4 +1,4 @@
-"""Erased examples of one scan, drawn by the same code that trains: what Figure 3 shows."""
+"""Erased examples of one scan for Figure 3, drawn by the code of the training."""
 
 import numpy as np
 import torch
@@ -13,18 +13,19 @@ from spatial_erasing.train.settings import ErasingSettings
 def erased_examples(
     scan: np.ndarray, brain: np.ndarray, *, methods: Methods, settings: ErasingSettings, seed: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray], int]:
-    """A scan in float32, its erased volumes and slices by their titles, and the slice's index.
+    """A scan in float32, its erased volumes and slices by title, and the index of the slice.
 
     All fills of an erasing share one region, so that only the fill differs between them.
 
     Args:
         scan: shape (X, Y, Z).
         brain: same shape.
-        methods: those that erase something are shown.
-        settings: how much is erased.
-        seed: of what is drawn.
+        methods: those without erasing are skipped.
+        settings: limits of the erasing.
+        seed: of the draws.
     """
     volume = scan.astype(np.float32)
+    # the slice with most brain shows the erasing best
     slice_index = int(brain.sum(axis=(0, 1)).argmax())
     volumes: dict[str, np.ndarray] = {}
     slices: dict[str, np.ndarray] = {}

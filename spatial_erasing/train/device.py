@@ -1,4 +1,4 @@
-"""A device for each training, the GPU that no other job holds or the CPU, and how it computes there."""
+"""The device of each training, a free GPU or the CPU, and its precision, compilation and determinism."""
 
 import ctypes
 import os
@@ -13,14 +13,15 @@ from spatial_erasing.train.settings import ComputeSettings
 
 
 def choose_device(wanted: str, *, trainings_per_gpu: int = 1) -> torch.device:
-    """The device to compute on, reserved for this process where there is a choice.
+    """The device to compute on; a GPU is reserved for this process.
 
     Args:
-        wanted: "auto" takes a GPU if there is one, "cpu" never.
-        trainings_per_gpu: how many processes may hold one GPU at a time.
+        wanted: "auto" for a GPU if available, or "cpu".
+        trainings_per_gpu: number of processes that may share one GPU.
     """
     if wanted == "cpu":
         return torch.device("cpu")
+    # before the first CUDA call, which fixes the visible devices
     reserve_one_gpu(holders=trainings_per_gpu)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -28,7 +29,7 @@ def choose_device(wanted: str, *, trainings_per_gpu: int = 1) -> torch.device:
 def choose_computing(
     device: torch.device, *, precision: str, compile: str | bool, deterministic: bool
 ) -> ComputeSettings:
-    """What "auto" means on this device: bfloat16 and compiled on a GPU, neither on the CPU."""
+    """Resolve "auto" for this device: bfloat16 and compiled on a GPU, neither on the CPU."""
     on_gpu = device.type == "cuda"
     return ComputeSettings(
         precision=("bfloat16" if on_gpu else "float32") if precision == "auto" else precision,
@@ -38,16 +39,16 @@ def choose_computing(
 
 
 def prepare_process(settings: ComputeSettings) -> None:
-    """Set what torch can only set for the whole process, before it computes anything.
+    """Apply torch's process-wide settings before the first computation.
 
-    float32 is made to mean it: cuDNN would round to TF32, with ten bits.
+    TF32 is off: cuDNN would round float32 to it, with ten bits.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
     if settings.deterministic:
-        os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")  # no kernel chosen by a stopwatch
+        os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")  # otherwise kernels are chosen by timing
     # the same switch as `use_deterministic_algorithms`, which imports the compiler: 2 s of every job
     torch.set_deterministic_debug_mode("error" if settings.deterministic else "default")
-    # filling new tensors is a pass over each of them, for nothing
+    # an unneeded pass over every new tensor
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = not settings.deterministic
@@ -55,22 +56,23 @@ def prepare_process(settings: ComputeSettings) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory of freed tensors for the next ones.
+    """Let this process reuse the memory of freed tensors.
 
-    glibc gives large blocks back to the system, which hands them out again page by page, zeroed: a third of
-    the time of a training step on the CPU. Where there is no glibc, nothing happens.
+    glibc returns large blocks to the system, which zeroes their pages on the next allocation: a third of the
+    time of a training step on the CPU. Without glibc this has no effect.
     """
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+        # mapped blocks are always returned to the system, blocks of the heap only above the threshold
         mallopt(mmap_max, 0)
         mallopt(trim_threshold, -1)
 
 
 def device_name(device: torch.device) -> str:
-    """What the device is called by its maker, such as "NVIDIA H100 80GB HBM3"."""
+    """The manufacturer's name of the device, such as "NVIDIA H100 80GB HBM3"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     processors = Path("/proc/cpuinfo")

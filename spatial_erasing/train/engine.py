@@ -1,4 +1,4 @@
-"""Training: batches from the device, erased on the device, and the weights that validate best."""
+"""The training loop: batches erased on the device, and the weights with the best validation loss."""
 
 import logging
 import math
@@ -21,25 +21,23 @@ from spatial_erasing.train.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
-# 224 MB in 3-D, and validations may be seconds apart; a kill costs at most this much of the training
+# 224 MB in 3-D, and validations may be seconds apart; a kill loses at most this time of a training
 CHECKPOINT_SECONDS = 60
-VALIDATION_VOXELS = 2**21  # at least so many at a time: no gradient needs memory, and slices are small
-
-
+VALIDATION_VOXELS = 2**21  # minimum at a time: without gradients memory suffices, and slices are small
 Losses = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 
 @dataclass
 class Progress:
-    """Where a training stands: all that a checkpoint keeps beside the weights and the optimiser.
+    """Progress of a training: the content of a checkpoint besides weights and optimiser.
 
     Args:
-        step: steps done.
-        best_step: the step whose weights validated best.
-        best_l1: their mean absolute error on the validation items.
-        best_latent: their number there of each latent dimension, for example its KL divergence.
-        seconds: time spent, over all starts of this training.
-        history: one row a validation.
+        step: number of finished steps.
+        best_step: the step with the best validation loss.
+        best_l1: mean absolute error on the validation items at that step.
+        best_latent: the network's value per latent dimension at that step, for example the KL divergence.
+        seconds: training time, over all starts of this training.
+        history: one row per validation.
     """
 
     step: int = 0
@@ -53,22 +51,18 @@ class Progress:
 class Trainer:
     """One training of one model, from the first step or from its checkpoint.
 
-    Data, weights and the losses of every step stay on the device; the host hands out work and reads a
-    few numbers at each validation.
+    Data, weights and the losses of every step stay on the device; the host launches steps and reads a few
+    values at each validation.
 
     Args:
         network: on its device, freshly initialised.
         training_items: healthy samples on the same device, shape (items, 1, *grid), any float type.
-        validation_items: healthy samples that the network never trains on.
-        settings: what it does with them.
+        validation_items: healthy samples excluded from training.
+        settings: of the training.
     """
 
     def __init__(
-        self,
-        network: Network,
-        training_items: Tensor,
-        validation_items: Tensor,
-        settings: TrainingSettings,
+        self, network: Network, training_items: Tensor, validation_items: Tensor, settings: TrainingSettings
     ) -> None:
         self.network, self.settings = network, settings
         self.model, self.optimisation = settings.model, settings.optimisation
@@ -77,6 +71,7 @@ class Trainer:
         self.draws = Draws(
             seed=settings.seed,
             items=len(training_items),
+            # an epoch needs at least one full batch, also with few samples
             batch_size=min(self.optimisation.batch_size, len(training_items)),
             device=self.device,
         )
@@ -84,9 +79,11 @@ class Trainer:
         rate = self.optimisation.learning_rate
         self.optimiser = torch.optim.Adam(
             network.parameters(),
-            lr=torch.tensor(rate, device=self.device) if on_gpu else rate,  # what is recorded reads it there
+            lr=torch.tensor(rate, device=self.device)
+            if on_gpu
+            else rate,  # a recorded step reads the rate on the device
             capturable=on_gpu,
-            fused=True,
+            fused=True,  # one kernel for all weights instead of one each
         )
         self.progress = Progress()
         self.best_weights = copied(network.state_dict())
@@ -101,13 +98,13 @@ class Trainer:
         """Train to the end and return the weights of the best validation.
 
         Args:
-            checkpoint: where an earlier start left off; written at the first validation and then at those
-                that are a minute apart.
-            observe: told every new row of the history.
+            checkpoint: the training resumes from it; written at the first validation, then at most once a
+                minute.
+            observe: called with every new row of the history.
 
         Raises:
             FloatingPointError: the loss is NaN or infinite; the checkpoint stays as it was.
-            MemoryError: a batch does not fit on the device; the message names a size that does.
+            MemoryError: a batch does not fit on the device; the message gives a size that fits.
         """
         self._resume(checkpoint)
         settings, progress, saved = self.optimisation, self.progress, -math.inf
@@ -129,25 +126,25 @@ class Trainer:
         return self.best_weights
 
     def train_step(self, step: int) -> dict[str, Tensor]:
-        """One update of the weights; the named numbers of its loss, until the next step overwrites them."""
+        """One update of the weights; returns the named terms of its loss, which the next step overwrites."""
         self._set_learning_rate(step)
         return self._update(*self._drawn(step))
 
     def _drawn(self, step: int) -> tuple[Tensor, Tensor, Generator]:
-        """Indices of a step's items, what is erased in them, and what its noise comes from."""
+        """Indices of a step's items, their erasing parameters, and the generator of the noise."""
         grid, erasing = tuple(self.training_items.shape[2:]), self.settings.erasing
         drawn = self.draws.erased(step, self.model.erase, grid, settings=erasing)
         return self.draws.batch(step), drawn, self.draws.generator(step)
 
     def _inputs(self, indices: Tensor, drawn: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Whole scans, erased scans and the network's noise of a step."""
+        """Unerased scans, erased scans and the network's noise of a step."""
         scans, kinds = self.training_items[indices], (self.model.erase, self.model.fill)
         scans = augment(scans, self.settings.augmentation, generator=generator)
         erased = erase_drawn(scans, drawn, kinds, settings=self.settings.erasing, generator=generator)
         return scans, erased, self.network.draw_noise(len(scans), generator=generator)
 
     def _plain_update(self, indices: Tensor, drawn: Tensor, generator: Generator) -> dict[str, Tensor]:
-        """A step as a textbook has it."""
+        """One step without a CUDA graph."""
         loss, numbers = self._losses(*self._inputs(indices, drawn, generator))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -155,41 +152,36 @@ class Trainer:
         return numbers
 
     def _first_update(self, indices: Tensor, drawn: Tensor, generator: Generator) -> dict[str, Tensor]:
-        """Record what a step does on the GPU, and replay that from now on."""
+        """Record the step as a CUDA graph, which later steps replay."""
         try:
             self._update = record_step(
-                self._plain_update,
-                indices,
-                drawn,
-                generator,
-                network=self.network,
-                optimiser=self.optimiser,
+                self._plain_update, indices, drawn, generator, network=self.network, optimiser=self.optimiser
             )
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:  # after which CUDA's streams and generators are not to be trusted
+        except RuntimeError as error:  # CUDA's streams and generators are undefined after it
             raise RuntimeError(
                 f"a training step of {self.model.name} cannot be recorded on {self.device}: {error}. "
-                "Write train.compile: false, and every step is launched by itself."
+                "Write train.compile: false; its kernels are then launched one by one."
             ) from error
         return self._update(indices, drawn, generator)
 
     def _plain_losses(self, scans: Tensor, erased: Tensor, noise: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The network's loss for these items, and its numbers for the history."""
+        """The network's loss for these items, and its terms for the history."""
         weights = weights_in_precision(self.network, self.settings.computing.precision)
         return self.network.loss(scans, functional_call(self.network, weights, (erased, noise)))
 
     def _compiled(self) -> Losses:
-        """The losses compiled and tried once; the plain ones where that fails, as without a C compiler."""
-        weights = copied(self.network.state_dict())  # batch norm counts every batch that it sees
-        torch.compiler.reset()  # it gives up on what it has compiled some times, as for other trainings
+        """The compiled losses, tried once; the plain losses if that fails, as without a C compiler."""
+        weights = copied(self.network.state_dict())  # batch norm updates its running means in every batch
+        torch.compiler.reset()  # the recompilation limit also counts other trainings of this process
         losses = torch.compile(self._plain_losses, dynamic=False)
         try:
             losses(*self._inputs(*self._drawn(0)))[0].backward()
         except torch.OutOfMemoryError:
             raise MemoryError(self._advice_on_batch_size()) from None
-        except Exception as error:  # compilers of several languages throw what they like
-            logger.warning("torch.compile failed, training goes on without: %s", error)
+        except Exception as error:  # several compilers are involved; any exception is possible
+            logger.warning("torch.compile failed; the training continues without it: %s", error)
             losses = self._plain_losses
         self.optimiser.zero_grad(set_to_none=True)
         self.network.load_state_dict(weights)
@@ -197,7 +189,7 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> tuple[float, list[float]]:
-        """Mean absolute error per voxel on whole validation items, and the network's latent numbers there."""
+        """Mean absolute error per voxel on unerased validation items, and their latent values."""
         self.network.eval()
         l1, latent = [], []
         items_at_a_time = VALIDATION_VOXELS // self.validation_items[0].numel()
@@ -209,7 +201,7 @@ class Trainer:
         return float(torch.cat(l1).mean()), torch.cat(latent).mean(dim=0).tolist()
 
     def _set_learning_rate(self, step: int) -> None:
-        """Rises linearly over the warm-up, then stays; a function of the step, so that nothing is kept."""
+        """Linear warm-up, then constant; a function of the step, so that a checkpoint needs no state."""
         settings = self.optimisation
         rate = settings.learning_rate * min(1.0, (step + 1) / max(settings.warmup_steps, 1))
         for group in self.optimiser.param_groups:
@@ -219,14 +211,14 @@ class Trainer:
                 group["lr"] = rate
 
     def _train_until(self, last_step: int) -> dict[str, float]:
-        """Train to before `last_step`; means of the loss's numbers on the way there."""
+        """Train up to `last_step`, exclusive; returns the mean of each loss term over these steps."""
         self.network.train()
         total, good_steps = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         first = self.progress.step
         for step in range(first, last_step):
             numbers = self.train_step(step)
             total = total + torch.stack(list(numbers.values()))
-            # a sum that is NaN stays so; no host-device synchronisation
+            # a NaN persists in the sum, so no host-device synchronisation is needed
             good_steps += total.isfinite().all()
         self.progress.step = last_step
         means = (total / (last_step - first)).tolist()
@@ -238,22 +230,24 @@ class Trainer:
         return {f"training_{name}": mean for name, mean in zip(numbers, means, strict=True)}
 
     def _advice_on_batch_size(self) -> str:
-        """What to write where a batch does not fit: the largest half of it, quarter and so on that does."""
+        """Advice if a batch does not fit: the largest half, quarter, … of it that fits."""
         asked = size = self.draws.batch_size
         while size := size // 2:
             self.optimiser.zero_grad(set_to_none=True)
             if self.device.type == "cuda":
-                torch.cuda.empty_cache()
+                torch.cuda.empty_cache()  # cached blocks of the larger batch would count as used
             try:
                 inputs = self._inputs(*self._drawn(0))
                 self._plain_losses(*(part[:size] for part in inputs))[0].backward()
             except torch.OutOfMemoryError:
                 continue
             return (
-                f"a batch of {asked} of {self.model.name} does not fit on {self.device}; one of {size} does. "
-                f"Write train.optimisation.batch_size: {size}, or take a device with more memory."
+                f"a batch of {asked} of {self.model.name} does not fit on {self.device}; {size} samples fit. "
+                f"Write train.optimisation.batch_size: {size}, or use a device with more memory."
             )
-        return f"not even one sample of {self.model.name} fits on {self.device}. Take one with more memory."
+        return (
+            f"not even one sample of {self.model.name} fits on {self.device}. Use a device with more memory."
+        )
 
     def _next_validation(self) -> int:
         every = self.optimisation.validate_every_steps
@@ -263,12 +257,12 @@ class Trainer:
         return self.progress.step - self.progress.best_step >= self.optimisation.patience_steps
 
     def _record(self, losses: dict[str, float], l1: float, latent: list[float]) -> None:
-        """Add a row to the history, keep the best weights, and say how long it will take."""
+        """Add a row to the history, keep the best weights, and log the remaining time."""
         progress = self.progress
         measured = losses | {"validation_l1": l1} | self.network.summary(latent)
         place = {"step": progress.step, "epoch": round(progress.step / self.draws.steps_per_epoch, 2)}
         progress.history.append(place | measured | {"seconds": round(progress.seconds, 2)})
-        if l1 < progress.best_l1:
+        if l1 < progress.best_l1:  # False for NaN, and for the later of equal validations
             progress.best_l1, progress.best_step = l1, progress.step
             progress.best_latent = latent
             self.best_weights = copied(self.network.state_dict())
@@ -283,7 +277,7 @@ class Trainer:
 
     def _save(self, checkpoint: Path) -> None:
         content = {
-            "progress": vars(self.progress),
+            "progress": vars(self.progress),  # in the same file, so that no kill separates it from weights
             "weights": self.network.state_dict(),
             "best_weights": self.best_weights,
             "optimiser": self.optimiser.state_dict(),
@@ -295,8 +289,8 @@ class Trainer:
         if content is None:
             return
         self.network.load_state_dict(content["weights"])
-        # rate and ways to compute are those of this start
+        # learning rate and implementation are those of this start
         own = self.optimiser.state_dict()
         self.optimiser.load_state_dict(own | {"state": content["optimiser"]["state"]})
         self.best_weights, self.progress = content["best_weights"], Progress(**content["progress"])
-        logger.info("going on at step %d", self.progress.step)
+        logger.info("resuming at step %d", self.progress.step)

@@ -1,10 +1,10 @@
-"""Spatial erasing: parts of a network's input are hidden, its target stays whole.
+"""Spatial erasing: regions of a network's input are hidden; its target is never erased.
 
-Bengs et al. 2021, section 2.2 and Figure 3. What is erased and what it is filled with are kinds: modules of
-`train/erasing/` and of `train/fills/`. `draw_*` returns random parameters, `apply_erasing` is pure, `erase`
-joins them. Everything happens on whole batches, on the device of the generator. Training draws for many steps
-at once (`draw_erased`) and applies step by step (`erase_drawn`): to see whether a box must be drawn again is
-to wait for the device.
+Bengs et al. 2021, section 2.2 and Figure 3. Erasings and fills are kinds: modules of `train/erasing/` and of
+`train/fills/`. `draw_*` returns random parameters, `apply_erasing` is pure, `erase` combines them. All
+functions work on whole batches, on the device of the generator. Training draws for many steps at once
+(`draw_erased`) and applies step by step (`erase_drawn`), because checking whether a box must be redrawn needs
+a host-device synchronisation.
 """
 
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ from spatial_erasing.train.settings import ErasingSettings
 
 
 def erase(scans: Tensor, kind: str, fill: str, *, settings: ErasingSettings, generator: Generator) -> Tensor:
-    """Give every sample, with `settings.probability`, its own erased region; the rest stays as it is.
+    """Erase, with `settings.probability`, a random region of each sample.
 
     Args:
         scans: intensities in [0, 1], shape (batch, 1, *grid). Not changed: it is the training target.
         kind: of the erasing, a module of `train/erasing/`.
-        fill: kind of the fill, a module of `train/fills/`; not looked at where `kind` erases nothing.
-        settings: how much, how often, and where noise comes from.
+        fill: kind of the fill, a module of `train/fills/`; ignored if `kind` erases nothing.
+        settings: limits, probability, and source of the noise.
         generator: on the device of `scans`.
 
     Returns:
         The network's input, shape of `scans`.
 
     Raises:
-        ValueError: a kind is not known, or the settings cannot be met on this grid.
+        ValueError: a kind is unknown, or the settings are impossible on this grid.
     """
     drawn = draw_erased(kind, len(scans), tuple(scans.shape[2:]), settings=settings, generator=generator)
     return erase_drawn(scans, drawn, (kind, fill), settings=settings, generator=generator)
@@ -39,19 +39,20 @@ def erase(scans: Tensor, kind: str, fill: str, *, settings: ErasingSettings, gen
 def draw_erased(
     kind: str, count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator
 ) -> Tensor:
-    """The parameters of `draw_parameters`, 0 for the samples that `settings.probability` leaves whole."""
+    """The parameters of `draw_parameters`; 0 for samples that `settings.probability` leaves unerased."""
     drawn = draw_parameters(kind, count, grid, settings=settings, generator=generator)
     chosen = torch.rand(count, generator=generator, device=generator.device) < settings.probability
+    # zeros stand for an empty region, so erased and unerased samples take the same path
     return drawn * chosen.view(-1, *[1] * (drawn.ndim - 1))
 
 
 def draw_parameters(
     kind: str, count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator
 ) -> Tensor:
-    """Draw what each sample would lose, whether or not it is erased in the end, shape (count, ...).
+    """Draw erasing parameters for each sample, whether or not it is erased, shape (count, ...).
 
     Raises:
-        ValueError: the kind is not known, or the settings cannot be met on this grid.
+        ValueError: the kind is unknown, or the settings are impossible on this grid.
     """
     if len(grid) not in (2, 3):
         raise ValueError(f"grid is {tuple(grid)}; expected 2 or 3 axes. Pass scans as (batch, 1, *grid).")
@@ -65,14 +66,15 @@ def erase_drawn(
 
     Args:
         scans: shape (batch, 1, *grid).
-        drawn: parameters of `draw_erased`, one row a sample, on the same device.
+        drawn: parameters of `draw_erased`, one row per sample, on the same device.
         kinds: of the erasing and of the fill.
-        settings: where noise comes from.
-        generator: on the device of `scans`; drawn from only where something may be erased.
+        settings: source of the noise.
+        generator: on the device of `scans`; unused if the kind erases nothing.
 
     Returns:
         The network's input, shape of `scans`.
     """
+    # a kind without parameters erases nothing
     if drawn[0].numel() == 0:
         return scans.clone()
     kind, fill = kinds
@@ -83,18 +85,18 @@ def erase_drawn(
 def draw_regions(
     kind: str, count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator
 ) -> Tensor:
-    """The region that each sample of a batch would lose, as a mask of shape (count, *grid)."""
+    """A random region per sample as a mask, shape (count, *grid)."""
     drawn = draw_parameters(kind, count, grid, settings=settings, generator=generator)
     return ERASINGS.load(kind).region(drawn, grid)
 
 
 def apply_erasing(scans: Tensor, regions: Tensor, fill_values: Tensor | float) -> Tensor:
-    """Replace what lies inside the regions.
+    """Replace the values inside the regions.
 
     Args:
         scans: shape (batch, 1, *grid).
         regions: True where erased, shape (batch, *grid).
-        fill_values: one number, or one for each pixel in the shape of `scans`.
+        fill_values: one number, or one per pixel in the shape of `scans`.
 
     Returns:
         A new tensor in the shape of `scans`.

@@ -1,4 +1,4 @@
-"""What a network reads: whole volumes in 3-D, axial slices with brain in 2-D."""
+"""Samples of a network: volumes in 3-D, axial slices with brain in 2-D."""
 
 import numpy as np
 import torch
@@ -6,10 +6,10 @@ from torch import Tensor
 
 
 def training_items(volumes: np.ndarray, brain: np.ndarray, *, spatial_dims: int) -> Tensor:
-    """The samples of a cohort, in the type of `volumes`, shape (items, 1, *grid).
+    """The samples of a cohort, with the dtype of `volumes`, shape (items, 1, *grid).
 
     "For the 2D network only a single 2D slice is used as input" (Bengs et al. 2021, Figure 1): every axial
-    slice (last axis) that holds brain is a sample of its own.
+    slice (last axis) with brain is one sample.
 
     Args:
         volumes: intensities in [0, 1], shape (subjects, X, Y, Z).

@@ -1,8 +1,8 @@
-"""Layers that torch has as well, written for what runs them.
+"""Replacements for three torch layers that are slow when compiled.
 
-Compiled, torch's own group norm turns channels first, and every convolution beside it turns them back; and a
-convolution of one map takes slow ways on a GPU. What is written here gives the same numbers (a test compares)
-and runs where a network is compiled; launched one by one, torch's kernels are faster, and are called.
+Compiled, torch's group norm converts to channels first, and the next convolution converts back; and a
+convolution of one map is slow on a GPU. The layers here give the same results (tested) and are used in
+compiled networks; otherwise they call torch's kernels, which are then faster.
 """
 
 import torch
@@ -11,10 +11,10 @@ from torch.nn import functional
 
 
 class PointwiseConvolution(nn.Linear):
-    """A 1x1 convolution as the matrix product that it is: torch's own takes slow ways for it on the CPU."""
+    """A 1x1 convolution as a matrix product, which is faster on the CPU than torch's convolution."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features of shape (batch, maps, *grid), as a convolution has them."""
+        """Features of shape (batch, maps, *grid), as for a convolution."""
         return super().forward(features.movedim(1, -1)).movedim(-1, 1)
 
 
@@ -25,8 +25,9 @@ class GroupNorm(nn.GroupNorm):
         """Features of shape (batch, maps, *grid)."""
         if not torch.compiler.is_compiling():
             return super().forward(features)
+        # in bfloat16 a sum over a volume would lose its small terms
         values, of_maps = features.float(), (*features.shape[:2], *[1] * (features.ndim - 2))
-        # of each map first, as these lie side by side, then of the maps of a group
+        # moments per map first, which are contiguous, then over the maps of a group
         variance, mean = torch.var_mean(values, dim=tuple(range(2, features.ndim)), correction=0)
         mean, variance = (moment.unflatten(1, (self.num_groups, -1)) for moment in (mean, variance))
         group_mean = mean.mean(dim=2, keepdim=True)

@@ -1,4 +1,4 @@
-"""What a training, a score and a figure ask of a network, whatever its kind."""
+"""The interface of all networks for training, scores and figures."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -11,18 +11,18 @@ from torch import Generator, Tensor, nn
 from spatial_erasing.registry import NETWORKS
 from spatial_erasing.train.settings import require_choice
 
-# Channels last is what convolutions compute in anyway, on the CPU and on the GPU.
+# Convolutions use channels last internally, on the CPU and on the GPU.
 MEMORY_FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """What every kind of network has to know; each adds its own.
+    """Settings of every kind of network; each kind adds its own.
 
     Args:
         spatial_dims: 2 for axial slices, 3 for volumes.
         grid_voxels: pixels of the input on each axis, each divisible by 2 ** len(feature_maps).
-        feature_maps: maps after each level that halves the grid.
+        feature_maps: number of maps after each level; each level halves the grid.
     """
 
     spatial_dims: int
@@ -36,7 +36,7 @@ class NetworkSettings:
         if len(self.grid_voxels) != self.spatial_dims:
             raise ValueError(
                 f"grid_voxels is {self.grid_voxels}; expected {self.spatial_dims} axes for a "
-                f"{self.spatial_dims}-D network. Give one number an axis."
+                f"{self.spatial_dims}-D network. Give one number per axis."
             )
         if nearest != tuple(self.grid_voxels):
             raise ValueError(
@@ -48,46 +48,46 @@ class NetworkSettings:
 class Network(nn.Module):
     """Base of all networks; a kind is a module of `train/networks/` with `Settings` and `Network`.
 
-    `Settings` is a dataclass on top of `NetworkSettings`; the literal `SETTINGS` of the module holds the JSON
+    `Settings` is a dataclass derived from `NetworkSettings`; the module's literal `SETTINGS` has the JSON
     schema of each of its values in config.yaml. The class sets `settings` and implements `forward` and
-    `loss`, and `trace` where its layers shall be drawn.
+    `loss`, and `trace` for Figure 2.
 
     Attributes:
-        settings: from which the same layers can be built again.
-        noise_size: random numbers of a sample that `forward` takes while training.
+        settings: sufficient to build the same layers again.
+        noise_size: random numbers per sample that `forward` takes in training.
     """
 
     settings: NetworkSettings
     noise_size: int = 0
 
     def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Reconstructions first, in the shape of `scans` (batch, 1, *grid), then what the loss needs beside.
+        """Reconstructions in the shape of `scans` (batch, 1, *grid), then further inputs of the loss.
 
         Args:
-            scans: intensities in [0, 1], erased or whole.
-            noise: that of `draw_noise` while training; None for validation and test, which are deterministic.
+            scans: intensities in [0, 1], erased or not.
+            noise: from `draw_noise` in training; None for validation and test, which are deterministic.
         """
         raise NotImplementedError
 
     def loss(self, scans: Tensor, outputs: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
-        """What training minimises, and named numbers for the history ("training_{name}").
+        """The loss, and named terms for the history ("training_{name}").
 
         Args:
-            scans: whole, as the network shall restore them.
+            scans: the unerased targets.
             outputs: of `forward` for the erased scans.
         """
         raise NotImplementedError
 
     def draw_noise(self, count: int, *, generator: Generator) -> Tensor:
-        """What `forward` takes as `noise` in a step, one row a sample, on the generator's device."""
+        """The `noise` of `forward` in a step, one row per sample, on the generator's device."""
         return torch.randn((count, self.noise_size), generator=generator, device=generator.device)
 
     def reconstruct(self, scans: Tensor) -> Tensor:
-        """The healthy counterpart of whole scans, same shape; gradients flow through it."""
+        """Reconstructions of unerased scans, same shape; differentiable."""
         return self(scans)[0]
 
     def latent_numbers(self, outputs: tuple[Tensor, ...]) -> Tensor:
-        """A number for each sample and latent dimension, to be averaged over validation items."""
+        """One value per sample and latent dimension, to be averaged over validation items."""
         return outputs[0].new_zeros(len(outputs[0]), 0)
 
     def summary(self, latent: list[float]) -> dict[str, float]:
@@ -95,22 +95,23 @@ class Network(nn.Module):
         return {}
 
     def trace(self) -> Iterator[tuple[str, nn.Module]]:
-        """Every layer that changes the shape, from input to output, with the name of its operation."""
+        """Every layer that changes the shape, from input to output, with its name."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, object]:
-        """Kind and settings as plain values: those of `build_network`."""
+        """Kind and settings as plain values, the input of `build_network`."""
+        # a kind is the name of its module, see registry.py
         return {"kind": type(self).__module__.rpartition(".")[2]} | asdict(self.settings)
 
 
 def build_network(values: Mapping[str, Any]) -> Network:
-    """The network of a kind and its settings, its weights drawn from torch's global seed.
+    """A network from its kind and settings, with weights drawn from torch's global seed.
 
     Args:
         values: `kind` and a value for each field of the kind's settings, as `Network.to_dict` returns them.
 
     Raises:
-        ValueError: an unknown kind, or values that are not those of its settings.
+        ValueError: an unknown kind, or missing or unknown settings.
     """
     kind = NETWORKS.load(values["kind"])
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
@@ -125,7 +126,7 @@ def build_network(values: Mapping[str, Any]) -> Network:
 
 @dataclass(frozen=True)
 class LayerShape:
-    """What one layer puts out: its name, the pixels on each axis (none for z) and the number of maps."""
+    """Output of one layer: its name, the pixels on each axis (none for z) and the number of maps."""
 
     name: str
     grid_voxels: tuple[int, ...]
@@ -136,7 +137,7 @@ class LayerShape:
 def trace_shapes(network: Network) -> list[LayerShape]:
     """The output of every layer from input to output, as Figure 2 of the paper prints it.
 
-    Runs on torch's meta device, so a volume costs neither memory nor time.
+    Runs on torch's meta device, without memory or computation.
     """
     network = build_on_meta(network.to_dict())
     features = torch.zeros(1, 1, *network.settings.grid_voxels, device="meta")
@@ -148,21 +149,22 @@ def trace_shapes(network: Network) -> list[LayerShape]:
 
 
 def build_on_meta(values: Mapping[str, object]) -> Network:
-    """A network in evaluation mode whose weights have shapes and no memory."""
+    """A network in evaluation mode whose weights have shapes but no memory."""
     with torch.device("meta"):
         return build_network(values).eval()
 
 
 def parameter_count(network: nn.Module) -> int:
-    """How many trainable numbers the network has."""
+    """Number of trainable parameters."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
 def weights_in_precision(network: nn.Module, precision: str) -> dict[str, Tensor]:
-    """The weights of a network as its layers shall see them; gradients flow back to the float32 ones.
+    """The weights of a network cast to the precision of its layers; gradients reach the float32 weights.
 
-    Batch norm keeps float32 beside its running means; group norm wants one type for all that it reads.
+    Batch norm stays float32 like its running means; group norm needs one type for all its inputs.
     """
+    # without replacements functional_call uses the weights themselves
     if precision == "float32":
         return {}
     kept = {module for module in network.modules() if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d)}
@@ -178,7 +180,7 @@ def reconstruction_l1(scans: Tensor, reconstructions: Tensor) -> Tensor:
     """Sum of absolute differences over the voxels of each sample, in float32.
 
     Args:
-        scans: whole, unerased intensities in [0, 1], shape (batch, 1, *grid).
+        scans: unerased intensities in [0, 1], shape (batch, 1, *grid).
         reconstructions: same shape.
 
     Returns:
@@ -187,13 +189,14 @@ def reconstruction_l1(scans: Tensor, reconstructions: Tensor) -> Tensor:
     if scans.shape != reconstructions.shape:
         raise ValueError(
             f"scans {tuple(scans.shape)} and reconstructions {tuple(reconstructions.shape)} differ in shape; "
-            "expected the same, or different voxels are compared. Pass both as (batch, 1, *grid)."
+            "expected equal shapes. Pass both as (batch, 1, *grid)."
         )
+    # in bfloat16 a sum over a volume would be rounded to 8 bits
     return (scans.float() - reconstructions.float()).abs().flatten(1).sum(dim=1)
 
 
 def require_grid(scans: Tensor, settings: NetworkSettings) -> None:
-    """Refuse scans that do not lie on the grid of a network."""
+    """Refuse scans that are not on the grid of a network."""
     expected = (1, *settings.grid_voxels)
     if tuple(scans.shape[1:]) != expected:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A training step recorded once on the GPU and replayed: one launch in place of some hundred."""
+"""A training step recorded as a CUDA graph and replayed: one launch instead of several hundred."""
 
 from collections.abc import Callable
 
@@ -6,24 +6,25 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-WARM_UP_STEPS = 3  # kernels are chosen and workspaces made, which cannot be recorded
+WARM_UP_STEPS = 3  # kernel selection and workspace allocation cannot be recorded
 
 Step = Callable[[Tensor, Tensor, Generator], dict[str, Tensor]]
 
 
 class RecordedStep:
-    """Replays a step on other items, erasings and noise; weights change in place.
+    """Replays a step with other items, erasing and noise; weights change in place.
 
     Args:
-        step: reads its arguments and nothing else that changes place, and never waits for the device.
-        indices: of the items, those of any step.
-        drawn: parameters of what is erased.
-        generator: of the noise. Every replay draws what the step would draw from the generator's seed.
+        step: reads only its arguments and memory at fixed addresses, without host-device synchronisation.
+        indices: of the items of any step.
+        drawn: parameters of the erasing.
+        generator: of the noise. A replay draws the same numbers as the step from the generator's seed.
     """
 
     def __init__(self, step: Step, indices: Tensor, drawn: Tensor, generator: Generator) -> None:
         self._slots = indices.clone(), drawn.clone()
         self._graph = torch.cuda.CUDAGraph()
+        # otherwise every replay would repeat the noise of the recording
         self._graph.register_generator_state(generator)
         self._outputs = self._record(step, generator)
 
@@ -41,7 +42,7 @@ class RecordedStep:
             raise cause or error from None
 
     def __call__(self, indices: Tensor, drawn: Tensor, _generator: Generator) -> dict[str, Tensor]:
-        """What the step returns; the next call overwrites it."""
+        """The step's return values; the next call overwrites them."""
         for slot, values in zip(self._slots, (indices, drawn), strict=True):
             slot.copy_(values)
         self._graph.replay()
@@ -57,19 +58,20 @@ def record_step(
     network: nn.Module,
     optimiser: Optimizer,
 ) -> RecordedStep:
-    """Warm a step up, put back what that has changed, and record it.
+    """Warm up a step, restore the state from before, and record the step.
 
     Args:
         step: one update of the network's weights by the optimiser.
         indices: see `RecordedStep`, as `drawn` and `generator`.
-        network: its weights and running means are put back.
-        optimiser: its moments are put back, to zero where it has done no step yet.
+        network: its weights and running means are restored.
+        optimiser: its moments are restored, or set to zero before its first step.
 
     Raises:
-        RuntimeError: the step does what cannot be recorded.
+        RuntimeError: the step has an operation that a CUDA graph cannot record.
     """
     weights, moments = copied(network.state_dict()), [tensor.clone() for tensor in _moments(optimiser)]
     place = generator.get_state()
+    # CUDA graphs require a warm-up on a side stream
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -88,10 +90,10 @@ def record_step(
 
 
 def copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights that later steps do not change."""
+    """A copy of the weights, which later steps do not change."""
     return {name: tensor.detach().clone() for name, tensor in weights.items()}
 
 
 def _moments(optimiser: Optimizer) -> list[Tensor]:
-    """All that an optimiser keeps of each weight."""
+    """The optimiser's state tensors of all weights."""
     return [tensor for state in optimiser.state.values() for tensor in state.values()]

@@ -1,4 +1,4 @@
-"""All that defines a training beside its network and its samples; config.yaml explains each value."""
+"""Settings of a training, besides its network and samples; config.yaml explains each value."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,19 +7,20 @@ from spatial_erasing.models import ModelSpec
 
 NOISE_SOURCES = ("image", "brain")
 PRECISIONS = ("float32", "bfloat16")
+# The limits of the config's schema, for callers without a config.
 LARGEST_AUGMENTATION = {"contrast": 2, "rotation_degrees": 45, "scale": 0.5, "shift_percent": 25}
 
 
 @dataclass(frozen=True)
 class ErasingSettings:
-    """How much is erased, how often, and where noise comes from; the defaults are the paper's.
+    """Limits and probability of the erasing, and the source of the noise; the defaults are the paper's.
 
     Args:
-        probability: share of the samples that are erased at all, in [0, 1].
-        minimum_share: smallest part of the input that cubes cover, in [0, 1].
-        maximum_share: largest part, in (0, 1], above `minimum_share`.
-        maximum_regions: most boxes of multi_cube.
-        maximum_slices: most consecutive axial slices of half in 3-D.
+        probability: of erasing a sample, in [0, 1].
+        minimum_share: smallest erased share of the input, in [0, 1].
+        maximum_share: largest erased share, in (0, 1], above `minimum_share`.
+        maximum_regions: maximum number of boxes of multi_cube.
+        maximum_slices: maximum number of consecutive axial slices of half in 3-D.
         noise_from: "image" draws noise from all pixels of a sample, "brain" from those above 0.
     """
 
@@ -50,12 +51,12 @@ class ErasingSettings:
 
 @dataclass(frozen=True)
 class AugmentationSettings:
-    """What is changed in a sample and in its target alike; 0 and False switch a change off.
+    """Random changes of a sample and its target; 0 and False switch a change off.
 
     Args:
         contrast: logarithm of the largest power of the intensity, 0 to 2.
-        mirror: exchange left and right of half of the samples.
-        rotation_degrees: largest rotation, in the plane of each two axes of the grid, 0 to 45.
+        mirror: exchange left and right in half of the samples.
+        rotation_degrees: largest rotation, in the plane of each pair of axes, 0 to 45.
         scale: logarithm of the largest factor along each axis, 0 to 0.5.
         shift_percent: largest shift along each axis, in percent of its length, 0 to 25.
     """
@@ -76,13 +77,13 @@ class AugmentationSettings:
 
     @property
     def moves_voxels(self) -> bool:
-        """Whether a sample has to be interpolated."""
+        """Whether samples are interpolated."""
         return bool(self.mirror or self.rotation_degrees or self.scale or self.shift_percent)
 
 
 @dataclass(frozen=True)
 class OptimisationSettings:
-    """How long and how fast to train; the `train.optimisation` section of config.yaml explains each value."""
+    """Batch size, learning rate and length of a training: `train.optimisation` of config.yaml."""
 
     batch_size: int
     learning_rate: float
@@ -94,13 +95,13 @@ class OptimisationSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """How a network computes while it trains.
+    """Precision, compilation and determinism of a training.
 
     Args:
         precision: "float32", or "bfloat16" for layers and their gradients; weights, losses and the optimiser
             are float32 either way.
-        compile: fuse the layers by torch.compile; worth its minute of compilation on a GPU.
-        deterministic: the same weights bit for bit on the same device.
+        compile: use torch.compile, whose minute of compilation pays off on a GPU.
+        deterministic: bit-identical weights on the same device.
     """
 
     precision: str = "float32"
@@ -113,15 +114,15 @@ class ComputeSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """All that defines a training beside its network and its samples.
+    """All settings of a training, besides its network and samples.
 
     Args:
-        model: which erasing the network trains with.
-        erasing: how much is erased.
-        augmentation: what is changed in input and target alike.
-        optimisation: batch, rate and length.
-        computing: precision, and whether the layers are compiled.
-        seed: of all that is drawn.
+        model: dimensions, erasing and fill.
+        erasing: limits and probability of the erasing.
+        augmentation: random changes of input and target.
+        optimisation: batch size, learning rate and length.
+        computing: precision, compilation and determinism.
+        seed: of all random draws.
     """
 
     model: ModelSpec

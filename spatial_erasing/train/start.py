@@ -1,4 +1,4 @@
-"""A training made ready: its samples on the device, its network from the seed, its checkpoint by content."""
+"""Preparation of a training: samples on the device, network from the seed, checkpoint folder by content."""
 
 import json
 import logging
@@ -37,7 +37,7 @@ def make_network(
     seed: int,
     device: torch.device,
 ) -> Network:
-    """A fresh network, its weights drawn from `seed`, on its device.
+    """A new network on its device, with weights drawn from `seed`.
 
     Args:
         dims: of the network, 2 or 3.
@@ -47,6 +47,7 @@ def make_network(
         device: where it computes.
     """
     given = {"spatial_dims": dims, "grid_voxels": volume_shape[:dims]} | _of_dimensions(values, dims)
+    # torch's layers take no generator for their initialisation
     torch.manual_seed(hash_seed(seed, "weights"))
     network = build_network(given).to(device)
     return network.to(memory_format=MEMORY_FORMATS[dims])  # type: ignore[call-overload]  # torch's stubs lack it
@@ -59,10 +60,10 @@ def training_settings(
 
     Args:
         model: dimensions and erasing.
-        values: those of `train` in config.yaml: `erasing`, `augmentation` and `optimisation`, some of them by
+        values: `erasing`, `augmentation` and `optimisation` of `train` in config.yaml, some of them by
             dimensions.
-        computing: how its device computes.
-        seed: of all that is drawn while training.
+        computing: precision, compilation and determinism.
+        seed: of all random draws of the training.
     """
     return TrainingSettings(
         model,
@@ -78,9 +79,9 @@ def make_trainer(network: Network, training: Split, validation: Split, settings:
     """A trainer with the samples of both splits on the network's device.
 
     Args:
-        network: fresh, on its device.
-        training: healthy subjects to learn from.
-        validation: healthy subjects to validate on.
+        network: untrained, on its device.
+        training: healthy training subjects.
+        validation: healthy validation subjects.
         settings: of the training.
 
     Raises:
@@ -89,9 +90,7 @@ def make_trainer(network: Network, training: Split, validation: Split, settings:
     """
     for name, split in (("training", training), ("validation", validation)):
         if not split.subjects:
-            raise ValueError(
-                f"the {name} split holds no preprocessed subject. See results/split/healthy.csv."
-            )
+            raise ValueError(f"the {name} split has no preprocessed subject. See results/split/healthy.csv.")
     device = next(network.parameters()).device
     items = [
         training_items(split.scans, split.brain, spatial_dims=settings.model.spatial_dims)
@@ -104,7 +103,7 @@ def make_trainer(network: Network, training: Split, validation: Split, settings:
 
 
 def require_memory(samples: Sequence[Tensor], *, free_bytes: int) -> None:
-    """Refuse samples that a device cannot hold: they stay there for the whole training.
+    """Refuse samples that do not fit on the device, where they stay for the whole training.
 
     Args:
         samples: of each split.
@@ -118,13 +117,13 @@ def require_memory(samples: Sequence[Tensor], *, free_bytes: int) -> None:
         count = sum(map(len, samples))
         raise MemoryError(
             f"{count:,} samples take {needed / 1e9:.1f} GB, the device has {free_bytes / 1e9:.1f} GB free, "
-            "and they stay there while the network trains. Use a device with more memory, a smaller "
+            "and they stay there for the whole training. Use a device with more memory, a smaller "
             "preprocess.grid_voxels, or train.device: cpu."
         )
 
 
 def _of_dimensions(section: Mapping[str, Any], dims: int) -> dict[str, Any]:
-    """The values of a section for 2-D or 3-D, where some are given for each; lists become tuples."""
+    """The values of a section for 2-D or 3-D, if given by dimensions; lists become tuples."""
     chosen = {
         key: value[f"{dims}d"] if isinstance(value, Mapping) else value for key, value in section.items()
     }
@@ -132,19 +131,18 @@ def _of_dimensions(section: Mapping[str, Any], dims: int) -> dict[str, Any]:
 
 
 def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
-    """Where this training keeps its checkpoint: a name that changes with all that defines its result.
+    """The folder of this training's checkpoint, named by a hash of samples, settings and code.
 
-    Snakemake removes declared outputs before it starts a rule again, so checkpoints lie beside them; and a
-    training with another setting, other data or other code must never go on from this one's.
+    Snakemake removes declared outputs before it restarts a job, so checkpoints lie beside them. A training
+    with other settings, data or code must not resume from this checkpoint.
     """
     content = sha256()
     for items in (trainer.training_items, trainer.validation_items):
-        content.update(np.ascontiguousarray(items.cpu().numpy()).data)  # no copy of what lies on the CPU
+        # by content, so that recomputed files with the same samples still resume
+        content.update(np.ascontiguousarray(items.cpu().numpy()).data)  # no copy on the CPU
     settings = [trainer.network.to_dict(), asdict(trainer.settings), code]
     content.update(json.dumps(settings, sort_keys=True).encode())
     checkpoint = folder / f"checkpoint-{content.hexdigest()[:12]}"
     for other in sorted(set(folder.glob("checkpoint-*")) - {checkpoint}):
-        logger.info(
-            "%s is of other settings, data or code; it is left alone and nothing goes on from it", other
-        )
+        logger.info("%s has other settings, data or code; it is kept and not resumed", other)
     return checkpoint

@@ -23,7 +23,7 @@ FILES = [
     ("null as a key", b"study: {null: 2}\n", r"the key study\.null is read as null.*\"null\" in quotes"),
     ("no as a key", b"no: 2\n", r"the key no is read as bool"),
     ("nan as a key", b".nan: 2\n", r"the key \.nan is read as float"),
-    ("list as a key", b"? [a]\n: 2\n", r"line 1: a list or a section stands where the name of a key"),
+    ("list as a key", b"? [a]\n: 2\n", r"line 1: found a list or a section, expected the name of a key"),
     (
         "Latin-1",
         'a: 1\nstudy: {title: "Tä"}\n'.encode("latin1"),
@@ -33,15 +33,15 @@ FILES = [
     (
         "section twice",
         b"score: {}\nstudy: {}\nscore: {}\n",
-        r"line 3: the key score stands in line 1 already",
+        r"line 3: the key score is already in line 1",
     ),
-    ("key twice", b"study: {title: a, title: b}\n", r"line 1: the key study\.title stands in line 1 already"),
-    ("key twice, quoted", b"study: 1\n'study': 2\n", r"line 2: the key study stands in line 1 already"),
-    ("key twice in a list", b"a: [{b: 1, b: 2}]\n", r"the key a\.b stands in line 1 already"),
+    ("key twice", b"study: {title: a, title: b}\n", r"line 1: the key study\.title is already in line 1"),
+    ("key twice, quoted", b"study: 1\n'study': 2\n", r"line 2: the key study is already in line 1"),
+    ("key twice in a list", b"a: [{b: 1, b: 2}]\n", r"the key a\.b is already in line 1"),
     (
         "key twice in JSON",
         b'{"study": {"title": 1, "title": 2}}',
-        r"overlay\.yaml: the key title stands twice",
+        r"overlay\.yaml: the key title is duplicated",
     ),
     ("tab", b"study:\n\ttitle: a\n", r"line 2: this is not YAML"),
     ("open quote", b'study: {title: "a}\n', r"this is not YAML"),
@@ -184,7 +184,7 @@ VALUES = [
     (
         "one healthy phantom",
         "phantom: {cohorts: {healthy: {subjects: 1}}}",
-        r"healthy: the split validation would hold n",
+        r"healthy: the split validation would get none",
     ),
     (
         "two test phantoms of none",
@@ -328,7 +328,7 @@ RUNS = [
         "section twice",
         b"score: {}\nscore: {}\n",
         1,
-        r"overlay\.yaml, line 2: the key score stands in line 1 already",
+        r"overlay\.yaml, line 2: the key score is already in line 1",
     ),
     (
         "NaN",

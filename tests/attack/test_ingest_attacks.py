@@ -267,7 +267,7 @@ CELLS = {
     "D7 a variable that is not set": ({"t1": "${NO_SUCH}"}, "names the variable NO_SUCH"),
     "D5 the home of nobody": (
         {"t1": "~nosuchuser/x.nii"},
-        "~nosuchuser/x.nii begins with the home of a user",
+        "~nosuchuser/x.nii begins with the home of an unknown user",
     ),
     "D6 NUL in the scan's path": ({"t1": "a\0.nii"}, "'a\\x00.nii' contains a NUL character"),
     "D6 NUL in a lesion": ({"lesion": "a\0.nii"}, "'a\\x00.nii' contains a NUL character"),

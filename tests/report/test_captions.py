@@ -136,7 +136,7 @@ def test_the_examples_say_how_they_were_chosen(caption, percentiles, printed):
 
 @pytest.mark.parametrize(
     "borrowed, said",
-    [({}, "each cohort; the numbers"), ({"a": "b"}, "each cohort, but a takes that of b; the")],
+    [({}, "each cohort; the metrics"), ({"a": "b"}, "each cohort, but a uses that of b; the")],
 )
 def test_table_1_says_whose_threshold_a_cohort_has(borrowed, said):
     assert said in shown("table_1.rst", params=SimpleNamespace(borrowed=borrowed))

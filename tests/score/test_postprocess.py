@@ -195,16 +195,14 @@ def test_anomaly_score_refuses_other_grids(scored):
 
 def test_a_negative_score_is_refused(scored):
     scan, _, brain = scored
-    with pytest.raises(ValueError, match=r"scores reach from -.* expected 0 to 65504"):
+    with pytest.raises(ValueError, match=r"scores range from -.* expected 0 to 65504"):
         post_process(scan - 0.5, brain, erosion_iterations=1, median_size_voxels=1)
 
 
 def test_an_erosion_that_leaves_nothing_of_a_brain_is_refused_with_its_value():
     brain = ellipsoid(12, 14, 10)
     scan, reconstruction = np.random.default_rng(0).random((2, *brain.shape))
-    with pytest.raises(
-        ValueError, match=r"score\.erosion_iterations is 100, which leaves nothing of a brain"
-    ):
+    with pytest.raises(ValueError, match=r"score\.erosion_iterations is 100, which removes the whole brain"):
         anomaly_score(scan, reconstruction, brain, erosion_iterations=100, median_size_voxels=3)
     nothing = np.zeros_like(brain)  # such a mask is not the erosion's fault
     assert not anomaly_score(scan, reconstruction, nothing, erosion_iterations=1, median_size_voxels=3).any()

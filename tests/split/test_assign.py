@@ -273,7 +273,7 @@ def test_fractions_that_are_not_the_whole_are_refused(sizes):
 
 
 def test_a_split_that_would_be_empty_is_refused():
-    with pytest.raises(ValueError, match=r"the split validation would hold no subject of 3 \(size 0\.1\)"):
+    with pytest.raises(ValueError, match=r"the split validation would get none of 3 subjects \(size 0\.1\)"):
         assign_splits(cohort([3]), sizes={"training": 0.9, "validation": 0.1}, seed=1, group="healthy")
 
 

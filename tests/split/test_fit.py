@@ -49,7 +49,7 @@ def test_counts_that_do_not_fit_come_with_the_line_to_write():
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_split_that_would_be_empty_does_not_fit(count):
     (line,) = fit(rows_of("atlas", count), {"atlas": {"validation": 0.4, "test": 0.6}})
-    assert line.startswith("atlas: DOES NOT FIT. ") and "would hold no subject" in line
+    assert line.startswith("atlas: DOES NOT FIT. ") and "would get none of" in line
 
 
 def test_a_split_that_nobody_asked_for_is_no_problem():

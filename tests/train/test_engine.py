@@ -259,7 +259,7 @@ def test_a_checkpoint_of_another_config_is_named_and_left_alone(tmp_path, caplog
     trainer_of(optimisation={"learning_rate": 0.002}).run(checkpoint=other / "latest.pt")
     before = (other / "latest.pt").read_bytes()
     mine = checkpoint_folder(trainer_of(), tmp_path, code="a")
-    assert f"{other} is of other settings, data or code" in caplog.text
+    assert f"{other} has other settings, data or code" in caplog.text
     assert same(trainer_of().run(checkpoint=mine / "latest.pt"), trainer_of().run())
     assert (other / "latest.pt").read_bytes() == before
 
@@ -271,12 +271,12 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_anew(tmp_path
     damaged = damage(path.read_bytes()) if damage is not os.urandom else os.urandom(1000)
     path.write_bytes(damaged)
     assert same(trainer_of().run(checkpoint=path), expected)
-    assert f"{path} cannot be read" in caplog.text and "starts anew" in caplog.text
+    assert f"{path} cannot be read" in caplog.text and "starts from scratch" in caplog.text
     assert path.with_suffix(".damaged").read_bytes() == damaged
 
 
 def test_an_empty_split_is_refused():
-    with pytest.raises(ValueError, match="validation split holds no"):
+    with pytest.raises(ValueError, match="validation split has no"):
         trainer_of(validation=healthy(0))
 
 
@@ -350,7 +350,7 @@ def test_training_goes_on_where_compiling_fails(monkeypatch, caplog):
     monkeypatch.setattr(torch, "compile", lambda *_, **__: broken)
     trainer = trainer_of(compile=True, network={"norm": "batch"})
     assert same(trainer.run(), trainer_of(network={"norm": "batch"}).run())
-    assert "torch.compile failed, training goes on without: no C compiler" in caplog.text
+    assert "torch.compile failed; the training continues without it: no C compiler" in caplog.text
 
 
 def test_kl_of_each_dimension_is_kept_with_the_best_weights():

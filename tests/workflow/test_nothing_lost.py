@@ -79,7 +79,7 @@ def test_a_new_version_without_raw_data_keeps_lists_and_brains(without_raw_data)
     assert table.count(",done,") == 5 and table.count("Its scans are not there any more") == 5
     set_config(brats, "preprocess:\n", "preprocess:\n  upper_percentile: 98\n")
     printed = brats.run("--", BATCH, check=False)
-    assert "their scans are gone" in printed and "Put the data back" in printed
+    assert "their scans are missing" in printed and "Restore the data" in printed
     assert (brats.folder / BATCH).read_text() == table and contents(brats, listed) == before
 
 

@@ -187,7 +187,7 @@ def test_a_training_over_its_time_comes_back_and_goes_on_where_it_was(slurm, stu
     trainings = [job for job in jobs.values() if job.get("WorkDir") == str(copied.folder)]
     assert [job["JobState"] for job in trainings] == ["TIMEOUT", "COMPLETED"]
     log = (copied.results / "logs/train_model/3d-cube-noise-100-1.log").read_text()
-    assert 0 < int(re.search(r"going on at step (\d+)", log)[1]) < 60
+    assert 0 < int(re.search(r"resuming at step (\d+)", log)[1]) < 60
 
     # what came out is what an undisturbed training gives; only the fingerprint of the patched code differs
     local = study.copy(tmp_path / "local")

@@ -1,4 +1,4 @@
-"""What all rules share: the checked config, the plan of the study, and fingerprints of the code."""
+"""Shared by all rules: the checked config, the plan of the study, and fingerprints of the code."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ parallel.lead_jobs_to_library()
 
 
 def warn(message):
-    """Print a warning where a user reads it."""
+    """Print a warning to standard error, once per run."""
     if IS_MAIN:
         print(message, file=sys.stderr)
 
@@ -47,7 +47,7 @@ HEALTHY, LESION, COHORTS = plan.healthy, plan.lesion, plan.cohorts
 
 
 def one_of(names):
-    """A wildcard that is one of these names; of none, one that matches nothing."""
+    """A wildcard pattern for one of these names; if empty, a pattern without a match."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
@@ -68,52 +68,52 @@ wildcard_constraints:
 
 
 def code_fingerprint(script, *texts, kinds=lambda wildcards: ()):
-    """The fingerprint of a script's code, not found before a job needs it: no job reads the code of all others."""
+    """The fingerprint of a script's code, computed only when a job needs it, so that no job reads the code of all others."""
     return lambda wildcards: rule_fingerprint(
         script, *texts, kinds=tuple(kinds(wildcards))
     )
 
 
 def named(rule, *texts, **kinds):
-    """What finds the script of a rule, and runs it again when its code or one of these texts changes."""
+    """Params that select the script of a rule and rerun it if its code or one of these texts changes."""
     return {"rule": rule, "code": code_fingerprint(rule, *texts, **kinds)}
 
 
 def page(path, category, caption=None, **labels):
-    """A file of this stage that report.html shows, with the caption of its name."""
+    """A file of this stage for report.html, with the caption of the same name."""
     caption = f"../report/{caption or Path(path).stem}.rst"
     path = f"results/report/{path}"
     return report(path, caption=caption, category=category, labels=labels)
 
 
 def table(name, category="Tables", **labels):
-    """A table for report.html, for people and for spreadsheets."""
+    """A table as CSV, Markdown and HTML for report.html."""
     html = page(f"tables/{name}.html", category, **labels)
     path = f"results/report/tables/{name}"
     return {"csv": f"{path}.csv", "md": f"{path}.md", "html": html}
 
 
 def figure(name, category="Figures", **labels):
-    """A figure for report.html and for papers."""
+    """A figure as PNG for report.html and as PDF for papers."""
     png = page(f"figures/{name}.png", category, **labels)
     return {"png": png, "pdf": f"results/report/figures/{name}.pdf"}
 
 
 def source_of(wildcards):
-    """How each scan of a cohort is found in its data set."""
+    """The settings of ingest.cohorts for a cohort."""
     return plan.sources[wildcards.cohort]
 
 
 def needed_to_list(wildcards):
-    """What is synthetic or downloaded must be there before it is listed; a table of scans is itself an input."""
-    # a checksum written down afterwards must not train anything again; another address does: see Plan.signature
+    """Inputs of a cohort's list: its synthetic or downloaded data, or its table of scans."""
+    # a checksum added later must not retrain anything; another address does: see Plan.signature
     if download := plan.download_of_cohort(wildcards.cohort):
         return ancient(download)
     return plan.made_before_listed(wildcards.cohort)
 
 
 def planted_source(wildcards):
-    """The table of healthy real scans of which some receive a lesion."""
+    """The table of healthy real scans, some of which receive a lesion."""
     try:
         return plan.planted_source()
     except ValueError as error:
@@ -126,7 +126,7 @@ def run_of(wildcards):
 
 
 def begin_run():
-    """Keep other runs out of this folder, and refuse jobs that would destroy what they cannot make again."""
+    """Lock this folder against other runs, and refuse jobs that would delete results they cannot make again."""
     try:
         run_lock.hold_folder(Path.cwd())
         preflight.require_material(
@@ -142,7 +142,7 @@ def begin_run():
 
 
 def closing_words():
-    """What to open when a run has ended well."""
+    """The message after a successful run: the file to open."""
     targets = targets_of_command()
     if targets and not targets & {"all", "study", "report.html"}:
         return "Done."

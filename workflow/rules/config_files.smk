@@ -1,4 +1,4 @@
-"""The config files as they are written, before anything is merged: a key that stands twice is an error."""
+"""The config files as written, before they are merged: a duplicate key is an error."""
 
 from snakemake.exceptions import WorkflowError
 

@@ -1,17 +1,17 @@
-"""Stage evaluate: every model on the test subjects, at the threshold that validation found.
+"""Stage evaluate: every model on the test subjects, at the threshold from the validation subjects.
 
 reads   results/score/{stored}/…/test.npz, results/threshold/{run}/…json
 writes  results/evaluate/{run}/{cohort}-{sequence}/metrics.csv, subjects.csv, slices.npz
-                                            counts.npz      how many voxels of each subject have which score
-        results/evaluate/metrics.csv        tidy, one row a number
-        results/evaluate/subjects.csv       one row a subject and model
-        results/evaluate/intervals.csv      the numbers with their intervals over test subjects
-        results/evaluate/comparisons.csv    one row a difference that a claim of the paper is about
-        results/evaluate/claims.csv         one row a claim, with its verdict
-        results/evaluate/diagnostics.csv, components.csv, thresholds.json   beside the protocol, for study.models
-                                            and a baseline alone
+                                            counts.npz      voxels per subject and score value
+        results/evaluate/metrics.csv        tidy, one row per number
+        results/evaluate/subjects.csv       one row per subject and model
+        results/evaluate/intervals.csv      metrics with their intervals over test subjects
+        results/evaluate/comparisons.csv    one row per paired difference of a claim
+        results/evaluate/claims.csv         one row per claim, with its verdict
+        results/evaluate/diagnostics.csv, components.csv, thresholds.json   diagnostics of study.models and a
+                                            baseline, not part of the protocol
         results/evaluate/cohort_subjects.csv, voxel_sizes_mm.json, healthy_example.npz, examples.npz, histories.csv
-                                            what figures show of other stages, so that they need this folder alone
+                                            data of other stages for figures, which then need only this folder
 """
 
 
@@ -47,7 +47,7 @@ rule evaluate_dataset:
 
 
 rule collect_metrics:
-    """Put the numbers of all runs into two tables."""
+    """Put the metrics of all runs into two tables."""
     input:
         metrics=plan.evaluations("metrics.csv"),
         subjects=plan.evaluations("subjects.csv"),
@@ -70,7 +70,7 @@ rule collect_metrics:
 
 
 rule resample_metrics:
-    """Every number once more on resamples of the test subjects, from counts: intervals without voxels."""
+    """Compute bootstrap intervals of every metric from counts of the test subjects, without voxels."""
     input:
         counts=plan.evaluations("counts.npz"),
         slices=plan.evaluations("slices.npz"),
@@ -129,7 +129,7 @@ rule judge_claims:
 
 
 rule diagnose_dataset:
-    """Other thresholds, other post-processing and single lesions of one run: beside the protocol, feeding nothing."""
+    """Other thresholds, other post-processing and single lesions of one run: diagnostics that influence no result."""
     input:
         validation=lambda wildcards: [
             f"results/preprocess/{plan.threshold_source(wildcards.cohort)}/volumes.npz",
@@ -182,7 +182,7 @@ rule diagnose_dataset:
 
 
 rule collect_diagnostics:
-    """Put the diagnostics of all runs into two tables, and the searches of their thresholds into one file."""
+    """Put the diagnostics of all runs into two tables, and their threshold searches into one file."""
     input:
         diagnostics=plan.evaluations("diagnostics.csv", plan.diagnosed_runs()),
         components=plan.evaluations("components.csv", plan.diagnosed_runs()),
@@ -208,7 +208,7 @@ rule collect_diagnostics:
 
 
 rule collect_cohorts:
-    """Keep what tables and figures tell about the data: subjects, voxel sizes, the healthy scan of Figure 3."""
+    """Keep data for tables and figures: subjects, voxel sizes, the healthy scan of Figure 3."""
     input:
         volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=COHORTS),
         manifests=expand("results/preprocess/{cohort}/manifest.csv", cohort=COHORTS),
@@ -234,7 +234,7 @@ rule collect_cohorts:
 
 
 rule collect_examples:
-    """Keep the test subjects that Figure 7 and the viewer show, at fixed percentiles of DICE_S."""
+    """Keep the test subjects of Figure 7 and the viewer, at fixed percentiles of DICE_S."""
     input:
         volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
         reconstructions=plan.example_files("score", methods.example.model, "test.npz"),

@@ -1,15 +1,15 @@
-"""Stage ingest: data sets as their owners ship them, every scan found or skipped with the reason.
+"""Stage ingest: data sets in their original layout, every scan found or skipped with the reason.
 
 reads   the folders and tables of ingest.cohorts, the archives of ingest.downloads
-writes  results/ingest/{cohort}.csv   one row a scan; beside it .source, what the data set was like then
-        results/ingest/scans.csv      all cohorts, for people
-        results/ingest/summary.txt    what was found, skipped and why, and whether split.sizes fit
+writes  results/ingest/{cohort}.csv   one row per scan; beside it .source, the data set's file names and sizes
+        results/ingest/scans.csv      all cohorts, to read
+        results/ingest/summary.txt    scans found and skipped with reasons, and whether split.sizes fit
         results/ingest/downloads/{archive}/   public data sets, unpacked
 """
 
 
 rule ingest:
-    """Only list the scans and show what was found, each time it is asked."""
+    """Only list the scans and print the summary, on every call."""
     input:
         scans="results/ingest/scans.csv",
         summary="results/ingest/summary.txt",
@@ -27,7 +27,7 @@ rule ingest:
 
 
 rule fetch_archive:
-    """Fetch a public data set and unpack it; a download that was stopped goes on where it ended."""
+    """Download a public data set and unpack it; an interrupted download resumes."""
     output:
         "results/ingest/downloads/{archive}.json",
     log:
@@ -78,7 +78,7 @@ rule list_scans:
 
 
 rule collect_scans:
-    """Put the lists of all cohorts into one table, and what was found into a few lines."""
+    """Put the lists of all cohorts into one table, and their counts into a summary."""
     input:
         expand("results/ingest/{cohort}.csv", cohort=COHORTS),
     output:

@@ -1,15 +1,15 @@
-"""What the rules need of Snakemake and no public name gives: one place to look after an update of Snakemake."""
+"""Uses of Snakemake's private interface, in one place: check them after an update of Snakemake."""
 
 import snakemake.jobs
 
 from spatial_erasing.jobs.parallel import memory_limit_mb
 
-# When a script was last written says nothing: a fresh clone, `git checkout` and `cp -r` set it anew. `code_fingerprint`
-# says what has changed. The profiles have `rerun-triggers` for it; this holds for commands that read no profile, and
-# Snakemake has no directive for it.
+# The modification time of a script is meaningless: a fresh clone, `git checkout` and `cp -r` change it. `code_fingerprint`
+# detects changes. The profiles set `rerun-triggers`; this covers commands without a profile, since Snakemake has no
+# directive for it.
 snakemake.jobs.get_script_mtime = lambda script: 0.0
 
-# A job that a cluster or Snakemake itself starts reads the Snakefile again, in which everything was checked before.
+# A job started by a cluster or by Snakemake reads the Snakefile again; the main process has done all checks by then.
 IS_MAIN = workflow.is_main_process
 
 
@@ -24,10 +24,10 @@ def has_environments():
 
 
 def limit_memory():
-    """Let no more jobs start at once than the memory of this machine allows; the command line comes first.
+    """Limit jobs that run at once by the memory of this machine; a limit on the command line has priority.
 
     A limit in a profile is lost with `--resources gpu=1`, and then all jobs that fit the cores start. Jobs that a
-    cluster starts elsewhere (its executors have `nodes`) are not bound by the memory of this machine.
+    cluster runs on other machines (its executors have `nodes`) are not limited by the memory of this machine.
     """
     is_given = {"mem", "mem_mb", "mem_mib"} & set(workflow.global_resources)
     if not is_given and workflow.resource_settings.nodes is None:
@@ -36,7 +36,7 @@ def limit_memory():
 
 
 def planned_jobs():
-    """Rule to the wildcards of each of its jobs that this run will start; known once a run begins."""
+    """Rule to the wildcards of each of its jobs in this run; known from the start of the run."""
     planned = {}
     for job in workflow.dag.needrun_jobs():
         planned.setdefault(job.rule.name, []).append(dict(job.wildcards.items()))
@@ -44,5 +44,5 @@ def planned_jobs():
 
 
 def targets_of_command():
-    """The targets that were typed; none for the whole study."""
+    """The targets on the command line; empty for the whole study."""
     return set(workflow.dag_settings.targets)

@@ -1,15 +1,15 @@
 """Stage phantom: cohorts of synthetic heads, and of real heads with planted lesions.
 
 reads   nothing for synthetic heads; healthy real scans and lesion shapes for planted ones
-writes  results/phantom/{cohort}/   raw NIfTI in the layouts of the real data sets, truth apart in truth/
-        results/phantom/{cohort}.csv   one row a subject
-        results/preprocess/{cohort}/volumes.npz   phantoms straight on the networks' grid, where phantom.straight_to_grid
-        results/phantom/planted/    scans with a lesion, planted.csv, and healthy.csv of the others
+writes  results/phantom/{cohort}/   raw NIfTI in the layouts of the real data sets, exact masks in truth/
+        results/phantom/{cohort}.csv   one row per subject
+        results/preprocess/{cohort}/volumes.npz   phantoms directly on the networks' grid, if phantom.straight_to_grid
+        results/phantom/planted/    scans with a lesion, planted.csv, and healthy.csv of the remaining scans
 """
 
 
 rule make_phantoms:
-    """Make a cohort of synthetic heads whose brain and lesion are known exactly."""
+    """Generate a cohort of synthetic heads with exact brain and lesion masks."""
     output:
         "results/phantom/{cohort}.csv",
     log:
@@ -37,7 +37,7 @@ rule make_phantoms:
 if config["phantom"]["straight_to_grid"]:
 
     rule synthesise_cohort:
-        """Make a cohort straight on the grid of the networks, in the place of ingest and preprocessing."""
+        """Generate a cohort directly on the networks' grid, in place of ingest and preprocessing."""
         output:
             scans="results/ingest/{cohort}.csv",
             volumes="results/preprocess/{cohort}/volumes.npz",
@@ -72,7 +72,7 @@ if config["phantom"]["straight_to_grid"]:
 
 
 rule plant_lesions:
-    """Plant real lesion shapes into a share of healthy real scans; the others stay healthy."""
+    """Plant real lesion shapes into a fraction of the healthy real scans; the others stay healthy."""
     input:
         planted_source,
     output:

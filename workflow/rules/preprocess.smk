@@ -1,19 +1,19 @@
-"""Stage preprocess: every brain cut out, denoised, on one intensity scale and on one small grid.
+"""Stage preprocess: every brain stripped, denoised, on one intensity scale and on one small grid.
 
 reads   results/ingest/{cohort}.csv
 writes  results/preprocess/{cohort}/subjects/{subject}/   brain at the isotropic spacing, NIfTI
-        results/preprocess/{cohort}/manifest.csv   one row a subject: done or failed, with measures
-        results/preprocess/{cohort}/volumes.npz    all of the cohort on the networks' grid
-        results/preprocess/{cohort}/geometry.json  the grids that lead from there back to each scan
-        results/preprocess/landmarks.json          the standard scale, where preprocess.standardise asks for it
-        results/preprocess/healthy_band.json       where the quantile curves of healthy training brains lie
-        results/preprocess/{cohort}/quality.csv, .html   whom to look at: failed, flagged, with a warning
+        results/preprocess/{cohort}/manifest.csv   one row per subject: done or failed, with measures
+        results/preprocess/{cohort}/volumes.npz    the whole cohort on the networks' grid
+        results/preprocess/{cohort}/geometry.json  the grids that map it back to each scan
+        results/preprocess/landmarks.json          the standard scale, if preprocess.standardise needs it
+        results/preprocess/healthy_band.json       band of the quantile curves of the healthy training brains
+        results/preprocess/{cohort}/quality.csv, .html   subjects to check: failed, flagged, with a warning
         results/preprocess/{cohort}/quality.pdf    every subject in three planes
 """
 
 
 rule preprocess:
-    """Prepare the data, judge their quality beside the healthy training brains, and show what came out."""
+    """Prepare the data, compare their quality with the healthy training brains, and print a summary."""
     input:
         quality=expand("results/preprocess/{cohort}/quality.csv", cohort=COHORTS),
         others=expand(
@@ -43,7 +43,7 @@ rule preprocess:
 
 
 rule prepare_brains:
-    """Resample, strip, denoise and scale the subjects of one batch; keep what is done already."""
+    """Resample, strip, denoise and scale the subjects of one batch; keep finished subjects."""
     input:
         "results/ingest/{cohort}.csv",
     output:
@@ -128,7 +128,7 @@ rule stack_cohort:
 
 
 rule measure_healthy_band:
-    """Measure where the quantile curves of the healthy training brains lie."""
+    """Measure the band of the quantile curves of the healthy training brains."""
     input:
         volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
         splits="results/split/healthy.csv",
@@ -150,7 +150,7 @@ rule measure_healthy_band:
 
 
 rule assess_quality:
-    """List whom to look at: failed subjects, unusual volume or contrast, warnings; nobody is excluded."""
+    """List subjects to check: failed, unusual volume or contrast, warnings; none is excluded."""
     input:
         manifest="results/preprocess/{cohort}/manifest.csv",
         volumes="results/preprocess/{cohort}/volumes.npz",
@@ -161,7 +161,7 @@ rule assess_quality:
             "results/preprocess/{cohort}/quality.html",
             caption="../report/quality_table.rst",
             category="Data and quality",
-            labels={"cohort": "{cohort}", "what": "whom to look at"},
+            labels={"cohort": "{cohort}", "what": "subjects to check"},
         ),
     log:
         "results/logs/assess_quality/{cohort}.log",

@@ -1,4 +1,4 @@
-"""Stage report: the paper's tables and figures, drawn from results/evaluate/ and nothing else.
+"""Stage report: the paper's tables and figures, from results/evaluate/ alone.
 
 reads   results/evaluate/
 writes  results/report/tables/table_{1,2}.{csv,md,html,tex}, claims.{csv,md,html}
@@ -6,22 +6,22 @@ writes  results/report/tables/table_{1,2}.{csv,md,html,tex}, claims.{csv,md,html
         results/report/tables/diagnostics.{md,html}, detection.csv, figures/diagnostics.{png,pdf}
         results/report/front.html, viewer.html, provenance.html
         results/ro-crate-metadata.json, checksums.sha256, config.yaml
-        report.html   all of it in one file
+        report.html   all tables, figures and pages in one file
 """
 
 TABLE_1 = {
-    # another title redraws nothing
+    # a function, so that another title redraws no table
     "title": lambda wildcards: config["study"]["title"],
     "methods": methods.of_table_1(),
     "cohorts": plan.paper_cohorts(),
     "grid_voxels": config["preprocess"]["grid_voxels"],
 }
 INTERVALS = config["evaluate"]["intervals"]
-# a caption is filled in when the report is written
+# captions are filled in when the report is written
 CAPTIONS = sorted(path.name for path in (ROOT / "workflow/report").glob("*.rst"))
 
 
-# What the rules of this stage share. Each names itself in `pathvars`, for its log and its benchmark.
+# Shared by the rules of this stage. Each sets its name in `pathvars`, for its log and its benchmark.
 rule of_report:
     log:
         "results/logs/<rule>.log",
@@ -40,7 +40,7 @@ rule of_report:
         "../scripts/{params.rule}.py"
 
 
-# the same for small tables
+# less memory and time for small tables
 use rule of_report as of_tables with:
     resources:
         mem_mb=growing(1000),
@@ -48,7 +48,7 @@ use rule of_report as of_tables with:
 
 
 use rule of_tables as write_table_1 with:
-    """Table 1: every model on every lesion cohort, the paper's numbers beside ours, baselines below."""
+    """Table 1: every model on every lesion cohort, with the paper's numbers, baselines last."""
     input:
         metrics="results/evaluate/metrics.csv",
         intervals="results/evaluate/intervals.csv",
@@ -77,7 +77,7 @@ use rule write_table_1 as write_table_2 with:
 
 
 use rule of_tables as write_claims with:
-    """What the paper concludes, beside what this run says about it."""
+    """The paper's claims with the verdicts of this run."""
     input:
         claims="results/evaluate/claims.csv",
         comparisons="results/evaluate/comparisons.csv",
@@ -108,7 +108,7 @@ use rule of_report as plot_figure_2 with:
 
 
 use rule of_report as plot_figure_3 with:
-    """Figure 3: what each erasing strategy hides from the network."""
+    """Figure 3: the regions that each erasing strategy hides from the network."""
     input:
         example="results/evaluate/healthy_example.npz",
         voxel_sizes="results/evaluate/voxel_sizes_mm.json",
@@ -144,7 +144,7 @@ use rule of_report as plot_figure_4 with:
 
 
 use rule plot_figure_4 as plot_figure_5 with:
-    """Figure 5: AUPRC over the share of training data."""
+    """Figure 5: AUPRC over the fraction of training data."""
     input:
         intervals="results/evaluate/intervals.csv",
         cohort_subjects="results/evaluate/cohort_subjects.csv",
@@ -160,7 +160,7 @@ use rule plot_figure_4 as plot_figure_5 with:
 
 
 use rule of_report as plot_figure_6 with:
-    """Figure 6: which axial slices hold a lesion, on all test sets together."""
+    """Figure 6: slice-wise detection of lesions, pooled over all test sets."""
     input:
         intervals="results/evaluate/intervals.csv",
         slices=plan.slices_of_one_run(),
@@ -200,7 +200,7 @@ use rule of_report as plot_figure_7 with:
 
 
 use rule of_report as plot_history with:
-    """Learning curves: training and validation loss of every model that was trained on all subjects."""
+    """Learning curves: training and validation loss of every model trained on all subjects."""
     input:
         "results/evaluate/histories.csv",
     output:
@@ -213,7 +213,7 @@ use rule of_report as plot_history with:
 
 
 use rule plot_history as plot_curves with:
-    """Learning curves of one model: loss, KL, active units, seconds an epoch."""
+    """Learning curves of one model: loss, KL, active units, seconds per epoch."""
     output:
         page(
             "figures/curves/{model}.png",
@@ -229,7 +229,7 @@ use rule plot_history as plot_curves with:
 
 
 use rule of_report as write_diagnostics with:
-    """Thresholds, post-processing and single lesions beside the protocol, in tables."""
+    """Diagnostics in tables: thresholds, post-processing and single lesions."""
     input:
         diagnostics="results/evaluate/diagnostics.csv",
         components="results/evaluate/components.csv",
@@ -271,9 +271,9 @@ use rule of_report as plot_diagnostics with:
 
 
 use rule plot_figure_7 as write_viewer with:
-    """The examples of Figure 7 in three planes, with a threshold to move."""
+    """The examples of Figure 7 in three planes, with a threshold slider."""
     output:
-        page("viewer.html", "Viewer", what="test subjects, with a threshold to move"),
+        page("viewer.html", "Viewer", what="test subjects, with a threshold slider"),
     pathvars:
         rule="write_viewer",
     params:
@@ -282,7 +282,7 @@ use rule plot_figure_7 as write_viewer with:
 
 
 use rule of_tables as write_front_page with:
-    """What was run, on what, and what came out: the page that the report opens with."""
+    """The first page of the report: the study, its data and its results."""
     input:
         metrics="results/evaluate/metrics.csv",
         intervals="results/evaluate/intervals.csv",
@@ -291,7 +291,7 @@ use rule of_tables as write_front_page with:
         cohort_subjects="results/evaluate/cohort_subjects.csv",
         figure=[*plan.figure_5(), "results/report/figures/figure_4.png"][0],
     output:
-        page("front.html", "Overview", what="what was run and what came out"),
+        page("front.html", "Overview", what="the study and its results"),
     pathvars:
         rule="write_front_page",
     params:
@@ -301,7 +301,7 @@ use rule of_tables as write_front_page with:
 
 
 use rule of_report as record_provenance with:
-    """What every result was made of, by which code and packages, and what it has cost."""
+    """Inputs, code and packages of every result, and its time and memory."""
     input:
         plan.results(),
     output:
@@ -325,7 +325,7 @@ use rule of_report as record_provenance with:
 
 
 use rule record_provenance as write_report with:
-    """Put every table and figure into one page that opens without a network."""
+    """Put every table and figure into one page that opens offline."""
     input:
         plan.results(),
         "results/report/provenance.html",

@@ -1,9 +1,9 @@
-"""Stage score: what a healthy brain would have looked like in each scan of the lesion cohorts.
+"""Stage score: the network's healthy reconstruction of each scan of the lesion cohorts.
 
 reads   results/preprocess/{cohort}/volumes.npz, results/split/{cohort}.csv, weights
 writes  results/score/{stored}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/{split}.npz
-        a model's reconstructions for all scores that read these; the maps of a method whose score reads the network
-        scan_space/{subject}.nii.gz beside them, when asked for: the score map on the voxels of the scan
+        a model's reconstructions, shared by all scores that read them, or maps of a score that reads the network
+        scan_space/{subject}.nii.gz beside them, on request: the score map on the voxels of the scan
 """
 
 
@@ -48,7 +48,7 @@ rule reconstruct_scans:
 
 
 rule reconstruct_baseline:
-    """Put a baseline without a network in the place of a reconstruction."""
+    """Write a baseline without a network in place of a reconstruction."""
     input:
         volumes="results/preprocess/{cohort}/volumes.npz",
         splits="results/split/{cohort}.csv",
@@ -74,7 +74,7 @@ rule reconstruct_baseline:
 
 
 rule return_to_scan:
-    """Bring the score map of one test subject back to the grid of its scan, for a viewer."""
+    """Resample the score map of one test subject to the grid of its scan, for a viewer."""
     input:
         volumes="results/preprocess/{cohort}/volumes.npz",
         geometry="results/preprocess/{cohort}/geometry.json",

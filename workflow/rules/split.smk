@@ -1,8 +1,8 @@
-"""Stage split: who trains, who validates, who tests; the same on every machine.
+"""Stage split: training, validation and test subjects; the same on every machine.
 
-reads   results/ingest/{cohort}.csv, so that a subject's place does not depend on who fails later
-writes  results/split/{group}.csv   healthy, or a lesion cohort by itself
-        results/split/splits.csv    all of them, for people
+reads   results/ingest/{cohort}.csv, so that later failures move no subject
+writes  results/split/{group}.csv   all healthy cohorts together, or one lesion cohort
+        results/split/splits.csv    all groups, to read
 """
 
 
@@ -12,7 +12,7 @@ rule assign_splits:
         scans=lambda wildcards: expand(
             "results/ingest/{cohort}.csv", cohort=plan.cohorts_of(wildcards.group)
         ),
-        # no scan may lie in two cohorts, but one more in another cohort changes nothing here
+        # checked for scans in two cohorts; a new scan in another cohort must not rerun this job
         all_scans=ancient("results/ingest/scans.csv"),
     output:
         "results/split/{group}.csv",

@@ -1,7 +1,7 @@
 """Stage threshold: the binarisation threshold of each model, from validation subjects alone.
 
-reads   results/score/{run}/{cohort}-{sequence}/validation.npz and nothing of the test split
-writes  results/threshold/{run}/{cohort}-{sequence}.json   threshold, search path, whole Dice curve
+reads   results/score/{run}/{cohort}-{sequence}/validation.npz; nothing of the test split
+writes  results/threshold/{run}/{cohort}-{sequence}.json   threshold, search path, Dice curve
 """
 
 

@@ -1,13 +1,13 @@
-"""Stage train: one network a run, on healthy scans alone.
+"""Stage train: one network per run, on healthy scans alone.
 
 reads   results/preprocess/{healthy cohort}/volumes.npz, results/split/healthy.csv
 writes  results/train/{model}/fraction-{percent}/seed-{seed}/weights.pt, history.csv, latent.csv
-        checkpoint-{hash}/ beside them while it trains: a killed training goes on where it was
+        checkpoint-{hash}/ beside them during training, from which a killed training resumes
 """
 
 
 rule train_model:
-    """Train one model on its share of the healthy subjects; keep the weights that validate best."""
+    """Train one model on its fraction of the healthy subjects; keep the weights with the best validation loss."""
     input:
         volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
         splits="results/split/healthy.csv",

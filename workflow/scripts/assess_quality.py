@@ -1,4 +1,4 @@
-"""Rule assess_quality: which subjects of a cohort to look at, as a table and as a page."""
+"""Rule assess_quality: the subjects of a cohort to check, as a table and as a page."""
 
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.jobs.logs import log_to

@@ -1,4 +1,4 @@
-"""Rule assign_splits: the split of every subject that was found, and its place in the training fractions."""
+"""Rule assign_splits: the split of every subject found, and its rank in the training fractions."""
 
 from spatial_erasing.cohorts import read_rows, scanners_of, write_rows
 from spatial_erasing.ingest.own_brains import require_own_brains

@@ -1,4 +1,4 @@
-"""Rule collect_cohorts: what tables and figures tell about the data."""
+"""Rule collect_cohorts: data for tables and figures: subjects, voxel sizes, an example."""
 
 import json
 from pathlib import Path

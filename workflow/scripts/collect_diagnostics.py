@@ -1,4 +1,4 @@
-"""Rule collect_diagnostics: the diagnostics of all runs together, and the searches of their thresholds."""
+"""Rule collect_diagnostics: the diagnostics of all runs in two tables, and their threshold searches."""
 
 import json
 from pathlib import Path

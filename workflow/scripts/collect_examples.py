@@ -1,4 +1,4 @@
-"""Rule collect_examples: the test subjects that Figure 7 and the viewer show."""
+"""Rule collect_examples: the test subjects of Figure 7 and the viewer."""
 
 import json
 from pathlib import Path

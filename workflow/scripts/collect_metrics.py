@@ -1,4 +1,4 @@
-"""Rule collect_metrics: one table of all numbers, one of all test subjects."""
+"""Rule collect_metrics: one table of all metrics, one of all test subjects."""
 
 from spatial_erasing.cohorts import concatenate_tables
 from spatial_erasing.jobs.logs import log_to

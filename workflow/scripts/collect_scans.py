@@ -1,4 +1,4 @@
-"""Rule collect_scans: one table of all cohorts' scans, and what was found in a few lines."""
+"""Rule collect_scans: one table of all cohorts' scans, and a summary."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Rule diagnose_dataset: one run on one data set, beside the paper's protocol."""
+"""Rule diagnose_dataset: diagnostics of one run on one data set, outside the paper's protocol."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rule evaluate_dataset: the numbers of one run on the test subjects of one cohort and sequence."""
+"""Rule evaluate_dataset: the metrics of one run on the test subjects of one cohort and sequence."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rule fetch_archive: a public data set, unpacked, and a record of what it is."""
+"""Rule fetch_archive: a public data set, unpacked, and a record of its source."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rule find_threshold: the greedy search on the validation split, its path and the whole Dice curve."""
+"""Rule find_threshold: the greedy search on the validation split, its path and the Dice curve."""
 
 import json
 from pathlib import Path

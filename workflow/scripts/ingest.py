@@ -1,4 +1,4 @@
-"""Rule ingest: show on the terminal what was found."""
+"""Rule ingest: print the summary of all scans."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rule judge_claims: what the paper claims, compared on this run."""
+"""Rule judge_claims: the paper's claims, judged on this run."""
 
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.evaluate.bootstrap import IntervalRule

@@ -1,4 +1,4 @@
-"""Rule plot_diagnostics: what lies beside the protocol, drawn."""
+"""Rule plot_diagnostics: figures of the diagnostics."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rule plot_figure_5: AUPRC over the share of training data."""
+"""Rule plot_figure_5: AUPRC over the fraction of training data."""
 
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.jobs.logs import log_to

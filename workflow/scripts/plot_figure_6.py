@@ -1,4 +1,4 @@
-"""Rule plot_figure_6: slice-wise AUPRC on all test sets together."""
+"""Rule plot_figure_6: slice-wise AUPRC, pooled over all test sets."""
 
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import methods_of_paper, read_methods

@@ -1,4 +1,4 @@
-"""Rule plot_quality: every subject of a cohort on pages to leaf through."""
+"""Rule plot_quality: images of every subject of a cohort, several per page."""
 
 import numpy as np
 

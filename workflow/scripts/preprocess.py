@@ -1,4 +1,4 @@
-"""Rule preprocess: show on the terminal how many subjects are done, failed and flagged."""
+"""Rule preprocess: print the numbers of done, failed and flagged subjects."""
 
 import sys
 from pathlib import Path

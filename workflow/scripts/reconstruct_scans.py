@@ -1,4 +1,4 @@
-"""Rule reconstruct_scans: what a score needs of the scans of each split, from a trained network."""
+"""Rule reconstruct_scans: reconstructions or maps of each split, from a trained network."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Rule record_provenance: what the results are made of, for a machine, for sha256sum and for a reader."""
+"""Rule record_provenance: provenance of the results as RO-Crate, checksums and page."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rule resample_metrics: every number on every resample of the test subjects, and the intervals."""
+"""Rule resample_metrics: every metric on every resample of the test subjects, and the intervals."""
 
 from pathlib import Path
 

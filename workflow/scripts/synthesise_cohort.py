@@ -1,4 +1,4 @@
-"""Rule synthesise_cohort: phantoms straight on the grid of the networks, as if they had been preprocessed."""
+"""Rule synthesise_cohort: phantoms directly on the networks' grid, as if preprocessed."""
 
 import numpy as np
 
@@ -31,6 +31,6 @@ found = [
 write_rows(snakemake.output.scans, found, columns=COLUMNS)
 manifest = [{"cohort": cohort, **row} for row in rows]
 write_rows(snakemake.output.manifest, manifest, columns=MANIFEST_COLUMNS)
-write_chains(snakemake.output.geometry, {})  # there is no scan to go back to
+write_chains(snakemake.output.geometry, {})  # there is no scan to return to
 with replaced_when_complete(snakemake.output.volumes) as unfinished:
     np.savez(unfinished, **arrays, made_by=describe_maker(params.code))

@@ -1,4 +1,4 @@
-"""Rule train_model: train one model on healthy scans, going on where a kill left off."""
+"""Rule train_model: train one model on healthy scans; a killed training resumes."""
 
 from pathlib import Path
 from shutil import rmtree

@@ -1,4 +1,4 @@
-"""Rule write_claims: the claims of the paper beside what this run says about them."""
+"""Rule write_claims: the claims of the paper with the verdicts of this run."""
 
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.evaluate.comparisons import CLAIM_COLUMNS

@@ -1,4 +1,4 @@
-"""Rule write_diagnostics: what lies beside the protocol, in tables."""
+"""Rule write_diagnostics: tables of the diagnostics."""
 
 from spatial_erasing.cohorts import read_rows, rows_by_cohort
 from spatial_erasing.jobs.logs import log_to

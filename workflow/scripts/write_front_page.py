@@ -1,4 +1,4 @@
-"""Rule write_front_page: what was run, on what, and what came out, on one page."""
+"""Rule write_front_page: the study, its data and its results on one page."""
 
 from datetime import date
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rule write_viewer: the examples of Figure 7 in a page where the threshold can be moved."""
+"""Rule write_viewer: the examples of Figure 7 on a page with a threshold slider."""
 
 import json
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Reconstructions without a network, which any network should beat: a kind a module.
+"""Kinds of baselines, one module each: reconstructions without a network, which any network should beat.
 
     reconstruct(healthy, scans) -> np.ndarray
 
-takes the healthy training subjects and the scans of a split, and returns float16 of the scans' shape.
+takes the healthy training subjects and the scans of a split, and returns float16 in the shape of the scans.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from spatial_erasing.registry import BASELINES
 
 
 def reconstruct_without_network(kind: str, healthy: Split, scans: Split) -> np.ndarray:
-    """The reconstructions of a baseline, float16 of the scans' shape.
+    """The reconstructions of a baseline, float16, shape of the scans.
 
     Args:
         kind: a module of `score/baselines/`.

@@ -6,7 +6,7 @@ from spatial_erasing.cohorts import Split
 
 
 def reconstruct(_healthy: Split, scans: Split) -> np.ndarray:
-    """Each scan's median inside its brain, at every voxel, float16 of the scans' shape."""
+    """Each scan's median inside its brain, at every voxel, float16, shape of the scans."""
     medians = [
         np.median(scan[brain].astype(np.float32))
         for scan, brain in zip(scans.scans, scans.brain, strict=True)

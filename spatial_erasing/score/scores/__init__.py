@@ -1,16 +1,16 @@
-"""From a scan to its map of anomaly scores, before post-processing: a kind a module.
+"""Kinds of scores, one module each: from a scan to its map of anomaly scores, before post-processing.
 
 A kind has the literals `READS` and `SETTINGS` (the JSON schema of each of its values in config.yaml) and a
-dataclass `Score` with these values as fields. What it reads decides which method it has and what is stored:
+dataclass `Score` with these values as fields. `READS` determines its method and the stored arrays:
 
-    READS = "reconstruction"    the model's reconstructions are stored once and serve all such scores
+    READS = "reconstruction"    the model's reconstructions are stored once for all such scores
         score_map(scan, reconstruction, brain) -> np.ndarray (X, Y, Z)
 
-    READS = "network"           its maps are stored; it may draw, fit and follow gradients
-        score_maps(network, scans, healthy) -> Iterator of np.ndarray (X, Y, Z), one a subject
+    READS = "network"           its maps are stored; it may sample, fit and use gradients
+        score_maps(network, scans, healthy) -> Iterator of np.ndarray (X, Y, Z), one per subject
             network: trained, in evaluation mode, on its device
-            scans: the split that is scored; its lesions are not looked at
+            scans: the split to score; it must not use the lesions
             healthy: the healthy validation subjects
 
-Maps are at least 0 and finite; what lies outside the brain does not count, as post-processing removes it.
+Maps are at least 0 and finite; post-processing sets voxels outside the brain to 0.
 """

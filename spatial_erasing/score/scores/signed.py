@@ -1,4 +1,4 @@
-"""A residual of one sign: only what is darker, or only what is brighter, than its reconstruction.
+"""A residual of one sign: only voxels darker, or only voxels brighter, than their reconstruction.
 
 Not in the paper. Lesions of one sequence may have one sign: tumours and strokes are dark on T1.
 """
@@ -22,6 +22,6 @@ class Score:
     finds: str
 
     def score_map(self, scan: np.ndarray, reconstruction: np.ndarray, _brain: np.ndarray) -> np.ndarray:
-        """The difference where it has the right sign and 0 elsewhere, float32, shape (X, Y, Z)."""
+        """The difference if it has that sign, else 0, float32, shape (X, Y, Z)."""
         difference = scan.astype(np.float32) - reconstruction.astype(np.float32)
         return np.maximum(-difference if self.finds == "dark" else difference, 0)

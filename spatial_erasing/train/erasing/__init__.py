@@ -1,15 +1,15 @@
-"""Which part of a network's input is erased: a kind a module.
+"""Kinds of erasing, one module each: the region of a network's input that is erased.
 
-A kind has two functions. `draw` returns random parameters, one row a sample, of which zeros stand for a
-sample that stays whole; it runs on the CPU and for many steps at once. `region` turns parameters into a mask
-on the device of the network; it may not wait for the device. Boxes are the parameters of most kinds
-(`boxes.py`); a region of any other shape draws parameters of its own, or the mask itself.
+A kind has two functions. `draw` returns random parameters, one row per sample; a row of zeros erases nothing.
+It runs on the CPU and for many steps at once. `region` turns parameters into a mask on the network's device,
+without host-device synchronisation. Most kinds use boxes as parameters (`boxes.py`); others draw their own
+parameters, or the mask itself.
 
     draw(count, grid, *, settings, generator) -> Tensor (count, ...)
     region(drawn, grid) -> Tensor (count, *grid), True where erased
 
-Literals that a study is checked by before its first job:
+Literals for the checks of a study before its first job:
 
-    CUBES           how many squares or cubes at most a sample has: a number, or the setting that says it
-    HALVES_GRID     True where the middle of the grid must be the middle of the brain
+    CUBES           maximum number of squares or cubes per sample: a number, or the name of its setting
+    HALVES_GRID     True if the centre of the grid must be the centre of the brain
 """

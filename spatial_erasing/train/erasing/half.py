@@ -1,4 +1,4 @@
-"""The body's left or right half, of a slice or of some axial slices (Bengs et al. 2021, section 2.2)."""
+"""The left or right half of a slice or of consecutive axial slices (Bengs et al. 2021, section 2.2)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,13 +15,13 @@ HALVES_GRID = True
 def draw(count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator) -> Tensor:
     """One box for each sample, shape (count, 1, dims, 2).
 
-    Left or right, each with probability 1/2, from the middle of the first axis (left -> right), where
-    preprocessing centres the box around the brain. The middle plane of an odd axis belongs to neither side.
-    In 3-D only over k consecutive axial slices (last axis), k uniform in 1..maximum_slices, the first slice
-    uniform over all that leave room for k.
+    Left or right of the centre of the first axis (left -> right), each with probability 1/2; preprocessing
+    centres the brain's box there. The middle plane of an odd axis belongs to neither side. In 3-D the half
+    covers k consecutive axial slices (last axis), k uniform in 1..maximum_slices, the first slice uniform
+    over all positions that fit.
 
     Raises:
-        ValueError: the grid has fewer slices than may be erased.
+        ValueError: the grid has fewer slices than maximum_slices.
     """
     drawing: dict[str, Any] = {"size": (count,), "generator": generator, "device": generator.device}
     half = grid[0] // 2
@@ -36,6 +36,7 @@ def draw(count: int, grid: Sequence[int], *, settings: ErasingSettings, generato
             )
         slices = torch.randint(1, settings.maximum_slices + 1, **drawing)
         places = grid[2] - slices + 1
+        # rounding in float32 can make the product equal to the number of places
         first = torch.minimum((torch.rand(**drawing) * places).long(), places - 1)
         edges[2] = (first, first + slices)
     return torch.stack([torch.stack(pair, dim=-1) for pair in edges], dim=1).unsqueeze(1)

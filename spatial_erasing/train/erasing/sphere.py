@@ -1,4 +1,4 @@
-"""One disc (2-D) or ball (3-D) anywhere in the image: the paper's cube without corners. Not in the paper."""
+"""One disc (2-D) or ball (3-D) anywhere in the image, as a variant of the cube. Not in the paper."""
 
 import math
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ SAMPLES_AT_A_TIME = 64  # as masks: 16 million voxels at 64³
 def draw(count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator) -> Tensor:
     """Centre on each axis and radius of each sample's sphere in pixels, shape (count, dims + 1).
 
-    The share is uniform in [minimum_share, maximum_share], the centre uniform over the image; a sphere that
-    the border cuts to less than the minimum is drawn again.
+    The share is uniform in [minimum_share, maximum_share], the centre uniform over the image. If the border
+    cuts a sphere to less than the minimum, it is drawn again.
 
     Raises:
         ValueError: limits that this grid cannot meet.
@@ -29,6 +29,7 @@ def draw(count: int, grid: Sequence[int], *, settings: ErasingSettings, generato
             return spheres
         redrawn = _draw(count, grid, settings=settings, generator=generator)
         spheres = torch.where(rejected.unsqueeze(1), redrawn, spheres)
+        # only redrawn spheres are rasterised again, since masks are expensive
         rejected[rejected.clone()] = _misses_limits(spheres[rejected], grid, settings=settings)
     raise ValueError(
         f"no disc or ball on the grid {tuple(grid)} covered a share of {settings.minimum_share} to "
@@ -48,7 +49,7 @@ def region(drawn: Tensor, grid: Sequence[int]) -> Tensor:
 
 
 def _draw(count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator) -> Tensor:
-    """Spheres whose share is within the limits where no border cuts them."""
+    """Spheres whose uncut share is within the limits."""
     drawing: dict[str, Any] = {"generator": generator, "device": generator.device}
     dims = len(grid)
     share = torch.rand(count, 1, **drawing)

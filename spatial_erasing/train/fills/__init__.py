@@ -1,7 +1,7 @@
-"""What an erased region holds: a kind a module.
+"""Kinds of fill, one module each: the values in an erased region.
 
     fill(scans, *, settings, generator) -> Tensor | float
 
-returns a number, or one for each pixel in the shape of `scans` (samples, 1, *grid) and on its device, without
-waiting for the device.
+returns a number, or one per pixel in the shape of `scans` (samples, 1, *grid) and on its device, without
+host-device synchronisation.
 """

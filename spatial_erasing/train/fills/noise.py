@@ -1,4 +1,4 @@
-"""Erased regions hold values of the sample itself ("the image pixel distribution", Bengs et al. 2021)."""
+"""Noise from the pixel values of the sample itself ("the image pixel distribution", Bengs et al. 2021)."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ def draw_noise(scans: Tensor, *, source: str, generator: Generator) -> Tensor:
     Args:
         scans: intensities in [0, 1], shape (batch, 1, *grid).
         source: "image" draws from all pixels, some 70 % of which are background 0; "brain" from those above
-            0. A sample without any gets zeros.
+            0. A sample without pixels above 0 gets zeros.
 
     Returns:
-        One value for each pixel, independent of its neighbours, shape of `scans`.
+        One independent value per pixel, shape of `scans`.
     """
     require_choice("noise_from", source, NOISE_SOURCES)
     values = scans.flatten(1)
@@ -31,13 +31,13 @@ def draw_noise(scans: Tensor, *, source: str, generator: Generator) -> Tensor:
         picks = torch.randint(values.shape[1], **drawing)
     else:
         values, counts = _partition_positive(values)
-        # A remainder is uniform to 1 part in 2**40 as long as the range is that much larger.
+        # The bias of the remainder is below 1 part in 2**40, since the range is that much larger.
         picks = torch.randint(2**62, **drawing) % counts.clamp(min=1).unsqueeze(1)
     return values.gather(1, picks).view_as(scans)
 
 
 def _partition_positive(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Each row with its positive values first, in their order, and how many they are."""
+    """Each row with its positive values first, in their order, and their number."""
     positive = values > 0
     rank = positive.cumsum(dim=1)
     counts = rank[:, -1]

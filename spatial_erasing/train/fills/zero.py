@@ -1,4 +1,4 @@
-"""Erased regions are 0, as the background is."""
+"""Erased regions are 0, like the background."""
 
 from torch import Generator, Tensor
 
@@ -6,5 +6,5 @@ from spatial_erasing.train.settings import ErasingSettings
 
 
 def fill(scans: Tensor, *, settings: ErasingSettings, generator: Generator) -> float:
-    """The same for every pixel; nothing is drawn."""
+    """0 for every pixel, without a draw."""
     return 0.0

@@ -1,1 +1,1 @@
-"""Kinds of networks, a module each: see `train/network.py` for what a kind consists of."""
+"""Kinds of networks, one module each; `train/network.py` describes the interface."""

@@ -1,6 +1,6 @@
-"""A plain autoencoder: the layers of the paper's network with a code that is a point and not a distribution.
+"""A plain autoencoder: the layers of the paper's network with a deterministic code.
 
-It minimises the l1 distance to the whole scan alone. Not in the paper; Baur et al. (2020) compare it.
+It minimises the l1 distance to the unerased scan. Not in the paper; Baur et al. (2020) compare it.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Settings(ConvolutionSettings):
-    """Those of its layers."""
+    """Settings of the layers."""
 
 
 class Network(network.Network):
@@ -42,15 +42,16 @@ class Network(network.Network):
         self.decoder = nn.Sequential(decoder_layers(settings))
 
     def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor]:
-        """Reconstructions (batch, 1, *grid); training draws nothing."""
+        """Reconstructions (batch, 1, *grid); `noise` is unused."""
         network.require_grid(scans, self.settings)
         weights = next(self.parameters())
         code = self.from_code(self.to_code(self.encoder(scans.to(weights.dtype))))
         layout = network.MEMORY_FORMATS[self.settings.spatial_dims]
+        # Unflatten returns channels first
         return (self.decoder(code.contiguous(memory_format=layout)),)
 
     def loss(self, scans: Tensor, outputs: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
-        """l1 summed over voxels, mean over the batch; for the history l1 per voxel."""
+        """The l1 distance summed over voxels, mean over the batch; the history has l1 per voxel."""
         loss = network.reconstruction_l1(scans, outputs[0]).mean()
         with torch.no_grad():
             return loss, {"l1": loss.detach() / scans[0].numel()}

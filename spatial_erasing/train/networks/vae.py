@@ -1,7 +1,7 @@
-"""The variational autoencoder of the paper: its layers, its loss, and how it reconstructs.
+"""The variational autoencoder of the paper: layers, loss and reconstruction.
 
-Bengs et al. 2021, sections 2.2 and 2.3. It minimises the l1 distance to the whole scan plus the KL divergence
-of the latent code from a standard normal.
+Bengs et al. 2021, sections 2.2 and 2.3. It minimises the l1 distance to the unerased scan plus the KL
+divergence of the latent code from a standard normal.
 """
 
 from collections.abc import Iterator
@@ -23,15 +23,15 @@ SETTINGS = {
     "latent_size": {"$ref": "#/$defs/by_dimensions"},
     "kl_weight": {"type": "number", "minimum": 0},
 }
-ACTIVE_UNIT_KL = 0.01  # nats; a latent dimension below it carries nothing (Burda et al. 2016 count likewise)
+ACTIVE_UNIT_KL = 0.01  # nats; below it a latent dimension is inactive, as in Burda et al. 2016
 
 
 @dataclass(frozen=True)
 class Settings(ConvolutionSettings):
-    """Settings of the layers, and of the loss.
+    """Settings of the layers and of the loss.
 
     Args:
-        kl_weight: of the KL divergence beside l1.
+        kl_weight: weight of the KL divergence.
     """
 
     kl_weight: float
@@ -45,13 +45,13 @@ class Network(network.Network):
     Decoder: a dense layer; the 1x1 convolution back; transposed convolutions of stride 2; a 1x1 convolution
     to one channel.
 
-    Weights start as torch sets them; Kaiming's start reconstructed worse. Without norm, Adam at the paper's
-    rate of 0.001 drives the 8192 x 512 dense weights of the volume network apart within its first steps (loss
-    above 10⁷); with norm and a rate that is warmed up it does not. The log variance is not clamped: clamping
-    hides that divergence, does not cure it, and cuts off the gradient that leads back.
+    Weights have torch's default initialisation; Kaiming initialisation reconstructed worse. Without
+    normalisation, Adam at the paper's rate of 0.001 diverges in the 8192 x 512 dense layers of the 3-D
+    network within its first steps (loss above 10⁷); with normalisation and warm-up it does not. The log
+    variance is not clamped: clamping hides the divergence and removes the gradient that would correct it.
 
-    Layers compute in the type of the weights, channels last; mean, log variance and the draw between them are
-    float32 whatever that type is.
+    Layers compute in the type of the weights, channels last; mean, log variance and latent samples are always
+    float32.
     """
 
     settings: Settings
@@ -71,11 +71,13 @@ class Network(network.Network):
         """Mean and log variance of q(z|x), each (batch, latent_size), of scans (batch, 1, *grid)."""
         network.require_grid(scans, self.settings)
         code = self.encoder(scans.to(self.to_mean.weight.dtype)).flatten(1)
+        # both enter the loss, which is float32
         return self.to_mean(code).float(), self.to_log_variance(code).float()
 
     def decode(self, latent: Tensor) -> Tensor:
         """Reconstructions (batch, 1, *grid) of latent codes (batch, latent_size)."""
         code = self.from_latent(latent.to(self.to_mean.weight.dtype))
+        # Unflatten returns channels first
         return self.decoder(code.contiguous(memory_format=network.MEMORY_FORMATS[self.settings.spatial_dims]))
 
     def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -83,7 +85,7 @@ class Network(network.Network):
 
         Args:
             scans: intensities in [0, 1], shape (batch, 1, *grid).
-            noise: standard normal, shape (batch, latent_size), for training; None takes z = mean (test).
+            noise: standard normal, shape (batch, latent_size), in training; None for z = mean (test).
 
         Returns:
             Reconstructions in the shape of `scans`, and mean and log variance of q(z|x).
@@ -105,11 +107,11 @@ class Network(network.Network):
         return kl_per_dimension(*outputs[1:])
 
     def summary(self, latent: list[float]) -> dict[str, float]:
-        """KL summed over z, and how many dimensions carry anything."""
+        """KL summed over z, and the number of active units."""
         return {"validation_kl": sum(latent), "active_units": sum(kl > ACTIVE_UNIT_KL for kl in latent)}
 
     def trace(self) -> Iterator[tuple[str, nn.Module]]:
-        """Both dense layers to z have one shape; the mean stands for them."""
+        """Both dense layers to z have the same shape; only the mean is listed."""
         yield from self.encoder.named_children()
         yield "latent", nn.Sequential(nn.Flatten(), self.to_mean)
         yield "from_latent", self.from_latent
@@ -117,7 +119,7 @@ class Network(network.Network):
 
 
 def sample_latent(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
-    """Turn standard normal noise into a draw from q(z|x) = N(mean, exp(log_variance)).
+    """Turn standard normal noise into a sample of q(z|x) = N(mean, exp(log_variance)).
 
     Kingma and Welling 2013, "Auto-encoding variational Bayes", section 2.4 (reparameterisation).
     """
@@ -153,12 +155,12 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 def vae_loss(
     scans: Tensor, reconstructions: Tensor, mean: Tensor, log_variance: Tensor, *, kl_weight: float
 ) -> Tensor:
-    """The number to minimise: l1 summed over voxels + kl_weight · KL summed over z, mean over the batch.
+    """The loss: l1 summed over voxels + kl_weight · KL summed over z, mean over the batch.
 
     Bengs et al. 2021, section 2.3, name l1 and KL but no weight; 1 is the evidence lower bound with a Laplace
-    likelihood of unit scale. Both are summed, not averaged, within a sample: mean l1 plus mean KL at weight 1
-    collapses onto the prior, because the l1 term of 64³ voxels would weigh as much as one voxel. All sums are
-    taken in float32, whatever the network computes in.
+    likelihood of unit scale. Both are summed, not averaged, within a sample: with mean l1 plus mean KL at
+    weight 1 the posterior collapses onto the prior, because l1 over 64³ voxels would weigh as much as one
+    voxel. All sums are in float32, whatever the network's precision.
     """
     l1 = network.reconstruction_l1(scans, reconstructions)
     return (l1 + kl_weight * kl_divergence(mean, log_variance)).mean()
