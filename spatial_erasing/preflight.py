@@ -4,7 +4,6 @@ Snakemake removes the outputs of a job before it starts. Where raw data or prepa
 more, such a job must not start.
 """
 
-import csv
 import json
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from spatial_erasing.ingest.kept import kept_rows
 from spatial_erasing.ingest.source import is_gone
+from spatial_erasing.jobs.results import read_cells, read_json
 
 Planned = Mapping[str, Sequence[Mapping[str, str]]]
 MAKERS = ("make_phantoms", "plant_lesions", "fetch_archive")  # rules that make raw data below results/
@@ -93,7 +93,7 @@ def _batch_finding(
     listed = root / f"results/ingest/{table.parent.name}.csv"
     if not table.exists() or not listed.exists():
         return
-    scans = {row["subject"]: Path(row["path"]) for row in _rows(listed) if row["status"] == "found"}
+    scans = {row["subject"]: Path(row["path"]) for row in read_cells(listed) if row["status"] == "found"}
     wanted = json.loads(json.dumps(settings))
 
     def is_lost(subject: str) -> bool:
@@ -123,23 +123,17 @@ def _stack_finding(folder: Path, batches: Collection[tuple[str, str]]) -> Iterat
 
 def _lost(table: Path, is_lost: Callable[[str], bool], why: str) -> Iterator[str]:
     """A line for a batch that has lost subjects."""
-    done = [row["subject"] for row in _rows(table) if row["status"] == "done"]
+    done = [row["subject"] for row in read_cells(table) if row["status"] == "done"]
     if lost := [subject for subject in done if is_lost(subject)]:
         count = f"{len(lost)} of {len(done)} subjects, such as {lost[0]}"
         yield f"{table.parent.name}, {table.name}, {count}: {why}"
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file as texts, without numpy."""
-    with table.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
 def _record(folder: Path) -> dict:
-    """What was written beside a prepared brain; {} where there is none."""
+    """What was written beside a prepared brain; {} where there is none, or a damaged one."""
     try:
-        return json.loads((folder / "record.json").read_text())
-    except (OSError, ValueError):
+        return read_json(folder / "record.json", keys=("grids",))
+    except OSError:
         return {}
 
 

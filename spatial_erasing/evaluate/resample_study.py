@@ -13,6 +13,7 @@ from spatial_erasing.evaluate.bootstrap import draw_weights
 from spatial_erasing.evaluate.resamples import Quantity, Resampled, resample_dataset, resample_slices
 from spatial_erasing.evaluate.subject_counts import load_counts
 from spatial_erasing.jobs.parallel import map_in_processes
+from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.seeds import hash_seed
 
 ALL_COHORTS = "all"  # the cohort of a number over all test sets
@@ -81,7 +82,7 @@ def _resample(task: Path | tuple[Path, ...], *, resampling: Resampling) -> dict:
 def _resample_union(folders: tuple[Path, ...], resampling: Resampling) -> dict:
     scores, abnormal, weights = [], [], []
     for folder in folders:
-        with np.load(folder / "slices.npz") as arrays, np.load(folder / "counts.npz") as counts:
+        with open_arrays(folder / "slices.npz") as arrays, open_arrays(folder / "counts.npz") as counts:
             scores.append(arrays["score"])
             abnormal.append(arrays["abnormal"])
             weights.append(resampling.weights_of(_names(folder)[3], counts["subject"].tolist()))

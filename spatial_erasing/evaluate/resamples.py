@@ -16,6 +16,7 @@ from spatial_erasing.evaluate.bootstrap import (
 )
 from spatial_erasing.evaluate.lesion_sizes import size_groups
 from spatial_erasing.evaluate.subject_counts import SubjectCounts
+from spatial_erasing.jobs.results import open_arrays
 
 INTERVAL_COLUMNS = (
     *("model", "fraction_percent", "cohort", "sequence", "metric"),
@@ -134,7 +135,7 @@ def save_resamples(path: str | Path, found: Mapping[Quantity, Resampled]) -> Non
 
 def load_resamples(path: str | Path) -> dict[Quantity, Resampled]:
     """Read what `save_resamples` wrote."""
-    with np.load(path) as arrays:
+    with open_arrays(path) as arrays:
         quantities = zip(*(arrays[name].tolist() for name in Quantity._fields), strict=True)
         by_seed = [tuple(map(float, text.split())) for text in arrays["by_seed"].tolist()]
         values = zip(arrays["samples"], arrays["subjects"].tolist(), by_seed, strict=True)

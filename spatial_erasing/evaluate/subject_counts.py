@@ -11,6 +11,7 @@ import numpy as np
 
 from spatial_erasing.evaluate.counts import PATTERNS, ScoreCounts
 from spatial_erasing.evaluate.curves import first_pattern
+from spatial_erasing.jobs.results import open_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ def save_counts(path: str | Path, counts: SubjectCounts, *, threshold: float) ->
 
 def load_counts(path: str | Path) -> tuple[SubjectCounts, float]:
     """The counts and the threshold of a file that `save_counts` wrote."""
-    with np.load(path) as arrays:
+    with open_arrays(path) as arrays:
         columns = (arrays[name] for name in ("owner", "pattern", "lesion", "normal"))
         return SubjectCounts(tuple(arrays["subject"].tolist()), *columns), float(arrays["threshold"])
 

@@ -11,6 +11,7 @@ from spatial_erasing.ingest.own_brains import Row
 from spatial_erasing.jobs.atomic import write_text
 
 SOURCE = ("reader", "path", "sequences", "skull_strip")  # settings of a cohort that its list depends on
+ASKED = {"subject", "status", "reason"}  # of each row
 OF_CONTENT = ("sha256", "voxels", "moments", "grid")
 
 
@@ -52,8 +53,8 @@ def _kept(listed: Path) -> dict:
     """What was laid beside a list; nothing if there is none or it is broken."""
     try:
         kept = json.loads(kept_list(listed).read_text(encoding="utf-8"))
-        is_whole = isinstance(kept["rows"], list) and isinstance(kept["sizes"], dict)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        is_whole = isinstance(kept["sizes"], dict) and all(row.keys() >= ASKED for row in kept["rows"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     return kept if is_whole else {}
 

@@ -17,6 +17,7 @@ from spatial_erasing.ingest.files import require_listed_content
 from spatial_erasing.jobs.faults import is_finding, one_line
 from spatial_erasing.jobs.maker import describe_maker
 from spatial_erasing.preprocess.chain import PreparedBrain, prepare_brain
+from spatial_erasing.preprocess.prepared import read_record
 from spatial_erasing.preprocess.settings import BrainSettings
 
 logger = logging.getLogger(__name__)
@@ -210,7 +211,8 @@ def read_kept(folder: Path, *, asked: Mapping[str, Any], code: str) -> dict | No
 def _read_record(folder: Path) -> dict | None:
     """What was written beside a finished brain, or None; a damaged record is none."""
     try:
-        record = json.loads((folder / "record.json").read_text())
-    except (FileNotFoundError, ValueError):  # a power cut may leave it empty
+        return read_record(folder)
+    except OSError as error:
+        if error.errno is not None:  # of the disk
+            raise
         return None
-    return record if isinstance(record, dict) else None

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from spatial_erasing.evaluate.slices import slice_average_precision
+from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.estimates import (
     Estimate,
@@ -69,7 +70,7 @@ def read_slices(paths: Iterable[str | Path]) -> Slices:
     for path in map(Path, paths):
         model, fraction_percent, seed, cohort = _run_of(path)
         fractions.add(fraction_percent)
-        with np.load(path) as arrays:
+        with open_arrays(path) as arrays:
             scores.setdefault((model, seed), {})[cohort] = arrays["score"]
             abnormal = labels.setdefault(cohort, arrays["abnormal"])
             _require_same(abnormal, arrays["abnormal"], path)

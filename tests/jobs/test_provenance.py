@@ -173,6 +173,6 @@ def test_preprocessing_reaches_what_python_itself_imports():
 def test_what_is_declared_to_move_no_number_is_there():
     names = {
         ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
-        for path in REPOSITORY.glob("spatial_erasing/*.py")
+        for path in REPOSITORY.glob("spatial_erasing/**/*.py")
     }
     assert names >= provenance.INFRASTRUCTURE
