@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from spatial_erasing.ingest import bids, table
 from spatial_erasing.ingest.kept import kept_sizes
 from spatial_erasing.ingest.names import find_files, is_image_name
-from spatial_erasing.paths import expand_path
+from spatial_erasing.paths import expand_path, require_part_of_disk
 
 SYNTHETIC = "synthetic"
 UNSEEN = "not seen"
@@ -131,6 +131,7 @@ def _named_files(reader: str, place: Path, sequences: Sequence[str]) -> Iterator
     if reader == "table":
         yield from _files_of_table(place, sequences)
         return
+    require_part_of_disk(place)
     files = bids.counting_files(place) if reader == "bids" else find_files(place, is_image_name)
     start = len(str(place)) + 1
     yield from ((str(file)[start:], file) for file in files)

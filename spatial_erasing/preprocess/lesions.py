@@ -16,6 +16,7 @@ LABELS_AT_MOST = 20  # different ones; a mask that was stored from 0 to 255 afte
 GRADED_SHARE = 0.05  # of neighbouring lesion voxels that differ
 NESTED_LEVELS = 5  # fewer may be parts of a tumour, one around the other
 NESTED_SHARE = 0.9  # of neighbours that differ in depth and value, the deeper one is higher
+CORE_SHARE = 0.35  # of the lowest level, with neighbours of that level alone: an oedema has more, a rim less
 WHOLE_NUMBER = 1e-3  # how far rounding in a header's slope may move a label
 
 
@@ -58,9 +59,9 @@ def is_graded(values: np.ndarray, positive: np.ndarray) -> bool:
         return True
     levels = len(np.unique(positive.round()))
     if levels <= LABELS_AT_MOST:
-        # no tumour has parts with numbers such as 85, 170 and 255
+        # few tumours have parts with numbers such as 85, 170 and 255
         is_scale = levels >= NESTED_LEVELS or (levels > 1 and positive.max() > LABELS_AT_MOST)
-        return is_scale and rises_inwards(values, differing=GRADED_SHARE)
+        return is_scale and rises_inwards(values, differing=GRADED_SHARE) and has_thin_rim(values)
     both = (values[1:] > 0) & (values[:-1] > 0)
     return (values[1:][both] != values[:-1][both]).mean() > GRADED_SHARE if both.any() else False
 
@@ -84,6 +85,16 @@ def rises_inwards(values: np.ndarray, *, differing: float = 0.0) -> bool:
         rises, falls = rises + (ordered > 0).sum(), falls + (ordered < 0).sum()
         differ, pairs = differ + (steps[inside] != 0).sum(), pairs + inside.sum()
     return bool(differ > differing * pairs and rises > NESTED_SHARE * (rises + falls))
+
+
+def has_thin_rim(values: np.ndarray) -> bool:
+    """Whether the lowest level of a mask is a rim of partial volume, as of a graded one, and no thick part.
+
+    Args:
+        values: of the whole mask, whole numbers.
+    """
+    rim = np.round(values) == np.round(values[values > 0].min())
+    return bool(ndimage.binary_erosion(rim).sum() < CORE_SHARE * rim.sum())
 
 
 def unite_lesions(lesions: list[Volume], grid: Grid, *, brain: np.ndarray) -> np.ndarray:

@@ -457,7 +457,7 @@ NAMES = {
     **{
         f"T5 BIDS mask {name}": ("bids", [BIDS, f"sub-01/anat/sub-01_{name}.nii"], NEARLY)
         for name in (
-            *("label-lesion_probseg", "lesion-mask", "desc-lesion", "label-lesion_mask (1)"),
+            *("label-tumour_probseg", "lesion-mask", "desc-lesion", "label-lesion_mask (1)"),
             *("label-lesion_mask_v2", "label-tumor_mask", "desc-tumour_mask", "label-stroke_roi"),
         )
     },
