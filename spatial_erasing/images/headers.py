@@ -97,6 +97,8 @@ def _read_nifti(path: Path) -> Header:
         # 0 is written by some tools and means what follows the header, also for nibabel
         offset_bytes = int(header.get_data_offset()) or header.single_vox_offset
         slope, intercept = header.get_slope_inter()
+    if np.isinf(stored["scl_slope"]):  # NaN is how nibabel writes that there is none
+        raise unreadable(path, f"its scl_slope, {float(stored['scl_slope'])}, can scale no number")
     shape = _require_scan(stored_shape, stored_as, path)
     _require_mm(stored, path)
     affine, warnings = _nifti_affine(stored, header, path)
