@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from spatial_erasing.jobs.atomic import replaced_when_complete
-from spatial_erasing.jobs.results import open_arrays, read_cells, read_table_text
+from spatial_erasing.jobs.results import Cells, open_arrays, read_cells, read_table_text
 
 Subject = tuple[str, str]  # cohort, subject
 # A spreadsheet runs a cell that begins with one of these, or with one that looks like it, as a formula; some
@@ -41,9 +41,9 @@ class Split:
     lesion_slices: np.ndarray
 
 
-def read_rows(path: str | Path) -> list[dict[str, str]]:
+def read_rows(path: str | Path) -> list[Cells]:
     """The rows of a CSV file as the texts that `write_rows` was given."""
-    return [{name: _as_given(cell) for name, cell in row.items()} for row in read_cells(path)]
+    return [Cells(((name, _as_given(cell)) for name, cell in row.items()), path) for row in read_cells(path)]
 
 
 def write_rows(path: str | Path, rows: Sequence[Mapping[str, object]], *, columns: Iterable[str]) -> None:

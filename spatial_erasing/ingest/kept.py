@@ -9,6 +9,7 @@ from pathlib import Path
 
 from spatial_erasing.ingest.own_brains import Row
 from spatial_erasing.jobs.atomic import write_text
+from spatial_erasing.jobs.results import read_record
 
 SOURCE = ("reader", "path", "sequences", "skull_strip")  # settings of a cohort that its list depends on
 ASKED = {"subject", "status", "reason"}  # of each row
@@ -51,12 +52,14 @@ def kept_rows(listed: Path, *, source: Mapping[str, object], exclude: Mapping[st
 
 def _kept(listed: Path) -> dict:
     """What was laid beside a list; nothing if there is none or it is broken."""
-    try:
-        kept = json.loads(kept_list(listed).read_text(encoding="utf-8"))
-        is_whole = isinstance(kept["sizes"], dict) and all(row.keys() >= ASKED for row in kept["rows"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-    return kept if is_whole else {}
+    kept = read_record(kept_list(listed), keys=("source", "rows", "sizes")) or {"rows": None}
+    is_whole = isinstance(kept["rows"], list) and all(map(_is_row, kept["rows"]))
+    return kept if is_whole and isinstance(kept["sizes"], dict) else {}
+
+
+def _is_row(row: object) -> bool:
+    """Whether a row has what is asked of each."""
+    return isinstance(row, dict) and row.keys() >= ASKED
 
 
 def _plain(source: Mapping[str, object]) -> dict:

@@ -10,7 +10,7 @@ import io
 import json
 import shlex
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +115,26 @@ def read_json(path: str | Path, *, keys: Collection[str] = ()) -> dict[str, Any]
         return content
 
 
+def read_record(path: str | Path, *, keys: Collection[str] = ()) -> dict[str, Any] | None:
+    """The object of a JSON file that is written last of all; None where it is missing or damaged.
+
+    What it would speak for is then made again.
+
+    Args:
+        path: of the file.
+        keys: that it must have.
+
+    Raises:
+        OSError: of the disk.
+    """
+    try:
+        return read_json(path, keys=keys)
+    except OSError as error:
+        if error.errno not in (None, errno.ENOENT):
+            raise
+        return None
+
+
 def read_table_text(path: str | Path) -> str:
     """The text of a CSV file, which ends with a whole line.
 
@@ -129,12 +149,26 @@ def read_table_text(path: str | Path) -> str:
         return text
 
 
-def read_cells(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a CSV file, column to cell as it is written.
+class Cells(dict[str, str]):
+    """A row of a CSV file, column to cell; one that lacks a column says of which file it is."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, cells: Iterable[tuple[str, str]], path: str | Path) -> None:
+        super().__init__(cells)
+        self.path = path
+
+    def __missing__(self, column: str) -> str:
+        raise damaged(self.path, f"it has no column {column}")
+
+
+def read_cells(path: str | Path) -> list[Cells]:
+    """The rows of a CSV file as they are written.
 
     Raises:
         FileNotFoundError: there is no such file.
-        OSError: it is damaged: a row has other cells than the first line names.
+        OSError: it is damaged: a row has other cells than the first line names, or lacks a column that is
+            asked for later.
     """
     text = read_table_text(path)
     with _whole(path):
@@ -142,4 +176,4 @@ def read_cells(path: str | Path) -> list[dict[str, str]]:
         for number, cells in enumerate(rows, start=1):
             if len(cells) != len(header):
                 raise ValueError(f"row {number} has {len(cells)} cells, expected {len(header)}")
-        return [dict(zip(header, cells, strict=True)) for cells in rows]
+        return [Cells(zip(header, cells, strict=True), path) for cells in rows]

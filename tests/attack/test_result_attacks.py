@@ -4,6 +4,7 @@ No damage may end in a number, in a traceback that names no file, or in "Nobody 
 """
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from spatial_erasing.cohorts import concatenate_tables, read_rows, read_split, v
 from spatial_erasing.evaluate.subject_counts import load_counts
 from spatial_erasing.images.volumes import write_volume
 from spatial_erasing.ingest.kept import keep_rows, kept_list, kept_rows, kept_sizes
+from spatial_erasing.jobs import results
 from spatial_erasing.jobs.results import open_arrays, read_cells, read_json
 from spatial_erasing.preflight import require_material
 from spatial_erasing.preprocess.curves import read_band
@@ -20,6 +22,7 @@ from spatial_erasing.preprocess.prepared import read_brain_mask, read_record
 from spatial_erasing.preprocess.standardise.landmarks import Landmarks, read_landmarks, write_landmarks
 from spatial_erasing.preprocess.subject import read_finished
 from spatial_erasing.report.read import read_table
+from spatial_erasing_phantoms.make import _finished_row
 
 REMEDY = r"{name} is not the whole file that its job wrote \({found}.*again: rm '?.*{name}"
 
@@ -138,6 +141,25 @@ def test_a_damaged_table_is_neither_joined_nor_drawn(tmp_path, case):
     with pytest.raises(OSError, match=said):
         read_table(tmp_path / "x.csv")
     assert not (tmp_path / "z.csv").exists()
+
+
+def test_a_table_that_lacks_a_column_is_named_where_it_is_asked_for(tmp_path):
+    (tmp_path / "x.csv").write_text("model,dice\na,'=0.25\n")
+    (row,) = pickle.loads(pickle.dumps(read_rows(tmp_path / "x.csv")))
+    assert row == {"model": "a", "dice": "=0.25"} and row.get("status") is None
+    with pytest.raises(OSError, match=REMEDY.format(name=r"x\.csv", found="it has no column status")):
+        row["status"]
+
+
+# what was written down of a synthetic subject
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"made_from": "x"}', "\0\0"])
+def test_a_damaged_record_of_a_phantom_counts_as_none(tmp_path, text):
+    (tmp_path / "0.json").write_text(text)
+    assert _finished_row(tmp_path, tmp_path / "0.json", made_from="x") is None
+    assert results.read_record(tmp_path / "0.json", keys=("made_from", "row")) is None
+    assert results.read_record(tmp_path / "1.json") is None
+    with pytest.raises(IsADirectoryError):
+        results.read_record(tmp_path)
 
 
 # record.json of a prepared brain
