@@ -273,6 +273,8 @@ def test_no_reader_walks_the_whole_disk(tmp_path, monkeypatch, path, reader):
     def walk(*_, **__):
         raise AssertionError("the disk is walked")
 
+    (tmp_path / "homes/me").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "homes/me"))
     for module in (source, names):
         monkeypatch.setattr(module, "find_files", walk)
     monkeypatch.setattr(bids, "folder_entries", walk)
