@@ -208,6 +208,8 @@ class Server(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.questions += 1
         status, headers, body = self.server.answer
+        if self.server.questions > 4 * download_module.TRIES:  # a loop, which the test then sees
+            status = 410
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
