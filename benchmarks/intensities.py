@@ -26,7 +26,7 @@ from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.ingest.files import sha256_of
 from spatial_erasing.preprocess.batch import prepare_batch
 from spatial_erasing.preprocess.curves import largest_distance
-from spatial_erasing.preprocess.geometry import read_record
+from spatial_erasing.preprocess.prepared import read_record
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.preprocess.standardise.landmarks import Landmarks

@@ -2,17 +2,15 @@
 
 import csv
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from spatial_erasing.jobs.atomic import replaced_when_complete
+from spatial_erasing.jobs.results import Cells, open_arrays, read_cells, read_table_text
 
-csv.field_size_limit(sys.maxsize)  # a list of many lesion files exceeds the default of 131,072 characters
 Subject = tuple[str, str]  # cohort, subject
 # Spreadsheets run cells that begin with one of these characters, or a look-alike, as formulas; some ignore
 # leading blanks, and some split cells at semicolons. A quote in front makes a cell text. A single dash, often
@@ -43,10 +41,9 @@ class Split:
     lesion_slices: np.ndarray
 
 
-def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a CSV file, as passed to `write_rows`, as text."""
-    with Path(path).open(newline="", encoding="utf-8") as stream:
-        return [{name: _as_given(cell) for name, cell in row.items()} for row in csv.DictReader(stream)]
+def read_rows(path: str | Path) -> list[Cells]:
+    """The rows of a CSV file as the texts that `write_rows` was given."""
+    return [Cells(((name, _as_given(cell)) for name, cell in row.items()), path) for row in read_cells(path)]
 
 
 def write_rows(path: str | Path, rows: Sequence[Mapping[str, object]], *, columns: Iterable[str]) -> None:
@@ -75,9 +72,9 @@ def _harmless(cell: object) -> object:
     return cell if _is_number(cell) else FORMULA.sub(r"\1'\2", cell)
 
 
-def _as_given(cell: Any) -> Any:
-    """The original text of a cell; missing or surplus cells are not text and are returned unchanged."""
-    return QUOTED.sub(r"\1\2", cell) if isinstance(cell, str) and not _is_number(cell) else cell
+def _as_given(cell: str) -> str:
+    """What a cell was before it was written."""
+    return cell if _is_number(cell) else QUOTED.sub(r"\1\2", cell)
 
 
 def _is_number(text: str) -> bool:
@@ -99,7 +96,7 @@ def rows_by_cohort(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Mapping[
 def concatenate_tables(paths: Iterable[str | Path], target: str | Path) -> None:
     """Concatenate CSV files with the same columns."""
     paths = list(paths)
-    first, *others = [Path(path).read_text(encoding="utf-8") for path in paths]
+    first, *others = [read_table_text(path) for path in paths]
     header = first.partition("\n")[0]
     for path, text in zip(paths[1:], others, strict=True):
         if text.partition("\n")[0] != header:
@@ -150,7 +147,7 @@ def read_split(
     parts: dict[str, list[np.ndarray]] = {}
     for path in map(Path, volumes):
         cohort = path.parent.name
-        with np.load(path) as arrays:
+        with open_arrays(path) as arrays:
             kept = np.array([(cohort, name) in wanted for name in arrays["subject"]], dtype=bool)
             subjects += [(cohort, str(name)) for name in arrays["subject"][kept]]
             for name in (sequence, "brain", "lesion", "lesion_slices"):
@@ -176,7 +173,7 @@ def place_of(subject: str, split: Split) -> int:
 
 
 def voxel_size_mm(volumes: str) -> tuple[float, ...]:
-    """Voxel size of a cohort's arrays; the median if it differs between subjects."""
-    with np.load(volumes) as arrays:
+    """Edges of a voxel of a cohort's arrays; the median where they differ from subject to subject."""
+    with open_arrays(volumes) as arrays:
         edges_mm = np.linalg.norm(arrays["affine"][:, :3, :3], axis=1)
     return tuple(np.median(edges_mm, axis=0).tolist())

@@ -18,6 +18,7 @@ _RISING = (
     ("threshold.lower", "upper", [0.0, 1.0]),
     ("evaluate.lesion_size_percentiles", None, [33.3, 66.7]),
 )
+MINIMUM_WIDTH_PERCENT = 20  # between the percentiles that become 0 and 1: all beyond them are equal
 # Names of files that other rules write into the same folder, or of rows for all cohorts together.
 _RESERVED = {
     "all": "rows of all cohorts together have it",
@@ -61,6 +62,17 @@ def order_findings(config: Mapping) -> Iterator[str]:
             )
         elif not lower < upper:
             yield f"{place} are {lower} and {upper}; the first must lie below the second, as in {example}"
+
+
+def width_findings(config: Mapping) -> Iterator[str]:
+    """Percentiles that set most of a brain to 0 or 1."""
+    lower, upper = (config["preprocess"][f"{end}_percentile"] for end in ("lower", "upper"))
+    if 0 < upper - lower < MINIMUM_WIDTH_PERCENT:
+        yield (
+            f"preprocess.lower_percentile {lower} and upper_percentile {upper} keep {upper - lower:.3g} % of "
+            f"the intensities apart and set all others to 0 or 1; at least {MINIMUM_WIDTH_PERCENT} % "
+            "must lie between them (the paper's study has 1 and 99)"
+        )
 
 
 def reserved_findings(config: Mapping) -> Iterator[str]:

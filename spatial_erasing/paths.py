@@ -12,6 +12,7 @@ from spatial_erasing.jobs.provenance import ROOT
 
 DATA_VARIABLE, WORKFLOW_VARIABLE = "SPATIAL_ERASING_DATA", "WORKFLOW"
 TABLE_VARIABLES = (DATA_VARIABLE, WORKFLOW_VARIABLE)  # the only variables allowed in cells of a table
+ABOUT_THE_PATH = {errno.ELOOP, errno.ENAMETOOLONG}  # errors of the system that no other disk would mend
 
 
 def anchor_data_folder() -> None:
@@ -50,6 +51,29 @@ def expand_path(text: str, *, base: Path, allowed: Collection[str] | None = None
             f"{text} begins with the home of an unknown user. Expected ~/ for your own home. "
             "Write the whole path."
         ) from error
+
+
+def require_part_of_disk(place: Path, *, named: str = "") -> None:
+    """Refuse the folder of a data set that holds the whole disk, or all homes: to walk it would take hours.
+
+    Args:
+        place: the folder, as `expand_path` gives it.
+        named: the key that names it and a colon, for the error.
+
+    Raises:
+        ValueError: it is the root of the file system, or a folder around the user's home.
+    """
+    real = Path(os.path.realpath(place))
+    try:
+        around_home = list(Path.home().resolve().parents)
+    except RuntimeError:  # a user without a home, as in some containers
+        around_home = []
+    if real in (Path(real.anchor), *around_home):
+        raise ValueError(
+            f"{named}{place} holds much more than a data set, among it the homes or the system of this "
+            f"machine. Expected the data set's own folder. Write its path into config.yaml (docs/data.md "
+            f"shows the layout of each)."
+        )
 
 
 def require_file(path: Path) -> None:

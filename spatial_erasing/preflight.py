@@ -4,13 +4,13 @@ Snakemake removes the outputs of a job before it starts. If the raw data or prep
 missing, it must not start.
 """
 
-import csv
 import json
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from spatial_erasing.ingest.source import is_gone, kept_rows
+from spatial_erasing.jobs.results import read_cells, read_json
 
 Planned = Mapping[str, Sequence[Mapping[str, str]]]
 MAKERS = ("make_phantoms", "plant_lesions", "fetch_archive")  # rules that make raw data below results/
@@ -93,8 +93,7 @@ def _batch_finding(
     listed = root / f"results/ingest/{table.parent.name}.csv"
     if not table.exists() or not listed.exists():
         return
-    scans = {row["subject"]: Path(row["path"]) for row in _rows(listed) if row["status"] == "found"}
-    # as read from a record: JSON turns tuples into lists
+    scans = {row["subject"]: Path(row["path"]) for row in read_cells(listed) if row["status"] == "found"}
     wanted = json.loads(json.dumps(settings))
 
     def is_lost(subject: str) -> bool:
@@ -123,24 +122,18 @@ def _stack_finding(folder: Path, batches: Collection[tuple[str, str]]) -> Iterat
 
 
 def _lost(table: Path, is_lost: Callable[[str], bool], why: str) -> Iterator[str]:
-    """A line per batch with lost subjects."""
-    done = [row["subject"] for row in _rows(table) if row["status"] == "done"]
+    """A line for a batch that has lost subjects."""
+    done = [row["subject"] for row in read_cells(table) if row["status"] == "done"]
     if lost := [subject for subject in done if is_lost(subject)]:
         count = f"{len(lost)} of {len(done)} subjects, such as {lost[0]}"
         yield f"{table.parent.name}, {table.name}, {count}: {why}"
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file as text, without numpy."""
-    with table.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
 def _record(folder: Path) -> dict:
-    """The record of a prepared brain; {} if it is missing."""
+    """What was written beside a prepared brain; {} where there is none, or a damaged one."""
     try:
-        return json.loads((folder / "record.json").read_text())
-    except (OSError, ValueError):
+        return read_json(folder / "record.json", keys=("grids",))
+    except OSError:
         return {}
 
 

@@ -16,13 +16,14 @@ from spatial_erasing.config_values import (
     share_findings,
     size_findings,
     standard_findings,
+    width_findings,
     window_findings,
 )
 from spatial_erasing.entries import entry_findings, with_kinds
 from spatial_erasing.ingest.source import download_of, kept_list
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import named_methods, networks_of_study, trained_entries
-from spatial_erasing.paths import expand_path
+from spatial_erasing.paths import expand_path, require_part_of_disk
 from spatial_erasing.registry import ERASINGS
 
 
@@ -111,6 +112,7 @@ def check_study(config: Mapping) -> None:
         *_threshold_findings(config),
         *_half_findings(config),
         *order_findings(config),
+        *width_findings(config),
         *erosion_findings(config),
         *reserved_findings(config),
         *share_findings(config),
@@ -241,6 +243,8 @@ def check_paths(config: Mapping, *, root: Path) -> None:
     if exclude := config["ingest"]["exclude"]:
         wanted["ingest.exclude"] = exclude
     _refuse_braces(config, root=root)
+    for key, path in wanted.items():
+        require_part_of_disk(expand_path(path, base=root), named=f"{key}: ")
     missing = [
         f"  {key}: {path}" for key, path in wanted.items() if not expand_path(path, base=root).exists()
     ]

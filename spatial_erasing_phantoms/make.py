@@ -11,6 +11,7 @@ from typing import Any
 
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes, worker_count
+from spatial_erasing.jobs.results import read_record
 from spatial_erasing_phantoms.cohort import PhantomSettings, finish_cohort, make_subject, subject_name
 from spatial_erasing_phantoms.label_maps import path_of_label_map
 
@@ -89,12 +90,9 @@ def _make_recorded(
 
 
 def _finished_row(folder: Path, record: Path, *, made_from: str) -> dict | None:
-    """The row of a finished subject, or None if its inputs differ or files are missing."""
-    try:
-        finished = json.loads(record.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # a power cut may leave it empty
-        return None
-    if finished.get("made_from") != made_from:
+    """The row of a subject that was made from exactly this and whose files are there, or None."""
+    finished = read_record(record, keys=("made_from", "row"))
+    if finished is None or finished["made_from"] != made_from:
         return None
     files = [folder / finished["row"][name] for name in PATHS if finished["row"][name]]
     return finished["row"] if all(file.exists() for file in files) else None

@@ -11,6 +11,7 @@ from pathlib import Path
 from spatial_erasing.ingest.records import find_images, image_name
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes, worker_count
+from spatial_erasing.jobs.results import read_record
 from spatial_erasing.seeds import hash_fraction
 from spatial_erasing.split.assign import stratified_order
 from spatial_erasing_phantoms.planted_subject import plant_subject, planted_files
@@ -126,8 +127,8 @@ def _plant_once(
     parts = [code, settings.seed, settings.minimum_lesion_ml, scan["sha256"], scan["skull_strip"], digests]
     made_from = sha256(json.dumps(parts).encode()).hexdigest()
     files = [folder / name for name in planted_files(scan["subject"]).values()]
-    finished = _read_record(record)
-    if finished.get("made_from") == made_from and all(file.exists() for file in files):
+    finished = read_record(record, keys=("made_from", "row"))
+    if finished and finished["made_from"] == made_from and all(file.exists() for file in files):
         return finished["row"] | {"scanner": scan["scanner"], "source": scan["path"]}
     record.unlink(missing_ok=True)
     row = plant_subject(
@@ -140,11 +141,3 @@ def _plant_once(
     )
     write_text(record, json.dumps({"made_from": made_from, "row": row}))
     return row
-
-
-def _read_record(record: Path) -> dict:
-    """The record of a planted subject; {} if it is missing or damaged."""
-    try:
-        return json.loads(record.read_text())
-    except (FileNotFoundError, ValueError):  # a power cut may leave it empty
-        return {}

@@ -10,7 +10,7 @@ import numpy as np
 from spatial_erasing.images.volumes import Volume, read_volume, write_volume
 from spatial_erasing.ingest.files import require_listed_content
 from spatial_erasing.ingest.records import image_name
-from spatial_erasing.preprocess.masks import label_brain_mask
+from spatial_erasing.preprocess.masks import label_brain_mask, label_lesion
 from spatial_erasing.preprocess.register import affine_to_template
 from spatial_erasing.preprocess.resample import isotropic_grid, require_same_grid
 from spatial_erasing.preprocess.strip import brain_of_stripped_scan, mask_brain
@@ -144,8 +144,9 @@ def _first_fitting(
     shapes: Sequence[Path], volume: Volume, brain: np.ndarray, to_template: np.ndarray, *, minimum_ml: float
 ) -> tuple[str, Box, np.ndarray]:
     """Name, box and blending weight of the first shape that is large enough and lies in the brain."""
+    brain_ml = float(brain.sum() * _voxel_ml(volume))
     for path in shapes:
-        lesion = _carried(read_volume(path), volume, to_template)
+        lesion = _carried(label_lesion(read_volume(path), brain_ml=brain_ml), volume, to_template)
         inside = lesion & brain
         if not inside.any() or 100 * inside.sum() < MINIMUM_INSIDE_PERCENT * lesion.sum():
             continue

@@ -24,7 +24,7 @@ def run(tmp_path, monkeypatch):
         (tmp_path / f"raw/{name}.nii").touch()
         record = tmp_path / f"results/preprocess/ms/subjects/{name}/record.json"
         record.parent.mkdir(parents=True)
-        record.write_text(json.dumps({"asked": {"settings": SETTINGS}}))
+        record.write_text(json.dumps({"asked": {"settings": SETTINGS}, "grids": {}}))
         path = str(tmp_path / f"raw/{name}.nii")
         rows.append({"cohort": "ms", "subject": name, "status": "found", "reason": "", "path": path})
     write_rows(tmp_path / "results/ingest/ms.csv", rows, columns=rows[0])

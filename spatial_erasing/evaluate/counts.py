@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from spatial_erasing.jobs.results import open_arrays
+
 # Patterns from 0x7C00 on are infinity and NaN, from 0x8000 on the negative numbers.
 PATTERNS = 0x7C00
 NEGATIVE_ZERO = 0x8000
@@ -193,7 +195,7 @@ def save_counts(path: str | Path, counts: SubjectCounts, *, threshold: float) ->
 
 def load_counts(path: str | Path) -> tuple[SubjectCounts, float]:
     """The counts and the threshold of a file that `save_counts` wrote."""
-    with np.load(path) as arrays:
+    with open_arrays(path) as arrays:
         columns = (arrays[name] for name in ("owner", "pattern", "lesion", "normal"))
         return SubjectCounts(tuple(arrays["subject"].tolist()), *columns), float(arrays["threshold"])
 

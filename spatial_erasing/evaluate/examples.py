@@ -10,6 +10,7 @@ import numpy as np
 
 from spatial_erasing.cohorts import Split
 from spatial_erasing.jobs.atomic import replaced_when_complete
+from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.score.maps import Scoring, score_maps, stored_as
 
 
@@ -109,7 +110,7 @@ def save_examples(path: str | Path, examples: Sequence[Example]) -> None:
 
 def load_examples(path: str | Path) -> list[Example]:
     """The examples of a file of `save_examples`; intensities float32."""
-    with np.load(path) as arrays:
+    with open_arrays(path) as arrays:
         columns = {field.name: arrays[field.name] for field in fields(Example)}
     for name in ("scan", "reconstruction", "difference"):
         columns[name] = columns[name].astype(np.float32)
@@ -120,6 +121,6 @@ def load_examples(path: str | Path) -> list[Example]:
 
 def _arrays_of(path: str | Path, subject: str, names: Sequence[str]) -> list[np.ndarray]:
     """A subject's part of these arrays of a file."""
-    with np.load(path) as arrays:
+    with open_arrays(path) as arrays:
         index = arrays["subject"].tolist().index(subject)
         return [arrays[name][index] for name in names]

@@ -20,6 +20,7 @@ from spatial_erasing.evaluate.bootstrap import (
 from spatial_erasing.evaluate.counts import SubjectCounts, load_counts
 from spatial_erasing.evaluate.metrics import size_groups
 from spatial_erasing.jobs.parallel import map_in_processes
+from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.seeds import hash_seed
 
 INTERVAL_COLUMNS = (
@@ -141,7 +142,7 @@ def save_resamples(path: str | Path, found: Mapping[Quantity, Resampled]) -> Non
 
 def load_resamples(path: str | Path) -> dict[Quantity, Resampled]:
     """Read what `save_resamples` wrote."""
-    with np.load(path) as arrays:
+    with open_arrays(path) as arrays:
         quantities = zip(*(arrays[name].tolist() for name in Quantity._fields), strict=True)
         by_seed = [tuple(map(float, text.split())) for text in arrays["by_seed"].tolist()]
         values = zip(arrays["samples"], arrays["subjects"].tolist(), by_seed, strict=True)
@@ -210,7 +211,7 @@ def _resample(task: Path | tuple[Path, ...], *, resampling: Resampling) -> dict:
 def _resample_union(folders: tuple[Path, ...], resampling: Resampling) -> dict:
     scores, abnormal, weights = [], [], []
     for folder in folders:
-        with np.load(folder / "slices.npz") as arrays, np.load(folder / "counts.npz") as counts:
+        with open_arrays(folder / "slices.npz") as arrays, open_arrays(folder / "counts.npz") as counts:
             scores.append(arrays["score"])
             abnormal.append(arrays["abnormal"])
             weights.append(resampling.weights_of(_names(folder)[3], counts["subject"].tolist()))

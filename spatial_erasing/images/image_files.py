@@ -147,6 +147,8 @@ def _read_nifti(path: Path) -> Header:
         # 0 is written by some tools and means what follows the header, also for nibabel
         offset_bytes = int(parsed.get_data_offset()) or parsed.single_vox_offset
         slope, intercept = parsed.get_slope_inter()
+    if np.isinf(parsed["scl_slope"]):  # NaN is how nibabel writes that there is none
+        raise unreadable(path, f"its scl_slope, {float(parsed['scl_slope'])}, can scale no number")
     # a whole plane more would mean that one axis is longer than the header says
     spare_bytes = stored_as.itemsize * shape[0] * shape[1] - 1
     scaling = {} if slope is None else {"slope": slope, "intercept": intercept}

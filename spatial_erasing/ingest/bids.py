@@ -152,6 +152,8 @@ def _with_masks(scan: Scan, masks: list[Path]) -> Scan:
     """
     lesions = [mask for mask in masks if parse_name(mask).is_lesion]
     fitting = masks_for(scan.path, lesions)
+    # a mask was made of the probabilities, and the union of both would be another lesion
+    fitting = [mask for mask in fitting if not parse_name(mask).is_probability] or fitting
     brains = masks_for(scan.path, [mask for mask in masks if parse_name(mask).is_brain_mask])
     problem = ""
     if lesions and not fitting:  # of any session: so the session that has a lesion is preferred

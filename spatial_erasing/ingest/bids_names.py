@@ -10,7 +10,8 @@ from spatial_erasing.ingest.records import folder_entries, image_name, is_image_
 # with _ and letters behind it, it is what a program made of a scan (..._T1w_brain) or a space (space-T1w_...)
 SEEMING = re.compile(r"(?<![a-z\d])t1w?(?![a-z\d]|_[a-z])", re.IGNORECASE)
 SEEMING_LESION = re.compile("lesion|tumou?r|stroke", re.IGNORECASE)
-MASK_SUFFIXES = {"mask", "roi", "dseg", "seg"}
+PROBABILITY = "probseg"  # a lesion as shares of 0 to 1, of which more than half counts
+MASK_SUFFIXES = {"mask", "roi", "dseg", "seg", PROBABILITY}
 NATIVE_SPACES = {"", "T1w", "orig", "individual", "scanner"}  # the scan's own grid or one on top of it
 OTHER_CONTRASTS = {"t2w", "flair", "dwi", "adc", "pdw", "t2star", "t2starw", "swi", "bold", "trace"}
 
@@ -54,8 +55,13 @@ class BidsName:
         return is_mask and any("lesion" in text.lower() for text in described)
 
     @property
+    def is_probability(self) -> bool:
+        """Whether it holds a share in each voxel, as a mask does not: `label-lesion_probseg`."""
+        return self.words[-1:] == [PROBABILITY]
+
+    @property
     def seems_lesion(self) -> bool:
-        """Whether it is almost named like a lesion mask: `label-lesion_probseg`, `desc-tumour_mask`."""
+        """Whether it is almost named like a lesion mask: `label-lesion_mask_v2`, `desc-tumour_mask`."""
         own = (f"{key}-{text}" for key, text in self.entities.items() if key not in ("sub", "ses"))
         is_known = self.is_t1 or self.seems_t1 or (self.is_lesion and "sub" in self.entities)
         return not is_known and bool(SEEMING_LESION.search("_".join([*own, *self.words])))

@@ -12,7 +12,7 @@ from spatial_erasing.ingest.exclusion import skip_unfit
 from spatial_erasing.ingest.files import describe_grid, describe_voxels, sha256_of
 from spatial_erasing.ingest.records import OF_CONTENT, PUNCTUATION, Row, Scan, name_problem, normalised_name
 from spatial_erasing.jobs.faults import one_line, remedy
-from spatial_erasing.paths import expand_path
+from spatial_erasing.paths import expand_path, require_part_of_disk
 
 READERS = {"atlas": atlas, "bids": bids, "brats": brats, "ixi": ixi, "table": table}
 SEQUENCES = ("t1", "t1ce")
@@ -86,6 +86,7 @@ def _require_settings(reader: str, sequences: Sequence[str], skull_strip: str, c
 
 def _require_place(reader: str, place: Path, cohort: str) -> None:
     """Refuse a path that is not there, or a file where a folder belongs and the other way round."""
+    require_part_of_disk(place, named=f"ingest.cohorts.{cohort}.path: ")
     if not place.exists():
         raise FileNotFoundError(f"{place} does not exist. {_advice(reader, cohort)}")
     if place.is_dir() == (reader == "table"):

@@ -13,12 +13,14 @@ from pathlib import Path, PurePosixPath
 from spatial_erasing.ingest import bids_names, table
 from spatial_erasing.ingest.records import OF_CONTENT, Row, find_files, is_image_name
 from spatial_erasing.jobs.atomic import write_text
-from spatial_erasing.paths import expand_path
+from spatial_erasing.jobs.results import read_record
+from spatial_erasing.paths import expand_path, require_part_of_disk
 
 SYNTHETIC = "synthetic"
 UNSEEN = "not seen"
 ABSENT = None  # the size of a file that is not there
 SOURCE = ("reader", "path", "sequences", "skull_strip")  # settings of a cohort that its list depends on
+ASKED = {"subject", "status", "reason"}  # of each row
 
 
 def download_of(path: str) -> str | None:
@@ -168,6 +170,7 @@ def _named_files(reader: str, path: str, sequences: Sequence[str]) -> dict[str, 
     place = expand_path(path, base=Path.cwd())
     if reader == "table":
         return dict(_files_of_table(place, sequences))
+    require_part_of_disk(place)
     files = bids_names.counting_files(place) if reader == "bids" else find_files(place, is_image_name)
     start = len(str(place)) + 1
     return {str(file)[start:]: file for file in files}
@@ -198,13 +201,15 @@ def _warning(file: Path, listed: Path) -> str:
 
 
 def _kept(listed: Path) -> dict:
-    """What was laid beside a list; nothing if there is none or it is broken."""
-    try:
-        kept = json.loads(kept_list(listed).read_text(encoding="utf-8"))
-        is_whole = isinstance(kept["rows"], list) and isinstance(kept["sizes"], dict)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return {}
-    return kept if is_whole else {}
+    """What was laid beside a list; nothing if it is missing or damaged."""
+    kept = read_record(kept_list(listed), keys=("source", "rows", "sizes")) or {"rows": None}
+    is_whole = isinstance(kept["rows"], list) and all(map(_is_row, kept["rows"]))
+    return kept if is_whole and isinstance(kept["sizes"], dict) else {}
+
+
+def _is_row(row: object) -> bool:
+    """Whether a row has what is asked of each."""
+    return isinstance(row, dict) and row.keys() >= ASKED
 
 
 def _plain(source: Mapping[str, object]) -> dict:

@@ -1,13 +1,12 @@
 """What made weights, arrays or brains: Python, packages, code and device, kept inside or beside them."""
 
-import csv
 import json
 import platform
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
-import numpy as np
+from spatial_erasing.jobs.results import open_arrays, read_cells, read_json
 
 
 def describe_maker(code: str | None, *, device: str | None = None) -> str:
@@ -32,8 +31,8 @@ def _packages() -> dict[str, str]:
 
 def maker_of_arrays(path: str | Path) -> str | None:
     """What made a file of arrays; None if it does not say so."""
-    with np.load(path) as arrays:
-        return str(arrays["made_by"]) if "made_by" in arrays.files else None
+    with open_arrays(path) as arrays:
+        return str(arrays["made_by"]) if "made_by" in arrays else None
 
 
 def makers_of_brains(table: str | Path) -> list[str]:
@@ -42,10 +41,9 @@ def makers_of_brains(table: str | Path) -> list[str]:
     Brains that are kept from an earlier run may have been made by other packages than their neighbours.
     """
     makers = {}
-    with Path(table).open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            record = Path(row["folder"]) / "record.json"
-            if row["folder"] and record.exists():
-                made_by = json.loads(record.read_text(encoding="utf-8")).get("made_by")
-                makers[json.dumps(made_by)] = made_by
+    for row in read_cells(table):
+        record = Path(row["folder"]) / "record.json"
+        if row["folder"] and record.exists():
+            made_by = read_json(record).get("made_by")
+            makers[json.dumps(made_by)] = made_by
     return [text for text, made_by in makers.items() if made_by]

@@ -193,9 +193,20 @@ def end_with_snakemake() -> None:
     """
     _die_with(os.getppid())
     snakemake = int(os.environ.get(SNAKEMAKE_PROCESS, "0"))
-    is_orphan = os.getppid() == 1 != snakemake  # it ended while this job was importing
-    if snakemake and is_orphan:
+    # it may have ended while this job was importing; not every system gives orphans to process 1
+    if snakemake and (os.getppid() == 1 != snakemake or _has_ended(snakemake)):
         sys.exit(f"the Snakemake that started this job, process {snakemake}, has ended")
+
+
+def _has_ended(process: int) -> bool:
+    """Whether no process has this number any more."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # it is someone else's
+        return False
+    return False
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from spatial_erasing.jobs.atomic import write_text
+from spatial_erasing.jobs.results import open_arrays, read_json
 
 PERCENTILES = (1, *range(5, 100, 5), 99)
 BAND_PERCENTILES = (1, 99)  # of the training brains at each percentile: one odd scan does not widen the band
@@ -96,8 +97,9 @@ def write_band(path: str | Path, band: HealthyBand) -> None:
 
 def read_band(path: str | Path) -> HealthyBand:
     """The band that `write_band` wrote."""
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
-    lines = {name: tuple(content[name]) for name in ("lowest", "middle", "highest")}
+    curves = ("lowest", "middle", "highest")
+    content = read_json(path, keys=("sequence", "brains", *curves))
+    lines = {name: tuple(content[name]) for name in curves}
     return HealthyBand(content["sequence"], content["brains"], **lines)
 
 
@@ -108,7 +110,7 @@ def curves_of_cohort(volumes: str | Path, sequences: tuple[str, ...]) -> Mapping
         volumes: `volumes.npz` of the cohort.
         sequences: that it has.
     """
-    with np.load(volumes) as arrays:
+    with open_arrays(volumes) as arrays:
         curves = {name: quantile_curves(arrays[name], arrays["brain"]) for name in sequences}
         subjects = arrays["subject"].tolist()
     return {

@@ -9,6 +9,7 @@ import numpy as np
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
 from spatial_erasing.jobs.atomic import replaced_when_complete
+from spatial_erasing.jobs.results import read_json
 from spatial_erasing.preprocess.downsample import centred_window
 from spatial_erasing.preprocess.resample import resample_to_grid
 
@@ -32,11 +33,6 @@ def chain_of_grids(
     grids["padded"] = grids["brain"].window(start, padded_grid_voxels)
     grids["network"] = grids["padded"].coarsened(grid_voxels)
     return grids
-
-
-def read_record(folder: Path) -> dict:
-    """What `subject.write_brain` wrote down beside a prepared brain."""
-    return json.loads((folder / "record.json").read_text())
 
 
 def return_to_scan(
@@ -77,5 +73,5 @@ def read_chains(path: str | Path) -> dict[str, dict[str, Grid]]:
     """The chains that `write_chains` wrote: subject to name to grid."""
     return {
         subject: {name: Grid.from_json(numbers) for name, numbers in grids.items()}
-        for subject, grids in json.loads(Path(path).read_text(encoding="utf-8")).items()
+        for subject, grids in read_json(path).items()
     }

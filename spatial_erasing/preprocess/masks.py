@@ -16,6 +16,8 @@ LABELS_AT_MOST = 20  # different ones; a mask that was stored from 0 to 255 afte
 GRADED_SHARE = 0.05  # of neighbouring lesion voxels that differ
 NESTED_LEVELS = 5  # fewer may be parts of a tumour, one around the other
 NESTED_SHARE = 0.9  # of neighbours that differ in depth and value, the deeper one is higher
+CORE_SHARE = 0.35  # of the lowest level, with neighbours of that level alone: an oedema has more, a rim less
+CORE_SHARE = 0.35  # of the lowest level, with neighbours of that level alone: an oedema has more, a rim less
 WHOLE_NUMBER = 1e-3  # how far rounding in a header's slope may move a label
 STEPS = 8  # to which a graded mask is rounded, so that noise inside the brain is no fall
 PLATEAU_SHARE = 0.5  # of the voxels in the upper half of the range: so many reach the highest step
@@ -79,6 +81,16 @@ def label_brain_mask(mask: Volume) -> Volume:
     return replace(mask, intensities=brain.astype(np.float32), warnings=(*mask.warnings, *warnings))
 
 
+def has_thin_rim(values: np.ndarray) -> bool:
+    """Whether the lowest level of a mask is a rim of partial volume, as of a graded one, and no thick part.
+
+    Args:
+        values: of the whole mask, whole numbers.
+    """
+    rim = np.round(values) == np.round(values[values > 0].min())
+    return bool(ndimage.binary_erosion(rim).sum() < CORE_SHARE * rim.sum())
+
+
 def unite_lesions(lesions: list[Volume], grid: Grid, *, brain: np.ndarray) -> np.ndarray:
     """The union of a subject's lesion files on `grid`, bool; every label of 1 or more counts.
 
@@ -125,9 +137,9 @@ def _is_graded_lesion(values: np.ndarray, positive: np.ndarray) -> bool:
         return True
     levels = len(np.unique(positive.round()))
     if levels <= LABELS_AT_MOST:
-        # no tumour has parts with numbers such as 85, 170 and 255
+        # few tumours have parts with numbers such as 85, 170 and 255
         is_scale = levels >= NESTED_LEVELS or (levels > 1 and positive.max() > LABELS_AT_MOST)
-        return is_scale and _rises_inwards(values, differing=GRADED_SHARE)
+        return is_scale and _rises_inwards(values, differing=GRADED_SHARE) and _has_thin_rim(values)
     both = (values[1:] > 0) & (values[:-1] > 0)
     return (values[1:][both] != values[:-1][both]).mean() > GRADED_SHARE if both.any() else False
 
@@ -157,3 +169,13 @@ def _is_graded_brain(steps: np.ndarray) -> bool:
     """Whether a mask of whole steps is a matter of degree."""
     upper = steps > STEPS / 2
     return (steps[upper] == STEPS).mean() > PLATEAU_SHARE and _rises_inwards(steps)
+
+
+def _has_thin_rim(values: np.ndarray) -> bool:
+    """Whether the lowest level of a mask is a rim of partial volume, as of a graded one, and no thick part.
+
+    Args:
+        values: of the whole mask, whole numbers.
+    """
+    rim = np.round(values) == np.round(values[values > 0].min())
+    return bool(ndimage.binary_erosion(rim).sum() < CORE_SHARE * rim.sum())

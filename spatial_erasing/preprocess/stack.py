@@ -1,9 +1,7 @@
 """A cohort of prepared brains as arrays on the small grid: what training and scoring read."""
 
 import logging
-import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from spatial_erasing.images.grids import Grid
-from spatial_erasing.images.volumes import read_volume
-from spatial_erasing.jobs.faults import is_finding, one_line
+from spatial_erasing.jobs.faults import is_finding
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.preprocess.downsample import (
     centred_window,
@@ -22,7 +19,8 @@ from spatial_erasing.preprocess.downsample import (
     extract_window,
     slices_with_label,
 )
-from spatial_erasing.preprocess.geometry import chain_of_grids, read_record
+from spatial_erasing.preprocess.geometry import chain_of_grids
+from spatial_erasing.preprocess.prepared import read_brain_mask, read_prepared, read_record
 from spatial_erasing.preprocess.standardise.doubts import doubts_of_map
 from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap
 from spatial_erasing.preprocess.standardise.ways import Standard
@@ -70,8 +68,7 @@ def shrink_subject(folder: Path, *, sequences: tuple[str, ...], settings: StackS
     Raises:
         ValueError: the brain is larger than the padded grid, or no map brings it onto the standard contrast.
     """
-    with _prepared_here(folder):
-        record = read_record(folder)
+    record = read_record(folder)
     window, grid_voxels = settings.padded_grid_voxels, settings.grid_voxels
     grids = chain_of_grids(record, padded_grid_voxels=window, grid_voxels=grid_voxels)
     start = centred_window(*record["centred"], window_voxels=window)
@@ -79,8 +76,8 @@ def shrink_subject(folder: Path, *, sequences: tuple[str, ...], settings: StackS
     def padded(volume: np.ndarray) -> np.ndarray:
         return extract_window(volume, start, window_voxels=window)
 
-    whole_brain = _prepared(folder, "brain") > 0
-    lesion = padded(_prepared(folder, "lesion")) > 0
+    whole_brain = read_brain_mask(folder)
+    lesion = padded(read_prepared(folder, "lesion")) > 0
     brain = downsample(padded(whole_brain), grid_voxels=grid_voxels) >= 0.5
     if not brain.any():
         raise ValueError(
@@ -89,7 +86,7 @@ def shrink_subject(folder: Path, *, sequences: tuple[str, ...], settings: StackS
         )
     shrunk, maps, doubts = {}, {}, list[str]()
     for name in sequences:
-        scan = _prepared(folder, name)
+        scan = read_prepared(folder, name)
         maps[name] = _map_of(scan[whole_brain], name, standard=settings.standard)
         doubts += doubts_of_map(scan[whole_brain], maps[name], sequence=name)
         small = downsample(padded(maps[name](scan)), grid_voxels=grid_voxels)
@@ -108,24 +105,6 @@ def _map_of(values: np.ndarray, sequence: str, *, standard: Standard) -> Intensi
         if not is_finding(error):
             raise
         raise ValueError(f"{sequence}: {error}") from error
-
-
-def _prepared(folder: Path, name: str) -> np.ndarray:
-    """A prepared volume."""
-    with _prepared_here(folder):
-        return read_volume(folder / f"{name}.nii.gz").intensities
-
-
-@contextmanager
-def _prepared_here(folder: Path) -> Iterator[None]:
-    """Damage to a brain that was prepared before is no finding about its scan."""
-    try:
-        yield
-    except (FileNotFoundError, ValueError) as error:
-        raise OSError(
-            f"{folder} does not hold the whole brain that was prepared ({one_line(error)}). To prepare it "
-            f"again, rm -r {shlex.quote(str(folder))} and add --forcerun prepare_brains to your command."
-        ) from error
 
 
 def stack_cohort(

@@ -15,8 +15,10 @@ from spatial_erasing.images.volumes import Volume, read_volume, write_volume
 from spatial_erasing.ingest.files import require_listed_content
 from spatial_erasing.jobs.faults import is_finding, one_line
 from spatial_erasing.jobs.maker import describe_maker
+from spatial_erasing.jobs.results import read_record
 from spatial_erasing.paths import require_file
 from spatial_erasing.preprocess.chain import PreparedBrain, prepare_brain
+from spatial_erasing.preprocess.prepared import NEEDED
 from spatial_erasing.preprocess.settings import BrainSettings
 
 logger = logging.getLogger(__name__)
@@ -186,7 +188,7 @@ def write_brain(folder: Path, brain: PreparedBrain, *, asked: Mapping[str, Any],
 
 def read_finished(folder: Path, *, made_from: str) -> dict | None:
     """The record of a brain that was made from exactly this, or None; a damaged one is no record."""
-    record = _read_record(folder)
+    record = read_record(folder / "record.json", keys=NEEDED)
     return record if record and record.get("made_from") == made_from else None
 
 
@@ -196,7 +198,7 @@ def read_kept(folder: Path, *, asked: Mapping[str, Any], code: str) -> dict | No
     A finished study needs its raw data no more, whatever has changed in the code since. Changed settings are
     another matter: they cannot be followed without the scans.
     """
-    record = _read_record(folder) or {}
+    record = read_record(folder / "record.json", keys=NEEDED) or {}
     made = record.get("asked", {})
     if any(made.get(name) != asked[name] for name in ("settings", "skull_strip", "scans")):
         return None
@@ -205,12 +207,3 @@ def read_kept(folder: Path, *, asked: Mapping[str, Any], code: str) -> dict | No
     if any(now not in ("", then) for then, now in zip(made["beside"], asked["beside"], strict=True)):
         return None
     return record if record["code"] == code else record | {"warnings": [*record["warnings"], KEPT]}
-
-
-def _read_record(folder: Path) -> dict | None:
-    """What was written beside a finished brain, or None; a damaged record is none."""
-    try:
-        record = json.loads((folder / "record.json").read_text())
-    except (FileNotFoundError, ValueError):  # a power cut may leave it empty
-        return None
-    return record if isinstance(record, dict) else None

@@ -56,7 +56,7 @@ class Intervals:
         Raises:
             ValueError: it is not there, or several times.
         """
-        key = {"model": model, "metric": metric, "cohort": "all", "sequence": "t1"}
+        key: dict[str, object] = {"model": model, "metric": metric, "cohort": "all", "sequence": "t1"}
         key["fraction_percent"] = fraction_percent
         found = self.rows[(self.rows[list(key)] == list(key.values())).all(axis=1)]
         if len(found) != 1:

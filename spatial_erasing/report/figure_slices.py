@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.estimates import (
     Estimate,
@@ -52,7 +53,7 @@ class Slices:
         """Count them in one run's `slices.npz` of each cohort: all runs have the same."""
         labels = {}
         for cohort, path in paths.items():
-            with np.load(path) as arrays:
+            with open_arrays(path) as arrays:
                 labels[cohort] = arrays["abnormal"]
         return cls(
             subjects={cohort: len(abnormal) for cohort, abnormal in labels.items()},

@@ -1,10 +1,12 @@
 """Tables 1 and 2 of Bengs et al. (2021), with the paper's numbers beside ours, from a study's CSV files."""
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from spatial_erasing.jobs.results import read_table_text
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.paper import PaperResult, paper_result
 
@@ -17,9 +19,11 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
     Pandas by itself takes the names NA, None, nan and null for missing ones, and 007 for the number 7.
     """
-    columns = pd.read_csv(path, nrows=0).columns
+    text = read_table_text(path)
+    columns = pd.read_csv(io.StringIO(text), nrows=0).columns
     missing = {column: MISSING for column in columns if column not in NAMES}
-    return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=missing)
+    names = dict.fromkeys(NAMES, str)
+    return pd.read_csv(io.StringIO(text), dtype=names, keep_default_na=False, na_values=missing)
 
 
 MEASURES = {

@@ -9,6 +9,7 @@ import numpy as np
 
 from spatial_erasing.cohorts import Split, read_split
 from spatial_erasing.jobs.atomic import replaced_when_complete
+from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.registry import SCORES
 from spatial_erasing.score.postprocess import post_process
 
@@ -86,7 +87,7 @@ def load_stored(path: str | Path, scans: Split, scoring: Scoring) -> np.ndarray:
     Raises:
         ValueError: the subjects of the file differ from the split.
     """
-    with np.load(path) as arrays:
+    with open_arrays(path) as arrays:
         subjects, stored = arrays["subject"].tolist(), arrays[stored_as(scoring.score)]
     # maps are matched by position, so that one added subject would shift all others
     if subjects != [name for _, name in scans.subjects]:

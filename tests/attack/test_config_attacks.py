@@ -10,6 +10,8 @@ import yaml
 from merged_configs import PAPER, TINY, merged
 
 from spatial_erasing.config_files import check_config_files
+from spatial_erasing.ingest import bids, names, source
+from spatial_erasing.ingest.scans import list_scans
 from spatial_erasing.study import check_paths, check_schema, check_study
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +94,21 @@ VALUES = [
         "percentiles",
         "preprocess: {lower_percentile: 99}",
         r"lower_percentile must lie below upper_percentile",
+    ),
+    (
+        "percentiles of no width",
+        "preprocess: {lower_percentile: 49.99, upper_percentile: 50}",
+        r"lower_percentile 49\.99 and upper_percentile 50 keep 0\.01 % of the .* at least 20 %",
+    ),
+    (
+        "landmarks that fall",
+        "preprocess: {standard: {landmarks: {percentiles: [10, 50, 40]}}}",
+        r"landmarks\.percentiles are \[10, 50, 40\]; they must rise",
+    ),
+    (
+        "landmarks twice",
+        "preprocess: {standard: {landmarks: {percentiles: [10, 50, 50.0]}}}",
+        r"landmarks\.percentiles: \[10, 50, 50\.0\] has non-unique elements",
     ),
     (
         "shares",
@@ -244,6 +261,32 @@ VALUES = [
         r"ingest\.cohorts\.healthy\.path: /nowhere/\{x\}/t\.csv",
     ),
 ]
+
+
+# a folder around everything, which no reader may walk
+ABOVE = ["/", "/../", "//", "~/..", "/proc/self/root"]
+
+
+@pytest.mark.parametrize("path", ABOVE)
+@pytest.mark.parametrize("reader", ["atlas", "bids", "brats", "ixi"])
+def test_no_reader_walks_the_whole_disk(tmp_path, monkeypatch, path, reader):
+    def walk(*_, **__):
+        raise AssertionError("the disk is walked")
+
+    (tmp_path / "homes/me").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "homes/me"))
+    for module in (source, names):
+        monkeypatch.setattr(module, "find_files", walk)
+    monkeypatch.setattr(bids, "folder_entries", walk)
+    cohort = {"reader": reader, "path": path, "sequences": ["t1"], "skull_strip": "none"}
+    config = merged(PAPER, {"ingest": {"cohorts": {"healthy": cohort}}})
+    said = r"ingest\.cohorts\.healthy\.path: .* holds much more than a data set"
+    with pytest.raises(ValueError, match=said):
+        check_paths(config, root=tmp_path)
+    with pytest.raises(ValueError, match=said):
+        list_scans(reader, path, sequences=["t1"], skull_strip="none", cohort="healthy")
+    found = source.source_signature(reader, path, sequences=["t1"], listed=tmp_path / "healthy.csv")
+    assert found == (source.UNSEEN, None)
 
 
 def check_all(config, folder):

@@ -87,6 +87,17 @@ def test_masks_are_found_beside_the_scan_and_in_derivatives(tmp_path):
     assert [path.name for path in three.lesion] == ["sub-03_lesion_mask.nii.gz"]
 
 
+def test_probabilities_are_the_lesion_where_there_is_no_mask(tmp_path):
+    scans = [f"sub-0{number}/anat/sub-0{number}_T1w.nii.gz" for number in (1, 2, 3)]
+    alone = "derivatives/x/sub-01/anat/sub-01_label-lesion_probseg.nii.gz"
+    both = [f"sub-02/anat/sub-02_label-lesion_{kind}.nii.gz" for kind in ("mask", "probseg")]
+    elsewhere = "sub-03/anat/sub-03_space-MNI_label-lesion_probseg.nii.gz"
+    touch(tmp_path, *scans, alone, *both, elsewhere)
+    first, second, third = find_scans(tmp_path, sequences=["t1"])
+    assert first.lesion == (tmp_path / alone,) and second.lesion == (tmp_path / both[0],)
+    assert third.problem.startswith("lesion on another grid: ")
+
+
 def test_masks_of_a_session_stay_with_it(tmp_path):
     for session in ("1", "2"):
         touch(tmp_path, f"sub-01/ses-{session}/anat/sub-01_ses-{session}_T1w.nii.gz")

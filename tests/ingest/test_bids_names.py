@@ -26,6 +26,7 @@ def test_a_name_is_taken_apart():
         "sub-01_lesion",
         "sub-01_Lesion",
         "sub-01_space-orig_label-lesion_dseg",
+        "sub-01_label-lesion_probseg",
     ],
 )
 def test_lesion_masks_are_known_by_their_usual_names(text):
@@ -37,7 +38,7 @@ def test_lesion_masks_are_known_by_their_usual_names(text):
     [
         "sub-01_T1w",
         "sub-01_desc-lesionfilled_T1w",
-        "sub-01_label-lesion_probseg",
+        "sub-01_label-GM_probseg",
         "sub-01_desc-brain_mask",
         "sub-01_label-GM_mask",
     ],

@@ -51,5 +51,5 @@ def test_brains_say_what_made_each_of_them(tmp_path):
         if name != "removed":
             (tmp_path / name).mkdir()
             (tmp_path / name / "record.json").write_text(json.dumps({"made_by": maker} if maker else {}))
-    (tmp_path / "batch-000.csv").write_text("\n".join(lines))
+    (tmp_path / "batch-000.csv").write_text("\n".join(lines) + "\n")
     assert makers_of_brains(tmp_path / "batch-000.csv") == ['{"code": "1"}', '{"code": "2"}']

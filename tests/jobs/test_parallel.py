@@ -1,3 +1,4 @@
+import ctypes
 import os
 import signal
 import subprocess
@@ -285,8 +286,12 @@ time.sleep(60)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a child of its parent's end")
-@pytest.mark.parametrize("start", ["quick", "slow"])
-def test_a_job_ends_with_its_snakemake_even_if_it_had_not_begun(start):
+@pytest.mark.parametrize("start, reaper", [("quick", 0), ("slow", 0), ("slow", 1)])
+def test_a_job_ends_with_its_snakemake_even_if_it_had_not_begun(start, reaper, request):
+    """Also where orphans do not go to process 1, as in a session of systemd and in some containers."""
+    adopt = partial(ctypes.CDLL(None).prctl, 36)  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
+    request.addfinalizer(partial(adopt, 0))
+    assert adopt(reaper) == 0
     command = [sys.executable, "-c", JOB, "snakemake", start]
     root = Path(parallel.__file__).parents[2]
     snakemake = subprocess.Popen(

@@ -70,6 +70,15 @@ def test_shapes_that_are_too_small_or_outside_the_brain_are_passed_over(person):
     assert row["lesion_ml"] == pytest.approx(4 / 3 * np.pi * 15**3 / 1000, rel=0.1)
 
 
+def test_a_graded_shape_counts_from_half_of_its_range_on_as_any_lesion_does(person):
+    plant, folder = person
+    shape = nib.load(folder / "left.nii.gz")
+    graded = np.round(255 * ndimage.gaussian_filter(shape.get_fdata(), 1.0))
+    write_volume(folder / "graded.nii.gz", graded.astype(np.uint8), shape.affine)
+    assert (graded > 0).sum() > 2 * shape.get_fdata().sum()
+    assert plant("graded")["lesion_ml"] == pytest.approx(plant("left")["lesion_ml"], rel=0.1)
+
+
 def test_a_scan_that_was_exchanged_since_it_was_listed_receives_no_lesion(person):
     plant, folder = person
     with pytest.raises(ValueError, match=r"scan\.nii\.gz has the SHA-256 .*Expected 0000"):

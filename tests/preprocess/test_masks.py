@@ -41,6 +41,14 @@ LABELS = {
         sum((np.linalg.norm(POINTS - [14, 22, 18], axis=-1) < r).astype(int) for r in (2, 4, 6)),
         LESION,
     ),
+    "parts numbered 50, 100 and 150 inwards": (
+        50 * sum((np.linalg.norm(POINTS - [18, 20, 19], axis=-1) < r).astype(int) for r in (4, 7, 11)),
+        np.linalg.norm(POINTS - [18, 20, 19], axis=-1) < 11,
+    ),
+    "parts numbered 50 and 250 inwards": (
+        50.0 * (np.linalg.norm(POINTS - [18, 20, 19], axis=-1) < 10) + 200 * LESION,
+        (np.linalg.norm(POINTS - [18, 20, 19], axis=-1) < 10) | LESION,
+    ),
     "seven lesions in a row": (np.clip(POINTS[..., 0] - 7, 1, 12) * LESION, LESION),
     "labels rounded by a slope": (2.0002 * LESION, LESION),
     "numbered lesions": (numbered(), numbered() > 0),
@@ -54,6 +62,8 @@ GRADED = {
     "0 to 255 as float": 255 * interpolated(),
     "smoothed": np.round(255 * gaussian_filter(LESION.astype(float), 1.0)),
     **{f"{top} steps": np.round(top * SMOOTH / SMOOTH.max()) for top in (5, 10, 15, 20)},
+    "3 steps": 85 * np.round(3 * gaussian_filter(LESION.astype(float), 1.0)),
+    "4 steps": 25 * np.round(4 * gaussian_filter(LESION.astype(float), 1.5)),
     "0 to 100": 100 * gaussian_filter(LESION.astype(float), 1.0),
 }
 

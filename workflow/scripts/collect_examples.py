@@ -1,11 +1,9 @@
 """Rule collect_examples: the test subjects of Figure 7 and the viewer."""
 
-import json
-from pathlib import Path
-
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.evaluate.examples import examples_of_cohort, save_examples
 from spatial_erasing.jobs.logs import log_to
+from spatial_erasing.jobs.results import read_json
 from spatial_erasing.score.maps import Scoring
 
 log_to(snakemake.log[0])
@@ -19,7 +17,7 @@ for volumes, reconstructions, scores, subjects, threshold in zip(
         read_rows(subjects),
         (volumes, reconstructions, scores),
         percentiles=snakemake.params.percentiles,
-        threshold=json.loads(Path(threshold).read_text())["threshold"],
+        threshold=read_json(threshold, keys=["threshold"])["threshold"],
         scoring=Scoring(**snakemake.params.scoring),
     )
 save_examples(snakemake.output[0], examples)

@@ -1,6 +1,5 @@
 """Rule diagnose_dataset: diagnostics of one run on one data set, outside the paper's protocol."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from spatial_erasing.evaluate import diagnostics as beside
 from spatial_erasing.evaluate.components import COMPONENT_COLUMNS, components_of_split
 from spatial_erasing.evaluate.dataset import RUN_COLUMNS
 from spatial_erasing.jobs.logs import log_to
+from spatial_erasing.jobs.results import read_json
 from spatial_erasing.score.maps import Scoring, read_score_maps
 
 log_to(snakemake.log[0])
@@ -17,7 +17,7 @@ log_to(snakemake.log[0])
 wildcards, params, rows = snakemake.wildcards, snakemake.params, []
 names = (wildcards[name] for name in ("method", "percent", "seed", "cohort", "sequence"))
 run = dict(zip(RUN_COLUMNS, names, strict=True))
-records = {Path(path).stem: json.loads(Path(path).read_text()) for path in snakemake.input.thresholds}
+records = {Path(path).stem: read_json(path, keys=["threshold"]) for path in snakemake.input.thresholds}
 thresholds = {dataset: record["threshold"] for dataset, record in records.items()}
 threshold = thresholds.pop(params.source)
 for variant in beside.variants_of(params.protocol, **params.variants):

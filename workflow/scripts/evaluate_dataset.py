@@ -1,20 +1,19 @@
 """Rule evaluate_dataset: the metrics of one run on the test subjects of one cohort and sequence."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 
 from spatial_erasing.cohorts import read_split, write_rows
 from spatial_erasing.evaluate.counts import save_counts
 from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS, evaluate
 from spatial_erasing.jobs.logs import log_to
+from spatial_erasing.jobs.results import read_json
 from spatial_erasing.score.maps import Scoring, load_stored
 
 log_to(snakemake.log[0])
 
 files, names = snakemake.input, dict(snakemake.wildcards.items())
-scoring, threshold = Scoring(**snakemake.params.scoring), json.loads(Path(files.threshold).read_text())
+scoring = Scoring(**snakemake.params.scoring)
+threshold = read_json(files.threshold, keys=["threshold", "dice"])
 scans = read_split([files.volumes], files.splits, split="test", sequence=names["sequence"])
 stored = load_stored(files.score, scans, scoring)
 found = evaluate(scans, stored, scoring=scoring, names=names, threshold=threshold)

@@ -1,11 +1,7 @@
 """Rule plot_diagnostics: figures of the diagnostics."""
 
-import json
-from pathlib import Path
-
-import numpy as np
-
 from spatial_erasing.jobs.logs import log_to
+from spatial_erasing.jobs.results import read_arrays, read_json
 from spatial_erasing.models import read_methods
 from spatial_erasing.report.figure_diagnostics import figure_diagnostics
 from spatial_erasing.report.style import save_figure
@@ -13,7 +9,7 @@ from spatial_erasing.report.tables import read_table
 
 log_to(snakemake.log[0])
 
-searches = json.loads(Path(snakemake.input.thresholds).read_text())
+searches = read_json(snakemake.input.thresholds)
 metrics = read_table(snakemake.input.metrics).query("metric == 'prevalence' and sequence == 't1'")
 figure = figure_diagnostics(
     read_table(snakemake.input.diagnostics),
@@ -23,7 +19,7 @@ figure = figure_diagnostics(
         (model, cohort): search for model, of_model in searches.items() for cohort, search in of_model.items()
     },
     recall_curves={
-        tuple(key): tuple(np.load(path)[name] for name in ("recall", "precision"))
+        tuple(key): read_arrays(path, ("recall", "precision"))
         for key, path in zip(snakemake.params.model_and_cohort, snakemake.input.curves, strict=True)
     },
     prevalence=metrics.groupby("cohort")["value"].first().to_dict(),

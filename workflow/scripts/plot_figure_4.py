@@ -1,11 +1,9 @@
 """Rule plot_figure_4: subject-wise Dice over lesion size."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 
 from spatial_erasing.jobs.logs import log_to
+from spatial_erasing.jobs.results import read_json
 from spatial_erasing.models import read_methods
 from spatial_erasing.report.figure_lesion_size import figure_lesion_size
 from spatial_erasing.report.style import save_figure
@@ -13,7 +11,7 @@ from spatial_erasing.report.tables import read_table
 
 log_to(snakemake.log[0])
 
-sizes_mm = json.loads(Path(snakemake.input.voxel_sizes).read_text())
+sizes_mm = read_json(snakemake.input.voxel_sizes)
 figure = figure_lesion_size(
     read_table(snakemake.input.subjects),
     methods=read_methods(snakemake.params.methods),

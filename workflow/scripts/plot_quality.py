@@ -1,16 +1,15 @@
 """Rule plot_quality: images of every subject of a cohort, several per page."""
 
-import numpy as np
-
 from spatial_erasing.cohorts import read_rows, voxel_size_mm
 from spatial_erasing.jobs.logs import log_to
+from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.preprocess.quality import FlagRule
 from spatial_erasing.report.figure_quality import figure_quality
 from spatial_erasing.report.style import save_pages
 
 log_to(snakemake.log[0])
 
-with np.load(snakemake.input.volumes) as arrays:
+with open_arrays(snakemake.input.volumes) as arrays:
     pages = figure_quality(
         read_rows(snakemake.input.quality),
         arrays["subject"].tolist(),

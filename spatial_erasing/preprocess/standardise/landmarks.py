@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes
+from spatial_erasing.jobs.results import damaged, read_json
+from spatial_erasing.preprocess.prepared import read_brain_mask, read_prepared
 from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap, through_knots
 
 
@@ -93,8 +94,8 @@ def learn_scales(
 def _percentiles_of(
     folder: Path, *, sequence: str, percentiles: tuple[float, ...]
 ) -> tuple[Path, np.ndarray]:
-    brain = read_volume(folder / "brain.nii.gz").intensities > 0
-    return folder, np.percentile(read_volume(folder / f"{sequence}.nii.gz").intensities[brain], percentiles)
+    brain = read_brain_mask(folder)
+    return folder, np.percentile(read_prepared(folder, sequence)[brain], percentiles)
 
 
 def to_landmarks(values: np.ndarray, target: Landmarks) -> IntensityMap:
@@ -119,16 +120,19 @@ def read_landmarks(path: str | Path) -> dict[str, Landmarks]:
     Raises:
         OSError: the file is damaged; with the command that learns it again.
     """
+    scales = read_json(path)
     try:
-        scales = json.loads(Path(path).read_text(encoding="utf-8"))
         return {sequence: _from_json(scale) for sequence, scale in scales.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise OSError(
-            f"{path} does not hold the landmarks that were learned ({error}). Delete it and give the same "
-            f"command again."
-        ) from error
+        raise damaged(path, f"no landmarks as they are learned: {error}") from error
 
 
 def _from_json(scale: dict[str, Any]) -> Landmarks:
     values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in scale.items()}
-    return Landmarks(**values)
+    landmarks = Landmarks(**values)
+    percentiles, targets = np.array([landmarks.percentiles, landmarks.values], dtype=float)
+    # a falling value would be raised to the one before it, and the scale be another without a word
+    is_rising = (np.diff(percentiles) > 0).all() and (np.diff(targets) >= 0).all()
+    if not (is_rising and targets.min() >= 0 and targets.max() <= 1):
+        raise ValueError(f"{list(landmarks.values)} do not rise from 0 to 1 at {list(landmarks.percentiles)}")
+    return landmarks
