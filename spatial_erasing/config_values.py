@@ -26,6 +26,7 @@ _RESERVED = {
     "nan": "it reads as a missing value in a table",
     "null": "it reads as a missing value in a table",
 }
+PHANTOM_SEQUENCES = {"healthy": ("t1",), "atlas": ("t1",), "brats": ("t1", "t1ce")}  # that are simulated
 _MINIMUM_PERCENT = 3  # of draws within the limits: 1,000 that all miss them have then a chance of 1e-13
 
 
@@ -61,6 +62,22 @@ def order_findings(config: Mapping) -> Iterator[str]:
             )
         elif not lower < upper:
             yield f"{place} are {lower} and {upper}; the first must lie below the second, as in {example}"
+
+
+def phantom_findings(config: Mapping) -> Iterator[str]:
+    """Lesion cohorts of phantoms that will have no lesion, and cohorts without a sequence that they need."""
+    made = config["phantom"]["cohorts"]
+    for cohort, phantom in made.items():
+        source = config["ingest"]["cohorts"].get(cohort, {"path": "", "sequences": []})
+        lacking = [name for name in source["sequences"] if name not in PHANTOM_SEQUENCES[phantom["kind"]]]
+        if lacking and source["path"].startswith("results/phantom/"):
+            yield (
+                f"ingest.cohorts.{cohort}.sequences name {', '.join(lacking)}, but phantoms of the kind "
+                f"{phantom['kind']} have {', '.join(PHANTOM_SEQUENCES[phantom['kind']])} alone; take it out"
+            )
+    for cohort in config["study"]["lesion_cohorts"]:
+        if cohort in made and made[cohort]["kind"] == "healthy":
+            yield f"phantom.cohorts.{cohort}.kind is healthy; a lesion cohort needs lesions: brats or atlas"
 
 
 def reserved_findings(config: Mapping) -> Iterator[str]:

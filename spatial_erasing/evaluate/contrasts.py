@@ -5,22 +5,23 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from spatial_erasing.evaluate.lesion_sizes import SIZES
-from spatial_erasing.models import Method, PaperModel
+from spatial_erasing.models import PAPER_SEQUENCE, Method, PaperModel
 
 TABLE_METRICS = ("dice_dataset", "dice_subject_mean", "average_precision")
 ALL_LESIONS = "all"
-_SEQUENCES = {"t1": "", "t1ce": " on T1ce"}
 
 
 @dataclass(frozen=True)
 class Naming:
-    """Which methods of a study are the models of the paper.
+    """Which methods of a study are the models of the paper, and which sequence stands for its T1.
 
     Args:
         methods: of `models.methods_of_paper`; a model that the study has no entry for is named by what it is.
+        sequence: that the study trains its networks on.
     """
 
     methods: Mapping[PaperModel, Method]
+    sequence: str = PAPER_SEQUENCE
 
     def name(self, model: PaperModel) -> str:
         """Of the method, as in metrics.csv."""
@@ -32,18 +33,21 @@ class Naming:
 
 
 class Arm(NamedTuple):
-    """One side of a comparison: a model, its share of the training subjects, on which scans and lesions."""
+    """One side of a comparison: a model, its share of the training subjects, on which scans and lesions.
+
+    The sequence is the paper's; its T1 stands for the sequence that a study trains on.
+    """
 
     model: PaperModel
     percent: int = 100
-    sequence: str = "t1"
+    sequence: str = PAPER_SEQUENCE
     lesions: str = ALL_LESIONS
 
     def title(self, naming: Naming) -> str:
         """What tables print, for example "3D-Cube-n with 20 %"."""
         share = f" with {self.percent} %" if self.percent != 100 else ""
         lesions = f", {self.lesions} lesions" if self.lesions != ALL_LESIONS else ""
-        return naming.title(self.model) + share + _SEQUENCES[self.sequence] + lesions
+        return naming.title(self.model) + share + lesions
 
 
 class Term(NamedTuple):
@@ -100,6 +104,12 @@ def more(better: Arm, worse: Arm) -> Contrast:
 def more_of(pairs: Iterable[tuple[PaperModel, PaperModel]]) -> tuple[Contrast, ...]:
     """Pairs of models, the better one first, both on all training subjects."""
     return tuple(more(Arm(better), Arm(worse)) for better, worse in pairs)
+
+
+def more_on(arm: Arm, *, sequence: str, title: str) -> Contrast:
+    """That an arm has the larger number on scans of another sequence than the one it was trained on."""
+    terms = (Term(1, arm._replace(sequence=sequence)), Term(-1, arm))
+    return Contrast(f"{{}} on {title} − {{}}", (arm, arm), terms)
 
 
 def gain_differs(better: Arm, worse: Arm, *, lesions: str) -> Contrast:

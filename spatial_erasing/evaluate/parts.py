@@ -6,6 +6,7 @@ from typing import NamedTuple
 from spatial_erasing.evaluate.contrasts import ALL_LESIONS, Arm, Claim, Contrast, Naming
 from spatial_erasing.evaluate.resample_study import ALL_COHORTS
 from spatial_erasing.evaluate.resamples import Quantity
+from spatial_erasing.models import PAPER_SEQUENCE
 
 
 class Part(NamedTuple):
@@ -30,7 +31,7 @@ def parts_of(claim: Claim, cohorts: Mapping[str, Sequence[str]], naming: Naming)
     Args:
         claim: one of `CLAIMS`.
         cohorts: name to the sequences that were scanned; a comparison of others has no part there.
-        naming: of the models in this study.
+        naming: of the models in this study, and the sequence that they were trained on.
     """
     return [
         Part(
@@ -41,19 +42,26 @@ def parts_of(claim: Claim, cohorts: Mapping[str, Sequence[str]], naming: Naming)
         )
         for contrast in claim.contrasts
         for metric in claim.metrics
-        for place in _places(contrast, claim.over, cohorts)
+        for place in _places(contrast, claim.over, cohorts, naming)
     ]
 
 
-def _places(contrast: Contrast, over: str, cohorts: Mapping[str, Sequence[str]]) -> list[str]:
-    """The test sets on which a contrast can be had."""
+def _places(contrast: Contrast, over: str, cohorts: Mapping[str, Sequence[str]], naming: Naming) -> list[str]:
+    """The test sets on which a contrast can be had; a gain on T1ce only where networks were trained on T1."""
     if over == ALL_COHORTS:
         return [ALL_COHORTS]
-    sequences = {term.arm.sequence for term in contrast.terms}
+    sequences = {_sequence(term.arm, naming) for term in contrast.terms}
+    if naming.sequence != PAPER_SEQUENCE and len(sequences) > 1:
+        return []
     return [cohort for cohort, scanned in cohorts.items() if sequences <= set(scanned)]
+
+
+def _sequence(arm: Arm, naming: Naming) -> str:
+    """Of this study: what the paper saw on T1 is asked of the sequence that the networks were trained on."""
+    return naming.sequence if arm.sequence == PAPER_SEQUENCE else arm.sequence
 
 
 def _quantity(arm: Arm, cohort: str, metric: str, naming: Naming) -> Quantity:
     if arm.lesions != ALL_LESIONS:
         metric = f"{metric}_{arm.lesions}"
-    return Quantity(naming.name(arm.model), arm.percent, cohort, arm.sequence, metric)
+    return Quantity(naming.name(arm.model), arm.percent, cohort, _sequence(arm, naming), metric)

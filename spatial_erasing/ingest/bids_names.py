@@ -7,12 +7,13 @@ from pathlib import Path
 
 from spatial_erasing.ingest.names import image_name
 
-# with _ and letters behind it, it is what a program made of a scan (..._T1w_brain) or a space (space-T1w_...)
-SEEMING = re.compile(r"(?<![a-z\d])t1w?(?![a-z\d]|_[a-z])", re.IGNORECASE)
+# Suffix of the scans of each sequence; a scan with contrast agent has an entity `ce` too.
+SUFFIXES = {"t1": "T1w", "t1ce": "T1w", "t2": "T2w", "flair": "FLAIR"}
+WITH_CONTRAST_AGENT = ("t1ce",)
 SEEMING_LESION = re.compile("lesion|tumou?r|stroke", re.IGNORECASE)
 MASK_SUFFIXES = {"mask", "roi", "dseg", "seg"}
 NATIVE_SPACES = {"", "T1w", "orig", "individual", "scanner"}  # the scan's own grid or one on top of it
-OTHER_CONTRASTS = {"t2w", "flair", "dwi", "adc", "pdw", "t2star", "t2starw", "swi", "bold", "trace"}
+CONTRASTS = {"t1w", "t2w", "flair", "dwi", "adc", "pdw", "t2star", "t2starw", "swi", "bold", "trace"}
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,21 @@ class BidsName:
         space = self.entities.get("space", "")
         return "" if space in NATIVE_SPACES else space
 
-    @property
-    def is_t1(self) -> bool:
-        """Whether it is a T1-weighted image, with or without contrast agent, and no phase of one."""
-        return self.words[-1:] == ["t1w"] and self.entities.get("part", "mag") == "mag"
+    def is_of(self, sequence: str) -> bool:
+        """Whether it has or lacks contrast agent as the scans of a sequence do."""
+        return ("ce" in self.entities) == (sequence in WITH_CONTRAST_AGENT)
 
-    @property
-    def seems_t1(self) -> bool:
-        """Whether it is almost named like a T1-weighted scan: `sub-01_T1w (1)`, `sub-01-T1w`, `sub-01_T1`."""
-        return bool(SEEMING.search(self.text)) and not (self.is_t1 or self.is_lesion or self.is_brain_mask)
+    def is_scan(self, sequence: str) -> bool:
+        """Whether it is an image of this weighting, with or without contrast agent, and no phase of one."""
+        is_magnitude = self.entities.get("part", "mag") == "mag"
+        return self.words[-1:] == [SUFFIXES[sequence].lower()] and is_magnitude
+
+    def seems_scan(self, sequence: str) -> bool:
+        """Whether it is almost named like such an image: `sub-01_T1w (1)`, `sub-01-T1w`, `sub-01_T1`."""
+        word = re.sub("w$", "w?", SUFFIXES[sequence])
+        # with _ and letters behind it, it is made of a scan (..._T1w_brain), or a space (space-T1w_...)
+        seeming = re.search(rf"(?<![a-z\d]){word}(?![a-z\d]|_[a-z])", self.text, re.IGNORECASE)
+        return bool(seeming) and not (self.is_scan(sequence) or self.is_lesion or self.is_brain_mask)
 
     @property
     def is_lesion(self) -> bool:
@@ -53,11 +60,16 @@ class BidsName:
         is_mask = suffix in MASK_SUFFIXES or "lesion" in suffix
         return is_mask and any("lesion" in text.lower() for text in described)
 
-    @property
-    def seems_lesion(self) -> bool:
-        """Whether it is almost named like a lesion mask: `label-lesion_probseg`, `desc-tumour_mask`."""
+    def seems_lesion(self, sequences: Iterable[str]) -> bool:
+        """Whether it is almost named like a lesion mask: `label-lesion_probseg`, `desc-tumour_mask`.
+
+        Args:
+            sequences: whose scans are looked for; neither they nor what is nearly named so are masks.
+        """
         own = (f"{key}-{text}" for key, text in self.entities.items() if key not in ("sub", "ses"))
-        is_known = self.is_t1 or self.seems_t1 or (self.is_lesion and "sub" in self.entities)
+        is_known = (self.is_lesion and "sub" in self.entities) or any(
+            self.is_scan(sequence) or self.seems_scan(sequence) for sequence in sequences
+        )
         return not is_known and bool(SEEMING_LESION.search("_".join([*own, *self.words])))
 
     @property
@@ -77,14 +89,15 @@ def parse_name(path: Path) -> BidsName:
 def fits(mask: BidsName, scan: BidsName) -> bool:
     """Whether a mask was drawn on this scan or on its grid.
 
-    Session, acquisition and run are the scan's or not named, the space is the scan's, and no other contrast
-    is named. The contrast agent (`ce`) may differ: scans of one session share their masks.
+    Session, acquisition and run are the scan's or not named, the space is the scan's, and no contrast but the
+    scan's is named. The contrast agent (`ce`) may differ: scans of one session share their masks.
     """
     same = all(
         mask.entities.get(key) in (None, scan.entities.get(key))
         for key in ("sub", "ses", "acq", "rec", "run")
     )
-    return same and mask.space == scan.space and not OTHER_CONTRASTS.intersection(mask.words)
+    others = CONTRASTS - set(scan.words[-1:])
+    return same and mask.space == scan.space and not others.intersection(mask.words)
 
 
 def masks_for(scan: Path, masks: Iterable[Path]) -> list[Path]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from spatial_erasing.ingest.bids_names import parse_name
+from spatial_erasing.ingest.bids_names import SUFFIXES, parse_name
 from spatial_erasing.ingest.records import Scan
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def scanner_of(scan: Scan, root: Path, participants: dict[str, str]) -> str:
     """The scanner by participants.tsv, else model, field strength and serial number of the sidecar JSON."""
     if scan.subject in participants:
         return participants[scan.subject]
-    sidecar = _read_sidecars(scan.path, root)
+    sidecar = _read_sidecars(scan.path, root, suffix=SUFFIXES[scan.sequence])
     field = sidecar.get("MagneticFieldStrength")
     parts = [
         str(sidecar.get("ManufacturersModelName", "")).strip(),
@@ -52,12 +52,12 @@ def scanner_of(scan: Scan, root: Path, participants: dict[str, str]) -> str:
     return " ".join(part for part in parts if part.lower() not in UNKNOWN) or "unknown"
 
 
-def _read_sidecars(scan: Path, root: Path) -> dict:
+def _read_sidecars(scan: Path, root: Path, *, suffix: str) -> dict:
     """What the JSON files above a scan say of it; the nearest wins (BIDS' inheritance principle)."""
     entities = parse_name(scan).entities.items()
     said: dict[str, Any] = {}
     for folder in reversed([place for place in scan.parents if place == root or root in place.parents]):
-        for path in sorted(folder.glob("*T1w.json")):
+        for path in sorted(folder.glob(f"*{suffix}.json")):
             if parse_name(path.with_suffix(".nii")).entities.items() <= entities:
                 said |= _read_json(path)
     return said

@@ -5,7 +5,7 @@ Needs no other package: a head node that plans the study may have Snakemake alon
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from spatial_erasing.ingest import bids, table
@@ -131,7 +131,10 @@ def _named_files(reader: str, place: Path, sequences: Sequence[str]) -> Iterator
     if reader == "table":
         yield from _files_of_table(place, sequences)
         return
-    files = bids.counting_files(place) if reader == "bids" else find_files(place, is_image_name)
+    if reader == "bids":
+        files: Iterable[Path] = bids.counting_files(place, sequences=sequences)
+    else:
+        files = find_files(place, is_image_name)
     start = len(str(place)) + 1
     yield from ((str(file)[start:], file) for file in files)
 

@@ -42,8 +42,8 @@ class Intervals:
     """The rows of intervals.csv, and of which confidence they are.
 
     Args:
-        rows: columns model, fraction_percent, cohort, sequence, metric, lower and upper (fractions); the rows
-            over all test sets have the cohort "all".
+        rows: columns model, fraction_percent, cohort, sequence, metric, lower and upper (fractions), of one
+            sequence; the rows over all test sets have the cohort "all".
         confidence_percent: as evaluated.
     """
 
@@ -61,7 +61,7 @@ def limits_around(values: Iterable[float], *, margin: float = 0.06) -> tuple[flo
 def find_interval(
     intervals: Intervals | None, *, model: str, metric: str, fraction_percent: float
 ) -> tuple[float, float] | None:
-    """Lower and upper end, in percent, of a metric on all test sets (T1), or None if it is not given.
+    """Lower and upper end, in percent, of a metric on all test sets, or None if it is not given.
 
     Args:
         intervals: all of them, or None.
@@ -74,14 +74,14 @@ def find_interval(
     """
     if intervals is None:
         return None
-    key = {"model": model, "metric": metric, "cohort": "all", "sequence": "t1"}
+    key = {"model": model, "metric": metric, "cohort": "all"}
     rows = intervals.rows
     is_wanted = (rows[list(key)] == list(key.values())).all(axis=1)
     found = rows[is_wanted & (rows["fraction_percent"] == fraction_percent)]
     if len(found) > 1:
         raise ValueError(
             f"the intervals hold {metric} of {model} ({fraction_percent} % of the training data, all test "
-            f"sets, t1) {len(found)} times; expected it once. Compute the intervals again."
+            f"sets) {len(found)} times; expected it once. Compute the intervals again."
         )
     return None if found.empty else tuple(100 * found[["lower", "upper"]].to_numpy(dtype=float)[0])
 

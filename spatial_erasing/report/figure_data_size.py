@@ -53,7 +53,7 @@ def figure_data_size(
     Each kind of erasing has a panel; the methods without erasing stand in all of them.
 
     Args:
-        metrics: `metrics.csv` of all runs.
+        metrics: `metrics.csv` of all runs, the rows of one sequence.
         methods: to compare.
         cohorts: test sets that the mean is over.
         training_subjects: share in percent -> subjects; the shares that are drawn.
@@ -102,7 +102,7 @@ def _auprc_of_seeds(
     metrics: pd.DataFrame, *, model: str, fraction_percent: int, cohorts: Sequence[str]
 ) -> tuple[float, ...]:
     """The mean of the test sets, in percent, of each seed; NaN where a test set has no AUPRC."""
-    key = {"model": model, "fraction_percent": fraction_percent, "sequence": "t1", "metric": _METRIC}
+    key = {"model": model, "fraction_percent": fraction_percent, "metric": _METRIC}
     is_wanted = metrics["cohort"].isin(cohorts)
     for column, value in key.items():
         is_wanted &= metrics[column] == value

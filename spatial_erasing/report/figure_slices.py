@@ -63,18 +63,19 @@ def read_slices(paths: Iterable[str | Path]) -> Slices:
     Raises:
         ValueError: a path does not say whose it is, or runs have different test subjects.
     """
-    fractions: set[float] = set()
+    shared: set[tuple[float, str]] = set()
     scores: dict[tuple[str, str], dict[str, np.ndarray]] = {}
     labels: dict[str, np.ndarray] = {}
     for path in map(Path, paths):
-        model, fraction_percent, seed, cohort = _run_of(path)
-        fractions.add(fraction_percent)
+        model, fraction_percent, seed, cohort, sequence = _run_of(path)
+        shared.add((fraction_percent, sequence))
         with np.load(path) as arrays:
             scores.setdefault((model, seed), {})[cohort] = arrays["score"]
             abnormal = labels.setdefault(cohort, arrays["abnormal"])
             _require_same(abnormal, arrays["abnormal"], path)
-    if len(fractions) != 1:
-        raise ValueError(f"the slices come from {len(fractions)} fractions of the training data. {_EXPECTED}")
+    if len(shared) != 1:
+        found = ", ".join(f"{percent:g} % and {sequence}" for percent, sequence in sorted(shared))
+        raise ValueError(f"the slices are of {found or 'no evaluation'}. {_EXPECTED}")
     average_precision: dict[str, list[float]] = {}
     for (model, seed), of_run in scores.items():
         if set(of_run) != set(labels):
@@ -89,24 +90,25 @@ def read_slices(paths: Iterable[str | Path]) -> Slices:
         subjects={cohort: len(abnormal) for cohort, abnormal in labels.items()},
         slices=sum(abnormal.size for abnormal in labels.values()),
         abnormal=sum(int(abnormal.sum()) for abnormal in labels.values()),
-        fraction_percent=fractions.pop(),
+        fraction_percent=shared.pop()[0],
     )
 
 
 _EXPECTED = (
-    "Expected …/{model}/fraction-{percent}/seed-{seed}/{cohort}-t1/slices.npz, all of one fraction. "
-    "Give the files of rule evaluate_dataset."
+    "Expected …/{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/slices.npz, all of one fraction "
+    "and one sequence. Give the files of rule evaluate_dataset."
 )
 
 
-def _run_of(path: Path) -> tuple[str, float, str, str]:
-    """Model, share of the training data, seed and cohort, from the folders."""
+def _run_of(path: Path) -> tuple[str, float, str, str, str]:
+    """Model, share of the training data, seed, cohort and sequence, from the folders."""
     model, fraction, seed, dataset = ("", "", "", "", *path.parts[:-1])[-4:]
     cohort, _, sequence = dataset.rpartition("-")
-    is_named = fraction.startswith("fraction-") and seed.startswith("seed-") and sequence == "t1"
+    is_named = fraction.startswith("fraction-") and seed.startswith("seed-") and cohort
     if not is_named:
         raise ValueError(f"{path} does not say whose slices it holds. {_EXPECTED}")
-    return model, float(fraction.removeprefix("fraction-")), seed.removeprefix("seed-"), cohort
+    percent, seed = fraction.removeprefix("fraction-"), seed.removeprefix("seed-")
+    return model, float(percent), seed, cohort, sequence
 
 
 def _require_same(first: np.ndarray, abnormal: np.ndarray, path: Path) -> None:

@@ -15,20 +15,19 @@ Points = dict[str, dict[str, pd.DataFrame]]
 def lesion_points(subjects: pd.DataFrame, *, models: Sequence[str]) -> Points:
     """Cohort -> model -> one row a test subject that has a lesion on the grid: lesion_voxels, dice.
 
-    Dice is the mean of the seeds, from training on all subjects; T1.
+    Dice is the mean of the seeds, from training on all subjects.
 
     Args:
-        subjects: `subjects.csv` of all runs.
+        subjects: `subjects.csv` of all runs, the rows of one sequence.
         models: that are compared, hence on the same test subjects.
 
     Raises:
         ValueError: a model was not evaluated on the test subjects of the others, once a seed.
     """
-    is_wanted = (subjects["fraction_percent"] == 100) & (subjects["sequence"] == "t1")
-    rows = subjects[is_wanted & subjects["model"].isin(models)]
+    rows = subjects[(subjects["fraction_percent"] == 100) & subjects["model"].isin(models)]
     if rows.empty:
         raise ValueError(
-            f"subjects.csv has no row of {', '.join(models)} (t1, 100 % of the training data). Evaluate "
+            f"subjects.csv has no row of {', '.join(models)} (100 % of the training data). Evaluate "
             "these models, or name others in study.models."
         )
     points: Points = {}
@@ -47,7 +46,7 @@ def _require_all(rows: pd.DataFrame, names: set[str], *, model: str, cohort: str
     found = rows.groupby(["subject", "seed"]).size().unstack(fill_value=0)
     if set(found.index) != names or (found != 1).any(axis=None):
         raise ValueError(
-            f"subjects.csv has {len(rows)} rows of {len(found)} subjects of {cohort} for {model} (t1, 100 % "
+            f"subjects.csv has {len(rows)} rows of {len(found)} subjects of {cohort} for {model} (100 % "
             f"of the training data); expected each of the {len(names)} test subjects that the models have "
             "together, once a seed. Evaluate this model again, or take it out of study.models."
         )
@@ -63,7 +62,7 @@ def _mean_of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
 
 def count_without_lesion(subjects: pd.DataFrame, *, models: Sequence[str]) -> dict[str, int]:
     """Cohort -> test subjects whose lesion keeps no voxel on the grid, where there are any."""
-    rows = subjects[subjects["model"].isin(models) & (subjects["sequence"] == "t1")]
+    rows = subjects[subjects["model"].isin(models)]
     lost = rows[rows["lesion_voxels"] == 0]
     return lost.groupby("cohort", sort=False)["subject"].nunique().to_dict()
 

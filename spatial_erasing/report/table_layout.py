@@ -15,7 +15,6 @@ PRINTED = {
 }
 DECIMALS = 2
 NO_NUMBER = "–"
-_SEQUENCES = {"t1": "T1", "t1ce": "T1ce"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def is_baseline(table: pd.DataFrame) -> np.ndarray:
 
 def _block(rows: pd.DataFrame, cohort: str) -> Block:
     subjects, prevalence = rows["test_subjects"].iloc[0], rows["prevalence_percent"].iloc[0]
-    heading = f"{cohort}: {subjects} test subjects, {prevalence:.2f} % of voxels are lesion"
+    heading = f"{cohort}: {int(subjects)} test subjects, {prevalence:.2f} % of voxels are lesion"
     groups = {"ours": _columns(rows, prefix="")}
     if "paper_cohort" in rows:
         paper = PAPER_COHORTS[rows["paper_cohort"].iloc[0]]
@@ -80,9 +79,8 @@ def _block(rows: pd.DataFrame, cohort: str) -> Block:
 
 def _row_labels(rows: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     labels = {"Input & Erasing": tuple(rows["name"])}
-    if "sequence" in rows.index.names:
-        sequences = rows.index.get_level_values("sequence")
-        labels["Sequence"] = tuple(_SEQUENCES.get(sequence, sequence) for sequence in sequences)
+    if "sequence_title" in rows:
+        labels["Sequence"] = tuple(rows["sequence_title"])
     return labels
 
 

@@ -24,7 +24,7 @@ def table_caption(
         threshold_source: where each model's threshold comes from.
     """
     cohorts = cohorts_of(table)
-    subjects = ", ".join(f"{cohort} n = {table[cohort, 'test_subjects'].iloc[0]}" for cohort in cohorts)
+    subjects = ", ".join(f"{cohort} n = {int(table[cohort, 'test_subjects'].iloc[0])}" for cohort in cohorts)
     sentences = [
         f"{title}.",
         f"Split: {split} ({subjects}).",
@@ -69,6 +69,6 @@ def _lost_lesions_sentence(table: pd.DataFrame, cohort: str) -> str | None:
     if not lost:
         return None
     return (
-        f"Subjects of {cohort} whose lesion keeps no voxel on the grid: {lost}; they count in DICE_D and "
-        "AUPRC only."
+        f"Subjects of {cohort} whose lesion keeps no voxel on the grid: {int(lost)}; they count in DICE_D "
+        "and AUPRC only."
     )

@@ -1,6 +1,6 @@
 """Tables 1 and 2 of Bengs et al. (2021), with the paper's numbers beside ours."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -24,7 +24,7 @@ def table_1(
     *,
     methods: Methods,
     cohorts: Mapping[str, str | None],
-    sequence: str = "t1",
+    sequence: str,
     fraction_percent: int = 100,
     intervals: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
@@ -36,6 +36,7 @@ def table_1(
         metrics: tidy, as `metrics.csv`: model, fraction_percent, seed, cohort, sequence, metric, value.
         methods: the rows, in their order.
         cohorts: our cohort -> the paper's test set that it is ("brats", "atlas"), or None.
+        sequence: that the networks were trained and are tested on.
         intervals: as `intervals.csv`; their ends then stand beside each mean.
 
     Returns:
@@ -55,19 +56,25 @@ def table_2(
     *,
     methods: Methods,
     cohorts: Mapping[str, str | None],
-    sequences: Sequence[str] = ("t1", "t1ce"),
+    sequences: Mapping[str, str],
     fraction_percent: int = 100,
     intervals: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Models trained on T1, tested on several sequences: one row a model and sequence (Table 2).
+    """Models trained on one sequence, tested on several: one row a model and sequence (Table 2).
 
-    Arguments and errors as for `table_1`.
+    Arguments and errors as for `table_1`, but for:
+
+    Args:
+        sequences: to their titles, the one that the networks were trained on first. A cohort without one of
+            them has no numbers in its rows.
 
     Returns:
-        Index (model, sequence); columns (cohort, quantity).
+        Index (model, sequence); columns (cohort, quantity), among them the title of the sequence.
     """
     rows = [(method, sequence) for method in _baselines_last(methods.values()) for sequence in sequences]
     table = _table(metrics[metrics["fraction_percent"] == fraction_percent], rows, cohorts)
+    for cohort in cohorts:
+        table[cohort, "sequence_title"] = table.index.get_level_values("sequence").map(sequences)
     return _with_intervals(table, intervals, fraction_percent)
 
 
@@ -102,10 +109,11 @@ def _table(
     index = pd.MultiIndex.from_tuples(keys, names=["model", "sequence"])
     blocks = {}
     for cohort, paper_cohort in cohorts.items():
-        by_seed = {key: _numbers_by_seed(metrics, (*key, cohort)) for key in keys}
+        scanned = {wanted[0][1], *metrics.loc[metrics["cohort"] == cohort, "sequence"]}
+        by_seed = {key: _numbers_by_seed(metrics, (*key, cohort)) for key in keys if key[1] in scanned}
         _require_same_test(pd.concat(by_seed), cohort)
         rows = [
-            _row(by_seed[method.name, sequence], method) | _paper_row(method, sequence, paper_cohort)
+            _row(by_seed.get((method.name, sequence)), method) | _paper_row(method, sequence, paper_cohort)
             for method, sequence in wanted
         ]
         blocks[cohort] = pd.DataFrame(rows, index=index)
@@ -144,9 +152,11 @@ def _require_same_test(numbers: pd.DataFrame, cohort: str) -> None:
             )
 
 
-def _row(by_seed: pd.DataFrame, method: Method) -> dict[str, float | str]:
+def _row(by_seed: pd.DataFrame | None, method: Method) -> dict[str, float | str]:
     """Our numbers of one method on one data set: means over seeds, in percent where the name says so."""
     row: dict[str, float | str] = {"name": method.title, "is_baseline": method.is_baseline}
+    if by_seed is None:
+        return row
     for metric, quantity in MEASURES.items():
         percent = 100 * by_seed[metric]
         row[quantity] = percent.mean()

@@ -148,18 +148,25 @@ def test_a_run_that_lacks_a_cohort_is_refused(paths):
 
 @pytest.mark.parametrize(
     "name",
-    ["slices.npz", "3d-none/100/seed-1/brats-t1/slices.npz", "3d-none/fraction-100/seed-1/brats-t1ce/s.npz"],
+    ["slices.npz", "3d-none/100/seed-1/brats-t1/slices.npz", "3d-none/fraction-100/seed-1/brats/s.npz"],
 )
 def test_a_file_that_does_not_say_whose_it_is_is_refused(paths, tmp_path, name):
     with pytest.raises(ValueError, match=r"does not say whose slices .*/fraction-\{percent\}/"):
         read_slices([*paths, tmp_path / name])
 
 
-def test_two_shares_of_the_training_data_are_refused(paths, tmp_path):
-    other = tmp_path / "3d-none/fraction-20/seed-1/brats-t1/slices.npz"
+@pytest.mark.parametrize(
+    ("folder", "found"),
+    [
+        ("fraction-20/seed-1/brats-t1", "20 % and t1, 100 % and t1"),
+        ("fraction-100/seed-1/brats-flair", "100 % and flair, 100 % and t1"),
+    ],
+)
+def test_two_shares_of_the_training_data_or_sequences_are_refused(paths, tmp_path, folder, found):
+    other = tmp_path / "3d-none" / folder / "slices.npz"
     other.parent.mkdir(parents=True)
     paths[0].rename(other)
-    with pytest.raises(ValueError, match="come from 2 fractions"):
+    with pytest.raises(ValueError, match=f"the slices are of {found}"):
         read_slices([other, *paths[1:]])
 
 

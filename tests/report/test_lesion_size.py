@@ -44,9 +44,8 @@ def test_subjects_without_lesion_have_no_point_and_are_counted(subjects):
     assert count_without_lesion(subjects, models=MODELS) == {"atlas": 1}
 
 
-def test_other_sequences_shares_and_models_do_not_count(subjects):
+def test_other_shares_and_models_do_not_count(subjects):
     others = [
-        subjects.assign(sequence="t1ce"),
         subjects.assign(fraction_percent=20),
         subjects.assign(model="3d-cube-zero"),
     ]

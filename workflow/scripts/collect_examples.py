@@ -18,6 +18,7 @@ for volumes, reconstructions, scores, subjects, threshold in zip(
     examples += examples_of_cohort(
         read_rows(subjects),
         (volumes, reconstructions, scores),
+        sequence=snakemake.params.sequence,
         percentiles=snakemake.params.percentiles,
         threshold=json.loads(Path(threshold).read_text())["threshold"],
         scoring=Scoring(**snakemake.params.scoring),

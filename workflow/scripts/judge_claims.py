@@ -3,10 +3,11 @@
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.evaluate.bootstrap import IntervalRule
 from spatial_erasing.evaluate.comparisons import CLAIM_COLUMNS, COMPARISON_COLUMNS, judge_claims
+from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.evaluate.resamples import load_resamples
 from spatial_erasing.evaluate.subject_dice import read_subject_dice
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.models import read_methods
+from spatial_erasing.models import methods_of_paper, read_methods
 
 log_to(snakemake.log[0])
 
@@ -15,7 +16,7 @@ comparisons, claims = judge_claims(
     read_subject_dice(
         read_rows(snakemake.input.subjects), size_percentiles=tuple(snakemake.params.size_percentiles)
     ),
-    methods=read_methods(snakemake.params.methods),
+    naming=Naming(methods_of_paper(read_methods(snakemake.params.methods)), snakemake.params.sequence),
     cohorts=snakemake.params.cohorts,
     rule=IntervalRule(**snakemake.params.intervals),
     seed=snakemake.params.seed,

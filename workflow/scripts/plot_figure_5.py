@@ -11,14 +11,16 @@ from spatial_erasing.report.write import count_training_subjects
 
 log_to(snakemake.log[0])
 
+sequence = snakemake.params.sequence
+intervals = read_table(snakemake.input.intervals, sequence=sequence)
 figure = figure_data_size(
-    read_table(snakemake.input.metrics),
+    read_table(snakemake.input.metrics, sequence=sequence),
     methods=read_methods(snakemake.params.methods),
     cohorts=snakemake.params.cohorts,
     training_subjects=count_training_subjects(
         read_rows(snakemake.input.cohort_subjects), percents=snakemake.params.percents
     ),
-    intervals=Intervals(read_table(snakemake.input.intervals), snakemake.params.confidence_percent),
+    intervals=Intervals(intervals, snakemake.params.confidence_percent),
 )
 for path in snakemake.output:
     save_figure(figure, path)

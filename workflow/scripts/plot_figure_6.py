@@ -11,11 +11,12 @@ from spatial_erasing.report.style import save_figure
 log_to(snakemake.log[0])
 
 methods = read_methods(snakemake.params.methods)
+intervals = read_table(snakemake.input.intervals, sequence=snakemake.params.sequence)
 figure = figure_slices(
     read_slices(snakemake.input.slices),
     methods=methods,
     paper_percent=paper_slice_auprc(snakemake.params.paper_cohorts, methods_of_paper(methods)),
-    intervals=Intervals(read_table(snakemake.input.intervals), snakemake.params.confidence_percent),
+    intervals=Intervals(intervals, snakemake.params.confidence_percent),
 )
 for path in snakemake.output:
     save_figure(figure, path)
