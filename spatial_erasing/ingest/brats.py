@@ -24,6 +24,7 @@ LAYOUT = (
 ENDINGS = {
     "t1": ("t1", "t1n"),
     "t1ce": ("t1ce", "t1c"),
+    "flair": ("flair", "t2f"),
 }
 SEQUENCES = tuple(ENDINGS)
 KINDS = {ending: sequence for sequence, endings in ENDINGS.items() for ending in endings} | {"seg": "seg"}
