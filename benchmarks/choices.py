@@ -57,7 +57,11 @@ def answer(config: Mapping, work: Path, model: str, seed: int) -> dict[str, obje
     found = {"validation_l1": best["validation_l1"], "best_step": best["step"], "kl": best["validation_kl"]}
     found |= {"active_units": best["active_units"], "last_step": history[-1]["step"]}
     for cohort in config["study"]["lesion_cohorts"]:
-        scans = read_split([work / cohort / "volumes.npz"], work / f"{cohort}.csv", split="validation")
+        files, sequence = (
+            ([work / cohort / "volumes.npz"], work / f"{cohort}.csv"),
+            config["study"]["sequence"],
+        )
+        scans = read_split(*files, split="validation", sequence=sequence)
         maps, scoring = stored(config, work, scans, list_methods(config)[model], network)
         counts = count_dataset(score_maps(scans, maps, scoring), scans.lesion)
         found[f"{cohort}_auprc_percent"] = 100 * average_precision(counts)

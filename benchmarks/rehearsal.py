@@ -119,12 +119,12 @@ def train(config: Mapping, work: Path, folder: Path, job: Run) -> Network:
     modes = {key: values[key] for key in ("precision", "compile", "deterministic")}
     computing = choose_computing(device, **modes)
     prepare_process(computing)
-    files = [work / "healthy/volumes.npz"], work / "healthy.csv"
+    files, sequence = ([work / "healthy/volumes.npz"], work / "healthy.csv"), config["study"]["sequence"]
     model = ModelSpec(method.model, method.dims, method.erase, method.fill)
     trained = run.train_model(
         training_settings(model, values=values, computing=computing, seed=job.seed),
-        read_split(*files, split="training", fraction_percent=job.fraction_percent),
-        read_split(*files, split="validation"),
+        read_split(*files, split="training", sequence=sequence, fraction_percent=job.fraction_percent),
+        read_split(*files, split="validation", sequence=sequence),
         network=config["networks"][method.network],
         device=device,
     )
@@ -139,7 +139,8 @@ def stored(
     post_processing = {key: config["score"][key] for key in ("erosion_iterations", "median_size_voxels")}
     scoring = Scoring(config["scores"][method.score], post_processing)
     split = "training" if method.is_baseline else "validation"
-    healthy = read_split([work / "healthy/volumes.npz"], work / "healthy.csv", split=split)
+    files, sequence = ([work / "healthy/volumes.npz"], work / "healthy.csv"), config["study"]["sequence"]
+    healthy = read_split(*files, split=split, sequence=sequence)
     batch_size = config["score"]["batch_size"]
     found = run.reconstruct_scans(
         network or method.baseline, scans, healthy, score=scoring.score, batch_size=batch_size

@@ -222,14 +222,11 @@ def answer(folder: Path, config: Mapping, key: tuple[str, str, str, int]) -> lis
     network = None
     if model != BASELINE:
         network = train(config, work, folder / "histories" / "-".join(map(str, key)), Run(model, 100, seed))
-    healthy = [work / "healthy/volumes.npz"]
-    found = {
-        ("healthy", "residual"): residual(
-            config, work, read_split(healthy, work / "healthy.csv", split="validation"), model, network
-        )
-    }
+    choice = {"split": "validation", "sequence": config["study"]["sequence"]}
+    healthy = read_split([work / "healthy/volumes.npz"], work / "healthy.csv", **choice)
+    found = {("healthy", "residual"): residual(config, work, healthy, model, network)}
     if without:
-        left_out = read_split(healthy, work / "left_out.csv", split="validation")
+        left_out = read_split([work / "healthy/volumes.npz"], work / "left_out.csv", **choice)
         found["left out", "residual"] = residual(config, work, left_out, model, network)
     else:
         for cohort in LESION:

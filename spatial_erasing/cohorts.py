@@ -130,7 +130,7 @@ def read_split(
     splits: str | Path,
     *,
     split: str,
-    sequence: str = "t1",
+    sequence: str,
     fraction_percent: float = 100,
 ) -> Split:
     """Read one split of one or more cohorts, and nothing of any other split.
@@ -139,7 +139,7 @@ def read_split(
         volumes: `volumes.npz` of each cohort, in a folder of the cohort's name.
         splits: the CSV file that assigns the subjects.
         split: "training", "validation" or "test".
-        sequence: "t1" or "t1ce".
+        sequence: name of the array, such as "t1".
         fraction_percent: nested fraction of the training split.
     """
     wanted = members(read_rows(splits), split=split, fraction_percent=fraction_percent)

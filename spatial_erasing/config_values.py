@@ -27,6 +27,7 @@ _RESERVED = {
     "nan": "it reads as a missing value in a table",
     "null": "it reads as a missing value in a table",
 }
+PHANTOM_SEQUENCES = {"healthy": ("t1",), "atlas": ("t1",), "brats": ("t1", "t1ce")}  # that are simulated
 _MINIMUM_PERCENT = 3  # of draws within the limits; then 1,000 misses in a row have a probability of 1e-13
 
 
@@ -73,6 +74,22 @@ def width_findings(config: Mapping) -> Iterator[str]:
             f"the intensities apart and set all others to 0 or 1; at least {MINIMUM_WIDTH_PERCENT} % "
             "must lie between them (the paper's study has 1 and 99)"
         )
+
+
+def phantom_findings(config: Mapping) -> Iterator[str]:
+    """Lesion cohorts of phantoms that will have no lesion, and cohorts without a sequence that they need."""
+    made = config["phantom"]["cohorts"]
+    for cohort, phantom in made.items():
+        source = config["ingest"]["cohorts"].get(cohort, {"path": "", "sequences": []})
+        lacking = [name for name in source["sequences"] if name not in PHANTOM_SEQUENCES[phantom["kind"]]]
+        if lacking and source["path"].startswith("results/phantom/"):
+            yield (
+                f"ingest.cohorts.{cohort}.sequences name {', '.join(lacking)}, but phantoms of the kind "
+                f"{phantom['kind']} have {', '.join(PHANTOM_SEQUENCES[phantom['kind']])} alone; take it out"
+            )
+    for cohort in config["study"]["lesion_cohorts"]:
+        if cohort in made and made[cohort]["kind"] == "healthy":
+            yield f"phantom.cohorts.{cohort}.kind is healthy; a lesion cohort needs lesions: brats or atlas"
 
 
 def reserved_findings(config: Mapping) -> Iterator[str]:

@@ -1,12 +1,18 @@
-"""References between entries of config.yaml: models, networks, scores and kinds."""
+"""Entries of config.yaml that name each other: sequences, models, networks, scores, and kinds of these."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from spatial_erasing.ingest.readers import known_sequences
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import model_and_score, named_methods
 from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORES, Registry
 
 _WITH_KINDS = {"networks": NETWORKS, "scores": SCORES}
+# Beside sequences, volumes.npz has arrays and a table of scans has columns of these names.
+_NO_SEQUENCES = (
+    *("subject", "affine", "brain", "lesion", "lesion_slices", "made_by"),
+    *("scanner", "skull_strip", "brain_mask"),
+)
 
 
 def with_kinds(schema: Mapping, config: Mapping) -> dict:
@@ -46,7 +52,7 @@ def entry_findings(config: Mapping) -> list[str]:
         config: conforms to the schema; not checked otherwise.
     """
     # names in study are only checked against valid sections
-    return [*_section_findings(config)] or [*_study_findings(config)]
+    return [*_section_findings(config), *_sequence_findings(config)] or [*_study_findings(config)]
 
 
 def _section_findings(config: Mapping) -> Iterator[str]:
@@ -58,6 +64,40 @@ def _section_findings(config: Mapping) -> Iterator[str]:
         yield from _model_findings(f"models.{name}", entry, config)
     for key, section in (("network", "networks"), ("score", "scores")):
         yield from _unknown(f"study.paper.{key} is", config["study"]["paper"][key], config[section])
+
+
+def _sequence_findings(config: Mapping) -> Iterator[str]:
+    """Sequences that are no entry, that a reader does not know, or that a cohort of the study lacks."""
+    study, cohorts, entries = config["study"], config["ingest"]["cohorts"], config["sequences"]
+    for name in entries:
+        if name in _NO_SEQUENCES:
+            yield f"sequences.{name}: {name} means something else in files; give the sequence another name"
+    yield from _unknown("study.sequence is", study["sequence"], entries)
+    for name, cohort in cohorts.items():
+        for sequence in cohort["sequences"]:
+            place = f"ingest.cohorts.{name}.sequences names"
+            yield from [*_unknown(place, sequence, entries)] or _unknown(
+                f"ingest.cohorts.{name}.reader is {cohort['reader']}, and its cohort asks for",
+                sequence,
+                known_sequences(cohort["reader"]) or entries,
+            )
+        if name in (*study["healthy_cohorts"], *study["lesion_cohorts"]):
+            yield from _missing_sequence(name, cohort["sequences"], study["sequence"])
+    preprocess = config["preprocess"]
+    targets = {way: values for way, values in preprocess["standard"].items() if way != "landmarks"}
+    for place, values in ({"standardise": preprocess["standardise"]} | targets).items():
+        for sequence in values:
+            section = place if place == "standardise" else f"standard.{place}"
+            yield from _unknown(f"preprocess.{section} names", sequence, entries)
+
+
+def _missing_sequence(cohort: str, sequences: Iterable[str], needed: str) -> Iterator[str]:
+    """A cohort of the study without the sequence that the networks are trained on."""
+    if needed not in sequences:
+        yield (
+            f"ingest.cohorts.{cohort}.sequences are {', '.join(sequences)}, without {needed}: networks are "
+            f"trained on study.sequence and brain masks come from it. Add {needed}, or change study.sequence"
+        )
 
 
 def _unknown(finding: str, word: str, known: Iterable[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 SCORE_SIGN = "@"  # between a model and its score in the name of a method
+PAPER_SEQUENCE = "t1"  # that the paper trained its networks on
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 from spatial_erasing.ingest.exclusion import read_exclusions
 from spatial_erasing.ingest.source import download_of, source_signature
 from spatial_erasing.job_methods import JobMethods
+from spatial_erasing.models import PAPER_SEQUENCE
 from spatial_erasing.paths import expand_path
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.study import Run, list_datasets, list_runs
@@ -30,6 +31,7 @@ class Plan:
         self.healthy: list[str] = config["study"]["healthy_cohorts"]
         self.lesion: list[str] = config["study"]["lesion_cohorts"]
         self.cohorts = [*self.healthy, *self.lesion]
+        self.sequence: str = config["study"]["sequence"]
         self.sources: Mapping[str, Mapping[str, Any]] = config["ingest"]["cohorts"]
         self.runs = list_runs(config["study"])
         self.first_seed: int = config["study"]["seeds"][0]
@@ -137,13 +139,23 @@ class Plan:
             if way not in ("range", "landmarks")
         }
 
-    def sequences(self) -> list[str]:
-        """The sequences of all cohorts of the study."""
-        return sorted({sequence for cohort in self.cohorts for sequence in self.sources[cohort]["sequences"]})
+    def sequences(self, cohorts: Iterable[str] | None = None) -> list[str]:
+        """Every sequence of any cohort of the study, or of these; the one that is trained on comes first."""
+        names = {
+            sequence
+            for cohort in (self.cohorts if cohorts is None else cohorts)
+            for sequence in self.sources[cohort]["sequences"]
+        }
+        return sorted(names, key=self._order)
 
     def common_sequences(self, cohorts: Iterable[str]) -> list[str]:
-        """The sequences common to these cohorts, T1 first."""
-        return sorted(set.intersection(*(set(self.sources[cohort]["sequences"]) for cohort in cohorts)))
+        """The sequences that each of these cohorts has; the one that is trained on comes first."""
+        names = set.intersection(*(set(self.sources[cohort]["sequences"]) for cohort in cohorts))
+        return sorted(names, key=self._order)
+
+    def _order(self, sequence: str) -> tuple[bool, int]:
+        """The sequence that is trained on first, the others as the config lists them."""
+        return sequence != self.sequence, list(self.config["sequences"]).index(sequence)
 
     def cohorts_of(self, group: str) -> list[str]:
         """The cohorts that are split together: all healthy cohorts, or one lesion cohort."""
@@ -165,8 +177,8 @@ class Plan:
         return self.config["threshold"]["from_cohort"].get(cohort, cohort)
 
     def threshold_of(self, run: Run, cohort: str) -> str:
-        """The file of a run's threshold for T1 scans of a cohort."""
-        return f"results/threshold/{run.folder}/{self.threshold_source(cohort)}-t1.json"
+        """The threshold that a run uses on scans of a cohort, of the sequence that is trained on."""
+        return f"results/threshold/{run.folder}/{self.threshold_source(cohort)}-{self.sequence}.json"
 
     def datasets_of(self, run: Run) -> list[str]:
         """The data sets "{cohort}-{sequence}" of a run."""
@@ -190,21 +202,22 @@ class Plan:
         """Each diagnosed method with each lesion cohort."""
         return [(run.method, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
 
-    def diagnosed_on_t1(self, file: str) -> list[str]:
-        """A file of each diagnosed run on T1 scans of each lesion cohort."""
-        return self._on_t1(self.diagnosed_runs(), file)
+    def diagnosed_files(self, file: str) -> list[str]:
+        """This file of each of these runs on each lesion cohort, of the sequence that is trained on."""
+        return self._on_trained_sequence(self.diagnosed_runs(), file)
 
     def diagnosed_thresholds(self) -> list[str]:
-        """The threshold of each diagnosed run for T1 scans of each lesion cohort."""
+        """The threshold of each of these runs on each lesion cohort."""
         return [self.threshold_of(run, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
 
     def slices_of_one_run(self) -> list[str]:
-        """The slices of a run on T1 of each lesion cohort: all runs have the same ones with a lesion."""
+        """The slices of a run on each lesion cohort: all runs have the same ones with a lesion."""
         run = Run(self.config["study"]["models"][0], 100, self.config["study"]["seeds"][0])
-        return self._on_t1([run], "slices.npz")
+        return self._on_trained_sequence([run], "slices.npz")
 
-    def _on_t1(self, runs: Iterable[Run], file: str) -> list[str]:
-        return [f"results/evaluate/{run.folder}/{cohort}-t1/{file}" for run in runs for cohort in self.lesion]
+    def _on_trained_sequence(self, runs: Iterable[Run], file: str) -> list[str]:
+        datasets = [f"{cohort}-{self.sequence}" for cohort in self.lesion]
+        return [f"results/evaluate/{run.folder}/{dataset}/{file}" for run in runs for dataset in datasets]
 
     def thresholds_of_run(self, run: Run) -> list[str]:
         """The threshold of every data set of a run with its own validation subjects."""
@@ -225,23 +238,31 @@ class Plan:
         return Run(self.methods.example.name, 100, self.first_seed)
 
     def example_files(self, stage: str, name: str, file: str) -> list[str]:
-        """A file of the example run on T1 scans of each lesion cohort, under its name in that stage."""
+        """A file of this run on each lesion cohort, below the name that the stage gives it."""
         folder = Run(name, 100, self.first_seed).folder
-        return [f"results/{stage}/{folder}/{cohort}-t1/{file}" for cohort in self.lesion]
+        return [f"results/{stage}/{folder}/{cohort}-{self.sequence}/{file}" for cohort in self.lesion]
 
     # report
 
-    def paper_cohorts(self, *, sequence: str | None = None) -> dict[str, str | None]:
-        """Lesion cohort (all, or those with a sequence) to the paper's cohort, or None."""
-        return {
-            cohort: self.config["report"]["paper_cohorts"].get(cohort)
-            for cohort in self.lesion
-            if sequence is None or sequence in self.sources[cohort]["sequences"]
-        }
+    def paper_cohorts(self) -> dict[str, str | None]:
+        """Lesion cohort to the paper's cohort beside it; to none if networks learn another sequence."""
+        is_as_in_paper = self.sequence == PAPER_SEQUENCE
+        names = self.config["report"]["paper_cohorts"] if is_as_in_paper else {}
+        return {cohort: names.get(cohort) for cohort in self.lesion}
+
+    def cohorts_of_table_2(self) -> dict[str, str | None]:
+        """The same of the lesion cohorts that have more than one sequence."""
+        several = {cohort for cohort in self.lesion if len(self.sources[cohort]["sequences"]) > 1}
+        return {cohort: paper for cohort, paper in self.paper_cohorts().items() if cohort in several}
+
+    def sequences_of_table_2(self) -> dict[str, str]:
+        """Title of each sequence that Table 2 compares; the one that is trained on comes first."""
+        titles = self.config["sequences"]
+        return {name: titles[name] for name in self.sequences(self.cohorts_of_table_2())}
 
     def table_2(self) -> list[str]:
-        """Table 2, if a lesion cohort has both T1 and T1ce."""
-        return ["results/report/tables/table_2.md"] if self.paper_cohorts(sequence="t1ce") else []
+        """Table 2 compares sequences, where a lesion cohort has several."""
+        return ["results/report/tables/table_2.md"] if self.cohorts_of_table_2() else []
 
     def figure_5(self) -> list[str]:
         """Figure 5, if the study trains on several fractions."""

@@ -12,6 +12,7 @@ from spatial_erasing.config_values import (
     name_findings,
     number_findings,
     order_findings,
+    phantom_findings,
     reserved_findings,
     share_findings,
     size_findings,
@@ -56,13 +57,13 @@ def list_runs(study: Mapping) -> list[Run]:
 
 
 def list_datasets(run: Run, *, study: Mapping, cohorts: Mapping) -> list[str]:
-    """The data sets "{cohort}-{sequence}" of a run: T1 of every cohort, T1ce for the rows of Table 2."""
+    """The "{cohort}-{sequence}" of a run: study.sequence, and all sequences for the rows of Table 2."""
     is_in_table_2 = run.method in study["table_2_models"] and run.fraction_percent == 100
     return [
         f"{cohort}-{sequence}"
         for cohort in study["lesion_cohorts"]
         for sequence in cohorts[cohort]["sequences"]
-        if sequence == "t1" or is_in_table_2
+        if sequence == study["sequence"] or is_in_table_2
     ]
 
 
@@ -106,7 +107,7 @@ def check_study(config: Mapping) -> None:
     # the other checks look up entries, which must exist
     findings = entry_findings(config) or [
         *_cohort_findings(config),
-        *_phantom_findings(config),
+        *phantom_findings(config),
         *_grid_findings(config),
         *standard_findings(config),
         *_threshold_findings(config),
@@ -156,14 +157,6 @@ def _download_findings(ingest: Mapping) -> Iterator[str]:
                 f"ingest.cohorts.{cohort}.path is {source['path']}, but ingest.downloads has "
                 f"{', '.join(known) or 'no entry'}{did_you_mean(archive, known)}; write its url there"
             )
-
-
-def _phantom_findings(config: Mapping) -> Iterator[str]:
-    """Lesion cohorts made of healthy phantoms."""
-    made = config["phantom"]["cohorts"]
-    for cohort in config["study"]["lesion_cohorts"]:
-        if cohort in made and made[cohort]["kind"] == "healthy":
-            yield f"phantom.cohorts.{cohort}.kind is healthy; a lesion cohort needs lesions: brats or atlas"
 
 
 def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:

@@ -20,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 MEMORY_MB_PER_WORKER = 3500  # deepbet's network, and copies of a scan of 40 million voxels
 
-HEALTHY_COLUMNS = ("subject", "scanner", "t1", "brain_mask", "skull_strip")
-PLANTED_COLUMNS = ("subject", "scanner", "t1", "lesion", "brain_mask", "skull_strip")
 Row = dict[str, str]
 
 
@@ -87,7 +85,8 @@ def make_planted(
     Subjects finished by an earlier run with the same files, settings and code are kept.
 
     Args:
-        scans: rows of an ingested table of healthy T1 scans; skipped scans are in neither cohort.
+        scans: rows of an ingested table of healthy scans of one sequence; those that were skipped join
+            neither cohort.
         folder: of the planted scans; paths of the planted rows are relative to it.
         settings: shapes, template, share and seed.
         code: fingerprint of the planting code.
@@ -110,9 +109,11 @@ def make_planted(
         truth.append(row)
         logger.info("%(subject)s: %(shape)s, %(lesion_ml)s ml", row)
     healthy = [
-        scan | {"t1": scan["path"]} for subject, scan in sorted(found.items()) if subject not in chosen
+        scan | {scan["sequence"]: scan["path"]}
+        for subject, scan in sorted(found.items())
+        if subject not in chosen
     ]
-    planted = [found[subject] | planted_files(subject) for subject in chosen]
+    planted = [found[subject] | planted_files(found[subject]) for subject in chosen]
     return healthy, planted, sorted(truth, key=lambda row: row["subject"])
 
 
@@ -126,7 +127,7 @@ def _plant_once(
     digests = [sha256(path.read_bytes()).hexdigest() for path in beside]
     parts = [code, settings.seed, settings.minimum_lesion_ml, scan["sha256"], scan["skull_strip"], digests]
     made_from = sha256(json.dumps(parts).encode()).hexdigest()
-    files = [folder / name for name in planted_files(scan["subject"]).values()]
+    files = [folder / name for name in planted_files(scan).values()]
     finished = read_record(record, keys=("made_from", "row"))
     if finished and finished["made_from"] == made_from and all(file.exists() for file in files):
         return finished["row"] | {"scanner": scan["scanner"], "source": scan["path"]}

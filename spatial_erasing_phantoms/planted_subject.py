@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 
 from spatial_erasing.images.volumes import Volume, read_volume, write_volume
+from spatial_erasing.ingest.bids_names import SUFFIXES
 from spatial_erasing.ingest.files import require_listed_content
 from spatial_erasing.ingest.records import image_name
 from spatial_erasing.preprocess.masks import label_brain_mask, label_lesion
@@ -70,8 +71,8 @@ def plant_subject(
     lesion = np.zeros(stored.shape, dtype=bool)
     # the mask ends where the soft edge is at half of its height
     lesion[box] = weight >= 0.5
-    files = planted_files(scan["subject"])
-    write_volume(folder / files["t1"], np.asfortranarray(stored), volume.affine)
+    files = planted_files(scan)
+    write_volume(folder / files[scan["sequence"]], np.asfortranarray(stored), volume.affine)
     write_volume(folder / files["lesion"], np.asfortranarray(lesion), volume.affine)
     return {
         "subject": scan["subject"],
@@ -86,9 +87,11 @@ def plant_subject(
     }
 
 
-def planted_files(subject: str) -> dict[str, str]:
-    """Names of a planted subject's scan and mask, relative to the cohort's folder."""
-    return {"t1": f"{subject}_T1w.nii.gz", "lesion": f"{subject}_lesion.nii.gz"}
+def planted_files(scan: Mapping[str, str]) -> dict[str, str]:
+    """Names of a planted subject's scan and mask, by their columns, relative to the cohort's folder."""
+    subject, sequence = scan["subject"], scan["sequence"]
+    suffix = SUFFIXES.get(sequence, sequence)
+    return {sequence: f"{subject}_{suffix}.nii.gz", "lesion": f"{subject}_lesion.nii.gz"}
 
 
 def _find_brain(volume: Volume, scan: Mapping[str, str]) -> np.ndarray:

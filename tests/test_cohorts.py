@@ -58,9 +58,9 @@ def study(tmp_path):
     return {"ixi": first, "camcan": second}, tmp_path / "healthy.csv"
 
 
-def read(study, **wanted):
+def read(study, *, sequence="t1", **wanted):
     cohorts, splits = study
-    return read_split([path for path, _ in cohorts.values()], splits, **wanted)
+    return read_split([path for path, _ in cohorts.values()], splits, sequence=sequence, **wanted)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_the_paper_s_study_has_as_many_files_as_its_tables_and_figures_need(tmp_
     assert len(plan.evaluations("metrics.csv")) == 2 * len(plan.runs) + 2
     assert len(plan.histories()) == 14 == len(plan.methods.trained)
     assert len(plan.slices_of_one_run()) == 2
-    assert len(plan.diagnosed_on_t1("curve.npz")) == (4 + 1) * 2 == len(plan.diagnosed_thresholds())
+    assert len(plan.diagnosed_files("curve.npz")) == (4 + 1) * 2 == len(plan.diagnosed_thresholds())
 
 
 def test_every_evaluated_file_is_named_once_and_every_diagnosed_one_is_evaluated(tmp_path):
@@ -34,7 +34,7 @@ def test_every_evaluated_file_is_named_once_and_every_diagnosed_one_is_evaluated
     everywhere = plan.evaluations("a")
     assert len(set(everywhere)) == len(everywhere)
     assert (
-        set(plan.diagnosed_on_t1("a")) < set(plan.evaluations("a", plan.diagnosed_runs())) < set(everywhere)
+        set(plan.diagnosed_files("a")) < set(plan.evaluations("a", plan.diagnosed_runs())) < set(everywhere)
     )
     assert set(plan.slices_of_one_run()) < set(plan.evaluations("slices.npz"))
 
@@ -101,6 +101,32 @@ def test_a_way_to_standardise_brings_its_target_and_learned_landmarks_a_file(tmp
     assert plan.learned_landmarks("brats") == ["results/preprocess/landmarks.json"]
     assert plan.targets_of_standard("brats") == {"t1ce": CONFIG["preprocess"]["standard"]["median"]["t1ce"]}
     assert plan.common_sequences(["brats", "atlas"]) == ["t1"] and plan.sequences() == ["t1", "t1ce"]
+
+
+def test_another_sequence_to_train_on_names_every_file_and_stands_beside_no_number_of_the_paper(tmp_path):
+    def train_on_flair(config):
+        config["sequences"] = {"t1": "T1", "t1ce": "T1ce", "flair": "FLAIR"}
+        config["study"]["sequence"] = "flair"
+        for cohort, sequences in (("healthy", ["flair"]), ("brats", ["t1", "flair"]), ("atlas", ["flair"])):
+            config["ingest"]["cohorts"][cohort] |= {"reader": "table", "sequences": sequences}
+
+    plan = plan_of(tmp_path, train_on_flair)
+    run = Run("3d-cube-noise", 100, 1)
+    assert plan.datasets_of(run) == ["brats-t1", "brats-flair", "atlas-flair"]
+    assert plan.datasets_of(Run("3d-none", 100, 1)) == ["brats-flair", "atlas-flair"]
+    on_one_sequence = [
+        *plan.compared_files("a"),
+        *plan.diagnosed_files("a"),
+        *plan.example_files("score", "3d-none", "a"),
+        plan.threshold_of(run, "atlas"),
+        *plan.diagnosed_thresholds(),
+    ]
+    assert all("brats-flair" in path or "atlas-flair" in path for path in on_one_sequence)
+    assert plan.sequences() == ["flair", "t1"] == plan.sequences(["brats"])
+    assert plan.paper_cohorts() == {"brats": None, "atlas": None} and plan.cohorts_of_table_2() == {
+        "brats": None
+    }
+    assert list(plan.sequences_of_table_2().values()) == ["FLAIR", "T1"]
 
 
 def test_planting_without_a_word_about_it_is_an_error(tmp_path):

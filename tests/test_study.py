@@ -10,6 +10,8 @@ from spatial_erasing.study import Run, check_paths, check_schema, check_study, l
 ROOT = Path(__file__).parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 
+BIDS_WITH_T2 = {"reader": "bids", "path": "data/bids", "sequences": ["t1", "t2"]}
+
 
 @pytest.fixture
 def paper():
@@ -76,6 +78,7 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
 
     free = {("phantom", "cohorts"), ("ingest", "cohorts"), ("ingest", "downloads"), ("split", "sizes")}
     free |= {
+        ("sequences",),
         ("models",),
         ("networks",),
         ("scores",),
@@ -124,16 +127,46 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
             r"two_quantiles\.t1 is \[0\.7, 0\.7\]; the median must be lower",
         ),
         (
-            {"ingest": {"cohorts": {"brats": {"sequences": ["t1", "flair"]}}}},
-            r"preprocess\.standardise has no way for flair; write flair: median there",
+            {"sequences": {"t2": "T2"}, "ingest": {"cohorts": {"brats": BIDS_WITH_T2}}},
+            r"preprocess\.standardise has no way for t2; write t2: median there",
         ),
         (
             {
-                "ingest": {"cohorts": {"brats": {"sequences": ["t1", "flair"]}}},
-                "preprocess": {"standardise": {"flair": "median"}},
+                "sequences": {"t2": "T2"},
+                "ingest": {"cohorts": {"brats": BIDS_WITH_T2}},
+                "preprocess": {"standardise": {"t2": "median"}},
             },
-            r"standard\.median has no target for flair",
+            r"standard\.median has no target for t2",
         ),
+        (
+            {"study": {"sequence": "t1c"}},
+            r"study\.sequence is t1c, which is not known \(did you mean 't1ce'\?\); expected one of t1, t1ce",
+        ),
+        (
+            {"study": {"sequence": "t1ce"}},
+            r"cohorts\.healthy\.sequences are t1, without t1ce: .* Add t1ce, or change study\.sequence",
+        ),
+        (
+            {"ingest": {"cohorts": {"brats": {"sequences": ["t1", "t1_ce"]}}}},
+            r"cohorts\.brats\.sequences names t1_ce, which is not known \(did you mean 't1ce'\?\)",
+        ),
+        (
+            {"ingest": {"cohorts": {"atlas": {"sequences": ["t1", "t1ce"]}}}},
+            r"cohorts\.atlas\.reader is atlas, and its cohort asks for t1ce, .*; expected one of t1\n",
+        ),
+        (
+            {"preprocess": {"standardise": {"t1c": "median"}}},
+            r"preprocess\.standardise names t1c, which is not known \(did you mean 't1ce'\?\)",
+        ),
+        (
+            {"preprocess": {"standard": {"white_matter": {"pd": 0.5}}}},
+            r"preprocess\.standard\.white_matter names pd, which is not known",
+        ),
+        (
+            {"ingest": {"cohorts": {"healthy": {"sequences": ["t1", "t1ce"]}}}},
+            r"cohorts\.healthy\.sequences name t1ce, but phantoms of the kind healthy have t1 alone",
+        ),
+        ({"sequences": {"brain": "Brain"}}, r"sequences\.brain: brain means something else in files"),
         (
             {
                 "preprocess": {"crop": False},

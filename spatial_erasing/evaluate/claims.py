@@ -13,6 +13,7 @@ from spatial_erasing.evaluate.contrasts import (
     loss_differs,
     more,
     more_of,
+    more_on,
 )
 from spatial_erasing.evaluate.metrics import SIZES
 from spatial_erasing.models import PaperModel
@@ -184,7 +185,7 @@ CLAIMS = (
         "t1ce-helps",
         "3",
         "Models trained on T1 perform better on T1ce than on T1.",
-        tuple(more(_BEST[dims]._replace(sequence="t1ce"), _BEST[dims]) for dims in _DIMS),
+        tuple(more_on(_BEST[dims], sequence="t1ce", title="T1ce") for dims in _DIMS),
     ),
     Claim(
         "slices-3d-and-erasing-help",

@@ -15,7 +15,6 @@ from spatial_erasing.evaluate.claims import CLAIMS
 from spatial_erasing.evaluate.contrasts import Claim, Naming, Part, parts_of
 from spatial_erasing.evaluate.metrics import SIZES, size_groups
 from spatial_erasing.evaluate.resamples import Quantity, Resampled
-from spatial_erasing.models import Methods, methods_of_paper
 from spatial_erasing.seeds import hash_seed
 
 COMPARISON_COLUMNS = (
@@ -97,7 +96,7 @@ def judge_claims(
     found: Mapping[Quantity, Resampled],
     dice: SubjectDice,
     *,
-    methods: Methods,
+    naming: Naming,
     cohorts: Mapping[str, Sequence[str]],
     rule: IntervalRule,
     seed: int,
@@ -107,13 +106,13 @@ def judge_claims(
     Args:
         found: every number of the study on every resample.
         dice: of every test subject.
-        methods: those of the paper, among others or alone.
+        naming: the methods of the paper, and the sequence that they were trained on.
         cohorts: lesion cohort to its sequences.
         rule: of the intervals.
         seed: of the sign flips.
     """
-    comparisons, claims, naming = [], [], Naming(methods_of_paper(methods))
-    titles = {method.name: method.title for method in methods.values()}
+    comparisons, claims = [], []
+    titles = {method.name: method.title for method in naming.methods.values()}
     for claim in CLAIMS:
         parts = parts_of(claim, cohorts, naming)
         rows = [_compare(part, found, dice, rule, seed) for part in parts]

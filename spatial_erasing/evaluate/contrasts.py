@@ -9,22 +9,23 @@ from typing import NamedTuple
 
 from spatial_erasing.evaluate.metrics import SIZES
 from spatial_erasing.evaluate.resamples import ALL_COHORTS, Quantity
-from spatial_erasing.models import Method, PaperModel
+from spatial_erasing.models import PAPER_SEQUENCE, Method, PaperModel
 
 TABLE_METRICS = ("dice_dataset", "dice_subject_mean", "average_precision")
 ALL_LESIONS = "all"
-_SEQUENCES = {"t1": "", "t1ce": " on T1ce"}
 
 
 @dataclass(frozen=True)
 class Naming:
-    """Which methods of a study are the models of the paper.
+    """Which methods of a study are the models of the paper, and which sequence stands for its T1.
 
     Args:
         methods: of `models.methods_of_paper`; a model that the study has no entry for is named by what it is.
+        sequence: that the study trains its networks on.
     """
 
     methods: Mapping[PaperModel, Method]
+    sequence: str = PAPER_SEQUENCE
 
     def name(self, model: PaperModel) -> str:
         """Of the method, as in metrics.csv."""
@@ -36,18 +37,21 @@ class Naming:
 
 
 class Arm(NamedTuple):
-    """One side of a comparison: a model, its share of the training subjects, on which scans and lesions."""
+    """One side of a comparison: a model, its share of the training subjects, on which scans and lesions.
+
+    The sequence is the paper's; its T1 stands for the sequence that a study trains on.
+    """
 
     model: PaperModel
     percent: int = 100
-    sequence: str = "t1"
+    sequence: str = PAPER_SEQUENCE
     lesions: str = ALL_LESIONS
 
     def title(self, naming: Naming) -> str:
         """What tables print, for example "3D-Cube-n with 20 %"."""
         share = f" with {self.percent} %" if self.percent != 100 else ""
         lesions = f", {self.lesions} lesions" if self.lesions != ALL_LESIONS else ""
-        return naming.title(self.model) + share + _SEQUENCES[self.sequence] + lesions
+        return naming.title(self.model) + share + lesions
 
 
 class Term(NamedTuple):
@@ -106,6 +110,12 @@ def more_of(pairs: Iterable[tuple[PaperModel, PaperModel]]) -> tuple[Contrast, .
     return tuple(more(Arm(better), Arm(worse)) for better, worse in pairs)
 
 
+def more_on(arm: Arm, *, sequence: str, title: str) -> Contrast:
+    """That an arm has the larger number on scans of another sequence than the one it was trained on."""
+    terms = (Term(1, arm._replace(sequence=sequence)), Term(-1, arm))
+    return Contrast(f"{{}} on {title} − {{}}", (arm, arm), terms)
+
+
 def gain_differs(better: Arm, worse: Arm, *, lesions: str) -> Contrast:
     """The gain at lesions of one size, minus the mean gain at the two other sizes."""
     weights = {size: 1.0 if size == lesions else -0.5 for size in SIZES}
@@ -146,7 +156,7 @@ def parts_of(claim: Claim, cohorts: Mapping[str, Sequence[str]], naming: Naming)
     Args:
         claim: one of `CLAIMS`.
         cohorts: name to the sequences that were scanned; a comparison of others has no part there.
-        naming: of the models in this study.
+        naming: of the models in this study, and the sequence that they were trained on.
     """
     return [
         Part(
@@ -157,19 +167,26 @@ def parts_of(claim: Claim, cohorts: Mapping[str, Sequence[str]], naming: Naming)
         )
         for contrast in claim.contrasts
         for metric in claim.metrics
-        for place in _places(contrast, claim.over, cohorts)
+        for place in _places(contrast, claim.over, cohorts, naming)
     ]
 
 
-def _places(contrast: Contrast, over: str, cohorts: Mapping[str, Sequence[str]]) -> list[str]:
-    """The test sets on which a contrast can be had."""
+def _places(contrast: Contrast, over: str, cohorts: Mapping[str, Sequence[str]], naming: Naming) -> list[str]:
+    """The test sets of a contrast; a gain on T1ce is asked only of networks that were trained on T1."""
     if over == ALL_COHORTS:
         return [ALL_COHORTS]
-    sequences = {term.arm.sequence for term in contrast.terms}
+    sequences = {_sequence(term.arm, naming) for term in contrast.terms}
+    if naming.sequence != PAPER_SEQUENCE and len(sequences) > 1:
+        return []
     return [cohort for cohort, scanned in cohorts.items() if sequences <= set(scanned)]
+
+
+def _sequence(arm: Arm, naming: Naming) -> str:
+    """Of this study: the sequence that the networks were trained on stands for the paper's T1."""
+    return naming.sequence if arm.sequence == PAPER_SEQUENCE else arm.sequence
 
 
 def _quantity(arm: Arm, cohort: str, metric: str, naming: Naming) -> Quantity:
     if arm.lesions != ALL_LESIONS:
         metric = f"{metric}_{arm.lesions}"
-    return Quantity(naming.name(arm.model), arm.percent, cohort, arm.sequence, metric)
+    return Quantity(naming.name(arm.model), arm.percent, cohort, _sequence(arm, naming), metric)

@@ -46,7 +46,7 @@ def read_counts(files: tuple[str, str, str], *, split: str, sequence: str, scori
     Args:
         files: as `read_score_maps` takes them.
         split: "validation" or "test".
-        sequence: "t1" or "t1ce".
+        sequence: such as "t1".
         scoring: the score, and post-processing by one variant.
     """
     scans, maps = read_score_maps(files, split=split, sequence=sequence, scoring=scoring)

@@ -61,6 +61,7 @@ def examples_of_cohort(
     subject_rows: Sequence[Mapping[str, str]],
     files: tuple[str | Path, str | Path, str | Path],
     *,
+    sequence: str,
     percentiles: Sequence[float],
     threshold: float,
     scoring: Scoring,
@@ -71,6 +72,7 @@ def examples_of_cohort(
         subject_rows: `subjects.csv` of the run that is shown, on this cohort.
         files: `volumes.npz` of the cohort, in a folder of its name; the model's reconstructions of the test
             split; what is stored of them for the score, the same file where that reads reconstructions.
+        sequence: of the scans.
         percentiles: of DICE_S.
         threshold: of the run on this cohort.
         scoring: score and post-processing, as evaluated.
@@ -80,7 +82,7 @@ def examples_of_cohort(
     dice = {row["subject"]: float(row["dice"] or "nan") for row in subject_rows}
     examples = []
     for subject in choose_examples(subject_rows, percentiles=percentiles):
-        arrays = _arrays_of(volumes, subject, ("t1", "brain", "lesion", "lesion_slices"))
+        arrays = _arrays_of(volumes, subject, (sequence, "brain", "lesion", "lesion_slices"))
         (reconstruction,) = _arrays_of(reconstructions, subject, ("reconstruction",))
         (raw,) = _arrays_of(stored, subject, (stored_as(scoring.score),))
         alone = Split([(cohort, subject)], *(array[None] for array in arrays))

@@ -166,21 +166,22 @@ class Resampling:
 
 
 def resample_study(
-    folders: Iterable[str | Path], *, resampling: Resampling, workers: int
+    folders: Iterable[str | Path], *, sequence: str, resampling: Resampling, workers: int
 ) -> dict[Quantity, Resampled]:
-    """Resample every evaluation and what is over all T1 test sets, averaging the seeds.
+    """Resample every evaluation and what is over all test sets of one sequence, averaging the seeds.
 
     Over all test sets ("all") slices are ranked together, and other metrics are the mean of the cohorts'.
 
     Args:
         folders: .../{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}, with counts and slices.
+        sequence: of the numbers over all test sets: the one that the networks are trained on.
         resampling: how.
         workers: processes.
     """
     evaluated = sorted(map(Path, folders))
     trainings: dict[Path, list[Path]] = defaultdict(list)
     for folder in evaluated:
-        if folder.name.endswith("-t1"):
+        if _names(folder)[-1] == sequence:
             trainings[folder.parent].append(folder)
     tasks = [*evaluated, *map(tuple, trainings.values())]
     found: dict[Quantity, dict[int, Any]] = defaultdict(dict)
@@ -188,7 +189,7 @@ def resample_study(
         for (quantity, seed), result in part.items():
             found[quantity][seed] = result
     of_cohorts = {quantity: _mean_of_seeds(found[quantity]) for quantity in found}
-    return dict(sorted((of_cohorts | _means_of_cohorts(of_cohorts)).items()))
+    return dict(sorted((of_cohorts | _means_of_cohorts(of_cohorts, sequence)).items()))
 
 
 def _resample(task: Path | tuple[Path, ...], *, resampling: Resampling) -> dict:
@@ -227,11 +228,11 @@ def _names(folder: Path) -> tuple[str, int, int, str, str]:
     return model, int(percent.removeprefix("fraction-")), int(seed.removeprefix("seed-")), cohort, sequence
 
 
-def _means_of_cohorts(found: Mapping[Quantity, Resampled]) -> dict[Quantity, Resampled]:
-    """The mean of all T1 test sets, which are resampled each by itself."""
+def _means_of_cohorts(found: Mapping[Quantity, Resampled], sequence: str) -> dict[Quantity, Resampled]:
+    """The mean of all test sets of a sequence, which are resampled each by itself."""
     parts = defaultdict(list)
     for quantity, result in found.items():
-        if quantity.metric in AVERAGED and quantity.sequence == "t1":
+        if quantity.metric in AVERAGED and quantity.sequence == sequence:
             parts[quantity._replace(cohort=ALL_COHORTS)].append(result)
     return {
         quantity: Resampled(

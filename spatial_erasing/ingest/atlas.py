@@ -14,10 +14,10 @@ from spatial_erasing.ingest.records import (
     keep_first_session,
     misnamed_scan,
     natural_order,
-    require_t1_only,
     without_lesion,
 )
 
+SEQUENCES = ("t1",)
 LAYOUT = (
     "ATLAS_R1.1/Site1/031768/t01/031768_t1w_deface_stx.nii.gz with 031768_LesionSmooth_stx.nii.gz (and "
     "031768_LesionSmooth_1_stx.nii.gz, ...) beside it, or "
@@ -43,7 +43,6 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     file, as in the testing set of release 2.0, is listed with that problem, and so is a name that is nearly
     right.
     """
-    require_t1_only("ATLAS", sequences)
     folders = defaultdict(list)
     for path in find_images(folder):
         folders[case_folder(path)].append(path)

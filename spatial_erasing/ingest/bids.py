@@ -10,12 +10,14 @@ import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from spatial_erasing.ingest.bids_names import (
+    SUFFIXES,
+    WITH_CONTRAST_AGENT,
     all_places,
     folders_in,
     images_in,
@@ -33,18 +35,19 @@ from spatial_erasing.ingest.records import (
 
 logger = logging.getLogger(__name__)
 
+SEQUENCES = tuple(SUFFIXES)
 LAYOUT = (
     "sub-01/anat/sub-01_T1w.nii.gz or sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz (with contrast agent: "
-    "..._ce-gadolinium_T1w.nii.gz), masks as ..._label-lesion_mask.nii.gz and ..._desc-brain_mask.nii.gz "
-    "beside it or in derivatives/*/sub-01/"
+    "..._ce-gadolinium_T1w.nii.gz; other sequences: ..._T2w, ..._FLAIR), masks as "
+    "..._label-lesion_mask.nii.gz and ..._desc-brain_mask.nii.gz beside it or in derivatives/*/sub-01/"
 )
 # of participants.tsv, the first that is filled counts
 SCANNER_COLUMNS = ("scanner", "scanner_id", "site", "site_id", "center", "centre", "institution")
 UNKNOWN = {"", "n/a", "na", "nan"}
 
 
-def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
-    """The T1-weighted scans of a BIDS data set, with lesion and brain masks where they are.
+def find_scans(folder: Path, *, sequences: Sequence[str]) -> list[Scan]:
+    """The scans of these sequences in a BIDS data set, with lesion and brain masks where they are.
 
     Of several sessions of one subject the first complete one is kept, of several runs or acquisitions the
     first by name. A name that is nearly right, or of another subject than its folder, is a problem. The
@@ -55,18 +58,17 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     scans = []
     for place in folders_in(folder, "sub-"):
         places = folders_in(place, "ses-") or [place]
-        if places != [place] and any(parse_name(path).is_t1 for path in images_in(place / "anat")):
+        if places != [place] and _images_of(place, sequences):
             places.append(place)  # a scan beside the sessions: listed, and used where they have none
         sessions = [
             _scans_of_session(place.name, session, masks=masks[place.name], sequences=sequences)
             for session in places
         ]
-        with_t1 = [session for session in sessions if any(scan.path.name != "anat" for scan in session)]
-        scans += keep_first_session(with_t1 or sessions[:1])
-        misnamed = [scan for session in places for scan in _misnamed_scans(place.name, session)]
-        scans += [scan for scan in misnamed if scan.sequence in sequences]
-    scans += _misnamed_folders(folder)
-    scans += _misnamed_masks(folder, {scan.subject for scan in scans}, next(iter(sequences)))
+        with_scan = [session for session in sessions if any(scan.path.name != "anat" for scan in session)]
+        scans += keep_first_session(with_scan or sessions[:1])
+        scans += [scan for session in places for scan in _misnamed_scans(place.name, session, sequences)]
+    scans += _misnamed_folders(folder, sequences[0])
+    scans += _misnamed_masks(folder, {scan.subject for scan in scans}, sequences)
     return [replace(scan, scanner=scanner_of(scan, folder, participants)) for scan in scans]
 
 
@@ -74,30 +76,35 @@ def _scans_of_session(
     subject: str, session: Path, *, masks: list[Path], sequences: Iterable[str]
 ) -> list[Scan]:
     """One entry a sequence and one more for each further run of it."""
-    images = [path for path in images_in(session / "anat") if parse_name(path).is_t1]
-    images = [path for path in images if not _misplacement(path, subject, session)]
     scans = []
     for sequence in sequences:
-        enhanced = sequence == "t1ce"
-        found = [path for path in images if ("ce" in parse_name(path).entities) == enhanced]
-        expected = f"{subject}_{'ce-gadolinium_' if enhanced else ''}T1w.nii.gz"
+        images = [path for path in _images_of(session, [sequence]) if parse_name(path).is_of(sequence)]
+        found = [path for path in images if not _misplacement(path, subject, session)]
+        agent = "ce-gadolinium_" if sequence in WITH_CONTRAST_AGENT else ""
+        expected = f"{subject}_{agent}{SUFFIXES[sequence]}.nii.gz"
         missing = missing_scan(subject, sequence, folder=session / "anat", expected=expected)
         scans += [_with_masks(Scan(subject, sequence, path), masks) for path in found] or [missing]
     return scans
 
 
-def _misnamed_scans(subject: str, session: Path) -> list[Scan]:
-    """An entry for each T1-weighted image of a session whose name is nearly right, or of someone else."""
+def _images_of(session: Path, sequences: Iterable[str]) -> list[Path]:
+    """The images of a session with the suffix of one of these sequences."""
+    names = {path: parse_name(path) for path in images_in(session / "anat")}
+    return [path for path, name in names.items() if any(name.is_scan(sequence) for sequence in sequences)]
+
+
+def _misnamed_scans(subject: str, session: Path, sequences: Iterable[str]) -> list[Scan]:
+    """An entry for each image of a session whose name is nearly that of a scan, or of someone else."""
     scans = []
     for path in images_in(session / "anat"):
         name = parse_name(path)
-        found = _misplacement(path, subject, session) if name.is_t1 else ""
-        if found or name.seems_t1:
-            sequence = "t1ce" if "ce" in name.entities else "t1"
-            found = found or "is not named like a T1-weighted scan of BIDS"
-            scans.append(
-                misnamed_scan(path, subject, sequence, found=found, expected=f"{subject}_T1w.nii.gz")
-            )
+        for sequence in filter(name.is_of, sequences):
+            suffix = SUFFIXES[sequence]
+            found = _misplacement(path, subject, session) if name.is_scan(sequence) else ""
+            if found or name.seems_scan(sequence):
+                found = found or f"is not named like a {suffix} scan of BIDS"
+                expected = f"{subject}_{suffix}.nii.gz"
+                scans.append(misnamed_scan(path, subject, sequence, found=found, expected=expected))
     return scans
 
 
@@ -112,17 +119,17 @@ def _misplacement(path: Path, subject: str, session: Path) -> str:
     return ""
 
 
-def _misnamed_folders(root: Path) -> list[Scan]:
+def _misnamed_folders(root: Path, sequence: str) -> list[Scan]:
     """An entry for each folder that is nearly named like a subject's."""
-    found = "is not named like the folder of a subject"
+    found, expected = "is not named like the folder of a subject", "sub-01, with a small sub and a hyphen"
     return [
-        misnamed_scan(place, place.name, "t1", found=found, expected="sub-01, with a small sub and a hyphen")
+        misnamed_scan(place, place.name, sequence, found=found, expected=expected)
         for place in folders_in(root, "")
         if re.match(r"sub[-_ ]", place.name, re.IGNORECASE) and not place.name.startswith("sub-")
     ]
 
 
-def _misnamed_masks(root: Path, subjects: set[str], sequence: str) -> list[Scan]:
+def _misnamed_masks(root: Path, subjects: set[str], sequences: Sequence[str]) -> list[Scan]:
     """An entry for each image of a listed subject that is nearly named, or placed, like a lesion mask."""
     deeper = [
         (place, "lies deeper than derivatives/*/, where no mask is looked for")
@@ -137,18 +144,18 @@ def _misnamed_masks(root: Path, subjects: set[str], sequence: str) -> list[Scan]
             name = parse_name(path)
             folder = next((part for part in path.parts[::-1][1:] if part.startswith("sub-")), "")
             subject = f"sub-{name.entities['sub']}" if "sub" in name.entities else folder
-            if subject in subjects and (name.seems_lesion or (found and name.is_lesion)):
+            if subject in subjects and (name.seems_lesion(sequences) or (found and name.is_lesion)):
                 wrong = found or "is not named like a lesion mask of BIDS"
                 expected = f"{subject}_label-lesion_mask.nii.gz"
-                scans.append(misnamed_scan(path, subject, sequence, found=wrong, expected=expected))
+                scans.append(misnamed_scan(path, subject, sequences[0], found=wrong, expected=expected))
     return scans
 
 
 def _with_masks(scan: Scan, masks: list[Path]) -> Scan:
     """The scan with the masks drawn on it; a lesion drawn on something else alone is a problem.
 
-    Without that, a subject whose lesion was traced on FLAIR, in template space or in another session would
-    pass as healthy.
+    Without that, a subject whose lesion was traced on another sequence, in template space or in another
+    session would pass as healthy.
     """
     lesions = [mask for mask in masks if parse_name(mask).is_lesion]
     fitting = masks_for(scan.path, lesions)
@@ -201,7 +208,7 @@ def scanner_of(scan: Scan, root: Path, participants: dict[str, str]) -> str:
     """The scanner by participants.tsv, else model, field strength and serial number of the sidecar JSON."""
     if scan.subject in participants:
         return participants[scan.subject]
-    sidecar = _read_sidecars(scan.path, root)
+    sidecar = _read_sidecars(scan.path, root, suffix=SUFFIXES[scan.sequence])
     field = sidecar.get("MagneticFieldStrength")
     parts = [
         str(sidecar.get("ManufacturersModelName", "")).strip(),
@@ -211,12 +218,12 @@ def scanner_of(scan: Scan, root: Path, participants: dict[str, str]) -> str:
     return " ".join(part for part in parts if part.lower() not in UNKNOWN) or "unknown"
 
 
-def _read_sidecars(scan: Path, root: Path) -> dict:
+def _read_sidecars(scan: Path, root: Path, *, suffix: str) -> dict:
     """What the JSON files above a scan say of it; the nearest wins (BIDS' inheritance principle)."""
     entities = parse_name(scan).entities.items()
     said: dict[str, Any] = {}
     for folder in reversed([place for place in scan.parents if place == root or root in place.parents]):
-        for path in sorted(folder.glob("*T1w.json")):
+        for path in sorted(folder.glob(f"*{suffix}.json")):
             if parse_name(path.with_suffix(".nii")).entities.items() <= entities:
                 said |= _read_json(path)
     return said

@@ -1,19 +1,20 @@
 """Names and places of the files of the Brain Imaging Data Structure."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_erasing.ingest.records import folder_entries, image_name, is_image_name, natural_order
 
-# with _ and letters behind it, it is what a program made of a scan (..._T1w_brain) or a space (space-T1w_...)
-SEEMING = re.compile(r"(?<![a-z\d])t1w?(?![a-z\d]|_[a-z])", re.IGNORECASE)
+# Suffix of the scans of each sequence; a scan with contrast agent has an entity `ce` too.
+SUFFIXES = {"t1": "T1w", "t1ce": "T1w", "t2": "T2w", "flair": "FLAIR"}
+WITH_CONTRAST_AGENT = ("t1ce",)
 SEEMING_LESION = re.compile("lesion|tumou?r|stroke", re.IGNORECASE)
 PROBABILITY = "probseg"  # a lesion as shares of 0 to 1, of which more than half counts
 MASK_SUFFIXES = {"mask", "roi", "dseg", "seg", PROBABILITY}
 NATIVE_SPACES = {"", "T1w", "orig", "individual", "scanner"}  # the scan's own grid or one on top of it
-OTHER_CONTRASTS = {"t2w", "flair", "dwi", "adc", "pdw", "t2star", "t2starw", "swi", "bold", "trace"}
+CONTRASTS = {"t1w", "t2w", "flair", "dwi", "adc", "pdw", "t2star", "t2starw", "swi", "bold", "trace"}
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,21 @@ class BidsName:
         space = self.entities.get("space", "")
         return "" if space in NATIVE_SPACES else space
 
-    @property
-    def is_t1(self) -> bool:
-        """Whether it is a T1-weighted image, with or without contrast agent, and no phase of one."""
-        return self.words[-1:] == ["t1w"] and self.entities.get("part", "mag") == "mag"
+    def is_of(self, sequence: str) -> bool:
+        """Whether it has or lacks contrast agent as the scans of a sequence do."""
+        return ("ce" in self.entities) == (sequence in WITH_CONTRAST_AGENT)
 
-    @property
-    def seems_t1(self) -> bool:
-        """Whether it is almost named like a T1-weighted scan: `sub-01_T1w (1)`, `sub-01-T1w`, `sub-01_T1`."""
-        return bool(SEEMING.search(self.text)) and not (self.is_t1 or self.is_lesion or self.is_brain_mask)
+    def is_scan(self, sequence: str) -> bool:
+        """Whether it is an image of this weighting, with or without contrast agent, and no phase of one."""
+        is_magnitude = self.entities.get("part", "mag") == "mag"
+        return self.words[-1:] == [SUFFIXES[sequence].lower()] and is_magnitude
+
+    def seems_scan(self, sequence: str) -> bool:
+        """Whether it is almost named like such an image: `sub-01_T1w (1)`, `sub-01-T1w`, `sub-01_T1`."""
+        word = re.sub("w$", "w?", SUFFIXES[sequence])
+        # with _ and letters behind it, it is made of a scan (..._T1w_brain), or a space (space-T1w_...)
+        seeming = re.search(rf"(?<![a-z\d]){word}(?![a-z\d]|_[a-z])", self.text, re.IGNORECASE)
+        return bool(seeming) and not (self.is_scan(sequence) or self.is_lesion or self.is_brain_mask)
 
     @property
     def is_lesion(self) -> bool:
@@ -59,11 +66,16 @@ class BidsName:
         """Whether it holds a share in each voxel, as a mask does not: `label-lesion_probseg`."""
         return self.words[-1:] == [PROBABILITY]
 
-    @property
-    def seems_lesion(self) -> bool:
-        """Whether it is almost named like a lesion mask: `label-lesion_mask_v2`, `desc-tumour_mask`."""
+    def seems_lesion(self, sequences: Iterable[str]) -> bool:
+        """Whether it is almost named like a lesion mask: `label-lesion_mask_v2`, `desc-tumour_mask`.
+
+        Args:
+            sequences: whose scans are looked for; neither they nor what is nearly named so are masks.
+        """
         own = (f"{key}-{text}" for key, text in self.entities.items() if key not in ("sub", "ses"))
-        is_known = self.is_t1 or self.seems_t1 or (self.is_lesion and "sub" in self.entities)
+        is_known = (self.is_lesion and "sub" in self.entities) or any(
+            self.is_scan(sequence) or self.seems_scan(sequence) for sequence in sequences
+        )
         return not is_known and bool(SEEMING_LESION.search("_".join([*own, *self.words])))
 
     @property
@@ -83,14 +95,15 @@ def parse_name(path: Path) -> BidsName:
 def fits(mask: BidsName, scan: BidsName) -> bool:
     """Whether a mask was drawn on this scan or on its grid.
 
-    Session, acquisition and run are the scan's or not named, the space is the scan's, and no other contrast
-    is named. The contrast agent (`ce`) may differ: scans of one session share their masks.
+    Session, acquisition and run are the scan's or not named, the space is the scan's, and no contrast but the
+    scan's is named. The contrast agent (`ce`) may differ: scans of one session share their masks.
     """
     same = all(
         mask.entities.get(key) in (None, scan.entities.get(key))
         for key in ("sub", "ses", "acq", "rec", "run")
     )
-    return same and mask.space == scan.space and not OTHER_CONTRASTS.intersection(mask.words)
+    others = CONTRASTS - set(scan.words[-1:])
+    return same and mask.space == scan.space and not others.intersection(mask.words)
 
 
 def masks_for(scan: Path, masks: Iterable[Path]) -> list[Path]:
@@ -99,11 +112,11 @@ def masks_for(scan: Path, masks: Iterable[Path]) -> list[Path]:
     return [mask for mask in masks if fits(parse_name(mask), name)]
 
 
-def counting_files(root: Path) -> list[Path]:
+def counting_files(root: Path, *, sequences: Sequence[str]) -> list[Path]:
     """The files that the list of scans depends on, in no order.
 
-    T1-weighted scans, what may tell their scanner, and the masks; nothing else of a data set that may hold
-    thousands of functional images.
+    Scans of these sequences, what may tell their scanner, and the masks; nothing else of a data set that may
+    hold thousands of functional images.
 
     Raises:
         OSError: a folder may not be read.
@@ -113,17 +126,22 @@ def counting_files(root: Path) -> list[Path]:
     for place in all_places(root):
         is_derived = place.is_relative_to(derivatives)
         entries = folder_entries(place)
-        files += [Path(entry.path) for entry in entries if _counts(entry.name, is_derived=is_derived)]
+        files += [
+            Path(entry.path) for entry in entries if _counts(entry.name, sequences, is_derived=is_derived)
+        ]
     return files
 
 
-def _counts(name: str, *, is_derived: bool) -> bool:
+def _counts(name: str, sequences: Sequence[str], *, is_derived: bool) -> bool:
     """Whether the list of scans depends on a file of this name; scans in derivatives/ are not read."""
     if not is_image_name(name):
-        return not is_derived and (name == "participants.tsv" or name.endswith("T1w.json"))
+        sidecars = tuple(f"{SUFFIXES[sequence]}.json" for sequence in sequences)
+        return not is_derived and (name == "participants.tsv" or name.endswith(sidecars))
     parsed = parse_name(Path(name))
-    is_scan = not is_derived and (parsed.is_t1 or parsed.seems_t1)
-    return parsed.is_lesion or parsed.is_brain_mask or is_scan or parsed.seems_lesion
+    is_scan = not is_derived and any(
+        parsed.is_scan(sequence) or parsed.seems_scan(sequence) for sequence in sequences
+    )
+    return parsed.is_lesion or parsed.is_brain_mask or is_scan or parsed.seems_lesion(sequences)
 
 
 def all_places(root: Path) -> Iterator[Path]:

@@ -22,9 +22,23 @@ LAYOUT = (
     "..._seg beside it (2017 to 2021; .nii too, HGG/ and LGG/ folders too), or "
     "BraTS-GLI-00000-000/BraTS-GLI-00000-000-t1n.nii.gz with ...-t1c and ...-seg (2023 and after)"
 )
-KINDS = {"t1": "t1", "t1n": "t1", "t1ce": "t1ce", "t1c": "t1ce", "seg": "seg"}
-# a T1 scan by the look of it; with _ and letters behind it, what a program made of one (..._t1_brain)
-SEEMING = re.compile(r"(.+)[^a-z\d]+(t1|t1n|t1ce|t1c)(?![a-z\d]|_[a-z]).*", re.IGNORECASE | re.DOTALL)
+# What names of files end in, until 2021 and since 2023; a line more is a sequence more.
+ENDINGS = {
+    "t1": ("t1", "t1n"),
+    "t1ce": ("t1ce", "t1c"),
+    "flair": ("flair", "t2f"),
+}
+SEQUENCES = tuple(ENDINGS)
+KINDS = {ending: sequence for sequence, endings in ENDINGS.items() for ending in endings} | {"seg": "seg"}
+OLD_NAME, NEW_NAME = (
+    re.compile(f"(.+){sign}({'|'.join([*endings, 'seg'])})", re.IGNORECASE)
+    for sign, endings in zip("_-", zip(*ENDINGS.values(), strict=True), strict=True)
+)
+# a scan by the look of it; with _ and letters behind it, what a program made of one (..._t1_brain)
+SEEMING = re.compile(
+    rf"(.+)[^a-z\d]+({'|'.join(ending for ending in KINDS if ending != 'seg')})(?![a-z\d]|_[a-z]).*",
+    re.IGNORECASE | re.DOTALL,
+)
 MISNAMED = {"W39_1998.09.19_Segm": ("BraTS20_Training_355", "seg")}  # so it is in the 2020 training set
 
 
@@ -71,11 +85,11 @@ def institution(subject: str) -> str:
 
 
 def _subject_and_kind(name: str) -> tuple[str, str] | None:
-    """Whose file it is and which one: t1, t1ce or seg; None for other sequences and other files."""
+    """Whose file it is and which one: a sequence or seg; None for other sequences and other files."""
     if name in MISNAMED:
         return MISNAMED[name]
-    match = re.fullmatch(r"(.+)_(t1|t1ce|seg)|(.+)-(t1n|t1c|seg)", name, flags=re.IGNORECASE)
-    return (match[1] or match[3], KINDS[(match[2] or match[4]).lower()]) if match else None
+    match = OLD_NAME.fullmatch(name) or NEW_NAME.fullmatch(name)
+    return (match[1], KINDS[match[2].lower()]) if match else None
 
 
 def _patient(subject: str) -> str:
@@ -90,7 +104,8 @@ def _scans_of_case(
     scans = []
     for sequence in sequences:
         found = [Scan(subject, sequence, path) for path in files.get(sequence, ())]
-        expected = f"{subject}_{sequence}.nii.gz or {subject}-{'t1n' if sequence == 't1' else 't1c'}.nii.gz"
+        old, new = ENDINGS[sequence]
+        expected = f"{subject}_{old}.nii.gz or {subject}-{new}.nii.gz"
         scans += found or [missing_scan(subject, sequence, folder=folder, expected=expected)]
     scans = [
         replace(scan, scanner=institution(subject), lesion=tuple(files.get("seg", ())[:1])) for scan in scans

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from spatial_erasing.ingest.records import Scan, find_images, image_name, misnamed_scan, require_t1_only
+from spatial_erasing.ingest.records import Scan, find_images, image_name, misnamed_scan
 
+SEQUENCES = ("t1",)
 LAYOUT = "IXI-T1/IXI012-HH-1211-T1.nii.gz"
 NAME = re.compile(r"(IXI\d+)-(\w+)-\d+-T1")
 # another sequence of the data set, or what a program made of a scan, such as ..._brain
@@ -18,7 +19,6 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     A name that is nearly right is listed with that problem.
     HH: Philips 3 T, Guys: Philips 1.5 T, IOP: GE 1.5 T.
     """
-    require_t1_only("IXI", sequences)
     return [scan for path in find_images(folder) if (scan := _scan(path))]
 
 

@@ -27,7 +27,7 @@ class Scan:
 
     Args:
         subject: the person's name in the study, the same for every sequence.
-        sequence: "t1" or "t1ce".
+        sequence: name of the sequence in the study, such as "t1".
         path: the scan, or where it was looked for.
         scanner: what splits are stratified by: scanner, site or institution.
         lesion: mask files that together are the lesion; empty if there are none.
@@ -108,15 +108,6 @@ def misnamed_scan(path: Path, subject: str, sequence: str, *, found: str, expect
         problem=f"file name: {shown} {found}. Expected a name like {expected}. Rename it, or list it in a "
         "table",
     )
-
-
-def require_t1_only(name: str, sequences: Iterable[str]) -> None:
-    """Refuse to look for a sequence that the data set never had."""
-    if unknown := sorted(set(sequences) - {"t1"}):
-        raise ValueError(
-            f"{name} ships T1 scans alone, but its cohort asks for {', '.join(unknown)}. "
-            "Set `sequences: [t1]` for this cohort in config.yaml."
-        )
 
 
 def normalised_name(subject: str) -> str:

@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from spatial_erasing.ingest import atlas, bids, brats, ixi, table
 from spatial_erasing.ingest.duplicates import skip_shared_lesions
 from spatial_erasing.ingest.exclusion import skip_unfit
 from spatial_erasing.ingest.files import describe_grid, describe_voxels, sha256_of
+from spatial_erasing.ingest.readers import READERS, known_sequences
 from spatial_erasing.ingest.records import OF_CONTENT, PUNCTUATION, Row, Scan, name_problem, normalised_name
 from spatial_erasing.jobs.faults import one_line, remedy
 from spatial_erasing.paths import expand_path, require_part_of_disk
 
-READERS = {"atlas": atlas, "bids": bids, "brats": brats, "ixi": ixi, "table": table}
-SEQUENCES = ("t1", "t1ce")
 SKULL_STRIPS = ("deepbet", "robex", "hd-bet", "given", "none")
 COLUMNS = (
     *("cohort", "subject", "scanner", "sequence", "path", "lesion", "brain_mask", "skull_strip"),
@@ -41,7 +39,7 @@ def list_scans(
     Args:
         reader: how the data set is laid out: "atlas", "bids", "brats", "ixi" or "table".
         path: its folder, or the CSV file for "table"; `~` and `${VARIABLE}` are expanded.
-        sequences: which of "t1" and "t1ce" the cohort needs of every subject.
+        sequences: which the cohort needs of every subject, such as "t1".
         skull_strip: how brains are extracted where a row does not say it: one of SKULL_STRIPS.
         cohort: the name of the cohort.
         exclude: subjects that the user leaves out, with the reason of each.
@@ -70,10 +68,11 @@ def list_scans(
 
 def _require_settings(reader: str, sequences: Sequence[str], skull_strip: str, cohort: str) -> None:
     """Refuse settings that mean nothing."""
-    unknown = [name for name in sequences if name not in SEQUENCES]
+    known = known_sequences(reader) if reader in READERS else None
+    unknown = [name for name in sequences if known is not None and name not in known]
     checks = {
         "reader": (reader not in READERS, reader, READERS),
-        "sequences": (bool(unknown) or not sequences, sequences, SEQUENCES),
+        "sequences": (bool(unknown) or not sequences, sequences, known or ["one at least"]),
         "skull_strip": (skull_strip not in SKULL_STRIPS, skull_strip, SKULL_STRIPS),
     }
     for setting, (wrong, value, allowed) in checks.items():

@@ -7,7 +7,7 @@ is made anew. Needs no other package: a head node that plans the study may have 
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from spatial_erasing.ingest import bids_names, table
@@ -171,7 +171,10 @@ def _named_files(reader: str, path: str, sequences: Sequence[str]) -> dict[str, 
     if reader == "table":
         return dict(_files_of_table(place, sequences))
     require_part_of_disk(place)
-    files = bids_names.counting_files(place) if reader == "bids" else find_files(place, is_image_name)
+    if reader == "bids":
+        files: Iterable[Path] = bids_names.counting_files(place, sequences=sequences)
+    else:
+        files = find_files(place, is_image_name)
     start = len(str(place)) + 1
     return {str(file)[start:]: file for file in files}
 

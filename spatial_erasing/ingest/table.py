@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from spatial_erasing.ingest import bids_names
 from spatial_erasing.ingest.records import Scan, normalised_name
 from spatial_erasing.paths import TABLE_VARIABLES, expand_path
 
-REQUIRED = ("subject", "scanner", "t1")
-COLUMNS = (*REQUIRED, "t1ce", "lesion", "brain_mask", "skull_strip")
+SEQUENCES = None  # a column of any name
+REQUIRED = ("subject", "scanner")
+OPTIONAL = ("lesion", "brain_mask", "skull_strip")
 LAYOUT = (
     "a text file such as\n"
     "    subject,scanner,t1,lesion\n"
@@ -19,7 +21,7 @@ LAYOUT = (
 )
 
 
-def find_scans(table: Path, *, sequences: Iterable[str]) -> list[Scan]:
+def find_scans(table: Path, *, sequences: Sequence[str]) -> list[Scan]:
     """The scans that a CSV lists, in its order; a line that cannot be used carries its problem.
 
     Cells may be separated by commas, semicolons or tabs. Paths are relative to the table's folder; `~`,
@@ -31,17 +33,19 @@ def find_scans(table: Path, *, sequences: Iterable[str]) -> list[Scan]:
             cannot be expanded.
     """
     lines = read_lines(table, expected=LAYOUT)
+    # scans of other common sequences may be listed for another cohort
+    allowed = tuple(dict.fromkeys((*REQUIRED, *sequences, *bids_names.SUFFIXES, *OPTIONAL)))
     columns = checked_columns(
         lines[0][1],
         table,
-        allowed=COLUMNS,
+        allowed=allowed,
         required=(*REQUIRED, *sequences),
-        rule="the first three are required, and a column for each of the cohort's sequences",
+        rule="subject and scanner are required, and a column for each of the cohort's sequences",
     )
     scans = []
     first_lines: dict[str, int] = {}
     for number, cells in lines[1:]:
-        row = dict.fromkeys(COLUMNS, "") | dict(zip(columns, cells, strict=False))
+        row = dict.fromkeys(allowed, "") | dict(zip(columns, cells, strict=False))
         subject = normalised_name(row["subject"])
         problem = _line_problem(cells, columns)
         if subject and subject in first_lines:

@@ -17,18 +17,28 @@ logger = logging.getLogger(__name__)
 
 
 def subjects_of_batch(
-    scans: Iterable[Mapping[str, str]], *, batch: int, batches: int
+    scans: Iterable[Mapping[str, str]], *, reference: str, batch: int, batches: int
 ) -> list[list[Mapping[str, str]]]:
-    """The found scans of each subject of a batch, T1 first.
+    """The found scans of each subject of a batch, the one of the reference sequence first.
 
     A subject's batch follows from a hash of its name, so that an added subject moves no other.
+
+    Args:
+        scans: the cohort's rows.
+        reference: sequence of which every subject's brain mask is made.
+        batch: which of the batches.
+        batches: how many there are.
     """
     by_subject: dict[str, list[Mapping[str, str]]] = {}
     for scan in scans:
         place = int(hash_fraction("batch", scan["cohort"], scan["subject"]) * batches)
         if scan["status"] == "found" and place == batch:
             by_subject.setdefault(scan["subject"], []).append(scan)
-    return [sorted(group, key=lambda scan: scan["sequence"]) for _, group in sorted(by_subject.items())]
+
+    def reference_first(scan: Mapping[str, str]) -> tuple[bool, str]:
+        return scan["sequence"] != reference, scan["sequence"]
+
+    return [sorted(group, key=reference_first) for _, group in sorted(by_subject.items())]
 
 
 def prepare_batch(

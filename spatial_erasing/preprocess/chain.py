@@ -47,7 +47,7 @@ class PreparedBrain:
     """A brain cut out of its head, before padding and downsampling.
 
     Args:
-        sequences: name ("t1", "t1ce") to intensities in [0, 1], background 0, float32.
+        sequences: name, such as "t1", to intensities in [0, 1], background 0, float32.
         brain: bool mask of the same shape.
         lesion: bool mask of the same shape; may reach beyond the brain.
         grids: "scan", "resampled" and "brain", the last being that of the arrays, all in the scan's world.
@@ -77,16 +77,25 @@ def prepare_brain(
     """Resample, strip, denoise and scale the scans of a subject (Bengs et al. 2021, section 2.1).
 
     Their contrast is standardised when the cohort is stacked, so that another way to do it strips no skull
-    again. All sequences share the brain mask and the box that the T1 defines; each has percentiles of its
+    again. All sequences share the brain mask and the box that the first defines; each has percentiles of its
     own. Intensities are computed in the box around brain and lesion alone: what lies outside is never used,
     so inside the brain the result is that of the paper's order on the whole head.
+
+    Args:
+        scans: by the name of their sequence, that of the brain mask first.
+        lesions: masks that together are the lesion.
+        brain_mask: as in `find_brain`.
+        skull_strip: one of `strip.METHODS`, or "none" for scans without a skull.
+        settings: how brains are prepared.
+        device: where a network strips the skull: "cpu" or "auto".
 
     Raises:
         ValueError: a scan, mask or lesion that cannot be used, with what was found and what to do.
     """
+    reference = next(iter(scans))
     given = [label_brain_mask(brain_mask)] if brain_mask and skull_strip == "given" else []
     for other in (*scans.values(), *lesions, *given):
-        require_same_grid(scans["t1"], other)
+        require_same_grid(scans[reference], other)
     scans, grid, brain, odd = locate_brain(
         scans, brain_mask=next(iter(given), None), skull_strip=skull_strip, settings=settings, device=device
     )
@@ -108,14 +117,15 @@ def prepare_brain(
             )
     centred = bounding_box(box_brain if settings.crop else np.ones_like(box_brain))
     measures = measure_brain(box_brain, box_lesion, centred=centred, voxel_ml=grid.voxel_ml)
-    odd += warn_of_brain(sequences, box_brain, grid=box_grid, scan=scan_grid(scans["t1"]))
+    stored_grid = scan_grid(scans[reference])
+    odd += warn_of_brain(sequences, box_brain, grid=box_grid, scan=stored_grid)
     return PreparedBrain(
         sequences,
         box_brain,
         box_lesion,
-        grids={"scan": scan_grid(scans["t1"]), "resampled": grid, "brain": box_grid},
+        grids={"scan": stored_grid, "resampled": grid, "brain": box_grid},
         centred=centred,
-        measures=measures | ranges["t1"],
+        measures=measures | ranges[reference],
         warnings=collect_warnings([*scans.values(), *lesions, *given], measures) + odd,
     )
 
@@ -131,25 +141,25 @@ def locate_brain(
     """The scans with their zero below the brain, the grid of the brain, its mask, and what is odd about it.
 
     Args:
-        scans: as read, by the name of their sequence.
+        scans: as read, by the name of their sequence, that of the brain mask first.
         brain_mask: as in `find_brain`, like all others.
 
     Raises:
         ValueError: there is no plausible brain, or the scans are not from 0 to 1 though they should be.
     """
-    measured = scans
+    measured, reference = scans, next(iter(scans))
     if is_stripped := skull_strip == "none":
         scans = {name: stripped_above_zero(scan) for name, scan in scans.items()}
-        with _about(scans["t1"].path):
-            brain_mask, skull_strip = mask_stripped_scan(scans["t1"]), "given"
+        with _about(scans[reference].path):
+            brain_mask, skull_strip = mask_stripped_scan(scans[reference]), "given"
     find = partial(
         find_brain, brain_mask=brain_mask, skull_strip=skull_strip, settings=settings, device=device
     )
-    grid, brain = find(scans["t1"])
+    grid, brain = find(scans[reference])
     if not is_stripped:
         scans = heads_above_zero(scans, grid, brain)
-        if scans["t1"] is not measured["t1"]:  # a network sees the head as it would have been
-            grid, brain = find(scans["t1"])
+        if scans[reference] is not measured[reference]:  # a network sees the head as it would have been
+            grid, brain = find(scans[reference])
     for name, scan in scans.items():
         if settings.percentiles_of == "none" and scan is not measured[name]:
             raise ValueError(
@@ -169,7 +179,7 @@ def find_brain(
     """The grid on which everything is prepared, and which of its voxels are brain (bool).
 
     Args:
-        scan: the T1, as read.
+        scan: of the sequence that the brain mask comes from, as read.
         brain_mask: the user's own, for "given".
         skull_strip: one of `strip.METHODS`.
         settings: which grid, and which volume of a brain is believed.

@@ -25,6 +25,8 @@ MINIMUM_NEIGHBOUR_CORRELATION = 0.25
 MINIMUM_DEPTH_CORRELATION = 0.0
 EMPTY_SHARE = 0.01  # of a brain's voxels without signal: fluid and ringing at the rim stay below it
 MINIMUM_DICE = 0.95  # of what two sequences of one head show once the skull is gone
+# brains are brightest in white matter; contrast agent brightens the rim
+BRIGHT_INSIDE = ("t1",)
 SIDES = {"R": "right", "L": "left", "A": "anterior", "P": "posterior", "S": "superior", "I": "inferior"}
 
 
@@ -117,7 +119,7 @@ def warn_of_contrast(
         scan: intensities, any unit.
         brain: bool, same shape.
         voxel_sizes_mm: edges of a voxel, shape (3,).
-        sequence: "t1" or "t1ce"; contrast agent may brighten the rim, so that depth is asked of "t1" alone.
+        sequence: such as "t1"; depth is asked of `BRIGHT_INSIDE` alone.
     """
     steps = [max(1, round(COARSE_MM / size)) for size in voxel_sizes_mm]
     coarse = tuple(slice(None, None, step) for step in steps)
@@ -132,12 +134,12 @@ def warn_of_contrast(
             f"reaches 0.4 or more. Look at the scan."
         )
     elif (
-        sequence == "t1"
+        sequence in BRIGHT_INSIDE
         and (deeper := depth_correlation(scan, brain, sampling_mm)) < MINIMUM_DEPTH_CORRELATION
     ):
         yield (
-            f"t1: the brain is darker inside than at its rim (rank correlation of intensity and depth "
-            f"{deeper:.2f}, a T1 has 0.2 to 0.7), as on a T2 or an inverted scan. Give the T1."
+            f"{sequence}: the brain is darker inside than at its rim (rank correlation of intensity and "
+            f"depth {deeper:.2f}, a T1 has 0.2 to 0.7), as on a T2 or an inverted scan. Give the T1."
         )
 
 
@@ -161,21 +163,22 @@ def warn_of_empty_voxels(scan: np.ndarray, brain: np.ndarray, *, sequence: str) 
 
 
 def warn_of_another_head(sequences: dict[str, Volume]) -> tuple[str, ...]:
-    """A sentence for each sequence without a skull that does not fill the place of the T1's brain.
+    """A sentence for each sequence without a skull that does not fill the place of the first one's brain.
 
     Args:
-        sequences: name to a stripped scan as `zero.stripped_above_zero` returns it, "t1" among them, all of
-            the same grid.
+        sequences: name to a stripped scan as `zero.stripped_above_zero` returns it, all of the same grid;
+            that of the brain mask first.
     """
     filled = {name: scan.intensities > ringing_level(scan.intensities) for name, scan in sequences.items()}
-    first, found = filled.pop("t1"), []
+    reference = next(iter(filled))
+    first, found = filled.pop(reference), []
     for name, other in filled.items():
         dice = 2 * (first & other).sum() / max(first.sum() + other.sum(), 1)
         if dice < MINIMUM_DICE:
             found.append(
-                f"{name}: its brain and that of the T1 overlap with a Dice of {dice:.2f}, expected "
+                f"{name}: its brain and that of the {reference} overlap with a Dice of {dice:.2f}, expected "
                 f"{MINIMUM_DICE:g} or more. Compare both in a viewer; the {name} may be another subject's or "
-                f"not registered to the T1."
+                f"not registered to the {reference}."
             )
     return tuple(found)
 

@@ -116,7 +116,7 @@ def stack_cohort(
         rows: the cohort's manifest; a brain that does not fit fails in its row, the others receive what is
             left of their lesion, `lesion_downsampled_ml`, their `intensity_maps`, and whether one is a
             `doubtful_map`.
-        sequences: arrays to make, such as ("t1", "t1ce").
+        sequences: arrays to make, such as "t1".
         settings: contrast and grids.
         cores: worker processes.
     """

@@ -48,7 +48,8 @@ def prepare_subject(
     files are not there any more, one made by other code is kept too, with a warning.
 
     Args:
-        scans: the subject's rows of `results/ingest/{cohort}.csv`, one a sequence.
+        scans: the subject's rows of `results/ingest/{cohort}.csv`, one a sequence; the brain mask is made of
+            the first.
         folder: where the subject's brain is kept; replaced as a whole.
         settings: how the brain is prepared.
         code: fingerprint of the code that prepares it.

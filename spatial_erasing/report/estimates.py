@@ -43,7 +43,8 @@ class Intervals:
     """The rows of intervals.csv, and of which confidence they are.
 
     Args:
-        rows: as `resamples.interval_rows` makes them; those over all test sets have the cohort "all".
+        rows: as `resamples.interval_rows` makes them; those over all test sets have the cohort "all"; of
+            one sequence.
         confidence_percent: as evaluated.
     """
 
@@ -51,18 +52,18 @@ class Intervals:
     confidence_percent: float
 
     def estimate(self, *, model: str, metric: str, fraction_percent: float) -> Estimate:
-        """A metric of a model on all test sets (T1) after a share of the training data.
+        """A metric of a model on all test sets after a share of the training data.
 
         Raises:
             ValueError: it is not there, or several times.
         """
-        key: dict[str, object] = {"model": model, "metric": metric, "cohort": "all", "sequence": "t1"}
+        key: dict[str, object] = {"model": model, "metric": metric, "cohort": "all"}
         key["fraction_percent"] = fraction_percent
         found = self.rows[(self.rows[list(key)] == list(key.values())).all(axis=1)]
         if len(found) != 1:
             raise ValueError(
                 f"intervals.csv has {metric} of {model} ({fraction_percent:g} % of the training data, all "
-                f"test sets, t1) {len(found)} times; expected it once. Evaluate this model again, or take it "
+                f"test sets) {len(found)} times; expected it once. Evaluate this model again, or take it "
                 "out of study.models in config.yaml."
             )
         row = found.iloc[0]

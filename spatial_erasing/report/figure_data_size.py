@@ -51,7 +51,7 @@ def figure_data_size(
     Each kind of erasing has a panel; the methods without erasing stand in all of them.
 
     Args:
-        intervals: of all runs.
+        intervals: of all runs, of one sequence.
         methods: to compare.
         cohorts: test sets that the mean is over.
         training_subjects: share in percent -> subjects; the shares that are drawn.

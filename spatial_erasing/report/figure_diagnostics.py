@@ -48,17 +48,16 @@ def figure_diagnostics(
     recall_curves: RecallCurves,
     prevalence: Mapping[str, float],
 ) -> Figure:
-    """Four panels a test set (T1): a row of curves and a row of what differs from the protocol.
+    """Four panels a test set: a row of curves and a row of what differs from the protocol.
 
     Args:
-        diagnostics: `diagnostics.csv`.
-        detection: of `detection_by_size`.
+        diagnostics: `diagnostics.csv`, the rows of one sequence.
+        detection: of `detection_by_size`, likewise.
         methods: those of both, by name.
         dice_curves: (model, cohort) to the record of the threshold search.
         recall_curves: (model, cohort) to recall and precision of the test split.
         prevalence: cohort to the share of lesion voxels of its test split.
     """
-    diagnostics, detection = (rows[rows["sequence"] == "t1"] for rows in (diagnostics, detection))
     cohorts = list(dict.fromkeys(diagnostics["cohort"]))
     drawn = [methods[name] for name in dict.fromkeys(diagnostics["model"])]
     note = wrapped(f"{WARNING} {_NOTE}", PAGE_WIDTH_MM)

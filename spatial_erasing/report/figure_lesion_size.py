@@ -51,7 +51,7 @@ def figure_lesion_size(subjects: pd.DataFrame, *, methods: Methods, voxel_ml: Ma
     regression is the paper's cubic in the size itself, drawn over the observed sizes.
 
     Args:
-        subjects: `subjects.csv` of all runs.
+        subjects: `subjects.csv` of all runs, the rows of one sequence.
         methods: to compare; several kinds of erasing get three rows each.
         voxel_ml: cohort -> volume of a voxel of the network's grid.
     """
@@ -202,7 +202,7 @@ def _add_note(figure: Figure, points: Points, without_lesion: Mapping[str, int])
 def lesion_points(subjects: pd.DataFrame, *, models: Sequence[str]) -> Points:
     """Cohort -> model -> one row a test subject that has a lesion on the grid: lesion_voxels, dice.
 
-    Dice is the mean of the seeds, from training on all subjects; T1.
+    Dice is the mean of the seeds, from training on all subjects.
 
     Args:
         subjects: `subjects.csv` of all runs.
@@ -211,11 +211,10 @@ def lesion_points(subjects: pd.DataFrame, *, models: Sequence[str]) -> Points:
     Raises:
         ValueError: a model was not evaluated on the test subjects of the others, once a seed.
     """
-    is_wanted = (subjects["fraction_percent"] == 100) & (subjects["sequence"] == "t1")
-    rows = subjects[is_wanted & subjects["model"].isin(models)]
+    rows = subjects[(subjects["fraction_percent"] == 100) & subjects["model"].isin(models)]
     if rows.empty:
         raise ValueError(
-            f"subjects.csv has no row of {', '.join(models)} (t1, 100 % of the training data). Evaluate "
+            f"subjects.csv has no row of {', '.join(models)} (100 % of the training data). Evaluate "
             "these models, or name others in study.models."
         )
     points: Points = {}
@@ -234,7 +233,7 @@ def _require_all(rows: pd.DataFrame, names: set[str], *, model: str, cohort: str
     found = rows.groupby(["subject", "seed"]).size().unstack(fill_value=0)
     if set(found.index) != names or (found != 1).any(axis=None):
         raise ValueError(
-            f"subjects.csv has {len(rows)} rows of {len(found)} subjects of {cohort} for {model} (t1, 100 % "
+            f"subjects.csv has {len(rows)} rows of {len(found)} subjects of {cohort} for {model} (100 % "
             f"of the training data); expected each of the {len(names)} test subjects that the models have "
             "together, once a seed. Evaluate this model again, or take it out of study.models."
         )
@@ -250,7 +249,7 @@ def _mean_of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
 
 def count_without_lesion(subjects: pd.DataFrame, *, models: Sequence[str]) -> dict[str, int]:
     """Cohort -> test subjects whose lesion keeps no voxel on the grid, where there are any."""
-    rows = subjects[subjects["model"].isin(models) & (subjects["sequence"] == "t1")]
+    rows = subjects[subjects["model"].isin(models)]
     lost = rows[rows["lesion_voxels"] == 0]
     return lost.groupby("cohort", sort=False)["subject"].nunique().to_dict()
 

@@ -61,7 +61,7 @@ def front_page(
         claims: the printed claims.
         counts: the subjects of every cohort.
         figure: PNG file to show beside them.
-        study: texts that the template names: title, date, code, grid, figure.
+        study: texts that the template names: title, sequence, date, code, grid, figure.
     """
     return fill_template(
         "front.html",

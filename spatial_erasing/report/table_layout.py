@@ -16,7 +16,6 @@ PRINTED = {
 DECIMALS = 2
 NO_NUMBER = "–"
 VALIDATION_THRESHOLD = "a greedy search on the validation split of the same cohort and sequence"
-_SEQUENCES = {"t1": "T1", "t1ce": "T1ce"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def is_baseline(table: pd.DataFrame) -> np.ndarray:
 
 def _block(rows: pd.DataFrame, cohort: str) -> Block:
     subjects, prevalence = rows["test_subjects"].iloc[0], rows["prevalence_percent"].iloc[0]
-    heading = f"{cohort}: {subjects} test subjects, {prevalence:.2f} % of voxels are lesion"
+    heading = f"{cohort}: {int(subjects)} test subjects, {prevalence:.2f} % of voxels are lesion"
     groups = {"ours": _columns(rows, prefix="")}
     if "paper_cohort" in rows:
         paper = PAPER_COHORTS[rows["paper_cohort"].iloc[0]]
@@ -81,9 +80,8 @@ def _block(rows: pd.DataFrame, cohort: str) -> Block:
 
 def _row_labels(rows: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     labels = {"Input & Erasing": tuple(rows["name"])}
-    if "sequence" in rows.index.names:
-        sequences = rows.index.get_level_values("sequence")
-        labels["Sequence"] = tuple(_SEQUENCES.get(sequence, sequence) for sequence in sequences)
+    if "sequence_title" in rows:
+        labels["Sequence"] = tuple(rows["sequence_title"])
     return labels
 
 
@@ -149,7 +147,7 @@ def table_caption(
         threshold_source: where each model's threshold comes from.
     """
     cohorts = cohorts_of(table)
-    subjects = ", ".join(f"{cohort} n = {table[cohort, 'test_subjects'].iloc[0]}" for cohort in cohorts)
+    subjects = ", ".join(f"{cohort} n = {int(table[cohort, 'test_subjects'].iloc[0])}" for cohort in cohorts)
     sentences = [
         f"{title}.",
         f"Split: {split} ({subjects}).",
@@ -194,6 +192,6 @@ def _lost_lesions_sentence(table: pd.DataFrame, cohort: str) -> str | None:
     if not lost:
         return None
     return (
-        f"Subjects of {cohort} whose lesion keeps no voxel on the grid: {lost}; they count in DICE_D and "
-        "AUPRC only."
+        f"Subjects of {cohort} whose lesion keeps no voxel on the grid: {int(lost)}; they count in DICE_D "
+        "and AUPRC only."
     )

@@ -68,7 +68,7 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table as CSV, one row a cohort and model, with every number that we have."""
     blocks = []
     for cohort in cohorts_of(table):
-        block = table[cohort].drop(columns="is_baseline").reset_index()
+        block = table[cohort].drop(columns=["is_baseline", "sequence_title"], errors="ignore").reset_index()
         block.insert(0, "name", block.pop("name"))
         block.insert(0, "cohort", cohort)
         blocks.append(block)

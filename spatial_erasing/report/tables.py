@@ -1,7 +1,7 @@
 """Tables 1 and 2 of Bengs et al. (2021), with the paper's numbers beside ours, from a study's CSV files."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,20 +10,30 @@ from spatial_erasing.jobs.results import read_table_text
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.paper import PaperResult, paper_result
 
-NAMES = ("cohort", "subject", "threshold_from")  # chosen by people, who may call a subject NA or 007
+NAMES = (
+    "cohort",
+    "subject",
+    "sequence",
+    "threshold_from",
+)  # chosen by people, who may call a subject NA or 007
 MISSING = ("", "nan")  # a number that there is not
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, *, sequence: str | None = None) -> pd.DataFrame:
     """A CSV file with its numbers as numbers and its names as texts.
 
     Pandas by itself takes the names NA, None, nan and null for missing ones, and 007 for the number 7.
+
+    Args:
+        path: of the file.
+        sequence: whose rows are wanted; None for all rows.
     """
     text = read_table_text(path)
     columns = pd.read_csv(io.StringIO(text), nrows=0).columns
     missing = {column: MISSING for column in columns if column not in NAMES}
     names = dict.fromkeys(NAMES, str)
-    return pd.read_csv(io.StringIO(text), dtype=names, keep_default_na=False, na_values=missing)
+    table = pd.read_csv(io.StringIO(text), dtype=names, keep_default_na=False, na_values=missing)
+    return table if sequence is None else table[table["sequence"] == sequence]
 
 
 MEASURES = {
@@ -43,7 +53,7 @@ def table_1(
     *,
     methods: Methods,
     cohorts: Mapping[str, str | None],
-    sequence: str = "t1",
+    sequence: str,
     fraction_percent: int = 100,
     intervals: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
@@ -55,6 +65,7 @@ def table_1(
         metrics: tidy, as `metrics.csv`: model, fraction_percent, seed, cohort, sequence, metric, value.
         methods: the rows, in their order.
         cohorts: our cohort -> the paper's test set that it is ("brats", "atlas"), or None.
+        sequence: that the networks were trained and are tested on.
         intervals: as `intervals.csv`; their ends then stand beside each mean.
 
     Returns:
@@ -74,19 +85,25 @@ def table_2(
     *,
     methods: Methods,
     cohorts: Mapping[str, str | None],
-    sequences: Sequence[str] = ("t1", "t1ce"),
+    sequences: Mapping[str, str],
     fraction_percent: int = 100,
     intervals: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Models trained on T1, tested on several sequences: one row a model and sequence (Table 2).
+    """Models trained on one sequence, tested on several: one row a model and sequence (Table 2).
 
-    Arguments and errors as for `table_1`.
+    Arguments and errors as for `table_1`, but for:
+
+    Args:
+        sequences: to their titles, the one that the networks were trained on first. A cohort without one of
+            them has no numbers in its rows.
 
     Returns:
-        Index (model, sequence); columns (cohort, quantity).
+        Index (model, sequence); columns (cohort, quantity), among them the title of the sequence.
     """
     rows = [(method, sequence) for method in _baselines_last(methods.values()) for sequence in sequences]
     table = _table(metrics[metrics["fraction_percent"] == fraction_percent], rows, cohorts)
+    for cohort in cohorts:
+        table[cohort, "sequence_title"] = table.index.get_level_values("sequence").map(sequences)
     return _with_intervals(table, intervals, fraction_percent)
 
 
@@ -121,10 +138,11 @@ def _table(
     index = pd.MultiIndex.from_tuples(keys, names=["model", "sequence"])
     blocks = {}
     for cohort, paper_cohort in cohorts.items():
-        by_seed = {key: _numbers_by_seed(metrics, (*key, cohort)) for key in keys}
+        scanned = {wanted[0][1], *metrics.loc[metrics["cohort"] == cohort, "sequence"]}
+        by_seed = {key: _numbers_by_seed(metrics, (*key, cohort)) for key in keys if key[1] in scanned}
         _require_same_test(pd.concat(by_seed), cohort)
         rows = [
-            _row(by_seed[method.name, sequence], method) | _paper_row(method, sequence, paper_cohort)
+            _row(by_seed.get((method.name, sequence)), method) | _paper_row(method, sequence, paper_cohort)
             for method, sequence in wanted
         ]
         blocks[cohort] = pd.DataFrame(rows, index=index)
@@ -163,9 +181,11 @@ def _require_same_test(numbers: pd.DataFrame, cohort: str) -> None:
             )
 
 
-def _row(by_seed: pd.DataFrame, method: Method) -> dict[str, float | str]:
+def _row(by_seed: pd.DataFrame | None, method: Method) -> dict[str, float | str]:
     """Our numbers of one method on one data set: means over seeds, in percent where the name says so."""
     row: dict[str, float | str] = {"name": method.title, "is_baseline": method.is_baseline}
+    if by_seed is None:
+        return row
     for metric, quantity in MEASURES.items():
         percent = 100 * by_seed[metric]
         row[quantity] = percent.mean()

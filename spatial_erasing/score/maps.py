@@ -106,7 +106,7 @@ def read_score_maps(
         files: paths of the cohort's `volumes.npz`, of the table of splits, and of the file that
             `save_stored` wrote.
         split: "validation" or "test".
-        sequence: "t1" or "t1ce".
+        sequence: such as "t1".
         scoring: score and post-processing.
     """
     volumes, splits, stored = files

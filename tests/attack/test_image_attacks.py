@@ -201,7 +201,7 @@ SECOND = {
         without(T1CE, *range(14, 24)),
         r"t1ce: \d\d\.\d % of the brain's voxels hold no sig",
     ),
-    "another head": (np.roll(T1CE, 3, axis=0), r"t1ce: its brain and that of the T1 .* a Dice of 0\.8\d,"),
+    "another head": (np.roll(T1CE, 3, axis=0), r"t1ce: its brain and that of the t1 .* a Dice of 0\.8\d,"),
 }
 
 

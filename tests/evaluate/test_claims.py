@@ -99,3 +99,13 @@ def test_claims_are_about_what_entries_say_and_not_about_their_names():
     part = parts_of(claim, {"atlas": ["t1"]}, Naming(renamed))[0]
     assert part.terms[0][1].model == "mine"
     assert part.title == "(Mine − 2d-cube-noise), small − other lesions"  # a model without an entry
+
+
+def test_claims_about_t1_are_asked_of_the_sequence_that_a_study_trains_on():
+    on_flair = Naming(methods_of_paper(METHODS), "flair")
+    cohorts = {"brats": ["flair", "t1", "t1ce"], "atlas": ["flair"]}
+    for claim in CLAIMS:
+        parts = parts_of(claim, cohorts, on_flair)
+        sequences = {quantity.sequence for part in parts for _, quantity in part.terms}
+        assert sequences == (set() if claim.name == "t1ce-helps" else {"flair"})
+        assert len(parts) == (0 if claim.name == "t1ce-helps" else PARTS[claim.name])

@@ -10,9 +10,10 @@ from spatial_erasing.evaluate.comparisons import (
     verdict_of_intervals,
     verdict_of_points,
 )
-from spatial_erasing.evaluate.contrasts import Part
+from spatial_erasing.evaluate.contrasts import Naming, Part
 from spatial_erasing.evaluate.metrics import SIZES, size_groups
 from spatial_erasing.evaluate.resamples import Quantity, Resampled
+from spatial_erasing.models import methods_of_paper
 
 COHORTS = {"brats": ["t1"], "atlas": ["t1"]}
 RULE = IntervalRule(confidence_percent=95, minimum_subjects=10)
@@ -51,7 +52,7 @@ def numbers_of(gains, *, seed=0):
 
 def judge(gains, rule=RULE):
     comparisons, claims = judge_claims(
-        *numbers_of(gains), methods=METHODS, cohorts=COHORTS, rule=rule, seed=1
+        *numbers_of(gains), naming=Naming(methods_of_paper(METHODS)), cohorts=COHORTS, rule=rule, seed=1
     )
     return comparisons, {row["claim"]: row for row in claims}
 
@@ -128,7 +129,9 @@ def test_the_smallest_group_of_a_difference_decides_whether_it_has_an_interval()
     found, dice = numbers_of(dict.fromkeys(("2d-none", "3d-none", "2d-patch-noise", "3d-cube-noise"), 0.0))
     key = Quantity("3d-cube-noise", 100, "brats", "t1", "dice_subject_mean_small")
     found[key] = Resampled(found[key].samples, 9, found[key].by_seed)
-    comparisons, _ = judge_claims(found, dice, methods=METHODS, cohorts=COHORTS, rule=RULE, seed=1)
+    comparisons, _ = judge_claims(
+        found, dice, naming=Naming(methods_of_paper(METHODS)), cohorts=COHORTS, rule=RULE, seed=1
+    )
     status = {
         row["cohort"]: row["status"] for row in comparisons if row["claim"] == "3d-helps-small-lesions-most"
     }
@@ -168,7 +171,9 @@ def test_models_tested_on_different_subjects_are_an_error():
     found, dice = numbers_of({"2d-none": 0.0, "3d-none": 0.05})
     del dice.dice["3d-none", 100, "brats", "t1"]["s3"]
     with pytest.raises(ValueError, match=r"3D-None − 2D-None on brats: subjects\.csv has 1 subjects"):
-        judge_claims(found, dice, methods=METHODS, cohorts=COHORTS, rule=RULE, seed=1)
+        judge_claims(
+            found, dice, naming=Naming(methods_of_paper(METHODS)), cohorts=COHORTS, rule=RULE, seed=1
+        )
 
 
 @pytest.mark.parametrize(

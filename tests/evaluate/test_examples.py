@@ -71,6 +71,7 @@ def examples(cohort):
     return examples_of_cohort(
         rows,
         (folder / "volumes.npz", folder / "test.npz", folder / "test.npz"),
+        sequence="t1",
         percentiles=(0, 100),
         threshold=0.25,
         scoring=Scoring(RESIDUAL, {"erosion_iterations": 0, "median_size_voxels": 3}),

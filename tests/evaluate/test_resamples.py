@@ -103,13 +103,14 @@ def folders(tmp_path):
 
 @pytest.fixture
 def resampled(folders):
-    return resample_study(folders, resampling=Resampling(80, 1, SIZES), workers=2)
+    return resample_study(folders, sequence="t1", resampling=Resampling(80, 1, SIZES), workers=2)
 
 
 def test_seeds_are_averaged_in_each_resample(folders, resampled):
     one_seed = [
         resample_study(
             [folder for folder in folders if folder.parent.name == seed],
+            sequence="t1",
             resampling=Resampling(80, 1, SIZES),
             workers=1,
         )
@@ -144,8 +145,16 @@ def test_over_all_test_sets_a_metric_is_the_mean_of_the_cohorts(resampled):
         assert mean.subjects == both[0].subjects + both[1].subjects
 
 
+def test_numbers_over_all_test_sets_are_of_one_sequence(folders, resampled):
+    others = [folder.rename(folder.with_name(folder.name.replace("-t1", "-t1ce"))) for folder in folders]
+    found = resample_study(others, sequence="t1ce", resampling=Resampling(80, 1, SIZES), workers=1)
+    assert [quantity._replace(sequence="t1") for quantity in found] == list(resampled)
+    none = resample_study(others, sequence="t1", resampling=Resampling(80, 1, SIZES), workers=1)
+    assert {quantity.cohort for quantity in none} == {"brats", "atlas"}
+
+
 def test_processes_and_the_order_of_folders_change_nothing(folders, resampled):
-    again = resample_study(folders[::-1], resampling=Resampling(80, 1, SIZES), workers=1)
+    again = resample_study(folders[::-1], sequence="t1", resampling=Resampling(80, 1, SIZES), workers=1)
     assert list(again) == list(resampled)
     for quantity, result in resampled.items():
         np.testing.assert_array_equal(again[quantity].samples, result.samples)

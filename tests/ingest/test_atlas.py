@@ -114,8 +114,3 @@ def test_the_testing_set_without_lesions_is_listed_as_such(tmp_path):
 def test_the_template_beside_the_data_is_no_scan(tmp_path):
     touch(tmp_path, "ATLAS_2/MNI152NLin2009aSym.nii.gz")
     assert find_scans(tmp_path, sequences=["t1"]) == []
-
-
-def test_contrast_agent_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="ATLAS ships T1 scans alone"):
-        find_scans(tmp_path, sequences=["t1ce"])

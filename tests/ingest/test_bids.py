@@ -154,6 +154,32 @@ def test_masks_of_a_subject_s_folder_right_below_derivatives_are_listed_once(tmp
     assert [path.name for path in scan.lesion] == ["sub-01_label-lesion_mask.nii.gz"]
 
 
+def test_a_sequence_has_the_suffix_of_its_weighting(tmp_path):
+    names = ("T1w", "FLAIR", "T2w", "acq-fs_FLAIR", "ce-gd_FLAIR", "flair_brain", "label-lesion_mask")
+    touch(tmp_path, *(f"sub-01/anat/sub-01_{name}.nii.gz" for name in names))
+    touch(tmp_path, "sub-02/anat/sub-02_flair (1).nii.gz", "sub-02/anat/sub-02_T1w (1).nii.gz")
+    assert listed(tmp_path, ("flair",)) == [
+        ("sub-01", "flair", "sub-01_FLAIR.nii.gz"),
+        ("sub-01", "flair", "sub-01_acq-fs_FLAIR.nii.gz"),
+    ]
+    assert listed(tmp_path, ("t2", "t1")) == [
+        ("sub-01", "t2", "sub-01_T2w.nii.gz"),
+        ("sub-01", "t1", "sub-01_T1w.nii.gz"),
+    ]
+    problems = {scan.path.name: scan.problem for scan in find_scans(tmp_path, sequences=["flair"])}
+    assert "is not named like a FLAIR scan of BIDS" in problems["sub-02_flair (1).nii.gz"]
+    assert "sub-02_T1w (1).nii.gz" not in problems
+
+
+def test_a_lesion_that_was_traced_on_flair_is_drawn_on_flair_and_on_nothing_else(tmp_path):
+    names = ("FLAIR", "T1w", "FLAIR_label-lesion_mask")
+    touch(tmp_path, *(f"sub-01/anat/sub-01_{name}.nii.gz" for name in names))
+    (flair,) = find_scans(tmp_path, sequences=["flair"])
+    assert [mask.name for mask in flair.lesion] == ["sub-01_FLAIR_label-lesion_mask.nii.gz"]
+    (t1,) = find_scans(tmp_path, sequences=["t1"])
+    assert t1.problem.startswith("lesion on another grid")
+
+
 def write(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")

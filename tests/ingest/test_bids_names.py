@@ -30,7 +30,7 @@ def test_a_name_is_taken_apart():
     ],
 )
 def test_lesion_masks_are_known_by_their_usual_names(text):
-    assert name(text).is_lesion and not name(text).is_t1
+    assert name(text).is_lesion and not name(text).is_scan("t1")
 
 
 @pytest.mark.parametrize(

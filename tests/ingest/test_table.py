@@ -71,7 +71,7 @@ def test_variables_and_home_are_expanded_and_an_unset_one_is_named_with_its_line
 def test_a_misspelt_column_is_an_error_that_lists_the_allowed_ones(table):
     with pytest.raises(ValueError, match=r"unknown columns: 'leison' \(did you mean 'lesion'\?\)") as error:
         table("subject,scanner,t1,leison\np1,A,x.nii,l.nii\n")
-    assert "subject, scanner, t1, t1ce, lesion, brain_mask, skull_strip" in str(error.value)
+    assert "subject, scanner, t1, t1ce, t2, flair, lesion, brain_mask, skull_strip" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -134,3 +134,10 @@ def test_another_encoding_is_an_error_that_says_how_to_save(table):
 def test_an_open_quote_does_not_swallow_the_rest(table):
     with pytest.raises(ValueError, match=r"scans\.csv line \d+: .*Close the quotes"):
         table('subject,scanner,t1\np1,A,"x.nii\np2,B,y.nii\n')
+
+
+def test_a_sequence_is_a_column_and_t1_is_needed_no_more_than_others(table):
+    (scan,) = table("subject,scanner,t1,dwi_b1000\np1,A,,x.nii\n", ("dwi_b1000",))
+    assert (scan.sequence, scan.path.name, scan.problem) == ("dwi_b1000", "x.nii", "")
+    with pytest.raises(ValueError, match="unknown columns: 'dwi_b1000'"):
+        table("subject,scanner,t1,dwi_b1000\np1,A,,x.nii\n")

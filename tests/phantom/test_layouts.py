@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from nilearn.datasets import load_mni152_template
 
+from spatial_erasing.config_values import PHANTOM_SEQUENCES
 from spatial_erasing_phantoms.layouts import atlas_grid, brats_grid, layout, scanner_name, subject_name
 
 
@@ -75,3 +76,7 @@ def test_the_atlas_grid_is_that_of_the_template():
 def test_an_impossible_subject_is_an_error_that_says_what_is_possible(kind, index):
     with pytest.raises(ValueError, match=r"phantom (kind|index) is .*(healthy, brats or atlas|from 0)"):
         layout(kind, index)
+
+
+def test_the_sequences_that_a_study_may_ask_for_are_those_that_are_made():
+    assert {kind: tuple(layout(kind, 0).scans) for kind in PHANTOM_SEQUENCES} == PHANTOM_SEQUENCES

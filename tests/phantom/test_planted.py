@@ -53,7 +53,14 @@ def quickly(tmp_path, monkeypatch):
         (tmp_path / f"shapes/shape_{number}.nii.gz").write_text(str(number))
     (tmp_path / "template.nii.gz").touch()
     (tmp_path / "out").mkdir()
-    row = {"status": "found", "skull_strip": "none", "brain_mask": "", "path": "scan.nii.gz", "reason": ""}
+    row = {
+        "status": "found",
+        "sequence": "t1",
+        "skull_strip": "none",
+        "brain_mask": "",
+        "path": "scan.nii.gz",
+        "reason": "",
+    }
     scans = [row | {"subject": f"s{k}", "scanner": "ab"[k % 2], "sha256": str(k)} for k in range(6)]
 
     def plant(scan, shapes, *, folder, seed, **_):
@@ -61,7 +68,7 @@ def quickly(tmp_path, monkeypatch):
             stream.write(f"{scan['subject']} ")
         if scan["subject"] == BROKEN[0]:
             raise ValueError(f"none of the shapes of {scan['subject']} fits")
-        for name in planted_module.planted_files(scan["subject"]).values():
+        for name in planted_module.planted_files(scan).values():
             (folder / name).write_text(f"{seed} {shapes[0].name}")
         names = {"subject": scan["subject"], "scanner": scan["scanner"], "source": scan["path"]}
         return names | {"shape": f"{seed} {shapes[0].name}", "lesion_ml": 1.0}

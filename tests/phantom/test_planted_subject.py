@@ -45,7 +45,7 @@ def person(tmp_path, monkeypatch):
 
     def plant(*shapes, strip="none", **changes):
         path = tmp_path / "scan.nii.gz"
-        row = {"subject": "one", "scanner": "a", "path": str(path), "skull_strip": strip}
+        row = {"subject": "one", "scanner": "a", "sequence": "t1", "path": str(path), "skull_strip": strip}
         row["sha256"] = sha256_of(path)
         return planted_subject.plant_subject(
             row | changes,

@@ -22,7 +22,7 @@ def names(groups):
 
 def test_every_found_subject_is_in_exactly_one_batch():
     scans = [scan(f"s{i}") for i in range(200)] + [scan("lost", status="skipped")]
-    batches = [names(subjects_of_batch(scans, batch=batch, batches=7)) for batch in range(7)]
+    batches = [names(subjects_of_batch(scans, reference="t1", batch=batch, batches=7)) for batch in range(7)]
     counts = Counter(name for batch in batches for name in batch)
     assert counts == dict.fromkeys([f"s{i}" for i in range(200)], 1)
     assert all(batch == sorted(batch) for batch in batches)
@@ -32,17 +32,17 @@ def test_every_found_subject_is_in_exactly_one_batch():
 def test_an_added_subject_moves_no_other_to_another_batch():
     scans = [scan(f"s{i}") for i in range(50)]
     for batch in range(4):
-        before = set(names(subjects_of_batch(scans, batch=batch, batches=4)))
-        after = set(names(subjects_of_batch([*scans, scan("new")], batch=batch, batches=4)))
+        before = set(names(subjects_of_batch(scans, reference="t1", batch=batch, batches=4)))
+        after = set(names(subjects_of_batch([*scans, scan("new")], reference="t1", batch=batch, batches=4)))
         assert after - {"new"} == before
 
 
-def test_the_sequences_of_a_subject_stay_together_t1_first():
-    scans = [scan("b", "t1ce"), scan("a"), scan("b"), scan("a", "t1ce")]
-    groups = subjects_of_batch(scans, batch=0, batches=1)
+@pytest.mark.parametrize("order", [["t1", "flair", "t1ce"], ["t1ce", "flair", "t1"]])
+def test_the_sequences_of_a_subject_stay_together_the_reference_first(order):
+    scans = [scan(subject, sequence) for sequence in ("t1ce", "t1", "flair") for subject in "ba"]
+    groups = subjects_of_batch(scans, reference=order[0], batch=0, batches=1)
     assert [[(s["subject"], s["sequence"]) for s in group] for group in groups] == [
-        [("a", "t1"), ("a", "t1ce")],
-        [("b", "t1"), ("b", "t1ce")],
+        [(subject, sequence) for sequence in order] for subject in "ab"
     ]
 
 

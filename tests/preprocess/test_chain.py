@@ -54,6 +54,20 @@ def test_what_lies_outside_the_brain_has_no_influence():
     assert np.abs(quiet.sequences["t1"] - heard.sequences["t1"]).max() < 1e-5
 
 
+@pytest.mark.parametrize("skull_strip", ["none", "given"])
+def test_the_brain_is_that_of_the_first_sequence_whatever_it_is_called(skull_strip):
+    """The second sequence shows a smaller brain; neither its name nor its place in the alphabet counts."""
+    scan, mask = variant("RAS"), variant("RAS", brain_at)
+    whole = with_values(scan, lambda values: np.where(mask.intensities > 0, values, 0))
+    small = with_values(whole, lambda values: np.where(values > 500, values, 0))
+    kept = {"lesions": [], "skull_strip": skull_strip, "settings": SETTINGS}
+    alone = prepare_brain({"t1": whole}, brain_mask=mask, **kept)
+    both = prepare_brain({"flair": whole, "adc": small}, brain_mask=mask, **kept)
+    np.testing.assert_array_equal(both.brain, alone.brain)
+    np.testing.assert_array_equal(both.sequences["flair"], alone.sequences["t1"])
+    assert both.measures == alone.measures and list(both.sequences) == ["flair", "adc"]
+
+
 def test_the_scanner_s_scale_does_not_matter():
     first = given_head()
     scaled = prepare_brain(

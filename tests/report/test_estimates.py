@@ -19,20 +19,19 @@ NONE = (np.nan, np.nan)
 @pytest.fixture
 def intervals():
     """The wanted row among rows that differ from it in one column each."""
-    right = WANTED | {"cohort": "all", "sequence": "t1", "lower": 0.2, "upper": 0.3, "seeds": 3}
+    right = WANTED | {"cohort": "all", "lower": 0.2, "upper": 0.3, "seeds": 3}
     right |= {"value": 0.25, "lowest_seed": 0.22, "highest_seed": 0.27}
     others = [
         {"model": "2d-none"},
         {"metric": "dice_dataset"},
         {"fraction_percent": 100},
         {"cohort": "brats"},
-        {"sequence": "t1ce"},
     ]
     rows = pd.DataFrame([*({**right, **other, "value": 0.9} for other in others), right])
     return Intervals(rows, confidence_percent=90)
 
 
-def test_estimate_is_that_of_model_metric_share_all_cohorts_and_t1_in_percent(intervals):
+def test_estimate_is_that_of_model_metric_share_and_all_cohorts_in_percent(intervals):
     found = intervals.estimate(**WANTED)
     assert (found.mean, found.lowest, found.highest) == pytest.approx((25, 22, 27)) and found.seeds == 3
     assert found.interval == pytest.approx((20, 30))

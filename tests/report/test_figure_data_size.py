@@ -19,7 +19,7 @@ def intervals_of(models, *, percents=tuple(SUBJECTS), seeds=3):
     for model in models:
         for percent in percents:
             for metric in ("average_precision", "slice_average_precision"):
-                for cohort, sequence in (("all", "t1"), ("brats", "t1"), ("brats", "t1ce")):
+                for cohort, sequence in (("all", "t1"), ("brats", "t1")):
                     lower, lowest, value, highest, upper = np.sort(rng.random(5))
                     row = {"model": model, "fraction_percent": percent, "metric": metric, "cohort": cohort}
                     row |= {

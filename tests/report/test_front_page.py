@@ -45,7 +45,9 @@ def write(tmp_path):
     picture.write_bytes(b"\x89PNG")
 
     def write(auprc):
-        table = table_1(metrics_of(auprc), methods=methods(MODELS), cohorts={"brats": "brats", "own": None})
+        table = table_1(
+            metrics_of(auprc), methods=methods(MODELS), sequence="t1", cohorts={"brats": "brats", "own": None}
+        )
         claims = [
             PrintedClaim("3-D <wins> (section 4)", "holds", {"Mean difference": "+2.31 [+0.94, +3.70]"}, []),
             PrintedClaim("never run (section 3)", "not run", {"Mean difference": "–"}, []),

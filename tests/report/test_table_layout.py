@@ -78,10 +78,8 @@ def test_ranges_stand_beside_means_where_there_are_several_seeds():
 
 def test_sequences_get_a_column_of_labels():
     table = table_of([1, 2, 3])
-    table.index = pd.MultiIndex.from_product(
-        [["3d-none"], ["t1", "t1ce", "flair"]], names=["model", "sequence"]
-    )
-    assert printed_blocks(table)[0].labels["Sequence"] == ("T1", "T1ce", "flair")
+    table[table.columns[0][0], "sequence_title"] = ["T1", "T1ce", "FLAIR"]
+    assert printed_blocks(table)[0].labels["Sequence"] == ("T1", "T1ce", "FLAIR")
 
 
 MODELS = ["2d-none", "3d-none", "baseline-mean-healthy"]

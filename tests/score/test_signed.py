@@ -59,7 +59,7 @@ def test_both_scores_stand_in_one_table_under_one_protocol():
         run = {"method": name, "percent": 100, "seed": 1, "cohort": "own", "sequence": "t1"}
         rows += evaluate(test, of_test, scoring=scoring, names=run, threshold=threshold).metrics
     chosen = {name: methods[name] for name in names}
-    table = table_1(pd.DataFrame(rows), methods=chosen, cohorts={"own": None})["own"]
+    table = table_1(pd.DataFrame(rows), methods=chosen, sequence="t1", cohorts={"own": None})["own"]
     assert table["name"].tolist() == ["3D-None", "3D-None, dark residual"]
     assert table.loc["3d-none@dark", "auprc_percent"] == pytest.approx(100)
     assert table.loc["3d-none", "auprc_percent"] < 40

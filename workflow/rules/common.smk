@@ -62,7 +62,7 @@ wildcard_constraints:
     batch=r"\d{3}",
     percent=r"\d+",
     seed=r"\d+",
-    sequence="t1|t1ce",
+    sequence=one_of(plan.sequences()),
     split="validation|test",
     subject=r"[^/]+",
 

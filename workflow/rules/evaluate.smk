@@ -92,6 +92,7 @@ rule resample_metrics:
         intervals=config["evaluate"]["intervals"],
         size_percentiles=config["evaluate"]["lesion_size_percentiles"],
         seed=config["evaluate"]["seed"],
+        sequence=plan.sequence,
         code=code_fingerprint("resample_metrics"),
     script:
         "../scripts/resample_metrics.py"
@@ -120,6 +121,7 @@ rule judge_claims:
             cohort: config["ingest"]["cohorts"][cohort]["sequences"]
             for cohort in LESION
         },
+        sequence=plan.sequence,
         intervals=config["evaluate"]["intervals"],
         size_percentiles=config["evaluate"]["lesion_size_percentiles"],
         seed=config["evaluate"]["seed"],
@@ -228,6 +230,7 @@ rule collect_cohorts:
         runtime=growing(10),
     params:
         healthy_cohorts=HEALTHY,
+        sequence=plan.sequence,
         code=code_fingerprint("collect_cohorts"),
     script:
         "../scripts/collect_cohorts.py"
@@ -255,6 +258,7 @@ rule collect_examples:
         mem_mb=growing(needs.arrays_mb(*LESION)),
         runtime=growing(10),
     params:
+        sequence=plan.sequence,
         percentiles=config["report"]["example_percentiles"],
         scoring=methods.scoring,
         code=code_fingerprint("collect_examples", kinds=methods.kinds_of_score),

@@ -91,6 +91,7 @@ rule plant_lesions:
         runtime=growing(240),
     params:
         planted=config["phantom"]["planted"],
+        sequence=plan.sequence,
         minimum_lesion_ml=config["phantom"]["minimum_lesion_ml"],
         code=code_fingerprint("plant_lesions"),
     script:

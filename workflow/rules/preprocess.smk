@@ -61,6 +61,7 @@ rule prepare_brains:
         runtime=growing(needs.preparation_minutes),
     params:
         batches=lambda wildcards: len(plan.batches_of(wildcards.cohort)),
+        sequence=plan.sequence,
         settings=plan.preparation,
         device=config["preprocess"]["device"],
         code=code_fingerprint("prepare_brains"),
@@ -144,6 +145,7 @@ rule measure_healthy_band:
         mem_mb=growing(needs.arrays_mb(*HEALTHY)),
         runtime=growing(30),
     params:
+        sequence=plan.sequence,
         code=code_fingerprint("measure_healthy_band"),
     script:
         "../scripts/measure_healthy_band.py"
@@ -207,6 +209,7 @@ rule plot_quality:
         flag_outside_ml=config["preprocess"]["flag_outside_ml"],
         flag_beyond_deviations=config["preprocess"]["flag_beyond_deviations"],
         flag_beyond_band=config["preprocess"]["flag_beyond_band"],
+        sequence=plan.sequence,
         code=code_fingerprint("plot_quality"),
     script:
         "../scripts/plot_quality.py"

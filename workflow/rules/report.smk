@@ -14,6 +14,7 @@ TABLE_1 = {
     "title": lambda wildcards: config["study"]["title"],
     "methods": methods.of_table_1(),
     "cohorts": plan.paper_cohorts(),
+    "sequence": plan.sequence,
     "grid_voxels": config["preprocess"]["grid_voxels"],
 }
 INTERVALS = config["evaluate"]["intervals"]
@@ -64,16 +65,19 @@ use rule of_tables as write_table_1 with:
 
 
 use rule write_table_1 as write_table_2 with:
-    """Table 2: two models trained on T1, tested on T1 and T1ce."""
+    """Table 2: models trained on one sequence, tested on several."""
     output:
-        **table("table_2", table="2: T1 and T1ce"),
+        **table(
+            "table_2", table=f"2: {' and '.join(plan.sequences_of_table_2().values())}"
+        ),
         tex="results/report/tables/table_2.tex",
     pathvars:
         rule="write_table_2",
     params:
         **named("write_table_2", "table.html"),
         methods=methods.described(config["study"]["table_2_models"]),
-        cohorts=plan.paper_cohorts(sequence="t1ce"),
+        cohorts=plan.cohorts_of_table_2(),
+        sequences=plan.sequences_of_table_2(),
 
 
 use rule of_tables as write_claims with:
@@ -89,7 +93,7 @@ use rule of_tables as write_claims with:
         **named("write_claims", "claims.html"),
         title=lambda wildcards: config["study"]["title"],
         methods=methods.of_paper(),
-        paper_cohorts=config["report"]["paper_cohorts"],
+        paper_cohorts=plan.paper_cohorts(),
         samples=config["evaluate"]["bootstrap_samples"],
         intervals=INTERVALS,
         size_percentiles=config["evaluate"]["lesion_size_percentiles"],
@@ -138,6 +142,7 @@ use rule of_report as plot_figure_4 with:
         rule="plot_figure_4",
     params:
         **named("plot_figure_4"),
+        sequence=plan.sequence,
         methods=methods.described(config["study"]["models"]),
         grid_voxels=config["preprocess"]["grid_voxels"],
         seeds=config["study"]["seeds"],
@@ -154,6 +159,7 @@ use rule plot_figure_4 as plot_figure_5 with:
         rule="plot_figure_5",
     params:
         **named("plot_figure_5"),
+        sequence=plan.sequence,
         cohorts=LESION,
         percents=config["study"]["fractions_percent"],
         confidence_percent=INTERVALS["confidence_percent"],
@@ -170,6 +176,7 @@ use rule of_report as plot_figure_6 with:
         rule="plot_figure_6",
     params:
         **named("plot_figure_6"),
+        sequence=plan.sequence,
         methods=methods.described(
             [*config["study"]["models"], *config["study"]["baselines"]]
         ),
@@ -259,13 +266,14 @@ use rule of_report as plot_diagnostics with:
         detection="results/report/tables/detection.csv",
         metrics="results/evaluate/metrics.csv",
         thresholds="results/evaluate/thresholds.json",
-        curves=plan.diagnosed_on_t1("precision_recall.npz"),
+        curves=plan.diagnosed_files("precision_recall.npz"),
     output:
         **figure("diagnostics", "Diagnostics", what="curves, post-processing, lesions"),
     pathvars:
         rule="plot_diagnostics",
     params:
         **named("plot_diagnostics"),
+        sequence=plan.sequence,
         methods=methods.described(run.method for run in plan.diagnosed_runs()),
         model_and_cohort=plan.diagnosed_methods(),
 
@@ -297,6 +305,7 @@ use rule of_tables as write_front_page with:
     params:
         **TABLE_1,
         **named("write_front_page", "front.html"),
+        title_of_sequence=config["sequences"][plan.sequence],
         paper_methods=methods.of_paper(),
 
 

@@ -40,6 +40,7 @@ rule reconstruct_scans:
             "compile": False,
             "deterministic": config["train"]["deterministic"],
         },
+        sequence=plan.sequence,
         score=methods.score_to_store,
         batch_size=plan.samples_at_a_time,
         code=code_fingerprint("reconstruct_scans", kinds=methods.kinds_to_store),
@@ -67,6 +68,7 @@ rule reconstruct_baseline:
         mem_mb=growing(needs.arrays_mb(*HEALTHY)),
         runtime=growing(60),
     params:
+        sequence=plan.sequence,
         kind=lambda wildcards: methods.of(wildcards).baseline,
         code=code_fingerprint("reconstruct_baseline", kinds=methods.kinds_of_baseline),
     script:

@@ -29,6 +29,7 @@ rule train_model:
         runtime=growing(needs.training_minutes),
     params:
         device=config["train"]["device"],
+        sequence=plan.sequence,
         model=methods.model,
         network=methods.network,
         training={

@@ -22,6 +22,6 @@ write_rows(
 sizes_mm = {cohort: voxel_size_mm(path) for cohort, path in volumes.items()}
 write_text(snakemake.output.voxel_sizes, json.dumps(sizes_mm, indent=1) + "\n")
 healthy = [volumes[cohort] for cohort in snakemake.params.healthy_cohorts]
-scans = read_split(healthy, snakemake.input.splits, split="validation")
+scans = read_split(healthy, snakemake.input.splits, split="validation", sequence=snakemake.params.sequence)
 with replaced_when_complete(snakemake.output.healthy_example) as unfinished:
     np.savez_compressed(unfinished, scan=scans.scans[0], brain=scans.brain[0])

@@ -16,6 +16,7 @@ for volumes, reconstructions, scores, subjects, threshold in zip(
     examples += examples_of_cohort(
         read_rows(subjects),
         (volumes, reconstructions, scores),
+        sequence=snakemake.params.sequence,
         percentiles=snakemake.params.percentiles,
         threshold=read_json(threshold, keys=["threshold"])["threshold"],
         scoring=Scoring(**snakemake.params.scoring),

@@ -8,9 +8,10 @@ from spatial_erasing.evaluate.comparisons import (
     judge_claims,
     read_subject_dice,
 )
+from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.evaluate.resamples import load_resamples
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.models import read_methods
+from spatial_erasing.models import methods_of_paper, read_methods
 
 log_to(snakemake.log[0])
 
@@ -19,7 +20,7 @@ comparisons, claims = judge_claims(
     read_subject_dice(
         read_rows(snakemake.input.subjects), size_percentiles=tuple(snakemake.params.size_percentiles)
     ),
-    methods=read_methods(snakemake.params.methods),
+    naming=Naming(methods_of_paper(read_methods(snakemake.params.methods)), snakemake.params.sequence),
     cohorts=snakemake.params.cohorts,
     rule=IntervalRule(**snakemake.params.intervals),
     seed=snakemake.params.seed,

@@ -6,5 +6,6 @@ from spatial_erasing.preprocess.curves import healthy_band, write_band
 
 log_to(snakemake.log[0])
 
-training = read_split(snakemake.input.volumes, snakemake.input.splits, split="training")
-write_band(snakemake.output[0], healthy_band(training.scans, training.brain, sequence="t1"))
+sequence = snakemake.params.sequence
+training = read_split(snakemake.input.volumes, snakemake.input.splits, split="training", sequence=sequence)
+write_band(snakemake.output[0], healthy_band(training.scans, training.brain, sequence=sequence))

@@ -6,14 +6,14 @@ from spatial_erasing.cohorts import write_rows
 from spatial_erasing.ingest.scans import list_scans
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.paths import expand_path
-from spatial_erasing_phantoms.planted import HEALTHY_COLUMNS, PLANTED_COLUMNS, PlantedSettings, make_planted
+from spatial_erasing_phantoms.planted import PlantedSettings, make_planted
 from spatial_erasing_phantoms.planted_subject import TRUTH_COLUMNS
 
 log_to(snakemake.log[0])
 
-planted = snakemake.params.planted
+planted, sequence = snakemake.params.planted, snakemake.params.sequence
 scans = list_scans(
-    "table", snakemake.input[0], sequences=["t1"], skull_strip="deepbet", cohort="phantom.planted.source"
+    "table", snakemake.input[0], sequences=[sequence], skull_strip="deepbet", cohort="phantom.planted.source"
 )
 settings = PlantedSettings(
     lesion_masks=expand_path(planted["lesion_masks"], base=Path.cwd()),
@@ -26,6 +26,7 @@ folder = Path(snakemake.output.planted).parent
 healthy, with_lesion, truth = make_planted(
     scans, folder, settings=settings, code=snakemake.params.code, cores=snakemake.threads
 )
-write_rows(snakemake.output.healthy, healthy, columns=HEALTHY_COLUMNS)
-write_rows(snakemake.output.planted, with_lesion, columns=PLANTED_COLUMNS)
+scan, masks = ("subject", "scanner", sequence), ("brain_mask", "skull_strip")
+write_rows(snakemake.output.healthy, healthy, columns=(*scan, *masks))
+write_rows(snakemake.output.planted, with_lesion, columns=(*scan, "lesion", *masks))
 write_rows(snakemake.output.truth, truth, columns=TRUTH_COLUMNS)

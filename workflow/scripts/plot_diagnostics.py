@@ -10,10 +10,11 @@ from spatial_erasing.report.tables import read_table
 log_to(snakemake.log[0])
 
 searches = read_json(snakemake.input.thresholds)
-metrics = read_table(snakemake.input.metrics).query("metric == 'prevalence' and sequence == 't1'")
+sequence = snakemake.params.sequence
+metrics = read_table(snakemake.input.metrics, sequence=sequence).query("metric == 'prevalence'")
 figure = figure_diagnostics(
-    read_table(snakemake.input.diagnostics),
-    read_table(snakemake.input.detection),
+    read_table(snakemake.input.diagnostics, sequence=sequence),
+    read_table(snakemake.input.detection, sequence=sequence),
     methods=read_methods(snakemake.params.methods),
     dice_curves={
         (model, cohort): search for model, of_model in searches.items() for cohort, search in of_model.items()

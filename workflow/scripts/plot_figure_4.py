@@ -13,7 +13,7 @@ log_to(snakemake.log[0])
 
 sizes_mm = read_json(snakemake.input.voxel_sizes)
 figure = figure_lesion_size(
-    read_table(snakemake.input.subjects),
+    read_table(snakemake.input.subjects, sequence=snakemake.params.sequence),
     methods=read_methods(snakemake.params.methods),
     voxel_ml={cohort: float(np.prod(size_mm)) / 1000 for cohort, size_mm in sizes_mm.items()},
 )

@@ -10,8 +10,10 @@ from spatial_erasing.report.tables import read_table
 
 log_to(snakemake.log[0])
 
+sequence = snakemake.params.sequence
+intervals = read_table(snakemake.input.intervals, sequence=sequence)
 figure = figure_data_size(
-    Intervals(read_table(snakemake.input.intervals), snakemake.params.confidence_percent),
+    Intervals(intervals, snakemake.params.confidence_percent),
     methods=read_methods(snakemake.params.methods),
     cohorts=snakemake.params.cohorts,
     training_subjects=count_training_subjects(

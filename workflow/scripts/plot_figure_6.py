@@ -11,8 +11,9 @@ from spatial_erasing.report.tables import read_table
 log_to(snakemake.log[0])
 
 methods = read_methods(snakemake.params.methods)
+intervals = read_table(snakemake.input.intervals, sequence=snakemake.params.sequence)
 figure = figure_slices(
-    Intervals(read_table(snakemake.input.intervals), snakemake.params.confidence_percent),
+    Intervals(intervals, snakemake.params.confidence_percent),
     Slices.count(dict(zip(snakemake.params.cohorts, snakemake.input.slices, strict=True))),
     methods=methods,
     paper_percent=paper_slice_auprc(snakemake.params.paper_cohorts, methods_of_paper(methods)),

@@ -13,7 +13,7 @@ with open_arrays(snakemake.input.volumes) as arrays:
     pages = figure_quality(
         read_rows(snakemake.input.quality),
         arrays["subject"].tolist(),
-        (arrays["t1"], arrays["brain"], arrays["lesion"]),
+        (arrays[snakemake.params.sequence], arrays["brain"], arrays["lesion"]),
         voxel_size_mm=voxel_size_mm(snakemake.input.volumes),
         rule=FlagRule(
             outside_ml=tuple(snakemake.params.flag_outside_ml),

@@ -15,6 +15,7 @@ rows = prepare_batch(
         read_rows(snakemake.input[0]),
         batch=int(snakemake.wildcards.batch),
         batches=snakemake.params.batches,
+        reference=snakemake.params.sequence,
     ),
     folder=Path(snakemake.output[0]).parent / "subjects",
     settings=BrainSettings(**snakemake.params.settings),

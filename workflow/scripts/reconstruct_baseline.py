@@ -9,7 +9,7 @@ from spatial_erasing.score.maps import RECONSTRUCTION, save_stored
 log_to(snakemake.log[0])
 
 params, files = snakemake.params, snakemake.input
-healthy = read_split(files.healthy, files.healthy_splits, split="training")
+healthy = read_split(files.healthy, files.healthy_splits, split="training", sequence=params.sequence)
 for split, path in snakemake.output.items():
     scans = read_split([files.volumes], files.splits, split=split, sequence=snakemake.wildcards.sequence)
     stored = reconstruct_without_network(params.kind, healthy, scans)

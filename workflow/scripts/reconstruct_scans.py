@@ -20,7 +20,8 @@ device = choose_device(params.device, trainings_per_gpu=snakemake.resources.trai
 network = load_network(files.weights, device)
 what, healthy = RECONSTRUCTION, None
 if params.score is not None:
-    what, healthy = MAP, read_split(files.healthy, files.healthy_splits[0], split="validation")
+    healthy_files = (files.healthy, files.healthy_splits[0])
+    what, healthy = MAP, read_split(*healthy_files, split="validation", sequence=params.sequence)
 made_by = describe_maker(params.code, device=device_name(device))
 for split, path in snakemake.output.items():
     scans = read_split([files.volumes], files.splits, split=split, sequence=snakemake.wildcards.sequence)

@@ -17,6 +17,7 @@ log_to(snakemake.log[0])
 
 found = resample_study(
     [Path(path).parent for path in snakemake.input.counts],
+    sequence=snakemake.params.sequence,
     resampling=Resampling(
         samples=snakemake.params.samples,
         seed=snakemake.params.seed,

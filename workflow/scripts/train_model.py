@@ -25,8 +25,8 @@ prepare_process(computing)
 files, name = (snakemake.input.volumes, snakemake.input.splits), f"{model.name}-{percent}-{seed}"
 trained = train_model(
     training_settings(model, values=params.training, computing=computing, seed=seed),
-    read_split(*files, split="training", fraction_percent=percent),
-    read_split(*files, split="validation"),
+    read_split(*files, split="training", sequence=params.sequence, fraction_percent=percent),
+    read_split(*files, split="validation", sequence=params.sequence),
     network=params.network,
     device=device,
     kept=Kept(weights.parent, params.code, Path("results/logs/tensorboard", name), CurveWriter),

@@ -18,22 +18,22 @@ log_to(snakemake.log[0])
 table = table_1(
     read_table(snakemake.input.metrics),
     methods=read_methods(snakemake.params.methods),
-    cohorts=snakemake.params.cohorts,
+    **{name: snakemake.params[name] for name in ("cohorts", "sequence")},
     intervals=read_table(snakemake.input.intervals),
 )
 claims = printed_claims(
-    read_rows(snakemake.input.claims),
-    read_rows(snakemake.input.comparisons),
+    *(read_rows(snakemake.input[name]) for name in ("claims", "comparisons")),
     naming=Naming(methods_of_paper(read_methods(snakemake.params.paper_methods))),
     paper_cohorts=snakemake.params.cohorts,
 )
+figure = snakemake.input.figure
 study = {
     "title": snakemake.params.title,
+    "sequence": snakemake.params.title_of_sequence,
     "date": date.today().isoformat(),
     "code": code_version(),
     "grid": " × ".join(map(str, snakemake.params.grid_voxels)),
-    "figure": Path(snakemake.input.figure).stem.replace("_", " ").capitalize(),
+    "figure": Path(figure).stem.replace("_", " ").capitalize(),
 }
 counts = count_subjects(read_rows(snakemake.input.cohort_subjects))
-page = front_page(table, claims, counts=counts, figure=snakemake.input.figure, study=study)
-write_text(snakemake.output[0], page)
+write_text(snakemake.output[0], front_page(table, claims, counts=counts, figure=figure, study=study))

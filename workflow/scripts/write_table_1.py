@@ -11,6 +11,7 @@ table = table_1(
     read_table(snakemake.input.metrics),
     methods=read_methods(snakemake.params.methods),
     cohorts=snakemake.params.cohorts,
+    sequence=snakemake.params.sequence,
     intervals=read_table(snakemake.input.intervals),
 )
 write_table(

@@ -11,12 +11,17 @@ table = table_2(
     read_table(snakemake.input.metrics),
     methods=read_methods(snakemake.params.methods),
     cohorts=snakemake.params.cohorts,
+    sequences=snakemake.params.sequences,
     intervals=read_table(snakemake.input.intervals),
 )
+first, *others = snakemake.params.sequences.values()
 write_table(
     table,
     snakemake.output,
-    title=f"{snakemake.params.title}. Table 2: models trained on T1, tested on T1 and T1ce",
+    title=(
+        f"{snakemake.params.title}. Table 2: models trained on {first}, tested on "
+        f"{' and '.join([', '.join([first, *others[:-1]]), others[-1]])}"
+    ),
     grid=tuple(snakemake.params.grid_voxels),
     borrowed=snakemake.params.borrowed,
 )
