@@ -27,6 +27,7 @@ include: "workflow/rules/score.smk"
 include: "workflow/rules/threshold.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/apply.smk"
 
 
 # what ends sooner than a job of a cluster would start
