@@ -43,7 +43,7 @@ def measure(scan: Path, options: Sequence[str]) -> dict[str, float]:
         output = ["--output", folder, "--workers", "1", *options]
         whole, printed = seconds_of(MEMORY, "apply", str(scan), *output)
         (summary,) = Path(folder).glob("*/summary.json")
-        steps = json.loads(summary.read_text(encoding="utf-8"))["seconds"]
+        steps = json.loads(summary.read_text(encoding="utf-8"))["steps"]
     peak_gb = int(printed.split("PEAK_KB")[1]) / 2**20
     return {"whole command": whole, "memory GB": peak_gb} | steps
 

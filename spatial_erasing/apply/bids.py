@@ -24,6 +24,11 @@ NAMES = {
 }
 # No suffix of BIDS exists for a score map, a spread, or a page, so a validator is told to pass over them.
 IGNORED = ("*.html", "*_score.nii.gz", "*_spread.nii.gz", "*_grid.npz", "scans.csv", "run.json", "logs/")
+DESCRIPTIONS = {
+    "anomaly": "what a model finds unlike healthy brains",
+    "brain": "brain mask",
+    "pseudohealthy": "what the model expects of a healthy brain",
+}
 NO_PROBABILITY = (
     "The share of brain voxels of healthy validation scans with a lower anomaly score, from 0 to 1. "
     "A percentile is no probability of a lesion: 1 % of the voxels of a healthy brain lie above 0.99."
@@ -102,8 +107,5 @@ def write_description(output: Path, *, roots: set[Path]) -> None:
         "Anomaly maps of T1-weighted scans, written by spatial-erasing: for research, no medical device.\n"
         "sub-*.html shows each scan; scans.csv has a row a scan; logs/ holds tables and summaries.\n",
     )
-    lines = ["desc_id\tdescription", "anomaly\twhat a model finds unlike healthy brains", "brain\tbrain mask"]
-    write_text(
-        output / "descriptions.tsv",
-        "\n".join([*lines, "pseudohealthy\twhat the model expects of a healthy brain"]) + "\n",
-    )
+    lines = [f"desc-{label}\t{meaning}\n" for label, meaning in DESCRIPTIONS.items()]
+    write_text(output / "descriptions.tsv", "".join(["desc_id\tdescription\n", *lines]))

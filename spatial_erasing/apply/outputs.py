@@ -79,6 +79,8 @@ def scan_header(path: Path) -> nib.Nifti1Header:
     for name in (*PLACED, *QUATERNION):
         header[name] = given[name]
     header["pixdim"][4:] = 1
+    if not int(header["xyzt_units"]) & 7:  # unknown, which everyone reads as mm
+        header.set_xyzt_units("mm")
     return header
 
 
@@ -150,7 +152,8 @@ def summarise(
         "threshold": found.threshold,
         "networks": len(bundle.weights),
         "warnings": warnings_of(found, model, was_stripped=bool(known.get("stripped"))),
-        "seconds": {step: round(seconds, 3) for step, seconds in found.seconds.items()},
+        "seconds": round(sum(found.seconds.values()), 2),
+        "steps": {step: round(seconds, 3) for step, seconds in found.seconds.items()},
         "checksums": {"scan": known.get("sha256", ""), "model": bundle.sha256},
         "card": bundle.metadata.get("description", ""),
     }
@@ -177,4 +180,5 @@ def _write_page(path: Path, found: Found, *, candidates: list[dict], summary: di
             mask=found.mask,
             candidates=candidates,
             summary=summary,
+            spread=found.on_scan("spread") if summary["networks"] > 1 else None,
         )

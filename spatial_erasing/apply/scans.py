@@ -229,7 +229,8 @@ def _examine(
     )
     if options.naming == "bids":
         write_sidecars(places, scan, summary, written=places.wanted(options.save))
-    summary["seconds"]["write"] = round(time.perf_counter() - begin, 3)
+    summary["steps"]["write"] = round(time.perf_counter() - begin, 3)
+    summary["seconds"] = round(sum(summary["steps"].values()), 2)
     write_text(places.paths["summary"], json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     return summary
 

@@ -72,6 +72,9 @@ def test_the_description_says_who_made_it_from_what(results, data_set):
     found = json.loads((results / "dataset_description.json").read_text())
     assert found["DatasetType"] == "derivative" and found["GeneratedBy"][0]["Name"] == "spatial-erasing"
     assert found["DatasetLinks"]["raw"] == data_set.resolve().as_uri()
+    head, *lines = (results / "descriptions.tsv").read_text().splitlines()
+    assert head == "desc_id\tdescription"
+    assert {line.split("\t")[0] for line in lines} == {"desc-anomaly", "desc-brain", "desc-pseudohealthy"}
 
 
 def test_participants_are_chosen_and_missing_ones_named(data_set, bundle, tmp_path, capsys):
