@@ -27,6 +27,7 @@ include: "workflow/rules/score.smk"
 include: "workflow/rules/threshold.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/apply.smk"
 
 
 # jobs that end sooner than a cluster job would start

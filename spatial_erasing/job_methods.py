@@ -131,6 +131,11 @@ class JobMethods:
         if wildcards.stored in self.with_maps:
             yield from self.kinds_of_score(wildcards)
 
+    def kinds_to_bundle(self, wildcards: Any) -> Iterator[Path]:
+        """Modules of the network and the score of a model that leaves the study."""
+        yield registry.NETWORKS.file(self.network(wildcards)["kind"])
+        yield from self.kinds_of_score(wildcards)
+
     def kinds_of_baseline(self, wildcards: Any) -> Iterator[Path]:
         """Module of a baseline."""
         yield registry.BASELINES.file(self.of(wildcards).baseline)

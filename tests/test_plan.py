@@ -115,7 +115,7 @@ def test_another_sequence_to_train_on_names_every_file_and_stands_beside_no_numb
     assert plan.datasets_of(run) == ["brats-t1", "brats-flair", "atlas-flair"]
     assert plan.datasets_of(Run("3d-none", 100, 1)) == ["brats-flair", "atlas-flair"]
     on_one_sequence = [
-        *plan.compared_files("a"),
+        *plan.slices_of_one_run(),
         *plan.diagnosed_files("a"),
         *plan.example_files("score", "3d-none", "a"),
         plan.threshold_of(run, "atlas"),

@@ -17,7 +17,7 @@ import numpy as np
 from spatial_erasing.paths import require_file, unreadable
 
 CHUNK_BYTES = 1 << 20
-PACKED = (".gz", ".mgz")  # with gzip, by the end of their names
+NIFTI_NAMES, MGH_NAMES, PACKED = (".nii", ".nii.gz"), (".mgh", ".mgz"), (".gz", ".mgz")  # ends of names
 MOST_UNPACKED = 1032  # bytes that deflate can pack into one (zlib.net, "Maximum Compression Factor")
 EXTENT_MM = (15, 500)  # from tiny brains of tests to beyond head and neck; more would take many GB to refuse
 LEAST_VOLUME = 0.1  # of a voxel, as a share of the box with its edges: 1 if its axes are at right angles
@@ -69,9 +69,9 @@ def read_header(path: Path) -> Header:
     """
     require_file(path)
     name = path.name.lower()
-    if name.endswith((".nii", ".nii.gz")):
+    if name.endswith(NIFTI_NAMES):
         header = _read_nifti(path)
-    elif name.endswith((".mgh", ".mgz")):
+    elif name.endswith(MGH_NAMES):
         header = _read_mgh(path)
     else:
         raise unreadable(path, "its name ends like that of another format")

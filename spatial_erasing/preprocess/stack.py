@@ -55,11 +55,40 @@ def largest_box(rows: Iterable[Mapping[str, Any]]) -> tuple[int, ...]:
 
 
 def shrink_subject(folder: Path, *, sequences: tuple[str, ...], settings: StackSettings) -> Shrunk:
+    """A prepared brain on disk as `shrink_brain` returns it.
+
+    Raises:
+        ValueError: as of `shrink_brain`.
+    """
+    return shrink_brain(
+        {name: read_prepared(folder, name) for name in sequences},
+        brain=read_brain_mask(folder),
+        lesion=read_prepared(folder, "lesion") > 0,
+        record=read_record(folder),
+        settings=settings,
+    )
+
+
+def shrink_brain(
+    sequences: Mapping[str, np.ndarray],
+    *,
+    brain: np.ndarray,
+    lesion: np.ndarray,
+    record: Mapping[str, Any],
+    settings: StackSettings,
+) -> Shrunk:
     """One prepared brain on the networks' grid, and the chain of grids that leads back to its scan.
 
     Each sequence is brought onto its standard contrast, then the brain's box is centred in the padded grid. A
     voxel of the new grid is brain if at least half of it is; intensities are averages over the new voxel,
     float16 in [0, 1], 0 outside the brain.
+
+    Args:
+        sequences: name to prepared intensities in [0, 1].
+        brain: bool, same shape.
+        lesion: bool, same shape.
+        record: its "grids" and "centred", see `geometry.chain_of_grids`.
+        settings: contrast and grids.
 
     Returns:
         The sequences, "brain", "lesion" and "lesion_slices", which its lesion touches; the grids; the
@@ -68,7 +97,6 @@ def shrink_subject(folder: Path, *, sequences: tuple[str, ...], settings: StackS
     Raises:
         ValueError: the brain is larger than the padded grid, or no map brings it onto the standard contrast.
     """
-    record = read_record(folder)
     window, grid_voxels = settings.padded_grid_voxels, settings.grid_voxels
     grids = chain_of_grids(record, padded_grid_voxels=window, grid_voxels=grid_voxels)
     start = centred_window(*record["centred"], window_voxels=window)
@@ -76,8 +104,7 @@ def shrink_subject(folder: Path, *, sequences: tuple[str, ...], settings: StackS
     def padded(volume: np.ndarray) -> np.ndarray:
         return extract_window(volume, start, window_voxels=window)
 
-    whole_brain = read_brain_mask(folder)
-    lesion = padded(read_prepared(folder, "lesion")) > 0
+    whole_brain, lesion = brain, padded(lesion)
     brain = downsample(padded(whole_brain), grid_voxels=grid_voxels) >= 0.5
     if not brain.any():
         raise ValueError(
@@ -85,8 +112,7 @@ def shrink_subject(folder: Path, *, sequences: tuple[str, ...], settings: StackS
             f"holes everywhere. Look at its mask, or leave out this subject."
         )
     shrunk, maps, doubts = {}, {}, list[str]()
-    for name in sequences:
-        scan = read_prepared(folder, name)
+    for name, scan in sequences.items():
         maps[name] = _map_of(scan[whole_brain], name, standard=settings.standard)
         doubts += doubts_of_map(scan[whole_brain], maps[name], sequence=name)
         small = downsample(padded(maps[name](scan)), grid_voxels=grid_voxels)

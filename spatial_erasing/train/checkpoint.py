@@ -90,9 +90,7 @@ def load_network(path: Path, device: torch.device) -> Network:
     """
     content = _read_weights(path, device)
     try:
-        _require_weights(content["weights"], content["network"])
-        network = build_network(content["network"])
-        network.load_state_dict(content["weights"])
+        network = network_with_weights(content["network"], content["weights"])
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # other content can raise any exception
@@ -101,6 +99,18 @@ def load_network(path: Path, device: torch.device) -> Network:
             f"{_TRAIN_AGAIN}"
         ) from None
     return network.to(device).eval()
+
+
+def network_with_weights(settings: Mapping[str, object], weights: Mapping[str, torch.Tensor]) -> Network:
+    """The network of these settings with these weights, on the CPU.
+
+    Raises:
+        ValueError: they do not belong together, or a weight is not finite.
+    """
+    _require_weights(weights, settings)
+    network = build_network(settings)
+    network.load_state_dict(weights)
+    return network
 
 
 def _require_weights(weights: Mapping[str, torch.Tensor], settings: Mapping[str, object]) -> None:

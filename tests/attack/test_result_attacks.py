@@ -58,7 +58,7 @@ ARCHIVES = {
     "no such array": (lambda path: np.savez(path, subject=["a"]), "KeyError"),
 }
 READERS = {
-    "read_split": lambda path, splits: read_split([path], splits, split="test"),
+    "read_split": lambda path, splits: read_split([path], splits, split="test", sequence="t1"),
     "voxel_size_mm": lambda path, _: voxel_size_mm(path),
     "load_counts": lambda path, _: load_counts(path),
 }

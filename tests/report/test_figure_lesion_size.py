@@ -235,9 +235,8 @@ def test_subjects_without_lesion_have_no_point_and_are_counted(two_models):
     assert count_without_lesion(two_models, models=MODELS) == {"atlas": 1}
 
 
-def test_other_sequences_shares_and_models_do_not_count(two_models):
+def test_other_shares_and_models_do_not_count(two_models):
     others = [
-        two_models.assign(sequence="t1ce"),
         two_models.assign(fraction_percent=20),
         two_models.assign(model="3d-cube-zero"),
     ]

@@ -209,7 +209,9 @@ def page(tmp_path):
             *("prevalence", "subjects", "subjects_without_lesion"),
         )
     ]
-    table = table_1(pd.DataFrame(rows), methods=methods(MODELS), cohorts={"brats": "brats", "<own>": None})
+    table = table_1(
+        pd.DataFrame(rows), methods=methods(MODELS), sequence="t1", cohorts={"brats": "brats", "<own>": None}
+    )
     write_html(table, tmp_path / "table.html", caption="A <b>caption</b>", footnotes=["DICE_D & co"])
     return (tmp_path / "table.html").read_text()
 

@@ -1,0 +1,169 @@
+"""The folder of a finished study, read for its bundle: config, healthy scans, weights, reconstructions."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_erasing.cohorts import Split, read_rows, read_split
+from spatial_erasing.models import Method, list_methods
+from spatial_erasing.preprocess.stack import largest_box
+from spatial_erasing.score.maps import RECONSTRUCTION, Scoring, load_stored, stored_as
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A finished study and the method in it that is to leave.
+
+    Args:
+        results: its folder `results/`.
+        config: that it was run with.
+        method: name of a row of its tables, such as "3d-none".
+        seeds: trainings that form the ensemble.
+        percent: share of the training data.
+    """
+
+    results: Path
+    config: Mapping[str, Any]
+    method: str
+    seeds: tuple[int, ...]
+    percent: int = 100
+
+    @classmethod
+    def opened(cls, run: str | Path, method: str, *, seeds: tuple[int, ...] = ()) -> "RunFolder":
+        """The folder of a run, named by itself or by its `results/`, with all seeds unless some are given.
+
+        Raises:
+            FileNotFoundError: the study is not there or not finished.
+            ValueError: there is no such method, or it has no network.
+        """
+        import yaml  # noqa: PLC0415  who applies a model needs none
+
+        run = Path(run)
+        results = run / "results" if (run / "results").is_dir() else run
+        stated = results / "config.yaml"
+        if not stated.is_file():
+            raise FileNotFoundError(
+                f"{stated} does not exist. Expected the folder of a finished study, in which snakemake was "
+                "run to its end."
+            )
+        config = yaml.safe_load(stated.read_text(encoding="utf-8"))
+        folder = cls(results, config, method, seeds or tuple(config["study"]["seeds"]))
+        for seed in folder.seeds:
+            if not (weights := folder.weights(seed)).is_file():
+                raise FileNotFoundError(f"{weights} does not exist. Train it first, or choose other --seeds.")
+        return folder
+
+    @cached_property
+    def described(self) -> Method:
+        """The method, as the study's config describes it."""
+        methods = list_methods(self.config)
+        networks = [name for name, method in methods.items() if not method.is_baseline]
+        if self.method not in networks:
+            raise ValueError(
+                f"the study has no network '{self.method}'; expected one of {', '.join(networks)}."
+            )
+        return methods[self.method]
+
+    def weights(self, seed: int) -> Path:
+        """The weights of one training."""
+        folder = f"{self.described.model}/fraction-{self.percent}/seed-{seed}"
+        return self.results / "train" / folder / "weights.pt"
+
+    @property
+    def sequence(self) -> str:
+        """The sequence that the networks are trained on."""
+        return self.config["study"]["sequence"]
+
+    @property
+    def healthy_cohorts(self) -> list[str]:
+        """Whom the networks are trained on."""
+        return self.config["study"]["healthy_cohorts"]
+
+    @property
+    def lesion_cohorts(self) -> list[str]:
+        """Lesion cohorts that have the sequence of the training."""
+        cohorts = self.config["ingest"]["cohorts"]
+        return [
+            name
+            for name in self.config["study"]["lesion_cohorts"]
+            if self.sequence in cohorts[name]["sequences"]
+        ]
+
+    @property
+    def scores(self) -> dict[str, Mapping[str, Any]]:
+        """Every score that reads reconstructions, by name.
+
+        Raises:
+            ValueError: the method's own score is none of them.
+        """
+        found = {
+            name: entry for name, entry in self.config["scores"].items() if stored_as(entry) == RECONSTRUCTION
+        }
+        if self.described.score not in found:
+            raise ValueError(
+                f"the score of {self.method} reads the network and needs healthy scans, which no bundle may "
+                "hold. Choose a method whose score reads reconstructions."
+            )
+        return found
+
+    @property
+    def post_processing(self) -> dict[str, int]:
+        """Keywords of `post_process`."""
+        return {name: self.config["score"][name] for name in ("erosion_iterations", "median_size_voxels")}
+
+    def scoring(self, score: str) -> Scoring:
+        """What maps of this score are made with."""
+        return Scoring(self.scores[score], self.post_processing)
+
+    def healthy(self, split: str) -> Split:
+        """The healthy scans of a split."""
+        files = [self.volumes(cohort) for cohort in self.healthy_cohorts]
+        return read_split(files, self.results / "split/healthy.csv", split=split, sequence=self.sequence)
+
+    def lesions(self, cohort: str, split: str) -> Split:
+        """The scans of a split of a lesion cohort."""
+        table = self.results / f"split/{cohort}.csv"
+        return read_split([self.volumes(cohort)], table, split=split, sequence=self.sequence)
+
+    def volumes(self, cohort: str) -> Path:
+        """The arrays of a cohort."""
+        return self.results / f"preprocess/{cohort}/volumes.npz"
+
+    def stored(self, cohort: str, split: str, scans: Split) -> list[np.ndarray]:
+        """The reconstructions of a split by each network of the ensemble."""
+        dataset = f"{cohort}-{self.sequence}/{split}.npz"
+        folder = self.results / f"score/{self.described.model}/fraction-{self.percent}"
+        scoring = self.scoring(self.described.score)
+        return [load_stored(folder / f"seed-{seed}" / dataset, scans, scoring) for seed in self.seeds]
+
+    def manifest(self) -> Iterator[dict[str, str]]:
+        """The rows of the healthy brains that are done."""
+        for cohort in self.healthy_cohorts:
+            rows = read_rows(self.results / f"preprocess/{cohort}/manifest.csv")
+            yield from (row for row in rows if row["status"] == "done")
+
+    def intervals(self) -> list[dict[str, str]]:
+        """The rows of the study's own table of intervals that are about the method."""
+        rows = read_rows(self.results / "evaluate/intervals.csv")
+        return [
+            row
+            for row in rows
+            if row["model"] == self.method and row["fraction_percent"] == str(self.percent)
+        ]
+
+    def landmarks(self) -> dict[str, Any]:
+        """The landmarks of each sequence."""
+        return json.loads((self.results / "preprocess/landmarks.json").read_text(encoding="utf-8"))
+
+    def padded_grid_voxels(self) -> list[int]:
+        """The padded grid, measured as the study did where its config says auto."""
+        stated = self.config["preprocess"]["padded_grid_voxels"]
+        if stated != "auto":
+            return list(stated)
+        tables = sorted(self.results.glob("preprocess/*/batch-*.csv"))
+        return list(largest_box(row for table in tables for row in read_rows(table)))

@@ -1,0 +1,296 @@
+"""Many scans, one after the other or several at a time: kept when finished, named when failed."""
+
+import functools
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+
+from spatial_erasing import __version__
+from spatial_erasing.apply.bids import bids_places, write_description, write_sidecars
+from spatial_erasing.apply.bundle import Bundle, open_bundle
+from spatial_erasing.apply.inputs import Input, as_image, find_inputs
+from spatial_erasing.apply.one_scan import Asked, Model, examine
+from spatial_erasing.apply.outputs import EXTRAS, Places, write_results
+from spatial_erasing.cohorts import write_rows
+from spatial_erasing.images.volumes import read_volume
+from spatial_erasing.jobs.atomic import write_text
+from spatial_erasing.jobs.faults import one_line
+from spatial_erasing.jobs.parallel import map_in_processes, worker_count
+from spatial_erasing.paths import require_file
+
+logger = logging.getLogger(__name__)
+
+MEMORY_MB_PER_WORKER = 3000
+COLUMNS = (
+    "name",
+    "path",
+    "status",
+    "reason",
+    "total_ml",
+    "unusual_percent",
+    "candidates",
+    "warnings",
+    "seconds",
+)
+DONE, KEPT, FAILED = "done", "kept", "failed"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How scans are examined, and what is written of each.
+
+    Args:
+        model: path of a bundle; None for the example model of this package.
+        device: "cpu", "auto", or a GPU such as "cuda:0".
+        workers: scans at a time; 0 for what the machine can take.
+        brain_mask: of a single scan, on its voxels.
+        stripped: whether the skull is gone in all of them.
+        threshold: from which a voxel is marked; None for the model's own.
+        score: of the model; None for its usual one.
+        save: which of `outputs.EXTRAS` are written.
+        naming: "plain" or "bids"; "auto" is bids where all scans have names of BIDS and come from a data set.
+    """
+
+    model: str | Path | None = None
+    device: str = "cpu"
+    workers: int = 0
+    brain_mask: str | Path | None = None
+    stripped: bool = False
+    threshold: float | None = None
+    score: str | None = None
+    save: tuple[str, ...] = ()
+    naming: str = "auto"
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.save) - set(EXTRAS):
+            raise ValueError(
+                f"cannot save {', '.join(sorted(unknown))}; expected some of {', '.join(EXTRAS)}."
+            )
+        if self.naming not in ("auto", "plain", "bids"):
+            raise ValueError(f"naming is '{self.naming}'; expected plain or bids.")
+        if self.stripped and self.brain_mask is not None:
+            raise ValueError("a scan is either stripped or has a brain mask of its own. Give one of the two.")
+
+
+def apply(
+    scans: Any,
+    output: str | Path,
+    *,
+    options: Options | None = None,
+    participants: Sequence[str] = (),
+    progress: Callable[[str], object] = logger.info,
+) -> list[dict[str, Any]]:
+    """Look for what is abnormal in scans; write maps, tables and pages, and return the rows of `scans.csv`.
+
+    Args:
+        scans: a path or a nibabel image, or several: images, folders of them, BIDS data sets, DICOM.
+        output: folder of the results; scans that are finished there are kept.
+        options: None for the example model and its own ways.
+        participants: of a BIDS data set; none for all.
+        progress: is told a line a scan.
+
+    Raises:
+        FileNotFoundError: there is no such model.
+        ValueError: the model cannot be used, no scan was found, or the options exclude each other.
+    """
+    options = options or Options()
+    bundle = open_bundle(options.model)
+    model = Model(bundle)  # refuses a bundle before the first scan
+    model.settings.scoring(options.score or model.settings.score)
+    with tempfile.TemporaryDirectory() as folder:
+        found = find_inputs(_as_paths(scans, Path(folder)), participants=participants)
+        options = _settle(options, found)
+        return _apply_to_inputs(found, Path(output), bundle, options=options, progress=progress)
+
+
+def _as_paths(scans: Any, folder: Path) -> list[str | Path]:
+    """Paths as given; images in memory are written into a temporary folder."""
+    several = list(scans) if isinstance(scans, list | tuple) else [scans]
+    paths: list[str | Path] = []
+    for number, scan in enumerate(several, start=1):
+        if not isinstance(scan, str | Path):
+            file = folder / f"scan-{number}.nii.gz"
+            nib.save(nib.Nifti1Image.from_image(scan), file)
+            scan = file  # noqa: PLW2901
+        paths.append(scan)
+    return paths
+
+
+def _settle(options: Options, found: Sequence[Input]) -> Options:
+    """Options with everything decided that depends on the scans."""
+    if options.brain_mask is not None and len(found) > 1:
+        raise ValueError(f"one brain mask was given for {len(found)} scans. Give one scan, or none.")
+    are_bids = all(scan.is_bids for scan in found)
+    if options.naming == "bids" and not are_bids:
+        other = next(scan for scan in found if not scan.is_bids)
+        raise ValueError(f"{other.path} has no BIDS name (sub-X_T1w.nii.gz). Say --naming plain.")
+    naming = options.naming
+    if naming == "auto":
+        naming = "bids" if are_bids and all(scan.root for scan in found) else "plain"
+    cores = options.workers or os.cpu_count() or 1
+    workers = min(len(found), worker_count(cores, memory_mb_per_worker=MEMORY_MB_PER_WORKER))
+    return replace(options, naming=naming, workers=options.workers or workers)
+
+
+def _apply_to_inputs(
+    found: Sequence[Input],
+    output: Path,
+    bundle: Bundle,
+    *,
+    options: Options,
+    progress: Callable[[str], object],
+) -> list[dict[str, Any]]:
+    """The rows of all scans; `scans.csv` is written after each, so that Ctrl-C keeps what is finished."""
+    begin = time.time()
+    output.mkdir(parents=True, exist_ok=True)
+    if options.naming == "bids":
+        write_description(output, roots={scan.root for scan in found if scan.root})
+    order = {scan.name: place for place, scan in enumerate(found)}
+    rows: list[dict[str, Any]] = []
+    try:
+        for row in _rows(found, output, options, bundle):
+            rows.append(row)
+            what = row["reason"] if row["status"] == FAILED else f"{row['total_ml']:.1f} ml marked"
+            progress(f"{len(rows)} of {len(found)}  {row['name']}: {row['status']}, {what}")
+    finally:
+        rows.sort(key=lambda row: order[row["name"]])
+        write_rows(output / "scans.csv", rows, columns=COLUMNS)
+        _write_run(output / "run.json", rows, bundle, options=options, begin=begin)
+    return rows
+
+
+def _rows(found: Sequence[Input], output: Path, options: Options, bundle: Bundle) -> Iterator[dict[str, Any]]:
+    examine_one = partial(apply_to_one, output=output, options=options, checksum=bundle.sha256)
+    if options.workers == 1 or len(found) == 1:
+        yield from map(examine_one, found)
+        return
+    lost: list[dict[str, Any]] = []
+    yield from map_in_processes(
+        examine_one,
+        found,
+        workers=options.workers,
+        name=lambda scan: scan.name,
+        failed=lambda scan, error: lost.append(_failed(scan, error)),
+    )
+    yield from lost
+
+
+def apply_to_one(scan: Input, *, output: Path, options: Options, checksum: str) -> dict[str, Any]:
+    """The row of one scan in `scans.csv`: done, kept from before, or failed with the reason.
+
+    Args:
+        scan: that was asked for.
+        output: folder of all results.
+        options: settled.
+        checksum: of the bundle.
+    """
+    begin = time.perf_counter()
+    places = (bids_places if options.naming == "bids" else Places.plain)(output, scan)
+    try:
+        with as_image(scan) as image:
+            require_file(image)
+            asked = {"sha256": _sha256(image), "model_sha256": checksum, **_what_counts(options)}
+            if (summary := _finished(places, asked, options)) is not None:
+                return _row(scan, KEPT, summary, begin)
+            summary = _examine(scan, image, places, options=options, asked=asked)
+    except Exception as error:  # whatever is wrong with a scan, the others are examined
+        logger.debug("%s failed", scan.path, exc_info=error)
+        return _failed(scan, error)
+    return _row(scan, DONE, summary, begin)
+
+
+def _examine(
+    scan: Input, image: Path, places: Places, *, options: Options, asked: dict[str, Any]
+) -> dict[str, Any]:
+    """Read, examine and write a scan; its summary."""
+    begin = time.perf_counter()
+    model = _model(options.model, options.device)
+    volume = read_volume(image)
+    reading = time.perf_counter() - begin
+    mask = None if options.brain_mask is None else read_volume(options.brain_mask)
+    skull = "none" if options.stripped else "given" if mask is not None else None
+    found = examine(volume, model, Asked(skull, mask, options.score, options.threshold))
+    found.seconds["read"] = reading
+    known = {"scan": scan.name, "path": str(scan.path), "stripped": options.stripped, "asked": asked}
+    places.paths["summary"].unlink(missing_ok=True)  # older results must not look finished when cut short
+    begin = time.perf_counter()
+    summary = write_results(
+        found, model, places=places, image=image, save=options.save, known=known | {"sha256": asked["sha256"]}
+    )
+    if options.naming == "bids":
+        write_sidecars(places, scan, summary, written=places.wanted(options.save))
+    summary["steps"]["write"] = round(time.perf_counter() - begin, 3)
+    summary["seconds"] = round(sum(summary["steps"].values()), 2)
+    write_text(places.paths["summary"], json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    return summary
+
+
+@functools.cache
+def _model(path: str | Path | None, device: str) -> Model:
+    """The model, loaded once a process."""
+    return Model(open_bundle(path), device=device)
+
+
+def _what_counts(options: Options) -> dict[str, Any]:
+    """What the results depend on beside scan and model."""
+    mask = options.brain_mask
+    values = asdict(options)
+    kept = {name: values[name] for name in ("stripped", "threshold", "score")}
+    return kept | {"brain_mask": None if mask is None else _sha256(Path(mask)), "version": __version__}
+
+
+def _finished(places: Places, asked: dict[str, Any], options: Options) -> dict[str, Any] | None:
+    """The summary of a scan that was finished with the same scan, model and options; None if it was not."""
+    try:
+        summary = json.loads(places.paths["summary"].read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    are_there = all(path.is_file() for path in places.wanted(options.save).values())
+    return summary if are_there and isinstance(summary, dict) and summary.get("asked") == asked else None
+
+
+def _sha256(path: Path) -> str:
+    require_file(path)
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def _row(scan: Input, status: str, summary: dict[str, Any], begin: float) -> dict[str, Any]:
+    names = [warning["name"] for warning in summary["warnings"]]
+    return {
+        "name": scan.name,
+        "path": str(scan.path),
+        "status": status,
+        "reason": "",
+        "total_ml": round(summary["total_ml"], 3),
+        "unusual_percent": summary["unusual_percent"],
+        "candidates": summary["candidates"],
+        "warnings": "; ".join(dict.fromkeys(names)),
+        "seconds": round(time.perf_counter() - begin, 2),
+    }
+
+
+def _failed(scan: Input, error: BaseException) -> dict[str, Any]:
+    return {"name": scan.name, "path": str(scan.path), "status": FAILED, "reason": one_line(error)}
+
+
+def _write_run(path: Path, rows: list, bundle: Bundle, *, options: Options, begin: float) -> None:
+    """What ran: versions, model, options, and how many scans ended in which way."""
+    statuses = [row["status"] for row in rows]
+    content = {
+        "version": __version__,
+        "model": {"path": str(bundle.path), "sha256": bundle.sha256, "name": bundle.metadata.get("name")},
+        "options": {name: str(value) for name, value in asdict(options).items()},
+        "scans": {status: statuses.count(status) for status in (DONE, KEPT, FAILED)},
+        "seconds": round(time.time() - begin, 2),
+    }
+    write_text(path, json.dumps(content, indent=1) + "\n")
