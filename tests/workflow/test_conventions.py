@@ -103,7 +103,7 @@ def test_a_script_that_chooses_a_device_says_how_it_computes_there(script):
 
 # Who may import from whom: a room from those before it, and a module outside the rooms from the first two.
 # Phantoms are a package of their own, made with the steps of any stage; the library does not know them.
-ROOMS = ["jobs", "images", *(stage for stage in STAGES if stage != "phantom")]
+ROOMS = ["jobs", "images", *(stage for stage in STAGES if stage != "phantom"), "apply"]
 IMPORTED_BELOW = {"threshold": {"evaluate.counts", "evaluate.curves"}}
 # beside the stages, and allowed to know all of them: they judge or plan a whole study before its first job,
 # or join the stages to a run
@@ -193,7 +193,7 @@ def test_the_package_declares_what_it_imports():
 def test_preparing_a_scan_and_applying_a_network_needs_what_is_installed_without_extras():
     of_options = {"antspyx", "nilearn"}  # preprocess.register, preprocess.denoise: non_local_means
     reached = set()
-    for stage in ("preprocess", "train", "score", "threshold", "evaluate"):
+    for stage in ("preprocess", "train", "score", "threshold", "evaluate", "apply"):
         for module in (PACKAGE / stage).glob("*.py"):
             reached |= set().union(*map(imported, reached_files(module)))
     found = {DISTRIBUTIONS.get(name, name).lower() for name in reached - EXTRAS - {"tensorboardX"}}
