@@ -58,10 +58,10 @@ class Shown:
         return (parts.max(axes) if keep_highest else parts.mean(axes, dtype=np.float32)).astype(np.uint8)
 
     def page_index(self, point_mm: Sequence[float]) -> list[int]:
-        """The voxel of the page nearest to a point of the world, inside the page."""
-        grid = self.page_grid
-        place = np.linalg.inv(grid.affine) @ [*point_mm, 1.0]
-        return np.clip(np.rint(place[:3]), 0, np.subtract(grid.shape, 1)).astype(int).tolist()
+        """The voxel of the page that holds a point of the world, or the nearest one of the page."""
+        start = [part.start for part in self.box]
+        index = (nearest_voxel(self.grid, point_mm) - start) // self.steps
+        return np.clip(index, 0, np.subtract(self.page_grid.shape, 1)).tolist()
 
 
 def write_page(  # noqa: PLR0913  each is another thing about one scan
@@ -155,8 +155,14 @@ def axial_slice_number(grid: Grid, point_mm: Sequence[float]) -> int:
         grid: of the scan, its axes turned towards right, anterior and superior (`resample.turned_grid`).
         point_mm: right, anterior, superior.
     """
-    place = np.linalg.inv(grid.affine) @ [*point_mm, 1.0]
-    return 1 + int(np.clip(np.rint(place[2]), 0, grid.shape[2] - 1))
+    return 1 + int(nearest_voxel(grid, point_mm)[2])
+
+
+def nearest_voxel(grid: Grid, point_mm: Sequence[float]) -> np.ndarray:
+    """The voxel of a grid that is nearest to a point: three indices, of two as near ones the lower."""
+    place = (np.linalg.inv(grid.affine) @ [*point_mm, 1.0])[:3]
+    # the margin: rounding of the inverse must not decide between two slices
+    return np.clip(np.ceil(place - 0.5 - 1e-6), 0, np.subtract(grid.shape, 1)).astype(int)
 
 
 def tilt_degrees(grid: Grid) -> float:

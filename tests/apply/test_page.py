@@ -27,7 +27,7 @@ from spatial_erasing.apply.page import (
 from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.resample import turned_grid
 
-LESION_MM = (-24.0, 14.0, 22.0)  # left, anterior, superior
+LESION_MM = (-24.3, 14.3, 22.4)  # left, anterior, superior
 HOSTILE = "</script><script>window.hostile=1</script><img src=x onerror='window.hostile=1'>\"&{{ 7 * 7 }}"
 WARNING = {
     "name": "brain_volume",
@@ -67,7 +67,7 @@ def case(affine=None, shape=(48, 56, 44), **changes):
     affine[:3, 3] = -affine[:3, :3] @ (np.array(shape) - 1) / 2  # the middle at the origin
     world = np.einsum("ij,jxyz->ixyz", affine[:3, :3], np.indices(shape)) + affine[:3, 3].reshape(3, 1, 1, 1)
     brain = np.linalg.norm(world, axis=0) < 38
-    lesion = np.linalg.norm(world - np.reshape(LESION_MM, (3, 1, 1, 1)), axis=0) < 7
+    lesion = np.linalg.norm(world - np.reshape(LESION_MM, (3, 1, 1, 1)), axis=0) < 9
     percentile = np.where(brain, 0.5 + world[1] / 100, 0)
     percentile[lesion] = 0.9995
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
@@ -185,6 +185,13 @@ def test_slices_are_counted_as_in_the_scan_that_nibabel_turns(written, affine):
     assert shown == round(index) + 1 and f"axial slice {shown}" in read.text
 
 
+def test_a_point_between_two_slices_lies_in_the_lower_one():
+    grid = turned_grid(Volume(np.zeros((40, 40, 40)), affine_of("PIR", (0.7, 0.9, 1.1), tilt=0.13)))
+    for k in range(39):
+        between = nib.affines.apply_affine(grid.affine, (5, 6, k + 0.5))
+        assert axial_slice_number(grid, between) == k + 1
+
+
 def test_the_air_around_a_head_is_left_out_and_no_part_of_the_map(written):
     given = case(shape=(90, 60, 60))
     given["percentile"][3, 30, 30] = 0.7  # far from what is bright
@@ -284,7 +291,7 @@ def test_the_page_says_what_it_shows_and_what_it_does_not_mean(written):
         "sub-01_T1w.nii.gz",
         "3d-none, version 0.1.0",
         "97.4 %",
-        f"{given['summary']['total_ml']:.2f} ml",
+        f"{short_number(given['summary']['total_ml'])} ml in 1 region",
         "Radiological view",
         "A percentile is not the probability of a lesion.",
         "Not a medical device",

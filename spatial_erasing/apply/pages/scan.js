@@ -55,7 +55,7 @@ function picturesOf({ across, down, through }, index) {
     return { canvas, context, image: context.createImageData(width, height) };
   });
   const [grey, colour] = pictures.map((picture) => picture.image.data);
-  const brightness = Number(at("brightness").value), lowest = layer() === "percentile" ? threshold() : 1;
+  const brightness = Number(at("brightness").value), lowest = layer() === "percentile" ? threshold() : 1; // 1: the whole brain
   const map = voxels[layer()], table = colours[layer()];
   let pixel = 0;
   for (let row = height - 1; row >= 0; row -= 1) {
@@ -63,7 +63,7 @@ function picturesOf({ across, down, through }, index) {
       const place = index * strides[through] + row * strides[down] + column * strides[across];
       grey[pixel] = grey[pixel + 1] = grey[pixel + 2] = voxels.scan[place] * brightness;
       grey[pixel + 3] = 255;
-      if (map[place] >= lowest) {
+      if (voxels.percentile[place] >= lowest) {
         [colour[pixel], colour[pixel + 1], colour[pixel + 2]] = table[map[place]];
         colour[pixel + 3] = 255;
       }
