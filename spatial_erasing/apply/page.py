@@ -2,66 +2,27 @@
 
 import base64
 import gzip
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from spatial_erasing.images.grids import Grid
-from spatial_erasing.images.volumes import Volume
+from spatial_erasing.apply.shown import (
+    Shown,
+    axial_slice_number,
+    high_intensity,
+    shown_part,
+    tilt_degrees,
+    turned_volumes,
+)
 from spatial_erasing.jobs.atomic import write_text
-from spatial_erasing.preprocess.resample import turned_grid
 
 TEMPLATES = Path(__file__).parent / "pages"
-MAXIMUM_VOXELS = 9_000_000  # of the part that is shown: a file of some 10 MB
 TOP_LEVEL, DECADES = 255, 4  # level 255 is a percentile of 1 - 10^-4 or more
 CONSPICUOUS = 0.99  # what ranks slices in which nothing is marked
 SLICES_SHOWN, SLICE_DISTANCE_MM = 6, 8.0
 WHITE_OVER_BRAIN = 1.1  # white is this much brighter than nearly all of the brain; fat may be brighter still
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The part of a scan that the page shows, its axes turned towards right, anterior and superior.
-
-    Args:
-        grid: of the whole turned scan.
-        box: the part around head and map.
-        steps: how many voxels along each axis become one on the page.
-    """
-
-    grid: Grid
-    box: tuple[slice, ...]
-    steps: tuple[int, ...]
-
-    @property
-    def page_grid(self) -> Grid:
-        """The voxels of the page; the last of an axis may reach over the edge of the box."""
-        part = self.grid.block(self.box)
-        shape = tuple(math.ceil(size / step) for size, step in zip(part.shape, self.steps, strict=True))
-        padded = tuple(size * step for size, step in zip(shape, self.steps, strict=True))
-        return part.window((0, 0, 0), padded).coarsened(shape)
-
-    def coarse(self, levels: np.ndarray, *, keep_highest: bool = True) -> np.ndarray:
-        """An array on the box, as uint8 on the page's grid: the highest or the mean value of its voxels."""
-        if self.steps == (1, 1, 1):
-            return levels.astype(np.uint8, copy=False)
-        shape = self.page_grid.shape
-        missing = (n * step - size for n, step, size in zip(shape, self.steps, levels.shape, strict=True))
-        padded = np.pad(levels, [(0, count) for count in missing], mode="edge")
-        parts = padded.reshape([n for pair in zip(shape, self.steps, strict=True) for n in pair])
-        axes = (1, 3, 5)
-        return (parts.max(axes) if keep_highest else parts.mean(axes, dtype=np.float32)).astype(np.uint8)
-
-    def page_index(self, point_mm: Sequence[float]) -> list[int]:
-        """The voxel of the page that holds a point of the world, or the nearest one of the page."""
-        start = [part.start for part in self.box]
-        index = (nearest_voxel(self.grid, point_mm) - start) // self.steps
-        return np.clip(index, 0, np.subtract(self.page_grid.shape, 1)).tolist()
 
 
 def write_page(  # noqa: PLR0913  each is another thing about one scan
@@ -96,24 +57,19 @@ def write_page(  # noqa: PLR0913  each is another thing about one scan
     maps = {"percentile": percentile, "mask": np.asarray(mask) > 0}
     maps |= {} if spread is None else {"spread": spread}
     _check(path, scan, maps)
-    grid, (scan, *turned) = _turned(affine, [scan, *maps.values()])
+    grid, (scan, *turned) = turned_volumes(affine, [scan, *maps.values()])
     maps = dict(zip(maps, turned, strict=True))
-    shown = _shown(grid, scan, maps)
+    shown = shown_part(grid, scan, maps)
     scan, maps = scan[shown.box], {name: values[shown.box] for name, values in maps.items()}
     levels, marked = percentile_levels(maps["percentile"]), maps["mask"]
     arrays = {"percentile": shown.coarse(levels), "mask": shown.coarse(marked)}
     arrays["scan"] = shown.coarse(_grey(scan, brain=levels > 0), keep_highest=False)
+    numbers = _numbers(shown, levels, marked, candidates)
     if spread is not None:
-        highest = float(maps["spread"].max()) or 1.0
-        arrays["spread"] = shown.coarse(np.rint(maps["spread"] * (TOP_LEVEL / highest)).astype(np.uint8))
-    numbers = _numbers(shown, levels, marked, candidates) | {
-        "spreadMax": highest if spread is not None else 0
-    }
-    environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FileSystemLoader(TEMPLATES)
-    )
-    environment.filters |= {"short": short_number, "percent": percent_text}
-    page = environment.get_template("scan.html").render(
+        numbers["spreadMax"] = float(maps["spread"].max()) or 1.0
+        of_top = np.rint(maps["spread"] * (TOP_LEVEL / numbers["spreadMax"]))
+        arrays["spread"] = shown.coarse(of_top.astype(np.uint8))
+    page = _template().render(
         summary=summary,
         rows=[dict(row) | {"slice": axial_slice_number(grid, _centre_mm(row))} for row in candidates],
         stops=[warning for warning in summary["warnings"] if warning["stop"]],
@@ -148,29 +104,6 @@ def matching_level(levels: np.ndarray, marked: np.ndarray) -> int:
     return TOP_LEVEL + 1 - int(difference[::-1].argmin())  # the higher one of equals
 
 
-def axial_slice_number(grid: Grid, point_mm: Sequence[float]) -> int:
-    """In which axial slice of the page a point lies, counted from 1 at the lowest.
-
-    Args:
-        grid: of the scan, its axes turned towards right, anterior and superior (`resample.turned_grid`).
-        point_mm: right, anterior, superior.
-    """
-    return 1 + int(nearest_voxel(grid, point_mm)[2])
-
-
-def nearest_voxel(grid: Grid, point_mm: Sequence[float]) -> np.ndarray:
-    """The voxel of a grid that is nearest to a point: three indices, of two as near ones the lower."""
-    place = (np.linalg.inv(grid.affine) @ [*point_mm, 1.0])[:3]
-    # the margin: rounding of the inverse must not decide between two slices
-    return np.clip(np.ceil(place - 0.5 - 1e-6), 0, np.subtract(grid.shape, 1)).astype(int)
-
-
-def tilt_degrees(grid: Grid) -> float:
-    """The largest angle between an axis of a turned grid and that of the world which it is nearest to."""
-    cosines = np.diag(grid.affine[:3, :3]) / grid.voxel_sizes_mm
-    return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).max())
-
-
 def short_number(value: float | str | None) -> str:
     """A number with the digits that a reader needs; a word as it is, a dash for none."""
     if value is None:
@@ -186,6 +119,19 @@ def percent_text(percentile: float) -> str:
     return f"{100 * percentile:.2f}" if percentile <= 1 - 10.0**-DECADES else "> 99.99"
 
 
+def _template() -> Template:
+    """The page before anything is filled in: text is escaped, and a value that is missing is an error."""
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FileSystemLoader(TEMPLATES),
+    )
+    environment.filters |= {"short": short_number, "percent": percent_text}
+    return environment.get_template("scan.html")
+
+
 def _check(path: str | Path, scan: np.ndarray, maps: Mapping[str, np.ndarray]) -> None:
     """Refuse what does not lie on the scan's grid or is no percentile."""
     for name, values in maps.items():
@@ -199,43 +145,9 @@ def _check(path: str | Path, scan: np.ndarray, maps: Mapping[str, np.ndarray]) -
         raise ValueError(f"{path}: percentiles reach from {low:g} to {high:g}. Expected shares, from 0 to 1.")
 
 
-def _turned(affine: np.ndarray, volumes: Sequence[np.ndarray]) -> tuple[Grid, list[np.ndarray]]:
-    """The same voxels in the order nearest to right, anterior, superior, and their grid."""
-    orientation = nib.orientations.io_orientation(affine)
-    turned = [nib.orientations.apply_orientation(volume, orientation) for volume in volumes]
-    return turned_grid(Volume(volumes[0], affine)), turned
-
-
-def _shown(grid: Grid, scan: np.ndarray, maps: Mapping[str, np.ndarray]) -> Shown:
-    """The part around head and map without the air, and how coarse it must be to fit into a page."""
-    bright = scan > 0.1 * _high(scan)
-    box = []
-    for axis, size in enumerate(scan.shape):
-        others = tuple(other for other in range(3) if other != axis)
-        # more than what noise leaves in the air
-        needed = np.count_nonzero(bright, axis=others) > 0.005 * bright.size / size
-        for name in ("percentile", "mask"):
-            needed |= maps[name].any(others)
-        places = np.flatnonzero(needed) if needed.any() else np.array([0, size - 1])
-        box.append(slice(max(int(places[0]) - 2, 0), min(int(places[-1]) + 3, size)))
-    shape = np.array([part.stop - part.start for part in box])
-    steps = np.ones(3, dtype=int)
-    while np.prod(np.ceil(shape / steps)) > MAXIMUM_VOXELS:
-        steps[np.argmin(grid.voxel_sizes_mm * steps)] *= 2
-    return Shown(grid, tuple(box), tuple(steps.tolist()))
-
-
-def _high(values: np.ndarray, percent: float = 99.0) -> float:
-    """A high percentile of the positive values, about a million of them; 0 if there are none."""
-    every = max(math.floor((values.size / 1_000_000) ** (1 / values.ndim)), 1)
-    some = values[(slice(None, None, every),) * values.ndim]
-    some = some[some > 0]
-    return float(np.percentile(some, percent)) if some.size else 0.0
-
-
 def _grey(scan: np.ndarray, *, brain: np.ndarray) -> np.ndarray:
     """Intensities as uint8: 0 black, white a little above the brightest of the brain."""
-    white = WHITE_OVER_BRAIN * _high(scan[brain], 99.5) or _high(scan, 99.5) or 1.0
+    white = WHITE_OVER_BRAIN * high_intensity(scan[brain], 99.5) or high_intensity(scan, 99.5) or 1.0
     return (np.clip(scan, 0, white) * np.float32(TOP_LEVEL / white)).astype(np.uint8)
 
 

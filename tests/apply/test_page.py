@@ -6,24 +6,25 @@ import json
 import re
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 
 import nibabel as nib
 import numpy as np
 import pytest
 from chromium import errors_of, started_chromium, wait
+from jinja2 import UndefinedError
 from skimage.measure import block_reduce
 
-from spatial_erasing.apply import page
+from spatial_erasing.apply import page, shown
 from spatial_erasing.apply.page import (
-    axial_slice_number,
     matching_level,
     percent_text,
     percentile_levels,
     short_number,
-    tilt_degrees,
     write_page,
 )
+from spatial_erasing.apply.shown import axial_slice_number, tilt_degrees
 from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.resample import turned_grid
 
@@ -181,8 +182,8 @@ def test_slices_are_counted_as_in_the_scan_that_nibabel_turns(written, affine):
     assert axial_slice_number(grid, (0, 0, 1e4)) == image.shape[2]
 
     read = written(**given)
-    shown = read.numbers["first"][2] + read.numbers["candidates"][0][2]  # as the viewer counts
-    assert shown == round(index) + 1 and f"axial slice {shown}" in read.text
+    number = read.numbers["first"][2] + read.numbers["candidates"][0][2]  # as the viewer counts
+    assert number == round(index) + 1 and f"axial slice {number}" in read.text
 
 
 def test_a_point_between_two_slices_lies_in_the_lower_one():
@@ -224,7 +225,7 @@ def test_the_colours_begin_where_they_fill_as_much_as_the_mask():
 
 
 def test_volumes_above_a_level_are_counted_in_the_scans_own_voxels(written, monkeypatch):
-    monkeypatch.setattr(page, "MAXIMUM_VOXELS", 9000)
+    monkeypatch.setattr(shown, "MAXIMUM_VOXELS", 9000)
     given = case(affine_of("LPS", voxel_mm=(1.6, 2.0, 2.4)))
     numbers = written(**given).numbers
     assert numbers["steps"] != [1, 1, 1]
@@ -238,7 +239,7 @@ def test_a_large_scan_is_shown_coarser_and_no_mark_is_lost(written, monkeypatch)
     given = case(shape=(49, 55, 43))
     given["scan"] += 200  # no air: nothing is cut away
     whole = {name: written(**given).voxels(name)[0] for name in ("scan", "percentile", "mask")}
-    monkeypatch.setattr(page, "MAXIMUM_VOXELS", 30_000)
+    monkeypatch.setattr(shown, "MAXIMUM_VOXELS", 30_000)
     read = written(**given)
     steps = read.numbers["steps"]
     assert np.prod(read.numbers["shape"]) <= 30_000 and "voxels are shown as one" in read.text
@@ -340,6 +341,26 @@ def test_the_page_asks_for_nothing_outside_itself(written, tmp_path):
     assert not any({"src", "href", "srcset"} & given.keys() for _, given in read.tags)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"https?://|@import|url\(|fetch\(|XMLHttpRequest", text)
+
+
+def test_a_warning_without_its_words_is_no_page(tmp_path):
+    with pytest.raises(UndefinedError, match="text"):
+        write_page(tmp_path / "report.html", **case(summary={"warnings": [{"name": "x", "stop": True}]}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_a_whole_head_is_small_and_soon_there(tmp_path):
+    shape = (256, 256, 256)
+    place = np.indices(shape, sparse=True)
+    from_middle = sum(((index - 128) / edge) ** 2 for index, edge in zip(place, (85, 110, 125), strict=True))
+    head = np.where(from_middle < 1, 600, 5).astype(np.float32)
+    head += np.random.default_rng(5).normal(scale=30, size=shape).astype(np.float32)
+    percentile = np.where(from_middle < 0.4, 1 - from_middle, 0).astype(np.float32)
+    began = time.process_time()
+    given = case(scan=head, percentile=percentile, mask=percentile > 0.999, affine=np.eye(4))
+    write_page(tmp_path / "report.html", **given, spread=percentile)
+    assert time.process_time() - began < 4  # a second on a machine that does nothing else
+    assert 4e6 < (tmp_path / "report.html").stat().st_size < 15e6
 
 
 def test_the_same_scan_gives_the_same_bytes(tmp_path):
