@@ -10,7 +10,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from spatial_erasing.apply.shown import (
     Shown,
-    axial_slice_number,
     high_intensity,
     shown_part,
     tilt_degrees,
@@ -45,11 +44,12 @@ def write_page(  # noqa: PLR0913  each is another thing about one scan
         percentile: share of healthy brain voxels with a lower score, 0 to 1, 0 outside the brain, shape of
             the scan.
         mask: what the model marks, same shape.
-        candidates: marked regions; of each `number`, `ml`, `peak`, `x_mm`, `y_mm`, `z_mm` and `percentile`.
+        candidates: marked regions; of each `number`, `ml`, `peak`, its centre `x_mm`, `y_mm`, `z_mm`, the
+            axial `slice` in which it is shown, counted from 0 at the lowest, and `percentile`, 0 to 1.
         summary: `scan` (a name), `model`, `version`, `total_ml`, `unusual_percent`, `threshold`, `seconds`,
             `card` (text), `checksums` (name to checksum), and `warnings`, each with `name`, `text`, `value`,
             `low`, `high` and `stop`: whether the model should not be used on this scan.
-        spread: standard deviation of the score over the models of an ensemble, same shape.
+        spread: standard deviation over the models of an ensemble, 0 or more, same shape.
 
     Raises:
         ValueError: arrays that differ in shape, or percentiles outside 0 to 1.
@@ -71,7 +71,7 @@ def write_page(  # noqa: PLR0913  each is another thing about one scan
         arrays["spread"] = shown.coarse(of_top.astype(np.uint8))
     page = _template().render(
         summary=summary,
-        rows=[dict(row) | {"slice": axial_slice_number(grid, _centre_mm(row))} for row in candidates],
+        rows=candidates,
         stops=[warning for warning in summary["warnings"] if warning["stop"]],
         notes=[warning for warning in summary["warnings"] if not warning["stop"]],
         tilt_degrees=tilt_degrees(grid),
@@ -159,13 +159,13 @@ def _numbers(shown: Shown, levels: np.ndarray, marked: np.ndarray, candidates: S
         "shape": page_grid.shape,
         "voxelMm": page_grid.voxel_sizes_mm.tolist(),
         "affine": page_grid.affine.tolist(),
-        "first": [part.start + 1 for part in shown.box],
+        "first": [part.start for part in shown.box],
         "steps": shown.steps,
         "slices": shown.grid.shape,
         "mlFromLevel": [None, *ml_from_level_on.round(3).tolist()],  # level 0 is no level
         "decades": DECADES,
         "level": matching_level(levels, marked),
-        "candidates": [shown.page_index(_centre_mm(row)) for row in candidates],
+        "candidates": [shown.page_index(_centre_mm(row), int(row["slice"])) for row in candidates],
         "strip": _most_marked_slices(shown, levels, marked),
     }
 

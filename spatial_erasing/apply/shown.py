@@ -47,10 +47,18 @@ class Shown:
         axes = (1, 3, 5)
         return (parts.max(axes) if keep_highest else parts.mean(axes, dtype=np.float32)).astype(np.uint8)
 
-    def page_index(self, point_mm: Sequence[float]) -> list[int]:
-        """The voxel of the page that holds a point of the world, or the nearest one of the page."""
+    def page_index(self, centre_mm: Sequence[float], axial_slice: int) -> list[int]:
+        """The voxel of the page, inside of it, where a region is shown.
+
+        Args:
+            centre_mm: of the region: right, anterior, superior.
+            axial_slice: in which it is shown, counted from 0 at the lowest of the whole scan.
+        """
+        place = np.linalg.inv(self.grid.affine) @ [*centre_mm, 1.0]
+        # the margin: rounding of the inverse must not decide between two voxels
+        across, up, _ = np.ceil(place[:3] - 0.5 - 1e-6).astype(int)
         start = [part.start for part in self.box]
-        index = (nearest_voxel(self.grid, point_mm) - start) // self.steps
+        index = (np.array([across, up, axial_slice]) - start) // self.steps
         return np.clip(index, 0, np.subtract(self.page_grid.shape, 1)).tolist()
 
 
@@ -78,23 +86,6 @@ def shown_part(grid: Grid, scan: np.ndarray, maps: Mapping[str, np.ndarray]) -> 
     while np.prod(np.ceil(shape / steps)) > MAXIMUM_VOXELS:
         steps[np.argmin(grid.voxel_sizes_mm * steps)] *= 2
     return Shown(grid, tuple(box), tuple(steps.tolist()))
-
-
-def axial_slice_number(grid: Grid, point_mm: Sequence[float]) -> int:
-    """In which axial slice of the page a point lies, counted from 1 at the lowest.
-
-    Args:
-        grid: of the scan, its axes turned towards right, anterior and superior (`resample.turned_grid`).
-        point_mm: right, anterior, superior.
-    """
-    return 1 + int(nearest_voxel(grid, point_mm)[2])
-
-
-def nearest_voxel(grid: Grid, point_mm: Sequence[float]) -> np.ndarray:
-    """The voxel of a grid that is nearest to a point: three indices, of two as near ones the lower."""
-    place = (np.linalg.inv(grid.affine) @ [*point_mm, 1.0])[:3]
-    # the margin: rounding of the inverse must not decide between two slices
-    return np.clip(np.ceil(place - 0.5 - 1e-6), 0, np.subtract(grid.shape, 1)).astype(int)
 
 
 def tilt_degrees(grid: Grid) -> float:

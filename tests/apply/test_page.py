@@ -24,7 +24,7 @@ from spatial_erasing.apply.page import (
     short_number,
     write_page,
 )
-from spatial_erasing.apply.shown import axial_slice_number, tilt_degrees
+from spatial_erasing.apply.shown import Shown, tilt_degrees
 from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.resample import turned_grid
 
@@ -62,6 +62,12 @@ def affine_of(axes="RAS", voxel_mm=(2.0, 2.0, 2.0), tilt=0.0):
     return affine
 
 
+def slice_of(scan, affine, point_mm=LESION_MM):
+    """The axial slice of a point, counted from 0 at the lowest, as nibabel turns the scan."""
+    canonical = nib.as_closest_canonical(nib.Nifti1Image(scan, affine)).affine
+    return int(np.rint(nib.affines.apply_affine(np.linalg.inv(canonical), point_mm)[2]))
+
+
 def case(affine=None, shape=(48, 56, 44), **changes):
     """A round head with a brain, one lesion on the left, and what `apply` says about them."""
     affine = affine_of() if affine is None else affine.copy()
@@ -72,14 +78,15 @@ def case(affine=None, shape=(48, 56, 44), **changes):
     percentile = np.where(brain, 0.5 + world[1] / 100, 0)
     percentile[lesion] = 0.9995
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
+    scan = np.where(brain, 600 + world[2], 20).astype(np.float32)
     x, y, z = LESION_MM
     row = {"number": 1, "ml": lesion.sum() * voxel_ml, "peak": 0.41, "x_mm": x, "y_mm": y, "z_mm": z}
     given = {
-        "scan": np.where(brain, 600 + world[2], 20).astype(np.float32),
+        "scan": scan,
         "affine": affine,
         "percentile": percentile.astype(np.float32),
         "mask": lesion.astype(np.uint8),
-        "candidates": [row | {"slice": 0, "percentile": 0.9995}],
+        "candidates": [row | {"slice": slice_of(scan, affine), "percentile": 0.9995}],
         "summary": {
             "scan": "sub-01_T1w.nii.gz",
             "model": "3d-none",
@@ -175,22 +182,22 @@ def test_whatever_the_orientation_a_lesion_stays_where_it_is_in_the_world(writte
 @pytest.mark.parametrize("affine", ORIENTATIONS.values(), ids=ORIENTATIONS)
 def test_slices_are_counted_as_in_the_scan_that_nibabel_turns(written, affine):
     given = case(affine)
-    image = nib.as_closest_canonical(nib.Nifti1Image(given["scan"], given["affine"]))
-    index = nib.affines.apply_affine(np.linalg.inv(image.affine), LESION_MM)[2]
-    grid = turned_grid(Volume(given["scan"], given["affine"]))
-    assert axial_slice_number(grid, LESION_MM) == round(index) + 1
-    assert axial_slice_number(grid, (0, 0, 1e4)) == image.shape[2]
-
+    (row,) = given["candidates"]
     read = written(**given)
-    number = read.numbers["first"][2] + read.numbers["candidates"][0][2]  # as the viewer counts
-    assert number == round(index) + 1 and f"axial slice {number}" in read.text
+    (index,) = read.numbers["candidates"]
+    assert read.numbers["first"][2] + index[2] == row["slice"]  # as the viewer counts
+    place = nib.affines.apply_affine(np.array(read.numbers["affine"]), index)
+    voxel_mm = np.array(read.numbers["voxelMm"])
+    assert (np.abs(place - LESION_MM) <= voxel_mm.max() / 2 * 1.2).all()
+    assert f"axial slice {row['slice']}" in read.text
 
 
-def test_a_point_between_two_slices_lies_in_the_lower_one():
+def test_a_point_between_two_voxels_is_shown_in_the_lower_one():
     grid = turned_grid(Volume(np.zeros((40, 40, 40)), affine_of("PIR", (0.7, 0.9, 1.1), tilt=0.13)))
+    whole = Shown(grid, (slice(0, 40),) * 3, (1, 1, 1))
     for k in range(39):
-        between = nib.affines.apply_affine(grid.affine, (5, 6, k + 0.5))
-        assert axial_slice_number(grid, between) == k + 1
+        between = nib.affines.apply_affine(grid.affine, (k + 0.5, k + 0.5, 3))
+        assert whole.page_index(between, 7) == [k, k, 7]
 
 
 def test_the_air_around_a_head_is_left_out_and_no_part_of_the_map(written):
@@ -273,8 +280,8 @@ def test_warnings_stand_above_all_else_with_the_number_and_the_healthy_range(wri
         for words in (
             "not for diagnosis",
             "Do not use the model on this scan",
-            "Sequence: This is no T1. Found −0.31; healthy scans at least 0.1",
-            "Brain volume: The brain is small. Found 912.3; healthy scans 1050 to 1720.5",
+            "Sequence: This is no T1. Found −0.31; expected at least 0.1",
+            "Brain volume: The brain is small. Found 912.3; expected 1050 to 1720.5",
             "Marked as unusual",
         )
         if words in text or pytest.fail(f"{words} is not in: {text[:900]}")
@@ -459,7 +466,7 @@ def cross_of(browser):
 @pytest.mark.long
 def test_a_click_on_a_candidate_moves_the_viewer_there(opened):
     given = case()
-    far = given["candidates"][0] | {"number": 2, "x_mm": 21.2, "y_mm": -9.2, "z_mm": -12.8}
+    far = given["candidates"][0] | {"number": 2, "x_mm": 21.2, "y_mm": -9.2, "z_mm": -12.8, "slice": 15}
     browser = opened(**given | {"candidates": [*given["candidates"], far]})
     numbers = json.loads(browser.execute_script("return document.getElementById('numbers').textContent"))
     assert cross_of(browser) == numbers["candidates"][0]  # where the page opens

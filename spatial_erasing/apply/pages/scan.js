@@ -118,11 +118,11 @@ function drawSection(canvas, plane, index, withCross) {
   context.stroke();
 }
 
-/* How a voxel of the page is counted in the whole scan, from 1. */
+/* How a voxel of the page is counted in the whole scan, from 0 at its left, posterior and lowest end. */
 function sliceText(axis, index) {
-  const first = numbers.first[axis] + index * numbers.steps[axis], count = numbers.slices[axis];
-  const last = Math.min(first + numbers.steps[axis] - 1, count);
-  return `${first === last ? first : `${first}–${last}`} of ${count}`;
+  const first = numbers.first[axis] + index * numbers.steps[axis];
+  const last = Math.min(first + numbers.steps[axis], numbers.slices[axis]) - 1;
+  return first === last ? `${first}` : `${first}–${last}`;
 }
 
 function describePlace() {
@@ -130,7 +130,7 @@ function describePlace() {
   const mm = numbers.affine.slice(0, 3).map((row) => row[0] * cross[0] + row[1] * cross[1] + row[2] * cross[2] + row[3]);
   const [x, y, z] = mm.map((value) => value.toFixed(1).replace("-", "−"));
   let text = `Cross-hair: right ${x}, anterior ${y}, superior ${z} mm. `;
-  text += voxels.percentile[place] ? `Percentile ${percentileText(voxels.percentile[place])}` : "Outside the brain";
+  text += voxels.percentile[place] ? `Percentile ${percentileText(voxels.percentile[place])}` : "No score here: outside the brain or at its rim";
   if (voxels.spread) text += `, spread ${(voxels.spread[place] / TOP * numbers.spreadMax).toPrecision(2)}`;
   at("place").textContent = `${text}${voxels.mask[place] ? ", marked" : ""}.`;
   document.body.dataset.cross = cross.join(" ");
@@ -152,7 +152,7 @@ function drawKey() {
   }
   const ticks = isPercentile ? ["90 %", "99 %", "99.9 %", "99.99 %"]
     : [0, 0.5, 1].map((share) => (share * numbers.spreadMax).toPrecision(2));
-  at("key-label").textContent = isPercentile ? "Percentile: share of healthy brain voxels with a lower score" : "Spread: standard deviation of the score between models";
+  at("key-label").textContent = isPercentile ? "Percentile: share of healthy brain voxels with a lower score" : "Spread: standard deviation between the models";
   at("ticks").replaceChildren(...ticks.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
 }
 
@@ -170,7 +170,7 @@ function draw() {
     waiting = false;
     for (const { plane, canvas, slider, output } of figures) {
       slider.value = cross[plane.through];
-      output.textContent = sliceText(plane.through, cross[plane.through]);
+      output.textContent = `slice ${sliceText(plane.through, cross[plane.through])} of 0–${numbers.slices[plane.through] - 1}`;
       drawSection(canvas, plane, cross[plane.through], true);
     }
     strip.forEach(({ canvas, index }) => drawSection(canvas, PLANES[0], index, false));
@@ -223,7 +223,7 @@ function showCandidate(row) {
 function buildStrip() {
   for (const { index, ml } of numbers.strip) {
     const button = Object.assign(document.createElement("button"), { type: "button" }), canvas = document.createElement("canvas");
-    const text = `slice ${sliceText(2, index).split(" ")[0]}, ${ml.toFixed(ml < 10 ? 2 : 1)} ml`;
+    const text = `slice ${sliceText(2, index)}, ${ml.toFixed(ml < 10 ? 2 : 1)} ml`;
     button.append(canvas, text);
     button.onclick = () => { moveTo([cross[0], cross[1], index]); at("planes").scrollIntoView({ block: "nearest" }); };
     at("strip").append(button);
