@@ -177,16 +177,15 @@ def _voxels_from_level_on(levels: np.ndarray) -> np.ndarray:
 
 
 def _most_marked_slices(shown: Shown, levels: np.ndarray, marked: np.ndarray) -> list[dict]:
-    """Axial slices with most marked voxels, or else most conspicuous ones, some way apart, worst first."""
+    """Axial slices with most marked voxels, some way apart, worst first; or else conspicuous ones."""
     counts = np.count_nonzero(marked, axis=(0, 1))
     conspicuous = np.count_nonzero(levels >= percentile_levels(np.array(CONSPICUOUS)), axis=(0, 1))
-    order = np.lexsort((conspicuous, counts))[::-1]
+    ranked = counts if counts.any() else conspicuous
     distance = SLICE_DISTANCE_MM / shown.grid.voxel_sizes_mm[2]
     chosen: list[int] = []
-    for index in order.tolist():
-        is_empty = counts[index] == 0 and conspicuous[index] == 0
+    for index in np.argsort(-ranked, kind="stable").tolist():
         is_apart = all(abs(index - other) >= distance for other in chosen)
-        if is_apart and not is_empty and len(chosen) < SLICES_SHOWN:
+        if is_apart and ranked[index] and len(chosen) < SLICES_SHOWN:
             chosen.append(index)
     ml = shown.grid.voxel_ml
     return [{"index": index // shown.steps[2], "ml": round(float(counts[index]) * ml, 3)} for index in chosen]

@@ -260,17 +260,21 @@ def test_a_large_scan_is_shown_coarser_and_no_mark_is_lost(written, monkeypatch)
 
 def test_slices_are_ranked_by_what_is_marked_in_them_and_lie_apart(written):
     given = case()
+    given["percentile"][20:25, 20:25, 8] = 0.999  # conspicuous, and not marked
     strip = written(**given).numbers["strip"]
     counts = given["mask"].sum(axis=(0, 1)) * 8 / 1000
     assert strip[0]["ml"] == pytest.approx(counts.max())
     assert [one["ml"] for one in strip] == sorted((one["ml"] for one in strip), reverse=True)
+    assert strip[-1]["ml"] > 0
     indices = sorted(one["index"] for one in strip)
     assert len(indices) > 1 and min(np.diff(indices)) * 2 >= page.SLICE_DISTANCE_MM
 
-    nothing = case(mask=np.zeros_like(given["mask"]), candidates=[], summary={"total_ml": 0.0})
-    read = written(**nothing)
+    nothing = {"mask": np.zeros_like(given["mask"]), "candidates": []}
+    read = written(**given | nothing)
     assert read.numbers["level"] == 256 and "No region lies above the threshold" in read.text
-    assert read.numbers["strip"][0] == {"index": strip[0]["index"], "ml": 0.0}  # the most conspicuous
+    shown_slices = read.numbers["strip"]  # the most conspicuous instead
+    assert shown_slices[0] == {"index": strip[0]["index"], "ml": 0.0}
+    assert 8 - read.numbers["first"][2] in [one["index"] for one in shown_slices]
 
 
 def test_warnings_stand_above_all_else_with_the_number_and_the_healthy_range(written):
