@@ -1,31 +1,15 @@
 """The report as a reader opens it: from disk, without a network, in light and dark."""
 
 import json
-import shutil
+from contextlib import ExitStack
 
 import pytest
-from debian import install
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.support.ui import WebDriverWait
+from chromium import errors_of, started_chromium, wait
 
 from spatial_erasing.cohorts import read_rows, write_rows
 
 pytestmark = pytest.mark.long
 
-ARGUMENTS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--no-first-run",
-    "--disable-quic",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # whoever asks for a network gets none
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--window-size=1500,1000",
-)
 # A frame is drawn and read in one go: a canvas is empty again once it is shown.
 SHARE_OF_GREY = """
 const [canvas, done] = arguments;
@@ -44,51 +28,25 @@ requestAnimationFrame(() => {
 VIEWER, FRONT = "results/report/viewer.html", "results/report/front.html"
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """Debian's Chromium, installed if it is not there."""
-    if not shutil.which("chromedriver"):
-        install("chromium", "chromium-driver")
-    return shutil.which("chromium"), shutil.which("chromedriver")
-
-
 @pytest.fixture
-def open_report(chromium):
+def open_report():
     """Opens a report in a browser that is closed at the end."""
-    opened = []
+    with ExitStack() as opened:
 
-    def open_report(path, scheme):
-        options = webdriver.ChromeOptions()
-        options.binary_location, driver = chromium
-        for argument in ARGUMENTS:
-            options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        browser = webdriver.Chrome(options=options, service=Service(driver))
-        opened.append(browser)
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        browser.scheme = scheme
-        browser.get(path.as_uri())
-        wait(browser, "return typeof app !== 'undefined' && app.state?.contentPath?.startsWith('blob:')")
-        return browser
+        def open_report(path, scheme):
+            browser = opened.enter_context(started_chromium(scheme))
+            browser.scheme = scheme
+            browser.get(path.as_uri())
+            wait(browser, "return typeof app !== 'undefined' && app.state?.contentPath?.startsWith('blob:')")
+            return browser
 
-    yield open_report
-    for browser in opened:
-        browser.quit()
+        yield open_report
 
 
 @pytest.fixture(params=["light", "dark"])
 def browser(open_report, study, request):
     """The finished report of the tiny study, opened."""
     return open_report(study.folder / "report.html", request.param)
-
-
-def wait(browser, condition):
-    return WebDriverWait(browser, 60).until(lambda _: browser.execute_script(condition))
-
-
-def errors_of(browser):
-    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def open_page(browser, path):
