@@ -131,7 +131,7 @@ def _arrays_finding(volumes: Path, *, root: Path) -> Iterator[str]:
         path = shlex.quote(str(volumes.relative_to(root)))
         yield (
             f"{path} is not the whole file that its job wrote, and what was made of it would go first. "
-            f"Make it again alone: rm {path}, then your command once with -- {path} at its end"
+            f"Make it again: rm {path}, then give your command once with -- {path} at its end, then as it is"
         )
 
 
