@@ -6,6 +6,7 @@ missing, it must not start.
 
 import json
 import shlex
+import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -54,6 +55,9 @@ def require_material(
     learned = healthy if "learn_landmarks" in planned else ()
     for cohort in sorted({*stacked, *learned}):
         found += _stack_finding(root / f"results/preprocess/{cohort}", batches)
+    if not {"train_model", "reconstruct_scans"}.isdisjoint(planned):
+        for cohort in sorted({*sources} - {*stacked}):
+            found += _arrays_finding(root / f"results/preprocess/{cohort}/volumes.npz", root=root)
     if found:
         raise ValueError(
             "this run would remove results and could not make them again:\n"
@@ -119,6 +123,16 @@ def _stack_finding(folder: Path, batches: Collection[tuple[str, str]]) -> Iterat
                 f"their brains are missing in {shlex.quote(str(folder / 'subjects'))}, and volumes.npz "
                 f"is made from them. Restore them, or prepare them again: add --forcerun prepare_brains",
             )
+
+
+def _arrays_finding(volumes: Path, *, root: Path) -> Iterator[str]:
+    """Arrays that a copy or a disk has cut short: networks would be removed before it shows."""
+    if volumes.exists() and not zipfile.is_zipfile(volumes):
+        path = shlex.quote(str(volumes.relative_to(root)))
+        yield (
+            f"{path} is not the whole file that its job wrote, and what was made of it would go first. "
+            f"Make it again: rm {path}, then give your command once with -- {path} at its end, then as it is"
+        )
 
 
 def _lost(table: Path, is_lost: Callable[[str], bool], why: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from spatial_erasing.cohorts import write_rows
@@ -51,6 +52,18 @@ ALL = {"list_scans": [COHORT], "prepare_brains": [BATCH], "stack_cohort": [COHOR
 def test_with_everything_there_every_job_may_start(run):
     run(ALL)
     run({})
+
+
+@pytest.mark.parametrize("rule", ["train_model", "reconstruct_scans"])
+def test_networks_are_not_removed_for_arrays_that_were_cut_short(run, tmp_path, rule):
+    volumes = tmp_path / "results/preprocess/ms/volumes.npz"
+    np.savez(volumes, t1=np.zeros(1000))
+    run({rule: [{}]})
+    volumes.write_bytes(volumes.read_bytes()[:4000])
+    with pytest.raises(ValueError, match=r"ms/volumes\.npz is not the whole file .*: rm \S+, then .* -- res"):
+        run({rule: [{}]})
+    run({rule: [{}], "stack_cohort": [COHORT]})  # it is made again before it is read
+    run({"write_report": [{}]})
 
 
 def test_with_lists_and_brains_kept_every_job_may_start_without_raw_data(run, tmp_path):

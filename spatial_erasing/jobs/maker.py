@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
-from spatial_erasing.jobs.results import open_arrays, read_cells, read_json
+from spatial_erasing.jobs.results import open_arrays, read_cells, read_record
 
 
 def describe_maker(code: str | None, *, device: str | None = None) -> str:
@@ -44,6 +44,6 @@ def makers_of_brains(table: str | Path) -> list[str]:
     for row in read_cells(table):
         record = Path(row["folder"]) / "record.json"
         if row["folder"] and record.exists():
-            made_by = read_json(record).get("made_by")
+            made_by = (read_record(record) or {}).get("made_by")
             makers[json.dumps(made_by)] = made_by
     return [text for text, made_by in makers.items() if made_by]

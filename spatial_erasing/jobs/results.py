@@ -25,10 +25,14 @@ ARCHIVE = b"PK\3\4"  # how a zip file with content begins
 
 
 def damaged(path: str | Path, finding: str) -> OSError:
-    """The error of a result that is not what its job wrote; no finding about a scan, so no ValueError."""
+    """The error of a result that is not what its job wrote; no finding about a scan, so no ValueError.
+
+    Made together with what depends on it, the file would count as new, and networks would be trained again.
+    """
+    name = shlex.quote(str(path))
     return OSError(
-        f"{path} is not the whole file that its job wrote ({finding}). Delete it and give the same command "
-        f"again: rm {shlex.quote(str(path))}"
+        f"{path} is not the whole file that its job wrote ({finding}). Make it again: rm {name}, then give "
+        f"your command once with -- {name} at its end, then as it is."
     )
 
 

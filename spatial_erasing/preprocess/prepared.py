@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from spatial_erasing.images.volumes import read_volume
-from spatial_erasing.jobs.faults import is_finding, one_line
-from spatial_erasing.jobs.results import read_json
+from spatial_erasing.jobs import results
+from spatial_erasing.jobs.faults import one_line
 
 NEEDED = ("grids", "centred", "measures", "warnings")  # of record.json
 
@@ -20,8 +20,11 @@ def read_record(folder: Path) -> dict:
     Raises:
         OSError: the record is missing or damaged.
     """
+    record = results.read_record(folder / "record.json", keys=NEEDED)
     with _prepared_here(folder):
-        return read_json(folder / "record.json", keys=NEEDED)
+        if record is None:
+            raise ValueError("its record.json is missing or damaged")
+    return record
 
 
 def read_prepared(folder: Path, name: str) -> np.ndarray:
@@ -52,16 +55,8 @@ def _prepared_here(folder: Path) -> Iterator[None]:
     """Damage to a brain that was prepared before is no finding about its scan."""
     try:
         yield
-    except (OSError, ValueError) as error:
-        is_damage = isinstance(error, FileNotFoundError) or is_finding(error) or _has_no_number(error)
-        if not is_damage:
-            raise
+    except (FileNotFoundError, ValueError) as error:
         raise OSError(
             f"{folder} does not hold the whole brain that was prepared ({one_line(error)}). To prepare it "
             f"again, rm -r {shlex.quote(str(folder))} and add --forcerun prepare_brains to your command."
         ) from error
-
-
-def _has_no_number(error: BaseException) -> bool:
-    """Whether an error is not the system's own, such as that of a disk."""
-    return isinstance(error, OSError) and error.errno is None

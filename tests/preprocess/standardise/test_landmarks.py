@@ -95,5 +95,5 @@ def test_without_a_training_brain_there_is_no_scale():
 @pytest.mark.parametrize("content", ["", '{"t1": {"perc', "[]", '{"t1": {"brains": 1}}'])
 def test_damaged_landmarks_are_named_with_the_remedy(tmp_path, content):
     (tmp_path / "landmarks.json").write_text(content)
-    with pytest.raises(OSError, match=r"landmarks\.json is not the whole file .*Delete it and"):
+    with pytest.raises(OSError, match=r"landmarks\.json is not the whole file .*Make it again"):
         read_landmarks(tmp_path / "landmarks.json")
