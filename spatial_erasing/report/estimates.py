@@ -57,8 +57,8 @@ class Intervals:
             ValueError: it is not there, or several times.
         """
         key = {"model": model, "metric": metric, "cohort": "all", "sequence": "t1"}
-        key["fraction_percent"] = fraction_percent
-        found = self.rows[(self.rows[list(key)] == list(key.values())).all(axis=1)]
+        is_wanted = (self.rows[list(key)] == list(key.values())).all(axis=1)
+        found = self.rows[is_wanted & (self.rows["fraction_percent"] == fraction_percent)]
         if len(found) != 1:
             raise ValueError(
                 f"intervals.csv has {metric} of {model} ({fraction_percent:g} % of the training data, all "
