@@ -60,7 +60,7 @@ def _inputs_of(path: Path, participants: set[str]) -> Iterator[Input]:
         yield Input(path, image_stem(path))
     elif participants or (path / "dataset_description.json").exists() or any(path.glob("sub-*/**/anat")):
         yield from _bids_inputs(path, participants)
-    elif images := sorted(file for file in path.iterdir() if file.name.lower().endswith(IMAGES)):
+    elif images := sorted(file for file in path.glob("[!.]*") if file.name.lower().endswith(IMAGES)):
         yield from (Input(file, image_stem(file)) for file in images)
     else:
         yield Input(path, path.resolve().name)  # DICOM, as its reading will tell

@@ -217,7 +217,7 @@ def test_several_workers_find_what_one_finds(bundle, tmp_path):
 
 
 def test_scans_of_the_same_name_have_folders_of_their_own(tmp_path):
-    for name in ("x/t1.nii.gz", "y/t1.nii.gz", "y/other.mgz"):
+    for name in ("x/t1.nii.gz", "y/t1.nii.gz", "y/other.mgz", "y/._t1.nii.gz"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     scans = find_inputs([tmp_path / "x", tmp_path / "y", tmp_path / "x/t1.nii.gz"])
