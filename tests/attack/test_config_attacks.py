@@ -10,7 +10,7 @@ import yaml
 from merged_configs import PAPER, TINY, merged
 
 from spatial_erasing.config_files import check_config_files
-from spatial_erasing.ingest import bids, names, source
+from spatial_erasing.ingest import bids_names, records, source
 from spatial_erasing.ingest.scans import list_scans
 from spatial_erasing.study import check_paths, check_schema, check_study
 
@@ -275,9 +275,9 @@ def test_no_reader_walks_the_whole_disk(tmp_path, monkeypatch, path, reader):
 
     (tmp_path / "homes/me").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(tmp_path / "homes/me"))
-    for module in (source, names):
+    for module in (source, records):
         monkeypatch.setattr(module, "find_files", walk)
-    monkeypatch.setattr(bids, "folder_entries", walk)
+    monkeypatch.setattr(bids_names, "folder_entries", walk)
     cohort = {"reader": reader, "path": path, "sequences": ["t1"], "skull_strip": "none"}
     config = merged(PAPER, {"ingest": {"cohorts": {"healthy": cohort}}})
     said = r"ingest\.cohorts\.healthy\.path: .* holds much more than a data set"
