@@ -62,8 +62,8 @@ def rows_of(folder, *, skull_strip="none"):
     return rows
 
 
-def prepared(folder, rows):
-    return batch.prepare_batch([[row] for row in rows], folder=folder, settings=SETTINGS, code="c", cores=1)
+def prepared(folder, rows, *, code="c"):
+    return batch.prepare_batch([[row] for row in rows], folder=folder, settings=SETTINGS, code=code, cores=1)
 
 
 ALLOCATOR = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried"
@@ -179,6 +179,9 @@ def test_a_disk_that_is_gone_costs_nothing_that_is_known(tmp_path, gone):
     first, done = listed(), prepared(tmp_path / "out", rows)
     shutil.rmtree(tmp_path / "raw") if gone == "the whole disk" else [Path(r["path"]).unlink() for r in rows]
     assert listed() == first and prepared(tmp_path / "out", rows) == done
+    later = prepared(tmp_path / "out", rows, code="of a later version")
+    assert [row | {"warning": ""} for row in later] == [row | {"warning": ""} for row in done]
+    assert all(row["warning"].endswith(subject.KEPT) for row in later)
 
 
 # a config and the line that refuses it before the first job
