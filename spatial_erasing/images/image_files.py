@@ -17,6 +17,7 @@ import numpy as np
 from spatial_erasing.paths import require_file, unreadable
 
 CHUNK_BYTES = 1 << 20
+NIFTI_NAMES, MGH_NAMES = (".nii", ".nii.gz"), (".mgh", ".mgz")
 PACKED = (".gz", ".mgz")  # with gzip, by the end of their names
 MOST_UNPACKED = 1032  # bytes that deflate can pack into one (zlib.net, "Maximum Compression Factor")
 EXTENT_MM = (15, 500)  # from tiny brains of tests to beyond head and neck; more would take many GB to refuse
@@ -69,9 +70,9 @@ def read_header(path: Path) -> Header:
     """
     require_file(path)
     name = path.name.lower()
-    if name.endswith((".nii", ".nii.gz")):
+    if name.endswith(NIFTI_NAMES):
         header = _read_nifti(path)
-    elif name.endswith((".mgh", ".mgz")):
+    elif name.endswith(MGH_NAMES):
         header = _read_mgh(path)
     else:
         raise unreadable(path, "its name ends like that of another format")
@@ -147,6 +148,8 @@ def _read_nifti(path: Path) -> Header:
         # 0 is written by some tools and means what follows the header, also for nibabel
         offset_bytes = int(parsed.get_data_offset()) or parsed.single_vox_offset
         slope, intercept = parsed.get_slope_inter()
+    if np.isinf(parsed["scl_slope"]):  # NaN is how nibabel writes that there is none
+        raise unreadable(path, f"its scl_slope, {float(parsed['scl_slope'])}, can scale no number")
     # a whole plane more would mean that one axis is longer than the header says
     spare_bytes = stored_as.itemsize * shape[0] * shape[1] - 1
     scaling = {} if slope is None else {"slope": slope, "intercept": intercept}
@@ -155,7 +158,8 @@ def _read_nifti(path: Path) -> Header:
 
 def _parse_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
     """The header with nibabel's repairs, and its voxel sizes before them: negative ones become positive."""
-    head = _first_bytes(path, max(NIFTI_KINDS))
+    with _understood(path), _opened(path) as stream:
+        head = stream.read(max(NIFTI_KINDS))
     for endianness in ("little", "big"):
         size = int.from_bytes(head[:4], endianness)
         if size in NIFTI_KINDS and len(head) >= size:
@@ -171,10 +175,8 @@ def _parse_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
 
 def _read_mgh(path: Path) -> Header:
     """FreeSurfer's format; what it keeps behind the voxels says nothing about where they lie."""
-    head = _first_bytes(path, MGH_BYTES)
-    if len(head) < MGH_BYTES:
-        raise unreadable(path, f"it ends within its header, after {len(head)} bytes")
-    with _understood(path):
+    with _understood(path), _opened(path) as stream:
+        head = stream.read(MGH_BYTES)
         parsed = nib.freesurfer.mghformat.MGHHeader(head)
     shape, stored_as = _require_scan(parsed, path)
     if int.from_bytes(head[28:30], "big", signed=True) <= 0:  # nibabel sets goodRASFlag when it makes one up
@@ -262,12 +264,6 @@ def _understood(path: Path) -> Iterator[None]:
 def _opened(path: Path) -> gzip.GzipFile | BinaryIO:
     """The unpacked content as a stream."""
     return gzip.open(path) if path.suffix.lower() in PACKED else path.open("rb")
-
-
-def _first_bytes(path: Path, count: int) -> bytes:
-    """The beginning of the unpacked content; a file that is shorter gives less."""
-    with _understood(path), _opened(path) as stream:
-        return stream.read(count)
 
 
 def _require_length(path: Path, held_bytes: int, header: Header) -> None:

@@ -175,6 +175,7 @@ BAD_HEADERS = {
     "no magic": (lambda p: coded(p, magic=b""), "cannot be read as an image", "Fetch or convert"),
     "no offset": (lambda p: coded(p, vox_offset=np.nan), "cannot be read as an image", "Fetch or convert"),
     "far offset": (lambda p: coded(p, vox_offset=1e30), "cannot be read as an image", "Fetch or convert"),
+    "infinite slope": (lambda p: coded(p, scl_slope=-np.inf), "its scl_slope, -inf, can", "Fetch or convert"),
     "infinite intercept": (lambda p: coded(p, scl_inter=np.inf), "cannot be read as", "Fetch or convert"),
 }
 
