@@ -17,7 +17,8 @@ import numpy as np
 from spatial_erasing.paths import require_file, unreadable
 
 CHUNK_BYTES = 1 << 20
-NIFTI_NAMES, MGH_NAMES, PACKED = (".nii", ".nii.gz"), (".mgh", ".mgz"), (".gz", ".mgz")  # ends of names
+NIFTI_NAMES, MGH_NAMES = (".nii", ".nii.gz"), (".mgh", ".mgz")
+PACKED = (".gz", ".mgz")  # with gzip, by the end of their names
 MOST_UNPACKED = 1032  # bytes that deflate can pack into one (zlib.net, "Maximum Compression Factor")
 EXTENT_MM = (15, 500)  # from tiny brains of tests to beyond head and neck; more would take many GB to refuse
 LEAST_VOLUME = 0.1  # of a voxel, as a share of the box with its edges: 1 if its axes are at right angles
@@ -157,7 +158,8 @@ def _read_nifti(path: Path) -> Header:
 
 def _parse_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
     """The header with nibabel's repairs, and its voxel sizes before them: negative ones become positive."""
-    head = _first_bytes(path, max(NIFTI_KINDS))
+    with _understood(path), _opened(path) as stream:
+        head = stream.read(max(NIFTI_KINDS))
     for endianness in ("little", "big"):
         size = int.from_bytes(head[:4], endianness)
         if size in NIFTI_KINDS and len(head) >= size:
@@ -173,10 +175,8 @@ def _parse_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
 
 def _read_mgh(path: Path) -> Header:
     """FreeSurfer's format; what it keeps behind the voxels says nothing about where they lie."""
-    head = _first_bytes(path, MGH_BYTES)
-    if len(head) < MGH_BYTES:
-        raise unreadable(path, f"it ends within its header, after {len(head)} bytes")
-    with _understood(path):
+    with _understood(path), _opened(path) as stream:
+        head = stream.read(MGH_BYTES)
         parsed = nib.freesurfer.mghformat.MGHHeader(head)
     shape, stored_as = _require_scan(parsed, path)
     if int.from_bytes(head[28:30], "big", signed=True) <= 0:  # nibabel sets goodRASFlag when it makes one up
@@ -264,12 +264,6 @@ def _understood(path: Path) -> Iterator[None]:
 def _opened(path: Path) -> gzip.GzipFile | BinaryIO:
     """The unpacked content as a stream."""
     return gzip.open(path) if path.suffix.lower() in PACKED else path.open("rb")
-
-
-def _first_bytes(path: Path, count: int) -> bytes:
-    """The beginning of the unpacked content; a file that is shorter gives less."""
-    with _understood(path), _opened(path) as stream:
-        return stream.read(count)
 
 
 def _require_length(path: Path, held_bytes: int, header: Header) -> None:

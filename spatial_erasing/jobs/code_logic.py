@@ -37,37 +37,27 @@ class Statement:
         self._write(node)
         self.text = "".join(self._parts)
 
-    def _write(self, node: ast.AST) -> None:
-        """Add a node and all below it to the text."""
-        kind = type(node)
-        if isinstance(node, ast.Name | ast.Attribute):
-            if (name := dotted_name(node)) is not None:
-                self.uses.add(name)
-                self._parts.append(".".join(name))
-                return
-        elif isinstance(node, ast.Constant):
-            self._parts.append("=" + repr(node.value))  # unlike a name or a field that is None
-            return
-        self._parts.append(kind.__name__ + "(")
-        for field, value in self._fields(node):
-            self._parts.append(field + "=")
-            if isinstance(value, list):
-                self._write_list(value)
-            elif isinstance(value, ast.AST):
-                self._write(value)
-            else:
-                self._parts.append(repr(value))
-        self._parts.append(")")
-
-    def _write_list(self, values: Iterable[object]) -> None:
-        self._parts.append("[")
-        for value in values:
-            if isinstance(value, ast.AST):
-                self._write(value)
-            else:
-                self._parts.append(repr(value))
-            self._parts.append(",")
-        self._parts.append("]")
+    def _write(self, value: object) -> None:
+        """Add a node with all below it, a list or a value of a field to the text."""
+        if isinstance(value, list):
+            self._parts.append("[")
+            for item in value:
+                self._write(item)
+                self._parts.append(",")
+            self._parts.append("]")
+        elif not isinstance(value, ast.AST):
+            self._parts.append(repr(value))
+        elif isinstance(value, ast.Constant):
+            self._parts.append("=" + repr(value.value))  # unlike a name or a field that is None
+        elif (name := dotted_name(value)) is not None:
+            self.uses.add(name)
+            self._parts.append(".".join(name))
+        else:
+            self._parts.append(type(value).__name__ + "(")
+            for field, content in self._fields(value):
+                self._parts.append(field + "=")
+                self._write(content)
+            self._parts.append(")")
 
     def _fields(self, node: ast.AST) -> Iterator[tuple[str, object]]:
         """The fields of a node that say something, without messages."""
@@ -118,7 +108,7 @@ class Statement:
         return isinstance(found, type) and issubclass(found, BaseException) and found is not SystemExit
 
 
-def dotted_name(node: ast.expr) -> tuple[str, ...] | None:
+def dotted_name(node: ast.AST) -> tuple[str, ...] | None:
     """The parts of a name such as `a.b.c`; None for anything else."""
     parts = []
     while isinstance(node, ast.Attribute):

@@ -139,12 +139,12 @@ def _is_graded_lesion(values: np.ndarray, positive: np.ndarray) -> bool:
     if levels <= LABELS_AT_MOST:
         # few tumours have parts with numbers such as 85, 170 and 255
         is_scale = levels >= NESTED_LEVELS or (levels > 1 and positive.max() > LABELS_AT_MOST)
-        return is_scale and _rises_inwards(values, differing=GRADED_SHARE) and _has_thin_rim(values)
+        return is_scale and rises_inwards(values, differing=GRADED_SHARE) and _has_thin_rim(values)
     both = (values[1:] > 0) & (values[:-1] > 0)
     return (values[1:][both] != values[:-1][both]).mean() > GRADED_SHARE if both.any() else False
 
 
-def _rises_inwards(values: np.ndarray, *, differing: float = 0.0) -> bool:
+def rises_inwards(values: np.ndarray, *, differing: float = 0.0) -> bool:
     """Whether a mask rises from its rim to its inside, as a graded one does and labels and scans do not.
 
     Args:
@@ -168,7 +168,7 @@ def _rises_inwards(values: np.ndarray, *, differing: float = 0.0) -> bool:
 def _is_graded_brain(steps: np.ndarray) -> bool:
     """Whether a mask of whole steps is a matter of degree."""
     upper = steps > STEPS / 2
-    return (steps[upper] == STEPS).mean() > PLATEAU_SHARE and _rises_inwards(steps)
+    return (steps[upper] == STEPS).mean() > PLATEAU_SHARE and rises_inwards(steps)
 
 
 def _has_thin_rim(values: np.ndarray) -> bool:

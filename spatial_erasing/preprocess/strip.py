@@ -157,11 +157,6 @@ def brain_of_stripped_scan(scan: np.ndarray) -> np.ndarray:
     return mask_stripped_scan(stripped_above_zero(Volume(scan, np.eye(4)))).intensities > 0.5
 
 
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """The largest face-connected component of a mask, bool of the same shape."""
-    return large_components(mask, minimum_share=1.0)[0]
-
-
 def large_components(mask: np.ndarray, *, minimum_share: float = KEPT_SHARE) -> tuple[np.ndarray, np.ndarray]:
     """The largest face-connected component and those with at least this share of the mask, bool.
 
