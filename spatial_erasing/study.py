@@ -104,8 +104,7 @@ def check_study(config: Mapping) -> None:
     Raises:
         ValueError: all findings, one line each.
     """
-    # the other checks look up entries, which must exist
-    findings = entry_findings(config) or [
+    findings = entry_findings(config) or [  # the other checks look up entries
         *_cohort_findings(config),
         *phantom_findings(config),
         *_grid_findings(config),

@@ -1,4 +1,4 @@
-"""How far the numbers of a test set would move with other subjects of the same kind, and p of a difference.
+"""Bootstrap over test subjects: resampled metrics, their intervals, and p of paired differences.
 
 Subjects are drawn with replacement (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter
 13): voxels of one head are not independent, heads are. Pooled numbers are exact for every resample, ties
@@ -16,7 +16,7 @@ SAMPLES_AT_ONCE = 64  # with 10,000 distinct scores: two matrices of 5 MB
 
 @dataclass(frozen=True)
 class IntervalRule:
-    """Which interval is given, and from how many subjects on.
+    """Confidence of the intervals, and the smallest number of subjects for one.
 
     Args:
         confidence_percent: of the interval.
@@ -45,6 +45,8 @@ def draw_weights(subjects: int, *, samples: int, seed: int) -> np.ndarray:
     Returns:
         float64 whole numbers, shape (1 + samples, subjects).
     """
+    # the counts of n draws with replacement, without the draws themselves
+    # the counts of n draws with replacement, without the draws themselves
     draws = np.random.default_rng(seed).multinomial(subjects, np.full(subjects, 1 / subjects), size=samples)
     return np.vstack([np.ones(subjects), draws])
 
@@ -67,6 +69,8 @@ def lesion_groups(
     Returns:
         Positives and totals, ascending in score, float64, shape (subjects, groups).
     """
+    # recall does not change between two scores with a positive
+    # recall does not change between two scores with a positive
     scores = np.unique(value[positives > 0])
     group = np.searchsorted(scores, value, side="right") - 1
     kept = group >= 0
@@ -158,6 +162,8 @@ def two_sided_p(differences: np.ndarray) -> float:
     finite = differences[np.isfinite(differences)]
     if not finite.size:
         return float("nan")
+    # a difference of exactly 0 counts on both sides, which is conservative
+    # a difference of exactly 0 counts on both sides, which is conservative
     rarer = min((finite <= 0).sum(), (finite >= 0).sum())
     return float(min(1.0, 2 * (1 + rarer) / (1 + finite.size)))
 
@@ -182,6 +188,8 @@ def sign_flip_p(differences: np.ndarray, *, samples: int, seed: int) -> float:
     if not subjects:
         return float("nan")
     observed = abs(differences.sum())
+    # exact where all signs are no more work than the random ones
+    # exact where all signs are no more work than the random ones
     is_all = 2**subjects <= samples
     signs = _all_signs(subjects) if is_all else _random_signs(subjects, samples, seed)
     # sums of the same numbers in another order may differ in the last digit
@@ -200,6 +208,8 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     """
     corrected = np.full(len(p_values), np.nan)
     tested = np.flatnonzero(np.isfinite(p_values))
+    # stable, so that equal p-values keep the order of the rows
+    # stable, so that equal p-values keep the order of the rows
     order = tested[np.argsort(p_values[tested], kind="stable")]
     factors = len(order) - np.arange(len(order))
     corrected[order] = np.minimum(1, np.maximum.accumulate(factors * p_values[order]))

@@ -1,4 +1,4 @@
-"""What the paper says about its results, as comparisons that a run can decide.
+"""The paper's claims as comparisons that a run can test.
 
 Each claim of Bengs et al. (2021) is a list of differences that are positive if the claim is right. What is
 compared is here and nowhere else; whether a claim holds is computed (`comparisons`), for this run and for the

@@ -45,7 +45,7 @@ class SubjectDice:
     sizes: Mapping[tuple[str, str], frozenset[str]]
 
     def paired_differences(self, part: Part) -> np.ndarray | None:
-        """The difference of each subject, shape (subjects,); None if the part is no such pair."""
+        """Paired differences, shape (subjects,); None unless both terms are Dice on the same subjects."""
         is_pair = sorted(weight for weight, _ in part.terms) == [-1, 1]
         metrics = {(quantity.cohort, quantity.metric) for _, quantity in part.terms}
         if not is_pair or len(metrics) != 1 or part.metric != _SUBJECT_METRIC:
@@ -128,6 +128,8 @@ def judge_claims(
 
 def difference_samples(part: Part, found: Mapping[Quantity, Resampled]) -> np.ndarray:
     """The difference on the test set, then on every resample, shape (1 + samples,)."""
+    # all arms share their resamples, so that the differences are paired
+    # all arms share their resamples, so that the differences are paired
     return np.sum([weight * found[quantity].samples for weight, quantity in part.terms], axis=0)
 
 
@@ -202,7 +204,7 @@ def _claim_row(claim: Claim, rows: Sequence[dict]) -> dict:
 
 
 def _mean_of_parts(parts: Sequence[Part], found: Mapping[Quantity, Resampled], rule: IntervalRule) -> dict:
-    """The mean of all differences of a claim and its interval: what the claim amounts to in one number."""
+    """The mean of all differences of a claim, with its interval."""
     if not parts:
         return {}
     samples = np.mean([difference_samples(part, found) for part in parts], axis=0)

@@ -1,4 +1,4 @@
-"""Lesions one by one: which are found, and what is marked where no lesion is."""
+"""Lesion-wise detection: connected components of truth and prediction."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -34,6 +34,8 @@ def components_of(
     for kind, mask, other in ((LESION, lesion, predicted), (FALSE_POSITIVE, predicted, lesion)):
         labels, _ = ndimage.label(mask, structure=neighbours)
         sizes = np.bincount(labels.ravel())[1:]
+        # one pass for all components instead of a mask for each
+        # one pass for all components instead of a mask for each
         overlaps = np.bincount(labels.ravel(), weights=other.ravel(), minlength=len(sizes) + 1)[1:]
         for size, overlap in zip(sizes.tolist(), overlaps.astype(int).tolist(), strict=True):
             is_detected = kind == LESION and overlap > 0 and 100 * overlap >= minimum_overlap_percent * size

@@ -1,4 +1,4 @@
-"""What a claim compares: weighted sums of the numbers of the paper's models, positive if it is right.
+"""Contrasts: weighted sums of metrics of the paper's models, positive if a claim is true.
 
 A contrast names models alone; its parts are the same sum by each metric on each test set of a study.
 """
@@ -81,7 +81,7 @@ class Contrast(NamedTuple):
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper and what must be positive for it.
+    """A claim of the paper and the contrasts that must be positive for it.
 
     Args:
         name: of the claim, for files.

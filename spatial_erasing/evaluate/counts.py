@@ -1,4 +1,4 @@
-"""How many voxels have which score: all that curves and overlaps need, in constant memory.
+"""Voxel counts per score value, from which curves and overlaps follow, in constant memory.
 
 A finite float16 that is not negative is one of 31,744 bit patterns, and these patterns, read as integers,
 have the order of the values. Counting voxels by pattern therefore loses nothing, costs about a
@@ -53,7 +53,7 @@ class ScoreCounts:
 
     @property
     def prevalence(self) -> float:
-        """Share of lesion voxels among all voxels: the AUPRC of a score that knows nothing. NaN if empty."""
+        """Share of lesion voxels among all voxels: the AUPRC at chance level. NaN if empty."""
         total = int(self.voxels.sum())
         return self.lesion_voxels / total if total else float("nan")
 
@@ -71,7 +71,7 @@ def count_scores(scores: np.ndarray, lesion: np.ndarray) -> ScoreCounts:
     if scores.shape != lesion.shape:
         raise ValueError(
             f"scores {scores.shape} and lesion {lesion.shape} differ in shape, but must lie on one grid. "
-            "Score the model again on the volumes that are preprocessed now."
+            "Score the model again on the current preprocessed volumes."
         )
     if scores.dtype != np.float16:
         raise ValueError(
@@ -79,6 +79,8 @@ def count_scores(scores: np.ndarray, lesion: np.ndarray) -> ScoreCounts:
             "or round them once with .astype(numpy.float16)."
         )
     patterns = np.ascontiguousarray(scores).view(np.uint16).ravel()
+    # -0 has a pattern of its own and is a score of 0
+    # -0 has a pattern of its own and is a score of 0
     patterns = np.where(patterns == NEGATIVE_ZERO, 0, patterns)
     if patterns.max(initial=0) >= PATTERNS:
         found = scores[~((scores >= 0) & (scores <= LARGEST_SCORE))]
@@ -137,12 +139,14 @@ class SubjectCounts:
         """Keep the entries of each subject that are not empty, one subject in memory at a time."""
         entries = [_entries(of_subject) for of_subject in counts]
         owner = np.repeat(np.arange(len(entries), dtype=np.int32), [len(part[0]) for part in entries])
+        # gives a split without subjects arrays of the right types
+        # gives a split without subjects arrays of the right types
         nobody = _entries(ScoreCounts.empty())
         columns = (np.concatenate(column) for column in zip(nobody, *entries, strict=True))
         if len(entries) != len(subjects):
             raise ValueError(
                 f"{len(entries)} score maps for {len(subjects)} subjects; expected one each. Score the model "
-                "again on the volumes that are preprocessed now."
+                "again on the current preprocessed volumes."
             )
         return cls(tuple(subjects), owner, *columns)
 

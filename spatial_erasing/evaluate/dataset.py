@@ -1,4 +1,4 @@
-"""The rows that one run leaves in the tables of results: numbers of the data set and of each subject."""
+"""The metrics of one run as table rows: of the data set and of each subject."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ SUBJECT_COLUMNS = (
 
 
 class DatasetResult(NamedTuple):
-    """What evaluating one run on one test split leaves.
+    """The evaluation of one run on one test split.
 
     Args:
         metrics: of the data set, tidy rows.

@@ -1,4 +1,4 @@
-"""What the paper's protocol leaves out: other thresholds, other post-processing, and what lies beyond it.
+"""Diagnostics outside the paper's protocol: other thresholds and other post-processing.
 
 Diagnostics stand beside the results and feed nothing. A threshold here comes from validation subjects, with
 one exception that is named an upper bound wherever it is shown: the best one on the labels of the test split.

@@ -1,4 +1,4 @@
-"""The test subjects that Figure 7 shows, at fixed percentiles of DICE_S, with all that is drawn of them."""
+"""The test subjects of Figure 7, at fixed percentiles of DICE_S, with their volumes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -85,6 +85,8 @@ def examples_of_cohort(
         arrays = _arrays_of(volumes, subject, (sequence, "brain", "lesion", "lesion_slices"))
         (reconstruction,) = _arrays_of(reconstructions, subject, ("reconstruction",))
         (raw,) = _arrays_of(stored, subject, (stored_as(scoring.score),))
+        # a split of one subject, so that its map is the one that was evaluated
+        # a split of one subject, so that its map is the one that was evaluated
         alone = Split([(cohort, subject)], *(array[None] for array in arrays))
         (difference,) = score_maps(alone, raw[None], scoring)
         images = (arrays[0], reconstruction, difference, arrays[2])

@@ -1,4 +1,4 @@
-"""Every number of the study on every resample of its test subjects, and the intervals that they give."""
+"""Every metric of the study on every resample of its test subjects, and the intervals."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,11 +71,15 @@ def resample_dataset(
         Metric to the number of every resample, shape (samples,), and to how many subjects it is of.
     """
     hits, predicted, lesion = counts.at_threshold(threshold)
+    # a subject without a lesion voxel has no Dice
+    # a subject without a lesion voxel has no Dice
     dice = 2 * hits / np.where(lesion > 0, predicted + lesion, np.nan)
     positives, totals = lesion_groups(
         counts.owner,
         counts.pattern,
         positives=counts.lesion,
+        # a sum of two uint32 may overflow
+        # a sum of two uint32 may overflow
         totals=counts.lesion.astype(np.int64) + counts.normal,
         subjects=len(counts),
     )
@@ -135,6 +139,8 @@ def save_resamples(path: str | Path, found: Mapping[Quantity, Resampled]) -> Non
         path,
         samples=np.stack([result.samples for result in found.values()]),
         subjects=[result.subjects for result in found.values()],
+        # as text, since quantities may have different numbers of seeds
+        # as text, since quantities may have different numbers of seeds
         by_seed=[" ".join(map(repr, result.by_seed)) for result in found.values()],
         **columns,
     )
@@ -162,6 +168,8 @@ class Resampling:
         weights = draw_weights(
             len(subjects), samples=self.samples, seed=hash_seed("bootstrap", self.seed, cohort)
         )
+        # by the rank of the names, so that the order of a file does not matter
+        # by the rank of the names, so that the order of a file does not matter
         return weights[:, np.argsort(np.argsort(subjects))]
 
 

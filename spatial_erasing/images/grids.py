@@ -1,4 +1,4 @@
-"""Voxel grids: how many voxels, and where in the world they lie."""
+"""Voxel grids: shape, and affine from voxel indices to world coordinates."""
 
 from dataclasses import dataclass
 from itertools import product

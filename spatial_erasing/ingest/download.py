@@ -1,4 +1,4 @@
-"""A file from the web that goes on where it was stopped."""
+"""The resumable download of a file."""
 
 import http.client
 import json

@@ -83,7 +83,7 @@ def _read_table(table: Path) -> list[tuple[int, list[str]]]:
     except OSError as error:
         raise ValueError(
             f"{table} (ingest.exclude) cannot be read: {error.strerror}. Expected {LAYOUT}. Correct the path "
-            "under ingest.exclude in config.yaml, or write null to leave out nobody."
+            "under ingest.exclude in config.yaml, or write null to exclude no subject."
         ) from error
 
 

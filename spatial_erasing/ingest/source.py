@@ -1,4 +1,4 @@
-"""What the raw files of a cohort are like, so that new and changed ones are seen before any job starts.
+"""Signatures of a cohort's raw files, which detect new and changed files before any job starts.
 
 The list of a cohort is kept beside it for the time when its data are gone: Snakemake removes a list before it
 is made anew. Needs no other package: a head node that plans the study may have Snakemake alone.

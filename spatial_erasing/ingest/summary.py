@@ -1,4 +1,4 @@
-"""What was found in the data, in a few lines for people."""
+"""A summary of the scans found and skipped."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

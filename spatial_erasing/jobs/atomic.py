@@ -1,4 +1,4 @@
-"""Files that are never half there, whatever happens while they are written."""
+"""Atomic writing: a file is complete or absent."""
 
 import errno
 import os

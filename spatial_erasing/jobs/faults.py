@@ -75,8 +75,8 @@ def fault_message(faults: Sequence[tuple[str, BaseException]], *, of: int) -> st
         others = ", ".join(name for name, _ in faults[LISTED:])
         lines.append(f"  and, with their reasons above, {others}")
     return (
-        f"{len(faults)} of {of} failed, and nothing about them is written down as a result. What else there "
-        f"was to do is done and kept:\n"
+        f"{len(faults)} of {of} failed, and no result was written for them. All others "
+        f"are done and kept:\n"
         + "\n".join(lines)
         + "\nMend the cause and give the same command again: it tries these alone."
     )

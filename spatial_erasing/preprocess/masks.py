@@ -127,7 +127,7 @@ def require_plausible_lesion(lesion_ml: float, brain_ml: float, *, path: object)
 
 
 def _is_graded_lesion(values: np.ndarray, positive: np.ndarray) -> bool:
-    """Whether a mask with values above 1 is a matter of degree: neither labels nor numbered lesions.
+    """Whether a mask with values above 1 is graded: neither labels nor numbered lesions.
 
     Args:
         values: of the whole mask.

@@ -1,4 +1,4 @@
-"""What is odd about a brain and no reason to leave it out: parts, a cut, a contrast that no T1 has.
+"""Warnings about a brain: disconnected parts, a cut, a contrast unlike T1.
 
 The limits and what real scans reach are in docs/decisions/0031-doubtful-scans.md.
 """
@@ -84,7 +84,7 @@ def warn_of_faces(brain: np.ndarray, grid: Grid, scan: Grid) -> Iterator[str]:
             if (area_cm2 := touched.sum() * face_cm2) > FACE_CM2:
                 yield (
                     f"The brain touches the {SIDES[code]} face of the scan over {area_cm2:.0f} cm²: the scan "
-                    f"ends inside the brain, and what lies beyond is missing. Look at it; leave out this "
+                    f"ends inside the brain, and the rest is missing. Look at it; exclude this "
                     f"subject if the missing part matters."
                 )
 

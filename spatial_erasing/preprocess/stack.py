@@ -163,7 +163,7 @@ def stack_cohort(
     if not stacked:
         reasons = [f"{row['cohort']} {row['subject']}: {row['reason']}" for row in rows[:10]]
         raise ValueError(
-            "no subject of a cohort could be preprocessed. Mend its scans or take it out of config.yaml.\n"
+            "no subject of a cohort could be preprocessed. Correct its scans or remove it from config.yaml.\n"
             + "\n".join(reasons or ["no scan of it was found"])
         )
     columns = [arrays for arrays, _ in stacked.values()]
@@ -200,6 +200,6 @@ def require_few_failures(rows: list[Mapping[str, Any]], *, maximum_percent: floa
     raise ValueError(
         f"{len(failed)} of {len(rows)} subjects of {cohort} failed, more than "
         f"preprocess.maximum_failed_percent ({maximum_percent:g}) allows:\n{reasons}\n"
-        f"All reasons stand in results/logs/stack_cohort/{cohort}.log. Mend or take out these scans, or "
+        f"All reasons stand in results/logs/stack_cohort/{cohort}.log. Correct or exclude these scans, or "
         f"raise the percentage."
     )

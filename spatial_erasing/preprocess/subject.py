@@ -1,4 +1,4 @@
-"""A subject on disk: read its scans, prepare the brain, keep the result, and never do it twice."""
+"""One subject: read its scans, prepare the brain, and keep the result for later runs."""
 
 import json
 import logging

@@ -153,7 +153,7 @@ def claims_notes(
         'hold" if some comparison lies below 0 with its whole interval; else it is undecided. The more '
         "comparisons a claim has, the more easily one of them lies below 0 by chance: p (Holm) is corrected "
         "for their number within the claim.",
-        "The networks and the thresholds stay as they are in every resample. With one seed, an interval says "
+        "The networks and the thresholds are fixed in every resample. With one seed, an interval says "
         "nothing about another training of the same model; with several it is that of their mean.",
         "p: sign flips of the subjects' differences for DICE_S of two models on the same subjects, else the "
         "resampled differences.",

@@ -1,4 +1,4 @@
-"""What a results folder is made of and by what: an RO-Crate that a machine can read and anyone can check.
+"""The provenance of a results folder as an RO-Crate with checksums.
 
 Its profile is Process Run Crate (Leo et al. 2024, "Recording provenance of workflow runs with RO-Crate", PLoS
 ONE 19(9): e0309210).
@@ -70,6 +70,8 @@ def checksums_of(jobs: Sequence[Job]) -> dict[str, str]:
 
 def checksum_lines(checksums: Mapping[str, str], folder: str) -> str:
     """What `sha256sum --check` reads inside the folder, for the files that lie there."""
+    # raw data are not handed over with the results
+    # raw data are not handed over with the results
     inside = {path: digest for path, digest in checksums.items() if Path(path).is_relative_to(folder)}
     return "".join(f"{digest}  {Path(path).relative_to(folder)}\n" for path, digest in inside.items())
 

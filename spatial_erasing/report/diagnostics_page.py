@@ -16,7 +16,7 @@ from spatial_erasing.report.table_writers import escape_markdown, markdown_table
 from spatial_erasing.report.templates import fill_template
 
 WARNING = (
-    "Diagnostics, not the paper's protocol. Nothing here is used to choose anything; what has seen test "
+    "Diagnostics, not the paper's protocol, and not used for any choice; a number that uses test "
     "labels is called an upper bound."
 )
 _KEY = ["model", "cohort", "sequence"]

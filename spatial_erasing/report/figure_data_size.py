@@ -146,7 +146,7 @@ def _note(
     training_subjects: Mapping[int, int],
     confidence_percent: float,
 ) -> str:
-    """On whom, and what points and bars are."""
+    """The footnote: test subjects, points and bars."""
     where = f"averaged over {' and '.join(cohorts)}" if len(cohorts) > 1 else f"on {cohorts[0]}"
     sentences = [f"Average precision over all voxels, {where}."]
     estimates = [estimate for curve in curves.values() for estimate in curve.values()]

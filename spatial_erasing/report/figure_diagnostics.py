@@ -83,8 +83,8 @@ _NOTE = (
     "Dots: the greedy threshold of the study; diamonds: the best of all thresholds on the same validation "
     "subjects. Dashed: chance level, the share of lesion voxels. e: in-plane "
     "erosions of the brain mask, m: edge of the median's cube in voxels; the first is the study's. Every "
-    "variant has a threshold of its own from validation subjects. A test set without validation subjects "
-    "of its own shows those of the set whose threshold it takes. Lesions: connected components of the "
+    "variant has its own threshold from validation subjects. A test set without validation subjects "
+    "shows those of the set that gives its threshold. Lesions: connected components of the "
     "truth, by size: small, middle and large ones of the test set."
 )
 

@@ -1,4 +1,4 @@
-"""Figure 3: what each erasing strategy takes from a healthy volume."""
+"""Figure 3: the region that each strategy erases from a healthy volume."""
 
 from collections.abc import Mapping
 

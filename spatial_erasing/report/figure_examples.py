@@ -1,4 +1,4 @@
-"""Figure 7: scans, what the network makes of them, and where the two differ."""
+"""Figure 7: scans, their reconstructions and their differences."""
 
 from collections.abc import Sequence
 

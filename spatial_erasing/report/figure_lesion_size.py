@@ -193,7 +193,7 @@ def _add_note(figure: Figure, points: Points, without_lesion: Mapping[str, int])
     if any(panel.lines for panel in figure.axes):
         sentences.append("Lines: least-squares polynomials of order three in the lesion size.")
     for cohort, lost in without_lesion.items():
-        sentences.append(f"Subjects of {cohort} whose lesion keeps no voxel on the grid, not shown: {lost}.")
+        sentences.append(f"Subjects of {cohort} whose lesion has no voxel on the grid, not shown: {lost}.")
     top_mm = figure.get_size_inches()[1] * MM_PER_INCH - _FOOT_MM
     note = wrapped(" ".join(sentences), PAGE_WIDTH_MM)
     add_text(figure, note, left_mm=0, top_mm=top_mm + 17, fontsize=SMALL_POINTS)
@@ -248,7 +248,7 @@ def _mean_of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_without_lesion(subjects: pd.DataFrame, *, models: Sequence[str]) -> dict[str, int]:
-    """Cohort -> test subjects whose lesion keeps no voxel on the grid, where there are any."""
+    """Cohort -> test subjects whose lesion has no voxel on the grid, where there are any."""
     rows = subjects[subjects["model"].isin(models)]
     lost = rows[rows["lesion_voxels"] == 0]
     return lost.groupby("cohort", sort=False)["subject"].nunique().to_dict()

@@ -1,4 +1,4 @@
-"""A contact sheet of all preprocessed subjects, to find by eye what went wrong; flagged ones come first."""
+"""A contact sheet of all preprocessed subjects for visual inspection; flagged subjects come first."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence

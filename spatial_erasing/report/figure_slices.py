@@ -147,7 +147,7 @@ def _scale_axes(panel: Axes, titles: list[str]) -> None:
 
 
 def _subjects_note(slices: Slices) -> str:
-    """On whom."""
+    """The footnote: test subjects."""
     counts = " and ".join(f"{cohort} n = {count}" for cohort, count in slices.subjects.items())
     together = " together" if len(slices.subjects) > 1 else ""
     return f"Test subjects of {counts}{together}: {slices.slices:,} axial slices."

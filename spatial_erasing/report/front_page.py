@@ -1,4 +1,4 @@
-"""The page that a reader of the report sees first: what was run, on what, and what came out."""
+"""The first page of the report: the study, its data and its results."""
 
 import base64
 from collections import Counter
@@ -20,7 +20,7 @@ _RANKED_BY = "auprc_percent"
 
 @dataclass(frozen=True)
 class CohortCounts:
-    """Who of a cohort was there for what.
+    """The numbers of a cohort's subjects by split.
 
     Args:
         cohort: its name in config.yaml.
@@ -54,7 +54,7 @@ def front_page(
     figure: str | Path,
     study: Mapping[str, str],
 ) -> str:
-    """One HTML page that answers in ten seconds.
+    """The first page of the report as HTML.
 
     Args:
         table: of `table_1`, with intervals.

@@ -133,7 +133,7 @@ class PaperVerdict:
     """What the printed numbers say about a claim.
 
     Args:
-        differences: of the parts that can be had from the tables, in percent points, with what they compare.
+        differences: of the parts that the tables contain, in percent points, with what they compare.
         verdict: "all", "some" or "none" of them above 0, or "not printed".
     """
 

@@ -1,4 +1,4 @@
-"""The quality of a cohort as a page: what happened, whom to look at, how to leave someone out."""
+"""The quality page of a cohort: counts, subjects to check, and the lines that exclude them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

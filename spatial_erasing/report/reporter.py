@@ -1,4 +1,4 @@
-"""What Snakemake itself reports of a run, asked for from inside the run: its page and what made each file."""
+"""Snakemake's own records of a run, queried from inside the run: its page and the job behind each file."""
 
 import json
 import re

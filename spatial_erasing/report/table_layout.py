@@ -1,4 +1,4 @@
-"""What a printed table shows: which cells, in which order, which of them are best, caption and footnotes."""
+"""The layout of a printed table: cells, their order, the best values, caption and footnotes."""
 
 from dataclasses import dataclass
 
@@ -192,6 +192,6 @@ def _lost_lesions_sentence(table: pd.DataFrame, cohort: str) -> str | None:
     if not lost:
         return None
     return (
-        f"Subjects of {cohort} whose lesion keeps no voxel on the grid: {int(lost)}; they count in DICE_D "
+        f"Subjects of {cohort} whose lesion has no voxel on the grid: {int(lost)}; they count in DICE_D "
         "and AUPRC only."
     )

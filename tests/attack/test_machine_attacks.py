@@ -127,7 +127,7 @@ def test_a_fault_fails_its_job_by_name_and_the_same_call_goes_on(tmp_path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(batch, "prepare_subject", strike)
-        with pytest.raises(RuntimeError, match="1 of 2 failed, and nothing about them is written") as raised:
+        with pytest.raises(RuntimeError, match="1 of 2 failed, and no result was written") as raised:
             prepared(tmp_path / "out", rows)
     said = str(raised.value)
     assert expected in said and "struck (" in said and "\n    study,struck,cannot be prepared" in said

@@ -150,7 +150,7 @@ def test_subjects_that_failed_before_are_left_out(tmp_path):
     ],
 )
 def test_a_cohort_of_which_nobody_is_left_stops_the_study(rows, finding):
-    with pytest.raises(ValueError, match=rf"no subject of a cohort.*Mend its scans(.|\n)*{finding}"):
+    with pytest.raises(ValueError, match=rf"no subject of a cohort.*Correct its scans(.|\n)*{finding}"):
         stacked(rows)
 
 

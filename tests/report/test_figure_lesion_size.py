@@ -148,7 +148,7 @@ def test_counts_seeds_and_the_missing_are_said(figure):
     assert "brats: n = 20 test subjects" in texts and "atlas: n = 19 test subjects" in texts
     note = texts[-1].replace("\n", " ")
     assert "mean of 2 seeds" in note and "polynomials of order three" in note
-    assert "Subjects of atlas whose lesion keeps no voxel on the grid, not shown: 1." in note
+    assert "Subjects of atlas whose lesion has no voxel on the grid, not shown: 1." in note
 
 
 def test_few_lesions_have_no_line_but_a_remark():

@@ -136,7 +136,7 @@ def test_caption_counts_seeds(seeds, expected):
 
 def test_caption_counts_lesions_that_the_grid_lost():
     caption = caption_of(joined(brats=cohort_block(), atlas=cohort_block(lost=2)))
-    assert "Subjects of atlas whose lesion keeps no voxel on the grid: 2;" in caption
+    assert "Subjects of atlas whose lesion has no voxel on the grid: 2;" in caption
     assert "Subjects of brats" not in caption
 
 

@@ -247,7 +247,7 @@ PAGES = [
     *(ROOT / "workflow/report").glob("*.rst"),
 ]
 # rooms whose sentences are still to be reworded
-NOT_YET = ("evaluate", "report")
+NOT_YET: tuple[str, ...] = ()
 
 
 @pytest.mark.parametrize("phrase", BANNED)

@@ -1,4 +1,4 @@
-"""Whether the map onto the standard contrast can be believed: what it clips, and how strong a curve it is."""
+"""Checks of a scan's intensity map: the share that it clips, and its exponents."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ def doubts_of_map(values: np.ndarray, intensity_map: IntensityMap, *, sequence: 
     if clipped > CLIPPED_SHARE:
         yield (
             f"{sequence}: its map onto the standard contrast sets {100 * clipped:.0f} % of the brain to 1, "
-            f"limit {100 * CLIPPED_SHARE:.0f} %: what it took for white matter is darker than that, or the "
+            f"limit {100 * CLIPPED_SHARE:.0f} %: the peak taken for white matter is too dark, or the "
             f"scan has few intensities."
         )
     limits = {"power": (intensity_map.exponent, POWERS)}
