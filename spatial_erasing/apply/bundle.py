@@ -23,7 +23,7 @@ class Bundle:
     Args:
         path: of the zip.
         sha256: of the whole zip.
-        metadata: what it is, trained on whom, and how well it does.
+        metadata: what it is, its training population and its metrics.
         settings: how a scan is prepared and scored, see `settings.read_settings`.
         files: name to content.
     """

@@ -190,7 +190,7 @@ def _metadata(
 
 
 def _population(folder: RunFolder) -> dict[str, Any]:
-    """Whom the networks learned from."""
+    """The population that the networks were trained on."""
     counts = {split: len(folder.healthy(split).subjects) for split in ("training", "validation")}
     rows = list(folder.manifest())
     volumes = [float(row["brain_ml"]) for row in rows]

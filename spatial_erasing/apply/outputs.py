@@ -1,6 +1,5 @@
 """The files of one scan: where each lies by plain or BIDS naming, and how it is written."""
 
-import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from spatial_erasing import __version__
 from spatial_erasing.apply.candidates import COLUMNS, SLICE_COLUMNS, describe_slices, find_candidates
 from spatial_erasing.apply.inputs import Input
 from spatial_erasing.apply.one_scan import Found, Model
+from spatial_erasing.apply.page import write_page
 from spatial_erasing.apply.warnings import warnings_of
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.images.image_files import NIFTI_NAMES
@@ -126,7 +126,16 @@ def write_results(
     write_rows(paths["candidates"], candidates, columns=COLUMNS)
     write_rows(paths["slices"], describe_slices(*maps, brain=brain, grid=grid), columns=SLICE_COLUMNS)
     summary = summarise(found, model, candidates=candidates, known=known)
-    _write_page(paths["page"], found, candidates=candidates, summary=summary)
+    write_page(
+        paths["page"],
+        scan=found.scan.intensities,
+        affine=found.scan.affine,
+        percentile=found.percentile,
+        mask=found.mask,
+        candidates=candidates,
+        summary=summary,
+        spread=found.on_scan("spread") if summary["networks"] > 1 else None,
+    )
     write_text(paths["summary"], json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     return summary
 
@@ -164,21 +173,3 @@ def _write_grid(path: Path, found: Found) -> None:
     arrays: dict[str, Any] = {**found.on_grid, "affine": found.grids["network"].affine}
     with replaced_when_complete(path) as unfinished:
         np.savez_compressed(unfinished, **arrays)
-
-
-def _write_page(path: Path, found: Found, *, candidates: list[dict], summary: dict) -> None:
-    """The page that shows the scan."""
-    if importlib.util.find_spec("spatial_erasing.apply.page") is None:
-        return
-    page = importlib.import_module("spatial_erasing.apply.page")
-    with replaced_when_complete(path) as unfinished:
-        page.write_page(
-            unfinished,
-            scan=found.scan.intensities,
-            affine=found.scan.affine,
-            percentile=found.percentile,
-            mask=found.mask,
-            candidates=candidates,
-            summary=summary,
-            spread=found.on_scan("spread") if summary["networks"] > 1 else None,
-        )

@@ -49,7 +49,7 @@ def write_page(  # noqa: PLR0913  each is another thing about one scan
         summary: `scan` (a name), `model`, `version`, `total_ml`, `unusual_percent`, `threshold`, `seconds`,
             `card` (text), `checksums` (name to checksum), and `warnings`, each with `name`, `text`, `value`,
             `low`, `high` and `stop`: whether the model should not be used on this scan.
-        spread: standard deviation over the models of an ensemble, 0 or more, same shape.
+        spread: standard deviation of the reconstructions of an ensemble, 0 or more, same shape.
 
     Raises:
         ValueError: arrays that differ in shape, or percentiles outside 0 to 1.

@@ -81,7 +81,7 @@ class RunFolder:
 
     @property
     def healthy_cohorts(self) -> list[str]:
-        """Whom the networks are trained on."""
+        """The cohorts that the networks are trained on."""
         return self.config["study"]["healthy_cohorts"]
 
     @property

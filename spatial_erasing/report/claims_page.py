@@ -6,10 +6,11 @@ from math import isfinite
 from pathlib import Path
 
 from spatial_erasing.evaluate.claims import CLAIMS
-from spatial_erasing.evaluate.comparisons import NOT_RUN
-from spatial_erasing.evaluate.contrasts import Naming
+from spatial_erasing.evaluate.comparisons import NOT_RUN, verdict_of_points
+from spatial_erasing.evaluate.contrasts import Claim, Naming, Part, parts_of
+from spatial_erasing.evaluate.resamples import Quantity
 from spatial_erasing.jobs.atomic import write_text
-from spatial_erasing.report.paper import NOT_PRINTED, PaperVerdict, verdict_of_paper
+from spatial_erasing.report.paper import FIELDS, SEQUENCES, TABLE_1, TABLE_2
 from spatial_erasing.report.table_layout import NO_NUMBER
 from spatial_erasing.report.table_writers import escape_markdown, markdown_table
 from spatial_erasing.report.templates import fill_template
@@ -22,7 +23,32 @@ METRIC_TITLES = {
 }
 PAPER_COLUMNS = ("paper_verdict", "paper_difference", "paper_parts", "paper_parts_above")
 PART_TITLES = ("Comparison", "Test set", "Number", "Difference", "p", "p (Holm)", "Subjects", "Paper")
+NOT_PRINTED = "not printed"
 Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PaperVerdict:
+    """What the printed numbers say about a claim.
+
+    Args:
+        differences: of the parts that the tables contain, in percent points, with what they compare.
+        verdict: "all", "some" or "none" of them above 0, or "not printed".
+    """
+
+    differences: tuple[tuple[Part, float], ...]
+    verdict: str
+
+    @property
+    def mean(self) -> float | None:
+        """Mean of the differences, in percent points."""
+        values = [value for _, value in self.differences]
+        return sum(values) / len(values) if values else None
+
+    @property
+    def against(self) -> list[tuple[Part, float]]:
+        """The differences that are not above 0."""
+        return [(part, value) for part, value in self.differences if not value > 0]
 
 
 @dataclass(frozen=True)
@@ -192,3 +218,28 @@ def write_claims_html(
         notes=notes,
     )
     write_text(path, page)
+
+
+def verdict_of_paper(claim: Claim, naming: Naming) -> PaperVerdict:
+    """Judge a claim of the paper by the numbers that it prints in Tables 1 and 2."""
+    differences = []
+    for part in parts_of(claim, SEQUENCES, naming):
+        terms = [(weight, _printed(quantity, naming)) for weight, quantity in part.terms]
+        weighted = [weight * number for weight, number in terms if number is not None]
+        if len(weighted) == len(terms):
+            difference = sum(weighted)
+            differences.append((part, round(difference, 9)))  # two decimals were printed: 0.1 + 0.2 is 0.3
+    verdict = verdict_of_points([value for _, value in differences])
+    return PaperVerdict(tuple(differences), NOT_PRINTED if verdict == NOT_RUN else verdict)
+
+
+def _printed(quantity: Quantity, naming: Naming) -> float | None:
+    """A number of Table 1 or 2, in percent."""
+    wanted = (quantity.model, quantity.cohort, quantity.sequence)
+    printed = {
+        (naming.name(model), *place): result for (model, *place), result in (TABLE_1 | TABLE_2).items()
+    }
+    result = printed.get(wanted)
+    if result is None or quantity.fraction_percent != 100 or quantity.metric not in FIELDS:
+        return None
+    return getattr(result, FIELDS[quantity.metric])

@@ -180,8 +180,8 @@ def _train(results, config, seed):
         training_settings(
             ModelSpec("3d-none", 3, "none", "none"), values=values, computing=computing, seed=seed
         ),
-        read_split(*files, split="training"),
-        read_split(*files, split="validation"),
+        read_split(*files, split="training", sequence="t1"),
+        read_split(*files, split="validation", sequence="t1"),
         network=config["networks"]["vae"],
         device=CPU,
     )
@@ -192,7 +192,7 @@ def _train(results, config, seed):
     network = load_network(weights, CPU)
     for split in ("validation", "test"):
         volumes = [results / "preprocess/strokes/volumes.npz"]
-        scans = read_split(volumes, results / "split/strokes.csv", split=split)
+        scans = read_split(volumes, results / "split/strokes.csv", split=split, sequence="t1")
         path = results / f"score/{run}/strokes-t1/{split}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
         stored = reconstruct_scans(network, scans)

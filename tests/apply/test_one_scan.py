@@ -39,7 +39,7 @@ def test_the_map_of_a_test_subject_is_the_map_of_the_study(study, tmp_path):
     write_bundle(RunFolder.opened(study, "3d-none", seeds=(2,)), tmp_path / "one.zip")
     results, config = study / "results", small_config()
     folder = results / "preprocess/strokes"
-    scans = read_split([folder / "volumes.npz"], results / "split/strokes.csv", split="test")
+    scans = read_split([folder / "volumes.npz"], results / "split/strokes.csv", split="test", sequence="t1")
     post_processing = {"erosion_iterations": 1, "median_size_voxels": 3}
     scoring = Scoring(config["scores"]["residual"], post_processing)
     stored = load_stored(results / "score/3d-none/fraction-100/seed-2/strokes-t1/test.npz", scans, scoring)

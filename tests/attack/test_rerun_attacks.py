@@ -105,7 +105,7 @@ EDITS = {
         "spatial_erasing/preprocess/zero.py",
         "RINGING_SHARE = 0.01",
         "RINGING_SHARE = 0.02",
-        ["plant_lesions", "prepare_brains"],
+        ["bundle", "plant_lesions", "prepare_brains"],
     ),
     "function of one script": (
         "spatial_erasing/cohorts.py",

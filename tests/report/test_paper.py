@@ -5,6 +5,7 @@ from paper_study import METHODS, NETWORKS
 from spatial_erasing.evaluate.claims import CLAIMS
 from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.models import methods_of_paper
+from spatial_erasing.report.claims_page import verdict_of_paper
 from spatial_erasing.report.paper import (
     SLICE_AUPRC_GAIN_PERCENT,
     SLICE_AUPRC_PERCENT,
@@ -12,7 +13,6 @@ from spatial_erasing.report.paper import (
     TABLE_2,
     paper_result,
     paper_slice_auprc,
-    verdict_of_paper,
 )
 
 BEST, PLAIN = METHODS["3d-cube-noise"].paper_model, METHODS["2d-none"].paper_model
