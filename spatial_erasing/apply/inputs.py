@@ -1,6 +1,5 @@
 """Which scans a command line means: files, folders, BIDS data sets, and DICOM in a folder or zip."""
 
-import locale
 import re
 import stat
 import tempfile
@@ -154,14 +153,6 @@ def _unzip(packed: Path, folder: Path) -> None:
 
 def _convert(folder: Path, image: Path, *, given: Path) -> None:
     """Write the only series of DICOM below a folder as NIfTI."""
-    of_process = locale.setlocale(locale.LC_ALL)
-    try:
-        _write_series(folder, image, given=given)
-    finally:  # the DICOM library sets it to C, and every text would be read as ASCII from then on
-        locale.setlocale(locale.LC_ALL, of_process)
-
-
-def _write_series(folder: Path, image: Path, *, given: Path) -> None:
     import SimpleITK as sitk  # noqa: PLC0415  most scans are no DICOM
 
     folders = [folder, *sorted(child for child in folder.rglob("*") if child.is_dir())]

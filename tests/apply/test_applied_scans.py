@@ -106,7 +106,7 @@ def test_mgz_dicom_zips_and_images_in_memory_give_the_same_numbers(bundle, tmp_p
     assert totals[0] == totals[1] == totals[4] and totals[2] == totals[3]
     assert totals[2] == pytest.approx(totals[0], rel=0.1) and totals[0] > 0
     assert not (tmp_path / "climbing").exists()
-    assert locale.getencoding() == "UTF-8"  # which the DICOM library changes
+    assert locale.getencoding() == "UTF-8"  # which reading DICOM must not change
 
 
 def bad_scans(folder, good):

@@ -1,5 +1,6 @@
 """One new scan: the study's own map, on the voxels of the scan, whatever its orientation."""
 
+import locale
 from dataclasses import replace
 
 import nibabel as nib
@@ -90,6 +91,9 @@ def assert_same_in_world(found, straight, *, at_least):
 
 def write_dicom(folder, volume):
     """A series of DICOM, one file a slice, as SimpleITK writes them."""
+    of_process = locale.setlocale(
+        locale.LC_ALL
+    )  # writing DICOM sets it to C, and texts are then read as ASCII
     folder.mkdir()
     nib.save(nib.Nifti1Image(volume.intensities, volume.affine), folder / "t1.nii")
     image = sitk.Cast(sitk.ReadImage(str(folder / "t1.nii")), sitk.sitkInt16)
@@ -111,6 +115,7 @@ def write_dicom(folder, volume):
             part.SetMetaData(key, value)
         writer.SetFileName(str(folder / f"{number:03d}.dcm"))
         writer.Execute(part)
+    locale.setlocale(locale.LC_ALL, of_process)
     return folder
 
 
