@@ -91,9 +91,7 @@ def assert_same_in_world(found, straight, *, at_least):
 
 def write_dicom(folder, volume):
     """A series of DICOM, one file a slice, as SimpleITK writes them."""
-    of_process = locale.setlocale(
-        locale.LC_ALL
-    )  # writing DICOM sets it to C, that is ASCII
+    of_process = locale.setlocale(locale.LC_ALL)  # writing DICOM sets it to C, that is ASCII
     folder.mkdir()
     nib.save(nib.Nifti1Image(volume.intensities, volume.affine), folder / "t1.nii")
     image = sitk.Cast(sitk.ReadImage(str(folder / "t1.nii")), sitk.sitkInt16)
