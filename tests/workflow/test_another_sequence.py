@@ -4,9 +4,12 @@ import csv
 import json
 import shutil
 
+import pytest
 import yaml
 
 from spatial_erasing.cohorts import read_rows
+
+pytestmark = pytest.mark.long  # a second tiny study
 
 
 def write_table(path, scans):
