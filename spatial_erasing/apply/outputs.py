@@ -55,9 +55,8 @@ class Places:
         return cls({kind: output / scan.name / name for kind, name in PLAIN_NAMES.items()})
 
     def wanted(self, save: Sequence[str]) -> dict[str, Path]:
-        """The files that are written, the page left out: a version without it is no failure."""
-        kinds = [*MAPS, *save, *(kind for kind in TABLES if kind != "page")]
-        return {kind: self.paths[kind] for kind in kinds}
+        """The files that are written."""
+        return {kind: self.paths[kind] for kind in (*MAPS, *save, *TABLES)}
 
 
 def scan_header(path: Path) -> nib.Nifti1Header:
