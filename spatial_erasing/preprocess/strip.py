@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -95,7 +96,9 @@ def _deepbet(device: str) -> Any:
     """The network, loaded once a process."""
     from deepbet.bet import BrainExtraction  # noqa: PLC0415  two seconds that only whole heads pay
 
-    return BrainExtraction(no_gpu=device == "cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of torch.jit, for whoever maintains deepbet
+        return BrainExtraction(no_gpu=device == "cpu")
 
 
 def _by_robex(head: np.ndarray, affine: np.ndarray) -> np.ndarray:
