@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from spatial_erasing.cli import main
 from spatial_erasing.cohorts import read_rows
 
 AFTER_SCORING = {
@@ -268,3 +269,17 @@ def test_a_score_map_returns_to_the_voxels_of_its_scan(changed):
     assert 0 < values.max() < 1 and values.min() >= 0
     assert values[head > 0].sum() > 0.9 * values.sum(), "the brain's anomalies lie in the brain"
     assert "report.html" not in printed
+
+
+def test_a_method_leaves_its_study_in_a_bundle_that_marks_a_new_scan(changed, capsys):
+    changed.run("--", "bundle")
+    bundle = changed.results / "bundle/3d-cube-noise.zip"
+    assert main(["check", str(bundle)]) == 0
+    scans = read_rows(changed.results / "ingest/brats.csv")
+    scan = next(row["path"] for row in scans if (row["status"], row["sequence"]) == ("found", "t1"))
+    output = changed.folder / "out"
+    assert main(["apply", scan, "--stripped", "--model", str(bundle), "--output", str(output)]) == 0
+    (page,) = output.glob("*/report.html")
+    assert nib.load(page.parent / "anomaly_mask.nii.gz").shape == nib.load(scan).shape
+    assert changed.planned("--", "bundle") == {}
+    capsys.readouterr()
