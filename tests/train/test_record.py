@@ -12,12 +12,17 @@ from spatial_erasing.train import record
 
 
 @pytest.fixture
-def without_gpu(monkeypatch):
-    """Streams that do nothing, and a recording that is the step itself."""
+def streams(monkeypatch):
+    """Streams that do nothing."""
     stream = SimpleNamespace(wait_stream=lambda _: None)
     monkeypatch.setattr(torch.cuda, "Stream", lambda: stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+
+
+@pytest.fixture
+def without_gpu(streams, monkeypatch):
+    """A recording that is the step itself."""
     monkeypatch.setattr(record, "RecordedStep", lambda step, *_: step)
 
 
@@ -54,12 +59,8 @@ class Recording:
 
 
 @pytest.fixture
-def recording(monkeypatch):
-    """RecordedStep itself, with streams and graphs that do nothing."""
-    stream = SimpleNamespace(wait_stream=lambda _: None)
-    monkeypatch.setattr(torch.cuda, "Stream", lambda: stream)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
-    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+def recording(streams, monkeypatch):
+    """RecordedStep itself, with graphs that do nothing."""
     monkeypatch.setattr(
         torch.cuda, "CUDAGraph", lambda: SimpleNamespace(register_generator_state=lambda _: None)
     )
