@@ -77,6 +77,24 @@ def deal_shapes(shapes: Sequence[str], subjects: Sequence[str], *, seed: int) ->
     return {player: shuffled[first :: len(players)] for first, player in enumerate(players)}
 
 
+def shapes_by_name(folder: Path) -> dict[str, Path]:
+    """The lesion masks below a folder by their names, under which they are dealt.
+
+    Raises:
+        ValueError: two masks have one name, so that one of them would never be planted.
+    """
+    shapes: dict[str, Path] = {}
+    for path in find_images(folder):
+        name = image_name(path)
+        if name in shapes:
+            raise ValueError(
+                f"{shapes[name]} and {path} are two lesion masks of one name, {name}. Expected one name a "
+                "shape. Rename one of them, or take a copy out of phantom.planted.lesion_masks."
+            )
+        shapes[name] = path
+    return shapes
+
+
 def make_planted(
     scans: Sequence[Row], folder: Path, *, settings: PlantedSettings, code: str, cores: int
 ) -> tuple[list[Row], list[Row], list[Row]]:
@@ -99,7 +117,7 @@ def make_planted(
     scanners = {subject: scan["scanner"] for subject, scan in found.items()}
     # sorted, since the order of a set differs between processes
     chosen = sorted(hold_out(scanners, share=settings.share, seed=settings.seed))
-    shapes = {image_name(path): path for path in find_images(settings.lesion_masks)}
+    shapes = shapes_by_name(settings.lesion_masks)
     dealt = deal_shapes(list(shapes), chosen, seed=settings.seed)
     plant = partial(_plant_once, folder=folder, settings=settings, code=code)
     items = [(found[subject], [shapes[name] for name in dealt[subject]]) for subject in chosen]

@@ -7,7 +7,13 @@ import pytest
 
 from spatial_erasing.ingest.scans import list_scans
 from spatial_erasing_phantoms import planted as planted_module
-from spatial_erasing_phantoms.planted import PlantedSettings, deal_shapes, hold_out, make_planted
+from spatial_erasing_phantoms.planted import (
+    PlantedSettings,
+    deal_shapes,
+    hold_out,
+    make_planted,
+    shapes_by_name,
+)
 
 SHAPES = [f"shape_{k:02d}" for k in range(40)]
 
@@ -185,3 +191,14 @@ def test_what_is_planted_is_not_planted_again(planted):
     times = {path: path.stat().st_mtime_ns for path in folder.glob("*.nii.gz")}
     assert make() == first
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.nii.gz")} == times
+
+
+def test_two_masks_of_one_name_are_refused(tmp_path):
+    """One of them would never be planted."""
+    for name in ("a/stroke.nii.gz", "b/stroke.nii", "b/other.nii.gz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=r"a/stroke\.nii\.gz and .*b/stroke\.nii are two lesion masks"):
+        shapes_by_name(tmp_path)
+    (tmp_path / "b/stroke.nii").unlink()
+    assert shapes_by_name(tmp_path).keys() == {"stroke", "other"}
