@@ -1,6 +1,5 @@
 """The files of one scan: where each lies by plain or BIDS naming, and how it is written."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from spatial_erasing.apply.page import write_page
 from spatial_erasing.apply.warnings import warnings_of
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.images.image_files import NIFTI_NAMES
-from spatial_erasing.jobs.atomic import replaced_when_complete, write_text
+from spatial_erasing.jobs.atomic import replaced_when_complete
 
 MAPS = ("score", "percentile", "mask")
 EXTRAS = ("reconstruction", "brain", "grid", "spread")
@@ -97,7 +96,9 @@ def write_map(path: Path, values: np.ndarray, header: nib.Nifti1Header) -> None:
 def write_results(
     found: Found, model: Model, *, places: Places, image: Path, save: Sequence[str], known: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write the files of a scan and return its summary.
+    """Write the files of a scan but for `summary.json`, and return what that will hold.
+
+    The summary is written last of all: where it lies, a scan counts as finished.
 
     Args:
         found: in the scan.
@@ -135,7 +136,6 @@ def write_results(
         summary=summary,
         spread=found.on_scan("spread") if summary["networks"] > 1 else None,
     )
-    write_text(paths["summary"], json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     return summary
 
 

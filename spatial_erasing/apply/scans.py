@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,11 @@ from spatial_erasing.apply.one_scan import Asked, Model, examine
 from spatial_erasing.apply.outputs import EXTRAS, Places, write_results
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.images.volumes import read_volume
+from spatial_erasing.ingest.files import sha256_of
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.faults import one_line
 from spatial_erasing.jobs.parallel import map_in_processes, worker_count
+from spatial_erasing.jobs.results import read_record
 from spatial_erasing.paths import require_file
 
 logger = logging.getLogger(__name__)
@@ -251,17 +252,14 @@ def _what_counts(options: Options) -> dict[str, Any]:
 
 def _finished(places: Places, asked: dict[str, Any], options: Options) -> dict[str, Any] | None:
     """The summary of a scan that was finished with the same scan, model and options; None if it was not."""
-    try:
-        summary = json.loads(places.paths["summary"].read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    summary = read_record(places.paths["summary"], keys=("asked",))
     are_there = all(path.is_file() for path in places.wanted(options.save).values())
-    return summary if are_there and isinstance(summary, dict) and summary.get("asked") == asked else None
+    return summary if summary and are_there and summary["asked"] == asked else None
 
 
 def _sha256(path: Path) -> str:
     require_file(path)
-    return sha256(path.read_bytes()).hexdigest()
+    return sha256_of(path)
 
 
 def _row(scan: Input, status: str, summary: dict[str, Any], begin: float) -> dict[str, Any]:
