@@ -11,8 +11,9 @@ of the default ways:
     lesions    AUPRC in percent on the *validation* subjects of gliomas (T1 and T1ce) and of planted strokes
 
 and, for each way, how far the rest of a healthy brain moves when a dark lesion of 200 ml is planted. Test
-subjects are neither scored nor looked at. Each training adds its rows to FOLDER/rows.csv, and the same
-command goes on from there.
+subjects are neither scored nor looked at. Trainings are shorter (`MAXIMUM_STEPS`) than those of
+config/real.yaml, so that three seeds take three hours on two cores. Each training adds its rows to
+FOLDER/rows.csv, and the same command goes on from there.
 """
 
 import argparse
@@ -47,6 +48,7 @@ from spatial_erasing.train.settings import AugmentationSettings
 
 logger = logging.getLogger(__name__)
 
+MAXIMUM_STEPS = {"2d": 3000, "3d": 800}
 MODELS = ("2d-none", "3d-none", "3d-cube-noise")
 LEFT_OUT_MODELS = ("2d-none", "3d-none")
 BASELINE = "baseline-mean-healthy"
@@ -80,6 +82,11 @@ class Trial:
         """Sequence to way."""
         return {"t1": self.t1, "t1ce": self.t1ce}
 
+    @property
+    def training(self) -> tuple[object, ...]:
+        """Trials that share it have the same trained networks: these see T1 alone."""
+        return self.t1, self.register, tuple(self.augmentation.items())
+
     def run(self, folder: Path) -> Path:
         """The folder in which the workflow prepares its brains and splits."""
         return folder / f"run-{self.register}"
@@ -90,24 +97,21 @@ class Trial:
 
 
 MOVED = {"mirror": True, "rotation_degrees": 5.0, "scale": 0.06, "shift_percent": 3.0}
-MOVED_TWICE = {"mirror": True, "rotation_degrees": 10.0, "scale": 0.12, "shift_percent": 5.0}
 DEFAULT = ("median", "two_quantiles")
 WAYS = {
     "range": Trial("range", "range"),
     "median": Trial("median", "median"),
-    "two_quantiles": Trial("two_quantiles", "two_quantiles"),
     "T1 median, T1ce two_quantiles": Trial(*DEFAULT),
     "landmarks": Trial("landmarks", "landmarks"),
     "white_matter": Trial("white_matter", "white_matter"),
     "range, contrast 1.1": Trial("range", "range", {"contrast": 1.1}),
-    "median, contrast 0.35": Trial("median", "median", {"contrast": 0.35}),
+    "T1 median, T1ce two_quantiles, contrast 0.35": Trial(*DEFAULT, {"contrast": 0.35}),
     "moved": Trial(*DEFAULT, MOVED),
-    "moved twice as far": Trial(*DEFAULT, MOVED_TWICE),
     "registered": Trial(*DEFAULT, register="affine"),
     "registered, moved": Trial(*DEFAULT, MOVED, register="affine"),
-    "range, registered, moved": Trial("range", "range", MOVED, register="affine"),
 }
 NOTHING = asdict(AugmentationSettings())  # all off by default
+Key = tuple[str, str, str, int]  # way, data set left out, model, seed
 COLUMNS = ("way", "without", "model", "seed", "data", "number", "value")
 
 
@@ -212,15 +216,23 @@ def auprc(config: Mapping, work: Path, model: str, network: object, cohort: str,
     return 100 * average_precision(counts)
 
 
-def answer(folder: Path, config: Mapping, key: tuple[str, str, str, int]) -> list[dict[str, object]]:
-    """The rows of one training."""
-    name, without, model, seed = key
+def answer(folder: Path, config: Mapping, keys: list[Key]) -> list[dict[str, object]]:
+    """The rows of one training, for each trial that shares it."""
     torch.set_num_threads(1)
-    trial, work = WAYS[name], WAYS[name].volumes(folder, without)
-    config = merged(config, {"train": {"augmentation": NOTHING | trial.augmentation}})
-    network = None
+    name, without, model, seed = keys[0]
+    optimisation = {"maximum_steps": MAXIMUM_STEPS, "patience_steps": max(MAXIMUM_STEPS.values())}
+    values = {"augmentation": NOTHING | WAYS[name].augmentation, "optimisation": optimisation}
+    config, network = merged(config, {"train": values}), None
     if model != BASELINE:
-        network = train(config, work, folder / "histories" / "-".join(map(str, key)), Run(model, 100, seed))
+        history = folder / "histories" / "-".join(map(str, keys[0]))
+        network = train(config, WAYS[name].volumes(folder, without), history, Run(model, 100, seed))
+    return [row for key in keys for row in scored(folder, config, key, network)]
+
+
+def scored(folder: Path, config: Mapping, key: Key, network: object) -> list[dict[str, object]]:
+    """The rows of one trial and its trained network."""
+    name, without, model, _ = key
+    work = WAYS[name].volumes(folder, without)
     choice = {"split": "validation", "sequence": config["study"]["sequence"]}
     healthy = read_split([work / "healthy/volumes.npz"], work / "healthy.csv", **choice)
     found = {("healthy", "residual"): residual(config, work, healthy, model, network)}
@@ -237,19 +249,22 @@ def answer(folder: Path, config: Mapping, key: tuple[str, str, str, int]) -> lis
     ]
 
 
-def ask(folder: Path, config: Mapping, keys: Iterable[tuple], cores: int) -> list[dict[str, str]]:
+def ask(folder: Path, config: Mapping, keys: Iterable[Key], cores: int) -> list[dict[str, str]]:
     """All rows; finished trainings are read, the others are run, several at a time."""
     table = folder / "rows.csv"
     rows = read_rows(table) if table.exists() else []
     done = {(row["way"], row["without"], row["model"], int(row["seed"])) for row in rows}
-    waiting = [key for key in keys if key not in done]
-    for name, without in sorted({key[:2] for key in waiting}):
+    waiting: dict[tuple, list[Key]] = {}
+    for key in keys:
+        if key not in done:
+            waiting.setdefault((WAYS[key[0]].training, *key[1:]), []).append(key)
+    for name, without in sorted({key[:2] for shared in waiting.values() for key in shared}):
         left_out = LEFT_OUT.get(without, ())
         trial = WAYS[name]
         stack(trial.volumes(folder, without), trial.run(folder), config, trial.ways, left_out)
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
-        failed: list[tuple] = []
-        futures = {pool.submit(answer, folder, config, key): key for key in waiting}
+        failed: list[list[Key]] = []
+        futures = {pool.submit(answer, folder, config, shared): shared for shared in waiting.values()}
         for number, future in enumerate(as_completed(futures), start=1):
             if error := future.exception():  # the other trainings keep their rows
                 logger.error("%s failed: %s", futures[future], error)
@@ -265,16 +280,15 @@ def ask(folder: Path, config: Mapping, keys: Iterable[tuple], cores: int) -> lis
     return rows
 
 
-def questions(names: list[str], seeds: list[int]) -> Iterator[tuple[str, str, str, int]]:
-    """Every training, in order of priority: way, data set left out, model, seed."""
+def questions(names: list[str], seeds: list[int]) -> Iterator[Key]:
+    """Every trial, in order of priority: the first seed with its left-out data sets, then the other seeds."""
+    first, *others = seeds
     yield from ((name, "", BASELINE, 1) for name in names)
-    yield from ((name, "", model, seed) for seed in seeds for model in MODELS for name in names)
+    yield from ((name, "", model, first) for model in MODELS for name in names)
     yield from (
-        (name, without, model, seeds[0])
-        for model in LEFT_OUT_MODELS
-        for without in LEFT_OUT
-        for name in names
+        (name, without, model, first) for model in LEFT_OUT_MODELS for without in LEFT_OUT for name in names
     )
+    yield from ((name, "", model, seed) for seed in others for model in MODELS for name in names)
 
 
 def curves(folder: Path, name: str) -> dict[str, np.ndarray]:
