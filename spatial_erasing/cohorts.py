@@ -106,11 +106,6 @@ def concatenate_tables(paths: Iterable[str | Path], target: str | Path) -> None:
     Path(target).write_text(first + "".join(text.partition("\n")[2] for text in others), encoding="utf-8")
 
 
-def scanners_of(scan_rows: Iterable[Mapping[str, str]]) -> dict[Subject, str]:
-    """The scanner of every subject with a found scan."""
-    return {(row["cohort"], row["subject"]): row["scanner"] for row in scan_rows if row["status"] == "found"}
-
-
 def in_fraction(ranks: Sequence[float], *, fraction_percent: float) -> list[bool]:
     """Which training subjects belong to a nested fraction of the training data."""
     return [rank < fraction_percent / 100 for rank in ranks]

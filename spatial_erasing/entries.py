@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from spatial_erasing.ingest.readers import known_sequences
+from spatial_erasing.ingest.source import known_sequences
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import model_and_score, named_methods
 from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORES, Registry

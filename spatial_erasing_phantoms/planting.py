@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from spatial_erasing.preprocess.downsample import bounding_box
+from spatial_erasing.preprocess.geometry import bounding_box
 
 EDGE_MM = 1.0  # sigma of the blending between lesion and tissue
 RIM_MM = 3.0  # width of the transition from scar at the border to cavity

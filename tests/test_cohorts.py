@@ -10,10 +10,10 @@ from spatial_erasing.cohorts import (
     members,
     read_rows,
     read_split,
-    scanners_of,
     voxel_size_mm,
     write_rows,
 )
+from spatial_erasing.split.assign import scanners_of
 
 COLUMNS = ("cohort", "subject", "scanner", "split", "training_rank")
 SHAPE = (4, 5, 6)

@@ -9,8 +9,8 @@ from pathlib import Path
 from spatial_erasing.ingest.duplicates import skip_shared_lesions
 from spatial_erasing.ingest.exclusion import skip_unfit
 from spatial_erasing.ingest.files import describe_grid, describe_voxels, sha256_of
-from spatial_erasing.ingest.readers import READERS, known_sequences
 from spatial_erasing.ingest.records import OF_CONTENT, PUNCTUATION, Row, Scan, name_problem, normalised_name
+from spatial_erasing.ingest.source import READERS, known_sequences
 from spatial_erasing.jobs.faults import one_line, remedy
 from spatial_erasing.paths import expand_path, require_part_of_disk
 

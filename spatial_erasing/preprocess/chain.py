@@ -11,7 +11,7 @@ import numpy as np
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
 from spatial_erasing.jobs.faults import is_finding
-from spatial_erasing.preprocess.downsample import bounding_box
+from spatial_erasing.preprocess.geometry import bounding_box
 from spatial_erasing.preprocess.intensity import scale_brain
 from spatial_erasing.preprocess.masks import label_brain_mask, label_lesion, unite_lesions
 from spatial_erasing.preprocess.oddities import (

@@ -10,7 +10,6 @@ from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
 from spatial_erasing.jobs.atomic import replaced_when_complete
 from spatial_erasing.jobs.results import read_json
-from spatial_erasing.preprocess.downsample import centred_window
 from spatial_erasing.preprocess.resample import resample_to_grid
 
 
@@ -75,3 +74,98 @@ def read_chains(path: str | Path) -> dict[str, dict[str, Grid]]:
         subject: {name: Grid.from_json(numbers) for name, numbers in grids.items()}
         for subject, grids in read_json(path).items()
     }
+
+
+def bounding_box(mask: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """First and one-past-last voxel of a mask along each axis.
+
+    Raises:
+        ValueError: the mask is empty.
+    """
+    if not mask.any():
+        raise ValueError("an empty mask has no bounding box. Look at the scan, or leave out this subject.")
+    start, stop = [], []
+    for axis in range(mask.ndim):
+        occupied = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
+        start.append(int(occupied[0]))
+        stop.append(int(occupied[-1]) + 1)
+    return tuple(start), tuple(stop)
+
+
+def centred_window(
+    box_start: tuple[int, ...], box_stop: tuple[int, ...], *, window_voxels: tuple[int, ...]
+) -> tuple[int, ...]:
+    """First voxel of the padded window in whose middle the box lies; may be negative.
+
+    Raises:
+        ValueError: the box does not fit, with the size it would need.
+    """
+    size = tuple(b - a for a, b in zip(box_start, box_stop, strict=True))
+    if any(s > w for s, w in zip(size, window_voxels, strict=True)):
+        raise ValueError(
+            f"the brain measures {' × '.join(map(str, size))} voxels and does not fit the padded grid of "
+            f"{' × '.join(map(str, window_voxels))}. Set preprocess.padded_grid_voxels to at least that, "
+            f"or to auto, which takes the largest brain of the study; no brain is ever cut."
+        )
+    return tuple(a - (w - s) // 2 for a, s, w in zip(box_start, size, window_voxels, strict=True))
+
+
+def extract_window(
+    volume: np.ndarray, start: tuple[int, ...], *, window_voxels: tuple[int, ...]
+) -> np.ndarray:
+    """The window of a volume that begins at voxel `start`, zero where it reaches beyond the volume."""
+    window = np.zeros(window_voxels, dtype=volume.dtype)
+    source, target = [], []
+    for first, size, length in zip(start, window_voxels, volume.shape, strict=True):
+        low, high = max(first, 0), min(first + size, length)
+        source.append(slice(low, max(low, high)))
+        target.append(slice(low - first, max(low, high) - first))
+    window[tuple(target)] = volume[tuple(source)]
+    return window
+
+
+def area_weights(source_voxels: int, target_voxels: int) -> np.ndarray:
+    """Share of each source voxel in each target voxel along one axis, rows sum to 1, shape (target, source).
+
+    A target voxel is the exact average of the stretch that it covers: a box filter as wide as the new voxel,
+    which is the anti-aliasing, and an occupancy when the source is a mask.
+    """
+    # one rounding: an edge that falls between two source voxels must not reach into either by 1e-15
+    edges = np.arange(target_voxels + 1) * source_voxels / target_voxels
+    source = np.arange(source_voxels)
+    overlap = np.minimum(edges[1:, None], source + 1) - np.maximum(edges[:-1, None], source)
+    return np.clip(overlap, 0, None) * (target_voxels / source_voxels)
+
+
+def downsample(volume: np.ndarray, *, grid_voxels: tuple[int, ...]) -> np.ndarray:
+    """Average over the extent of each new voxel, float32 of shape `grid_voxels`."""
+    for axis, target in enumerate(grid_voxels):
+        weights = area_weights(volume.shape[axis], target).astype(np.float32)
+        volume = np.moveaxis(np.tensordot(weights, volume.astype(np.float32), axes=(1, axis)), 0, axis)
+    return volume
+
+
+def downsample_label(label: np.ndarray, *, grid_voxels: tuple[int, ...], method: str) -> np.ndarray:
+    """A binary label on the new grid, bool: never interpolated linearly and then thresholded at zero.
+
+    Args:
+        method: "nearest" takes the voxel at the new voxel's centre (the authors' later code); "occupancy"
+            marks a new voxel of which at least half is labelled.
+    """
+    if method == "occupancy":
+        return downsample(label, grid_voxels=grid_voxels) >= 0.5
+    centres = [
+        np.floor((np.arange(target) + 0.5) * source / target).astype(int)
+        for source, target in zip(label.shape, grid_voxels, strict=True)
+    ]
+    return label[np.ix_(*centres)] > 0
+
+
+def slices_with_label(label: np.ndarray, *, slices: int) -> np.ndarray:
+    """Which axial slices of the new grid hold a labelled voxel of the fine one in their slab, bool (slices,).
+
+    A lesion that vanishes when the grid shrinks still makes its slices abnormal (Bengs et al. 2021,
+    section 2.3: "we strictly consider all slices with annotations as abnormal").
+    """
+    touched = area_weights(label.shape[2], slices) > 0
+    return touched @ label.any(axis=(0, 1))

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
-from spatial_erasing.preprocess.downsample import bounding_box
+from spatial_erasing.preprocess.geometry import bounding_box
 from spatial_erasing.preprocess.resample import resample_to_grid, scan_grid
 
 LARGEST_SHARE = 0.5  # of the brain: a stroke of a whole hemisphere stays below it

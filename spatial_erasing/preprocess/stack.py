@@ -12,19 +12,17 @@ import numpy as np
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.jobs.faults import is_finding
 from spatial_erasing.jobs.parallel import map_in_processes
-from spatial_erasing.preprocess.downsample import (
+from spatial_erasing.preprocess.geometry import (
     centred_window,
+    chain_of_grids,
     downsample,
     downsample_label,
     extract_window,
     slices_with_label,
 )
-from spatial_erasing.preprocess.geometry import chain_of_grids
-from spatial_erasing.preprocess.prepared import read_brain_mask, read_prepared, read_record
-from spatial_erasing.preprocess.standardise.doubts import doubts_of_map
-from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap
+from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap, doubts_of_map
 from spatial_erasing.preprocess.standardise.ways import Standard
-from spatial_erasing.preprocess.subject import COLUMNS
+from spatial_erasing.preprocess.subject import COLUMNS, read_brain_mask, read_prepared, read_record
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -13,12 +15,11 @@ import numpy as np
 
 from spatial_erasing.images.volumes import Volume, read_volume, write_volume
 from spatial_erasing.ingest.files import require_listed_content
+from spatial_erasing.jobs import results
 from spatial_erasing.jobs.faults import is_finding, one_line
-from spatial_erasing.jobs.maker import describe_maker
-from spatial_erasing.jobs.results import read_record
+from spatial_erasing.jobs.provenance import describe_maker
 from spatial_erasing.paths import require_file
 from spatial_erasing.preprocess.chain import PreparedBrain, prepare_brain
-from spatial_erasing.preprocess.prepared import NEEDED
 from spatial_erasing.preprocess.settings import BrainSettings
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ MEASURES = (
 ASKED = ("settings", "skull_strip", "scans", "beside")
 KEPT = "Its scans are not there any more: this brain was prepared by an earlier version of the software."
 COLUMNS = ("cohort", "subject", "scanner", "status", "reason", "warning", "folder", *MEASURES)
+NEEDED = ("grids", "centred", "measures", "warnings")  # of record.json
 
 
 def prepare_subject(
@@ -189,7 +191,7 @@ def write_brain(folder: Path, brain: PreparedBrain, *, asked: Mapping[str, Any],
 
 def read_finished(folder: Path, *, made_from: str) -> dict | None:
     """The record of a brain that was made from exactly this, or None; a damaged one is no record."""
-    record = read_record(folder / "record.json", keys=NEEDED)
+    record = _stored_record(folder)
     return record if record and record.get("made_from") == made_from else None
 
 
@@ -199,7 +201,7 @@ def read_kept(folder: Path, *, asked: Mapping[str, Any], code: str) -> dict | No
     A finished study needs its raw data no more, whatever has changed in the code since. Changed settings are
     another matter: they cannot be followed without the scans.
     """
-    record = read_record(folder / "record.json", keys=NEEDED) or {}
+    record = _stored_record(folder) or {}
     made = record.get("asked", {})
     if any(made.get(name) != asked[name] for name in ("settings", "skull_strip", "scans")):
         return None
@@ -208,3 +210,55 @@ def read_kept(folder: Path, *, asked: Mapping[str, Any], code: str) -> dict | No
     if any(now not in ("", then) for then, now in zip(made["beside"], asked["beside"], strict=True)):
         return None
     return record if record["code"] == code else record | {"warnings": [*record["warnings"], KEPT]}
+
+
+def _stored_record(folder: Path) -> dict | None:
+    return results.read_record(folder / "record.json", keys=NEEDED)
+
+
+def read_record(folder: Path) -> dict:
+    """What `subject.write_brain` wrote down beside a prepared brain.
+
+    Raises:
+        OSError: the record is missing or damaged.
+    """
+    record = _stored_record(folder)
+    with _prepared_here(folder):
+        if record is None:
+            raise ValueError("its record.json is missing or damaged")
+    return record
+
+
+def read_prepared(folder: Path, name: str) -> np.ndarray:
+    """A volume of a prepared brain, float32: a sequence in [0, 1], or "lesion" as 0 and 1.
+
+    Raises:
+        OSError: the volume is missing or damaged.
+    """
+    with _prepared_here(folder):
+        return read_volume(folder / f"{name}.nii.gz").intensities
+
+
+def read_brain_mask(folder: Path) -> np.ndarray:
+    """The mask of a prepared brain, bool.
+
+    Raises:
+        OSError: the mask is missing, damaged or empty.
+    """
+    mask = read_prepared(folder, "brain") > 0
+    with _prepared_here(folder):
+        if not mask.any():
+            raise ValueError("brain.nii.gz is empty")
+    return mask
+
+
+@contextmanager
+def _prepared_here(folder: Path) -> Iterator[None]:
+    """Damage to a brain that was prepared before is no finding about its scan."""
+    try:
+        yield
+    except (FileNotFoundError, ValueError) as error:
+        raise OSError(
+            f"{folder} does not hold the whole brain that was prepared ({one_line(error)}). To prepare it "
+            f"again, rm -r {shlex.quote(str(folder))} and add --forcerun prepare_brains to your command."
+        ) from error

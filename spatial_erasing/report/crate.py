@@ -19,8 +19,14 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from spatial_erasing.ingest.files import sha256_of
-from spatial_erasing.jobs.maker import describe_maker, maker_of_arrays, makers_of_brains
-from spatial_erasing.jobs.provenance import ROOT, code_fingerprint, code_version
+from spatial_erasing.jobs.provenance import (
+    ROOT,
+    code_fingerprint,
+    code_version,
+    describe_maker,
+    maker_of_arrays,
+    makers_of_brains,
+)
 from spatial_erasing.train.checkpoint import device_of_weights, maker_of_weights
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"

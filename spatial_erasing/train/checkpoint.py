@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from spatial_erasing.jobs.atomic import not_written, replaced_when_complete
-from spatial_erasing.jobs.maker import describe_maker
+from spatial_erasing.jobs.provenance import describe_maker
 from spatial_erasing.train.device import device_name
 from spatial_erasing.train.network import Network, build_network, build_on_meta
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from spatial_erasing.jobs.gpus import reserve_one_gpu
+from spatial_erasing.jobs.locks import reserve_one_gpu
 from spatial_erasing.train.settings import ComputeSettings
 
 

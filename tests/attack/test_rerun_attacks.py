@@ -25,13 +25,13 @@ KINDS = {name: ["score/scores/absolute.py"] for name in SCORED} | {
 # case: file below the repository, text in it, text in its place, scripts whose fingerprint moves
 EDITS = {
     "a line of a log": (
-        "spatial_erasing/jobs/gpus.py",
+        "spatial_erasing/jobs/locks.py",
         "all of %d GPUs are held",
         "every one of %d is held",
         [],
     ),
     "how long a GPU is waited for": (
-        "spatial_erasing/jobs/gpus.py",
+        "spatial_erasing/jobs/locks.py",
         "poll_seconds: float = 1.0",
         "poll_seconds=2.0",
         [],

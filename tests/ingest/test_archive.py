@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from spatial_erasing.ingest import archive as module
-from spatial_erasing.ingest import unpack as unpack_module
 from spatial_erasing.ingest.archive import fetch_archive, unpack
 
 FILES = {"IXI-T1/IXI012-HH-1211-T1.nii.gz": b"one" * 1000, "IXI-T1/sub/ö é.txt": b"two", "empty": b""}
@@ -307,6 +306,6 @@ def test_a_full_disk_is_an_error_that_speaks_of_room(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(unpack_module, "_write_file", full)
+    monkeypatch.setattr(module, "_write_file", full)
     with pytest.raises(ValueError, match=r"No space left on device.*Make room"):
         unpack(tmp_path / "x.tar", tmp_path)

@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
+from spatial_erasing.ingest.duplicates import require_own_brains
 from spatial_erasing.ingest.exclusion import read_exclusions, skip_unfit
-from spatial_erasing.ingest.own_brains import require_own_brains
 from spatial_erasing.ingest.records import found_rows
 
 

@@ -1,4 +1,4 @@
-from spatial_erasing.ingest.summary import cohorts_summary, count_summary
+from spatial_erasing.ingest.listing import cohorts_summary, count_summary
 
 
 def row(subject, sequence="t1", *, cohort="study", reason="", lesion="[]", scanner="Prisma"):

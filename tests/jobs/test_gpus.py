@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from unprivileged import as_nobody, folder_for_everyone
 
-from spatial_erasing.jobs import gpus
-from spatial_erasing.jobs.gpus import reserve_gpu, visible_gpus
+from spatial_erasing.jobs import locks
+from spatial_erasing.jobs.locks import reserve_gpu, visible_gpus
 from spatial_erasing.train.device import choose_device
 
 HOLD = textwrap.dedent("""
     import sys, time
     from pathlib import Path
-    from spatial_erasing.jobs.gpus import reserve_gpu
+    from spatial_erasing.jobs.locks import reserve_gpu
     print(reserve_gpu(["gpu-a", "gpu-b"], lock_folder=Path(sys.argv[1]), poll_seconds=0.05), flush=True)
     time.sleep(60)
 """)
@@ -85,11 +85,11 @@ def test_a_card_has_one_name_whether_its_index_or_its_uuid_is_given(two_cards, m
 
 
 def test_the_jobs_inside_an_allocation_of_two_cards_share_them_out(two_cards, tmp_path, monkeypatch):
-    monkeypatch.setattr(gpus, "LOCK_FOLDER", tmp_path)
+    monkeypatch.setattr(locks, "LOCK_FOLDER", tmp_path)
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     for card in ("GPU-a", "GPU-b"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-        gpus.reserve_one_gpu()
+        locks.reserve_one_gpu()
         assert os.environ["CUDA_VISIBLE_DEVICES"] == card
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from vae_networks import vae, vae_settings
 
-from spatial_erasing.jobs.maker import describe_maker, maker_of_arrays, makers_of_brains
+from spatial_erasing.jobs.provenance import describe_maker, maker_of_arrays, makers_of_brains
 from spatial_erasing.train.checkpoint import maker_of_weights, save_weights
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from unprivileged import as_nobody, folder_for_everyone
 
-from spatial_erasing.jobs.run_lock import hold_folder, require_writable
+from spatial_erasing.jobs.locks import hold_folder, require_writable
 
 ROOT = Path(__file__).parents[2]
 HOLD = (
     "import sys, time\n"
     "from pathlib import Path\n"
-    "from spatial_erasing.jobs.run_lock import hold_folder\n"
+    "from spatial_erasing.jobs.locks import hold_folder\n"
     "hold_folder(Path(sys.argv[1]))\n"
     "print('held', flush=True)\n"
     "time.sleep(60)\n"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from skimage.transform import resize_local_mean
 
-from spatial_erasing.preprocess.downsample import (
+from spatial_erasing.preprocess.geometry import (
     area_weights,
     bounding_box,
     centred_window,

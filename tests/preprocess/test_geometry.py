@@ -8,8 +8,14 @@ import pytest
 import SimpleITK as sitk
 from analytic_head import SETTINGS, VARIANTS, intensities_at, sample, variant, write_subject
 
-from spatial_erasing.preprocess.downsample import downsample, extract_window
-from spatial_erasing.preprocess.geometry import chain_of_grids, read_chains, return_to_scan, write_chains
+from spatial_erasing.preprocess.geometry import (
+    chain_of_grids,
+    downsample,
+    extract_window,
+    read_chains,
+    return_to_scan,
+    write_chains,
+)
 from spatial_erasing.preprocess.stack import StackSettings, shrink_subject
 from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject

@@ -5,15 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spatial_erasing.images.grids import Grid
-from spatial_erasing.preprocess import denoise
-from spatial_erasing.preprocess.downsample import bounding_box
-from spatial_erasing.preprocess.intensity import intensity_range, rescale, scale_brain
+from spatial_erasing.preprocess.geometry import bounding_box
+from spatial_erasing.preprocess.intensity import curvature_flow, intensity_range, rescale, scale_brain
 
 PERCENTILES = {"lower_percentile": 1, "upper_percentile": 99}
 
 
-def curvature_flow(volume, **options):
-    return denoise.curvature_flow(volume, voxel_sizes_mm=np.ones(3), **options)
+def flowed(volume, **options):
+    return curvature_flow(volume, voxel_sizes_mm=np.ones(3), **options)
 
 
 def rescale_to_percentiles(scan, brain, **percentiles):
@@ -54,7 +53,7 @@ def flow_by_formula(volume, time_step):
 def test_curvature_flow_equals_its_equation_in_numpy():
     volume = noisy_head()[0][20:44, 20:44, 20:44].astype(np.float64)
     expected = flow_by_formula(flow_by_formula(volume, 0.1), 0.1)
-    found = curvature_flow(volume, time_step=0.1, iterations=2)
+    found = flowed(volume, time_step=0.1, iterations=2)
     inner = (slice(3, -3),) * 3
     assert np.abs(expected - volume)[inner].mean() > 1
     assert np.abs(found - expected)[inner].max() < 1e-2
@@ -64,17 +63,17 @@ def test_curvature_flow_smooths_noise_and_keeps_an_edge():
     edge = np.zeros((20, 20, 20), dtype=np.float32)
     edge[10:] = 100
     noisy = edge + np.random.default_rng(1).normal(scale=3, size=edge.shape).astype(np.float32)
-    smooth = curvature_flow(noisy, time_step=0.125, iterations=3)
+    smooth = flowed(noisy, time_step=0.125, iterations=3)
     assert smooth[2:8, 3:-3, 3:-3].std() < 0.6 * noisy[2:8, 3:-3, 3:-3].std()
     assert np.abs(np.diff(smooth[:, 10, 10])).max() > 90
     inner = (slice(4, -4),) * 3  # around the volume is nothing, which is an edge with corners
-    assert np.abs(curvature_flow(edge, time_step=0.125, iterations=3) - edge)[inner].max() < 1e-4
+    assert np.abs(flowed(edge, time_step=0.125, iterations=3) - edge)[inner].max() < 1e-4
 
 
 def test_denoising_the_box_equals_denoising_the_whole_masked_head_of_the_paper():
     """The paper's order on the whole volume: strip, denoise, standardise; ours looks at the box alone."""
     head, brain = noisy_head()
-    whole = curvature_flow(np.where(brain, head.clip(0), 0), time_step=0.125, iterations=3)
+    whole = flowed(np.where(brain, head.clip(0), 0), time_step=0.125, iterations=3)
     expected = rescale_to_percentiles(whole, brain, **PERCENTILES)
 
     box = tuple(slice(a, b) for a, b in zip(*bounding_box(brain), strict=True))
@@ -90,7 +89,7 @@ def test_denoising_the_box_is_the_same_for_a_brain_that_fills_its_box_to_the_cor
     head, _ = noisy_head()
     brain = np.zeros(head.shape, dtype=bool)
     brain[25:45, 30:52, 28:46] = True
-    whole = curvature_flow(np.where(brain, head, 0), time_step=0.125, iterations=3)
+    whole = flowed(np.where(brain, head, 0), time_step=0.125, iterations=3)
     expected = rescale_to_percentiles(whole, brain, **PERCENTILES)[25:45, 30:52, 28:46]
     found, _ = standardised(head[25:45, 30:52, 28:46], np.ones((20, 22, 18), bool))
     assert np.abs(found - expected).max() < 1e-5

@@ -12,10 +12,8 @@ from scipy import ndimage
 
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
-from spatial_erasing.preprocess.bias_field import bias_field
 from spatial_erasing.preprocess.chain import prepare_brain
-from spatial_erasing.preprocess.denoise import curvature_flow, non_local_means
-from spatial_erasing.preprocess.intensity import scale_brain
+from spatial_erasing.preprocess.intensity import bias_field, curvature_flow, non_local_means, scale_brain
 from spatial_erasing.preprocess.register import register_to_template
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid, turned_grid
 

@@ -2,8 +2,7 @@ from collections import Counter
 
 import pytest
 
-from spatial_erasing.split.assign import assign_splits
-from spatial_erasing.split.fit import fit_summary
+from spatial_erasing.split.assign import assign_splits, fit_summary
 
 
 def rows_of(cohort, count, *, skipped=0):

@@ -19,7 +19,7 @@ def comment_everywhere(study, tmp_path):
 def other_messages(study, tmp_path):
     """Other words in a line of a log and in an error of modules that every training needs."""
     edits = {
-        "jobs/gpus.py": ("all of %d GPUs are held", "every one of %d GPUs is held"),
+        "jobs/locks.py": ("all of %d GPUs are held", "every one of %d GPUs is held"),
         "cohorts.py": ("is not one of the", "is none of the"),
     }
     for name, (old, new) in edits.items():

@@ -8,7 +8,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 from spatial_erasing import paths, preflight, study
-from spatial_erasing.jobs import packages, parallel, run_lock
+from spatial_erasing.jobs import locks, parallel, resources
 from spatial_erasing.needs import Needs, growing
 from spatial_erasing.plan import Plan
 from spatial_erasing.jobs.provenance import ROOT, rule_fingerprint
@@ -31,10 +31,10 @@ try:
     plan = Plan(config, root=Path.cwd(), warn=warn)
     # jobs of a cluster may not see the raw data, and the linter needs none
     if IS_MAIN and "--lint" not in sys.argv:
-        run_lock.require_writable(Path.cwd())
+        locks.require_writable(Path.cwd())
         study.check_paths(config, root=Path.cwd())
         if not has_environments():
-            packages.require_packages(config, root=Path.cwd())
+            resources.require_packages(config, root=Path.cwd())
         plan.excluded  # read now, so that a wrong table is refused before the first job
 except ValueError as error:
     raise WorkflowError(str(error)) from None
@@ -128,7 +128,7 @@ def run_of(wildcards):
 def begin_run():
     """Lock this folder against other runs, and refuse jobs that would delete results they cannot make again."""
     try:
-        run_lock.hold_folder(Path.cwd())
+        locks.hold_folder(Path.cwd())
         preflight.require_material(
             planned_jobs(),
             sources=plan.sources,

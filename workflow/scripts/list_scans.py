@@ -4,10 +4,9 @@ import logging
 from pathlib import Path
 
 from spatial_erasing.cohorts import write_rows
-from spatial_erasing.ingest.listing import list_or_keep
+from spatial_erasing.ingest.listing import count_summary, list_or_keep
 from spatial_erasing.ingest.scans import COLUMNS
 from spatial_erasing.ingest.source import SOURCE
-from spatial_erasing.ingest.summary import count_summary
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.logs import log_to
 

@@ -2,7 +2,7 @@
 
 from spatial_erasing.cohorts import read_split
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.jobs.maker import describe_maker
+from spatial_erasing.jobs.provenance import describe_maker
 from spatial_erasing.score.baselines import reconstruct_without_network
 from spatial_erasing.score.maps import RECONSTRUCTION, save_stored
 

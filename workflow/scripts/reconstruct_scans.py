@@ -4,7 +4,7 @@ import torch
 
 from spatial_erasing.cohorts import read_split
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.jobs.maker import describe_maker
+from spatial_erasing.jobs.provenance import describe_maker
 from spatial_erasing.run import reconstruct_scans
 from spatial_erasing.score.maps import MAP, RECONSTRUCTION, save_stored
 from spatial_erasing.train.checkpoint import load_network

@@ -5,7 +5,7 @@ import numpy as np
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.jobs.atomic import replaced_when_complete
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.jobs.maker import describe_maker
+from spatial_erasing.jobs.provenance import describe_maker
 from spatial_erasing.preprocess import stack
 from spatial_erasing.preprocess.geometry import write_chains
 from spatial_erasing.preprocess.standardise.ways import read_standard

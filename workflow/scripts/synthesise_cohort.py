@@ -6,8 +6,8 @@ from spatial_erasing.cohorts import write_rows
 from spatial_erasing.ingest.scans import COLUMNS
 from spatial_erasing.jobs.atomic import replaced_when_complete
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.jobs.maker import describe_maker
 from spatial_erasing.jobs.parallel import worker_count
+from spatial_erasing.jobs.provenance import describe_maker
 from spatial_erasing.preprocess.geometry import write_chains
 from spatial_erasing.preprocess.stack import MANIFEST_COLUMNS
 from spatial_erasing_phantoms.mni152 import load_template

@@ -17,8 +17,8 @@ import numpy as np
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.jobs.results import damaged, read_json
-from spatial_erasing.preprocess.prepared import read_brain_mask, read_prepared
 from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap, through_knots
+from spatial_erasing.preprocess.subject import read_brain_mask, read_prepared
 
 
 @dataclass(frozen=True)

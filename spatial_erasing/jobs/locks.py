@@ -1,10 +1,14 @@
-"""GPUs of this machine: one for each job, whoever else computes here."""
+"""Locks of the kernel (flock): one run at a time in a folder of results, one job at a time on a GPU.
+
+Unlike Snakemake's lock they need no --unlock: a killed process leaves none behind.
+"""
 
 import contextlib
 import fcntl
 import itertools
 import logging
 import os
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +19,50 @@ logger = logging.getLogger(__name__)
 LOCK_FOLDER = Path("/tmp")  # the same for all jobs of a machine, whatever TMPDIR says
 
 _held: list[IO] = []  # locks live as long as the process, however it ends
+
+
+def _can_hold(lock: IO) -> bool:
+    """Hold a file until this process ends; False where another process holds it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    _held.append(lock)
+    return True
+
+
+def hold_folder(folder: Path) -> None:
+    """Keep other runs out of a folder until this process ends.
+
+    Raises:
+        ValueError: another run has the folder.
+    """
+    path = folder / ".snakemake/run.lock"
+    path.parent.mkdir(exist_ok=True)
+    lock = path.open("a+")
+    if not _can_hold(lock):
+        lock.seek(0)
+        raise ValueError(
+            f"another Snakemake runs in {folder}, {lock.read().strip()}. Two would write the same files: "
+            f"wait until it ends, or run this study elsewhere with --directory."
+        )
+    lock.truncate(0)
+    lock.write(f"on {socket.gethostname()}")
+    lock.flush()
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder in which no result can be written, before the first job.
+
+    Raises:
+        ValueError: the folder, or one of its results, is closed or on a disk that is mounted to be read.
+    """
+    for place in (folder, folder / "results"):
+        if place.exists() and not os.access(place, os.W_OK | os.X_OK):
+            raise ValueError(
+                f"{place} cannot be written to. Open it (chmod u+rwx), mount its disk for writing, or run "
+                f"this study elsewhere with --directory."
+            )
 
 
 def reserve_one_gpu(*, holders: int = 1) -> None:
@@ -52,8 +100,7 @@ def reserve_gpu(
 ) -> str | None:
     """Hold one of the GPUs until this process ends and hide the others from it; wait while all are held.
 
-    With several holders a GPU, all GPUs get their first before any gets its second. The lock is the kernel's
-    own (flock): a killed process leaves none behind.
+    With several holders a GPU, all GPUs get their first before any gets its second.
 
     Returns:
         The GPU's identifier, now alone in CUDA_VISIBLE_DEVICES; None without GPUs.
@@ -63,14 +110,10 @@ def reserve_gpu(
         for place, gpu in itertools.product(range(holders), gpus):
             name = f"gpu-{gpu}-{place}.lock" if place else f"gpu-{gpu}.lock"
             lock = _open_for_everyone(lock_folder / name)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-                continue
-            _held.append(lock)
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-            return gpu
+            if _can_hold(lock):
+                os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+                return gpu
+            lock.close()
         if not waiting:
             logger.info("all of %d GPUs are held by other jobs; waiting", len(gpus))
             waiting = True
