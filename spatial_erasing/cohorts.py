@@ -24,20 +24,13 @@ QUOTED = re.compile(rf"(^|;)'{_BEGINS}", re.DOTALL)
 
 @dataclass(frozen=True)
 class Split:
-    """The subjects of one split and their preprocessed volumes.
+    """The subjects of one split and their preprocessed volumes."""
 
-    Args:
-        subjects: (cohort, subject), first axis of every array.
-        scans: intensities in [0, 1], float16, shape (subjects, X, Y, Z).
-        brain: bool, same shape.
-        lesion: bool, same shape; empty for healthy subjects.
-        lesion_slices: bool, shape (subjects, Z): axial slices that the lesion touches before downsampling.
-    """
-
-    subjects: list[Subject]
-    scans: np.ndarray
-    brain: np.ndarray
-    lesion: np.ndarray
+    subjects: list[Subject]  # (cohort, subject), first axis of every array
+    scans: np.ndarray  # intensities in [0, 1], float16, shape (subjects, X, Y, Z)
+    brain: np.ndarray  # bool, same shape
+    lesion: np.ndarray  # bool, same shape; empty for healthy subjects
+    # bool, shape (subjects, Z): axial slices that the lesion touches before downsampling
     lesion_slices: np.ndarray
 
 
@@ -132,10 +125,6 @@ def read_split(
 
     Args:
         volumes: `volumes.npz` of each cohort, in a folder of the cohort's name.
-        splits: the CSV file that assigns the subjects.
-        split: "training", "validation" or "test".
-        sequence: name of the array, such as "t1".
-        fraction_percent: nested fraction of the training split.
     """
     wanted = members(read_rows(splits), split=split, fraction_percent=fraction_percent)
     subjects: list[Subject] = []

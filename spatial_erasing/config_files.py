@@ -15,9 +15,6 @@ def check_config_files(paths: Iterable[str | Path]) -> None:
     Snakemake reads the same files, but YAML silently takes the second of two equal keys, and reads a key such
     as `1` or `null` as a number or as nothing.
 
-    Args:
-        paths: in the order in which Snakemake merges them; JSON is allowed, as in Snakemake.
-
     Raises:
         ValueError: all findings, one line each.
     """

@@ -32,12 +32,7 @@ _MINIMUM_PERCENT = 3  # of draws within the limits; then 1,000 misses in a row h
 
 
 def number_findings(value: object, place: str = "") -> Iterator[str]:
-    """NaN or infinite numbers anywhere in the config, which limits of the schema do not catch.
-
-    Args:
-        value: the config, or a part of it.
-        place: key of this part.
-    """
+    """NaN or infinite numbers anywhere in the config, which limits of the schema do not catch."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from number_findings(item, f"{place}.{key}".lstrip("."))

@@ -16,12 +16,7 @@ _NO_SEQUENCES = (
 
 
 def with_kinds(schema: Mapping, config: Mapping) -> dict:
-    """The schema, extended by the settings of the kinds named in `networks` and `scores`.
-
-    Args:
-        schema: of the whole config.
-        config: not checked yet.
-    """
+    """The schema, extended by the settings of the kinds named in `networks` and `scores`."""
     properties = dict(schema["properties"])
     for section, registry in _WITH_KINDS.items():
         entries = config.get(section)
@@ -46,11 +41,7 @@ def _schema_of(entry: object, common: Mapping, registry: Registry) -> dict:
 
 
 def entry_findings(config: Mapping) -> list[str]:
-    """References to unknown entries or kinds, and entries that cannot be combined.
-
-    Args:
-        config: conforms to the schema; not checked otherwise.
-    """
+    """References to unknown entries or kinds, and entries that cannot be combined."""
     # names in study are only checked against valid sections
     return [*_section_findings(config), *_sequence_findings(config)] or [*_study_findings(config)]
 

@@ -10,19 +10,12 @@ PAPER_SEQUENCE = "t1"  # that the paper trained its networks on
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """The properties of a model that its training uses, besides the settings of its network.
+    """The properties of a model that its training uses, besides the settings of its network."""
 
-    Args:
-        name: its key in `models`.
-        spatial_dims: 2 reads axial slices, 3 whole volumes.
-        erase: kind of the erasing, or "none".
-        fill: kind of the fill, "none" without erasing.
-    """
-
-    name: str
-    spatial_dims: int
-    erase: str
-    fill: str
+    name: str  # its key in `models`
+    spatial_dims: int  # 2 reads axial slices, 3 whole volumes
+    erase: str  # kind of the erasing, or "none"
+    fill: str  # kind of the fill, "none" without erasing
 
 
 class PaperModel(NamedTuple):
@@ -35,34 +28,21 @@ class PaperModel(NamedTuple):
 
 @dataclass(frozen=True)
 class Method:
-    """A row of a table: a model and a score.
+    """A row of a table: a model and a score."""
 
-    Args:
-        name: "3d-cube-noise", or "3d-cube-noise@dark" with a score other than the paper's.
-        title: printed in tables and figures.
-        model: key of its entry in `models`.
-        score: key of its entry in `scores`.
-        dims: of its network, 2 or 3; 0 for a baseline.
-        network: key of its entry in `networks`; "" for a baseline.
-        erase: kind of the erasing, or "none".
-        fill: kind of the fill, or "none".
-        baseline: kind of the baseline; "" for a network.
-        place: index of the plot style, shared by methods that differ only in dimensions or fill; baselines
-            are counted separately.
-        is_paper: whether network and score are the paper's.
-    """
-
-    name: str
-    title: str
-    model: str
-    score: str
-    dims: int
-    network: str
-    erase: str
-    fill: str
-    baseline: str
+    name: str  # "3d-cube-noise", or "3d-cube-noise@dark" with a score other than the paper's
+    title: str  # printed in tables and figures
+    model: str  # key of its entry in `models`
+    score: str  # key of its entry in `scores`
+    dims: int  # of its network, 2 or 3; 0 for a baseline
+    network: str  # key of its entry in `networks`; "" for a baseline
+    erase: str  # kind of the erasing, or "none"
+    fill: str  # kind of the fill, or "none"
+    baseline: str  # kind of the baseline; "" for a network
+    # index of the plot style, shared by methods that differ only in dimensions or fill; baselines are counted
+    # separately
     place: int
-    is_paper: bool
+    is_paper: bool  # whether network and score are the paper's
 
     @property
     def is_baseline(self) -> bool:
@@ -85,11 +65,7 @@ def model_and_score(name: str) -> tuple[str, str | None]:
 
 
 def named_methods(study: Mapping) -> list[str]:
-    """Every method named by a study, once each.
-
-    Args:
-        study: the section of this name in config.yaml.
-    """
+    """Every method named by a study, once each."""
     names = (*study["table_1_models"], *study["models"], *study["table_2_models"], study["example_model"])
     return list(dict.fromkeys((*names, *study["baselines"])))
 
@@ -107,11 +83,7 @@ def networks_of_study(config: Mapping) -> set[str]:
 
 
 def list_methods(config: Mapping) -> dict[str, Method]:
-    """Every entry of `models` with the paper's score, in order, then further methods of the study.
-
-    Args:
-        config: the whole, checked config.
-    """
+    """Every entry of `models` with the paper's score, in order, then further methods of the study."""
     methods: dict[str, Method] = {}
     places: dict[bool, dict[Any, int]] = {}
     for name in dict.fromkeys((*config["models"], *named_methods(config["study"]))):

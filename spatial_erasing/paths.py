@@ -32,7 +32,6 @@ def expand_path(text: str, *, base: Path, allowed: Collection[str] | None = None
     Args:
         text: absolute, relative to `base`, or starting with `~` or a variable; a relative value of a variable
             is relative to the current directory. `${WORKFLOW}` is the folder of the Snakefile.
-        base: folder of relative paths.
         allowed: the variables that may be replaced; None for all, as in config.yaml.
 
     Raises:
@@ -55,10 +54,6 @@ def expand_path(text: str, *, base: Path, allowed: Collection[str] | None = None
 
 def require_part_of_disk(place: Path, *, named: str = "") -> None:
     """Refuse the folder of a data set that holds the whole disk, or all homes: to walk it would take hours.
-
-    Args:
-        place: the folder, as `expand_path` gives it.
-        named: the key that names it and a colon, for the error.
 
     Raises:
         ValueError: it is the root of the file system, or a folder around the user's home.

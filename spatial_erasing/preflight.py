@@ -30,11 +30,6 @@ def require_material(
 
     Args:
         planned: rule to the wildcards of each of its planned jobs.
-        sources: `ingest.cohorts` of the config.
-        settings: of preprocessing.
-        exclude: cohort to its subjects excluded by the user.
-        healthy: cohorts of the training.
-        root: the run's directory.
 
     Raises:
         ValueError: the results that would be lost, the reason, and the remedy.

@@ -19,15 +19,10 @@ _REQUIRED = object()
 
 @dataclass(frozen=True)
 class Registry:
-    """The kinds in one package.
+    """The kinds in one package."""
 
-    Args:
-        noun: singular name of a kind, for messages.
-        package: dotted name of the package.
-    """
-
-    noun: str
-    package: str
+    noun: str  # singular name of a kind, for messages
+    package: str  # dotted name of the package
 
     @property
     def files(self) -> dict[str, Path]:

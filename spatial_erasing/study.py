@@ -43,11 +43,7 @@ class Run:
 
 
 def list_runs(study: Mapping) -> list[Run]:
-    """Every run of the study: all methods on all data, and the fractions of Figure 5.
-
-    Args:
-        study: the section of this name in config.yaml.
-    """
+    """Every run of the study: all methods on all data, and the fractions of Figure 5."""
     wanted = {
         *((method, 100) for method in named_methods(study)),
         *((method, percent) for method in study["models"] for percent in study["fractions_percent"]),
@@ -223,10 +219,6 @@ def check_paths(config: Mapping, *, root: Path) -> None:
 
     Cohorts that were listed before are not checked again, and none of an evaluated study, since a finished
     study does not need its raw data.
-
-    Args:
-        config: the whole config.
-        root: the run's directory.
 
     Raises:
         ValueError: every missing path, and every path that Snakemake cannot use as an input.

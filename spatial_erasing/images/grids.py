@@ -9,14 +9,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the voxels of an image lie. Any affine map will do: turned, mirrored, anisotropic or sheared.
+    """Where the voxels of an image lie. Any affine map will do: turned, mirrored, anisotropic or sheared."""
 
-    Args:
-        shape: number of voxels along the three axes.
-        affine: maps voxel indices to world coordinates in mm (right, anterior, superior), shape (4, 4).
-    """
-
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # number of voxels along the three axes
+    # maps voxel indices to world coordinates in mm (right, anterior, superior), shape (4, 4)
     affine: np.ndarray
 
     @property

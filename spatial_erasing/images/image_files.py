@@ -31,27 +31,17 @@ MGH_TAGS_BYTES = 1 << 20  # behind the voxels, FreeSurfer keeps the commands tha
 
 @dataclass(frozen=True)
 class Header:
-    """The shape, place and storage of an image's voxels, as the beginning of its file states them.
+    """The shape, place and storage of an image's voxels, as the beginning of its file states them."""
 
-    Args:
-        shape: voxels along (i, j, k).
-        affine: maps voxel indices to world coordinates in mm (right, anterior, superior), shape (4, 4).
-        stored_as: type and byte order of the stored numbers.
-        offset_bytes: where they begin in the unpacked file.
-        spare_bytes: how many may follow them.
-        slope: a stored number times it, plus the intercept, is the intensity.
-        intercept: see slope.
-        warnings: what the user should know, one sentence each.
-    """
-
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # voxels along (i, j, k)
+    # maps voxel indices to world coordinates in mm (right, anterior, superior), shape (4, 4)
     affine: np.ndarray
-    stored_as: np.dtype
-    offset_bytes: int
-    spare_bytes: int
-    slope: float = 1.0
-    intercept: float = 0.0
-    warnings: tuple[str, ...] = ()
+    stored_as: np.dtype  # type and byte order of the stored numbers
+    offset_bytes: int  # where they begin in the unpacked file
+    spare_bytes: int  # how many may follow them
+    slope: float = 1.0  # a stored number times it, plus the intercept, is the intensity
+    intercept: float = 0.0  # see slope
+    warnings: tuple[str, ...] = ()  # what the user should know, one sentence each
 
     @property
     def needed_bytes(self) -> int:

@@ -13,19 +13,13 @@ from spatial_erasing.jobs.atomic import replaced_when_complete
 
 @dataclass(frozen=True)
 class Volume:
-    """An image in memory and where its voxels lie.
+    """An image in memory and where its voxels lie."""
 
-    Args:
-        intensities: shape (i, j, k), in the order of the file, scaled by its slope and intercept.
-        affine: maps voxel indices to world coordinates in mm (right, anterior, superior), shape (4, 4).
-        path: the file it came from.
-        warnings: what its user should know about the file, one sentence each.
-    """
-
-    intensities: np.ndarray
+    intensities: np.ndarray  # shape (i, j, k), in the order of the file, scaled by its slope and intercept
+    # maps voxel indices to world coordinates in mm (right, anterior, superior), shape (4, 4)
     affine: np.ndarray
-    path: Path | None = None
-    warnings: tuple[str, ...] = ()
+    path: Path | None = None  # the file it came from
+    warnings: tuple[str, ...] = ()  # what its user should know about the file, one sentence each
 
 
 def read_volume(path: str | Path) -> Volume:
@@ -62,7 +56,6 @@ def write_volume(
 
     Args:
         intensities: booleans become uint8; every other type is kept, unless `stored_as` says otherwise.
-        affine: voxel indices to world mm, shape (4, 4).
         stored_as: an integer type that the range of intensities is scaled to, with its slope in the header.
     """
     if intensities.dtype == bool:

@@ -38,10 +38,8 @@ def fetch_archive(
     is fetched, and is removed once it is unpacked.
 
     Args:
-        url: of a .tar, .tar.gz, .tar.xz or .zip file.
         folder: replaced as a whole if it holds another archive.
         sha256: what the archive must have; None accepts any and logs the line to write.
-        pause_seconds: before another try.
 
     Raises:
         ValueError: it cannot be fetched, is another file than expected, or cannot be unpacked safely.
@@ -116,19 +114,12 @@ def _unpack_whole(archive: Path, folder: Path, *, record: dict[str, str]) -> Non
 
 @dataclass(frozen=True)
 class Member:
-    """A file or folder of an archive.
+    """A file or folder of an archive."""
 
-    Args:
-        name: its path within the archive, as it is stored.
-        kind: "file", "folder" or, in words, what else it is.
-        size_bytes: of its unpacked content.
-        opened: gives its content as a stream.
-    """
-
-    name: str
-    kind: str
-    size_bytes: int
-    opened: Callable[[], IO[bytes]]
+    name: str  # its path within the archive, as it is stored
+    kind: str  # "file", "folder" or, in words, what else it is
+    size_bytes: int  # of its unpacked content
+    opened: Callable[[], IO[bytes]]  # gives its content as a stream
 
 
 def unpack(archive: Path, folder: Path) -> None:

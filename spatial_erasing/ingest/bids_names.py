@@ -19,17 +19,12 @@ CONTRASTS = {"t1w", "t2w", "flair", "dwi", "adc", "pdw", "t2star", "t2starw", "s
 
 @dataclass(frozen=True)
 class BidsName:
-    """A name such as `sub-01_ses-1_space-orig_label-lesion_mask`.
+    """A name such as `sub-01_ses-1_space-orig_label-lesion_mask`."""
 
-    Args:
-        entities: what stands as `key-value`, here {"sub": "01", "ses": "1", "space": "orig", ...}.
-        words: what stands without a key, in lower case, here ["mask"]; the last one is the suffix.
-        text: all of it.
-    """
-
+    # what stands as `key-value`, here {"sub": "01", "ses": "1", "space": "orig", ...}
     entities: dict[str, str]
-    words: list[str]
-    text: str
+    words: list[str]  # what stands without a key, in lower case, here ["mask"]; the last one is the suffix
+    text: str  # all of it
 
     @property
     def space(self) -> str:
@@ -67,11 +62,7 @@ class BidsName:
         return self.words[-1:] == [PROBABILITY]
 
     def seems_lesion(self, sequences: Iterable[str]) -> bool:
-        """Whether it is almost named like a lesion mask: `label-lesion_mask_v2`, `desc-tumour_mask`.
-
-        Args:
-            sequences: whose scans are looked for; neither they nor what is nearly named so are masks.
-        """
+        """Whether it is almost named like a lesion mask: `label-lesion_mask_v2`, `desc-tumour_mask`."""
         own = (f"{key}-{text}" for key, text in self.entities.items() if key not in ("sub", "ses"))
         is_known = (self.is_lesion and "sub" in self.entities) or any(
             self.is_scan(sequence) or self.seems_scan(sequence) for sequence in sequences

@@ -29,17 +29,11 @@ BY_HAND = (
 
 @dataclass(frozen=True)
 class Version:
-    """What tells whether a server still has the file of which we hold a part.
+    """What tells whether a server still has the file of which we hold a part."""
 
-    Args:
-        url: where it is.
-        validator: a strong ETag or the time of its last change; None if the server says neither.
-        size_bytes: of the whole file; None if the server does not say it.
-    """
-
-    url: str
-    validator: str | None
-    size_bytes: int | None
+    url: str  # where it is
+    validator: str | None  # a strong ETag or the time of its last change; None if the server says neither
+    size_bytes: int | None  # of the whole file; None if the server does not say it
 
     def may_be(self, other: "Version | None") -> bool:
         """Whether nothing says that the other one is different."""
@@ -76,7 +70,6 @@ def download(url: str, target: Path, *, pause_seconds: float = PAUSE_SECONDS) ->
     """Fetch a file, or what is missing of it; nothing if `target` is whole already.
 
     Args:
-        url: http or https.
         target: where it is written, piece by piece; what is there of the same version is kept.
         pause_seconds: before the second try; twice as long before each further one.
 

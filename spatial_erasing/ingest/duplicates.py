@@ -17,11 +17,7 @@ SAME_BRAIN = "same_brain"
 
 
 def same_brains(rows: Iterable[Row]) -> list[tuple[Row, Row, str]]:
-    """Scans of one brain: the one that comes first, the one that repeats it, and what they have in common.
-
-    Args:
-        rows: of scans that are used, in their order.
-    """
+    """Scans of one brain: the one that comes first, the one that repeats it, and what they have in common."""
     first: dict[str, tuple[int, Row]] = {}
     found = []
     for place, row in enumerate(rows):
@@ -82,11 +78,7 @@ def _is_linear_change(kept: Row, repeats: Row) -> bool:
 
 
 def skip_shared_lesions(rows: list[Row]) -> None:
-    """Mark as skipped all subjects that share a mask, by its path or its bytes; an empty one may be shared.
-
-    Args:
-        rows: changed in place.
-    """
+    """Mark as skipped all subjects that share a mask, by path or bytes; an empty one may be shared."""
     owners = defaultdict(list)
     found = found_rows(rows)
     contents = _contents({mask for row in found for mask in json.loads(row["lesion"])})

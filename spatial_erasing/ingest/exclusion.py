@@ -20,10 +20,6 @@ LAYOUT = (
 def read_exclusions(table: Path, *, cohorts: Collection[str]) -> dict[str, dict[str, str]]:
     """Cohort to the subjects that are left out of it, each with its reason and the table's name.
 
-    Args:
-        table: a CSV file with the columns cohort, subject and reason.
-        cohorts: every cohort that the config describes.
-
     Raises:
         ValueError: the table is not there or cannot be read, has other columns, or a line names no subject or
             a cohort that does not exist.
@@ -44,12 +40,7 @@ def read_exclusions(table: Path, *, cohorts: Collection[str]) -> dict[str, dict[
 
 
 def unmet_exclusions(rows: Iterable[Mapping[str, str]], excluded: Mapping[str, str]) -> list[str]:
-    """A warning for each line of the table that meets no subject of its cohort.
-
-    Args:
-        rows: the cohort's scans.
-        excluded: subject to reason.
-    """
+    """A warning for each line of the table that meets no subject of its cohort."""
     subjects = {row["subject"] for row in rows}
     return [
         f"warning: {subject} is to be excluded, {reason}, but no subject has that name"
@@ -64,10 +55,6 @@ def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:
 
     Afterwards the found rows hold each subject once a sequence, with all sequences or none, and no content
     twice. Of two alike the first in the order of `rows` is kept.
-
-    Args:
-        rows: changed in place; sorted.
-        sequences: what the cohort needs of every subject.
     """
     _skip_repeated(rows)
     _skip_one_folder(rows)

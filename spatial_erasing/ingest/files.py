@@ -28,12 +28,7 @@ class Moments:
         self.sums = np.zeros(ORDERS + 1)
 
     def add(self, intensities: np.ndarray, counts: np.ndarray | np.uint64) -> None:
-        """Count a piece.
-
-        Args:
-            intensities: float64, any shape.
-            counts: how often each occurs.
-        """
+        """Count a piece."""
         above = intensities - self.background
         power = (above != 0) * np.float64(counts)
         for order in range(ORDERS + 1):

@@ -31,10 +31,7 @@ def list_or_keep(
     Where one of several disks is gone, its subjects keep their rows.
 
     Args:
-        listed: the list that is to be written.
         source: the cohort's settings, those of SOURCE.
-        cohort: its name.
-        exclude: subjects that the user leaves out, with the reason of each.
 
     Raises:
         FileNotFoundError: the data are gone, and no list was kept for these settings.
@@ -74,8 +71,6 @@ def _is_absent(rows: Sequence[Row] | None, known: Sequence[Row], *, reader: str)
     """Whether nothing speaks against a subject that was found but that the disk of a file is gone.
 
     Args:
-        rows: of the subject now, if it is seen at all.
-        known: of when it was listed.
         reader: below a folder a scan or a mask behind a dead link is not seen; a table names all files.
     """
     if not all(row["status"] == "found" for row in known):
@@ -113,12 +108,7 @@ def _by_subject(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def cohorts_summary(rows: Iterable[Row], *, excluded: Mapping[str, Mapping[str, str]]) -> str:
-    """The lines of every cohort, in the order of the rows.
-
-    Args:
-        rows: scans of all cohorts, found and skipped.
-        excluded: cohort to the subjects that the user leaves out of it, with the reason of each.
-    """
+    """The lines of every cohort, in the order of the rows."""
     cohorts: dict[str, list[Row]] = {}
     for row in rows:
         cohorts.setdefault(row["cohort"], []).append(row)
@@ -128,13 +118,7 @@ def cohorts_summary(rows: Iterable[Row], *, excluded: Mapping[str, Mapping[str, 
 
 
 def count_summary(rows: Iterable[Row], *, excluded: Mapping[str, str]) -> str:
-    """How many scans of a cohort were found and how many skipped, for which reason, with an example of each.
-
-    Args:
-        rows: the cohort's scans.
-        excluded: subjects that the user leaves out, with the reason of each; one that meets nobody is a
-            warning.
-    """
+    """How many scans of a cohort were found, and how many skipped for which reason, with an example."""
     rows = list(rows)
     skipped = [row for row in rows if row["status"] == "skipped"]
     kinds = Counter(_kind(row) for row in skipped)

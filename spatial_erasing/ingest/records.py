@@ -23,26 +23,16 @@ PUNCTUATION = "._-"
 
 @dataclass(frozen=True)
 class Scan:
-    """A scan as the names of a data set tell it; no file of it has been opened yet.
+    """A scan as the names of a data set tell it; no file of it has been opened yet."""
 
-    Args:
-        subject: the person's name in the study, the same for every sequence.
-        sequence: name of the sequence in the study, such as "t1".
-        path: the scan, or where it was looked for.
-        scanner: what splits are stratified by: scanner, site or institution.
-        lesion: mask files that together are the lesion; empty if there are none.
-        brain_mask: a mask that the data set ships, or None.
-        skull_strip: one of `scans.SKULL_STRIPS`, or "" for the cohort's setting.
-        problem: why the scan cannot be used, in one line `kind: file, finding, what to do`; "" if it can.
-    """
-
-    subject: str
-    sequence: str
-    path: Path
-    scanner: str = "unknown"
-    lesion: tuple[Path, ...] = ()
-    brain_mask: Path | None = None
-    skull_strip: str = ""
+    subject: str  # the person's name in the study, the same for every sequence
+    sequence: str  # name of the sequence in the study, such as "t1"
+    path: Path  # the scan, or where it was looked for
+    scanner: str = "unknown"  # what splits are stratified by: scanner, site or institution
+    lesion: tuple[Path, ...] = ()  # mask files that together are the lesion; empty if there are none
+    brain_mask: Path | None = None  # a mask that the data set ships, or None
+    skull_strip: str = ""  # one of `scans.SKULL_STRIPS`, or "" for the cohort's setting
+    # why the scan cannot be used, in one line `kind: file, finding, what to do`; "" if it can
     problem: str = ""
 
 
@@ -71,9 +61,6 @@ def keep_first_session(sessions: Sequence[Sequence[Scan]]) -> list[Scan]:
     """All scans of one person, of which only the first session without a problem may be used.
 
     Two sessions of one person as two subjects could lie in training and test at once.
-
-    Args:
-        sessions: the scans of each session, in the order in which they are to be preferred.
     """
     complete = [not any(scan.problem for scan in session) for session in sessions]
     kept = complete.index(True) if any(complete) else 0
@@ -91,15 +78,7 @@ def keep_first_session(sessions: Sequence[Sequence[Scan]]) -> list[Scan]:
 
 
 def misnamed_scan(path: Path, subject: str, sequence: str, *, found: str, expected: str) -> Scan:
-    """The entry of a file that is nearly named like a scan of the data set, so that nobody misses it.
-
-    Args:
-        path: the file.
-        subject: whose it seems to be.
-        sequence: which it seems to be.
-        found: what is wrong with its name.
-        expected: a name that its reader would know.
-    """
+    """The entry of a file that is nearly named like a scan of the data set, so that nobody misses it."""
     shown = str(path) if str(path).isprintable() else repr(str(path))
     return Scan(
         " ".join(subject.split()),

@@ -39,10 +39,7 @@ def list_scans(
     Args:
         reader: how the data set is laid out: "atlas", "bids", "brats", "ixi" or "table".
         path: its folder, or the CSV file for "table"; `~` and `${VARIABLE}` are expanded.
-        sequences: which the cohort needs of every subject, such as "t1".
         skull_strip: how brains are extracted where a row does not say it: one of SKULL_STRIPS.
-        cohort: the name of the cohort.
-        exclude: subjects that the user leaves out, with the reason of each.
 
     Raises:
         FileNotFoundError: `path` does not exist.

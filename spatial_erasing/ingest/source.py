@@ -41,9 +41,6 @@ def source_signature(
     study needs its raw data no more. A file whose disk alone is gone counts with its size of then.
 
     Args:
-        reader: how the data set is laid out.
-        path: as the config says it.
-        sequences: which the cohort needs; a table names files for each.
         listed: the cohort's list of scans, beside which the hash was recorded if it was made before.
     """
     if PurePosixPath(path).parts[:2] == ("results", "phantom"):

@@ -72,10 +72,6 @@ def read_lines(table: Path, *, expected: str) -> list[tuple[int, list[str]]]:
 
     Cells may be separated by commas, semicolons or tabs.
 
-    Args:
-        table: the file.
-        expected: what it should look like, for the error.
-
     Raises:
         ValueError: the file is empty, not UTF-8 or has an open quote.
     """
@@ -111,13 +107,6 @@ def checked_columns(
     header: Sequence[str], table: Path, *, allowed: Collection[str], required: Iterable[str], rule: str
 ) -> list[str]:
     """The columns' names in lower case.
-
-    Args:
-        header: cells of the first line.
-        table: named in the error.
-        allowed: every column that may be there.
-        required: those that must be.
-        rule: what is required, in words.
 
     Raises:
         ValueError: a column is unknown, twice or missing.

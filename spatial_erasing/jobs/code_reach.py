@@ -39,25 +39,19 @@ class Imported:
 
 @dataclass
 class Module:
-    """A file of Python.
+    """A file of Python."""
 
-    Args:
-        key: its dotted name; of a script the name of its file.
-        statements: at its top, without imports.
-        names: the names that each of them binds, if it is a plain definition.
-        definitions: the places among them that bind a name.
-        effects: the places that count as soon as the module is imported: all but plain definitions.
-        imports: what names are imported from, anywhere in the file.
-        imported: all modules that it imports, with their packages.
-    """
-
-    key: str
-    statements: list[ast.stmt] = field(default_factory=list)
+    key: str  # its dotted name; of a script the name of its file
+    statements: list[ast.stmt] = field(default_factory=list)  # at its top, without imports
+    # the names that each of them binds, if it is a plain definition
     names: list[list[str]] = field(default_factory=list)
+    # the places among them that bind a name
     definitions: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    # the places that count as soon as the module is imported: all but plain definitions
     effects: list[int] = field(default_factory=list)
+    # what names are imported from, anywhere in the file
     imports: dict[str, set[Imported]] = field(default_factory=lambda: defaultdict(set))
-    imported: set[str] = field(default_factory=set)
+    imported: set[str] = field(default_factory=set)  # all modules that it imports, with their packages
 
     @functools.cached_property
     def loggers(self) -> set[str]:
@@ -163,17 +157,12 @@ def _is_own(name: str, module: Module) -> bool:
 
 @dataclass(frozen=True)
 class Reached:
-    """A statement: what it does, and what it needs for that.
+    """A statement: what it does, and what it needs for that."""
 
-    Args:
-        order: by which statements are sorted: by module, by the names that they bind, as they stand.
-        digest: of its logic and of where its names are imported from.
-        needs: the statements that its names stand for.
-    """
-
+    # by which statements are sorted: by module, by the names that they bind, as they stand
     order: tuple[str, list[str], int]
-    digest: str
-    needs: frozenset[Place]
+    digest: str  # of its logic and of where its names are imported from
+    needs: frozenset[Place]  # the statements that its names stand for
 
 
 class Library:

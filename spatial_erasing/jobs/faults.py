@@ -64,12 +64,7 @@ def remedy(error: BaseException) -> str:
 
 
 def fault_message(faults: Sequence[tuple[str, BaseException]], *, of: int) -> str:
-    """What failed, why, and what to do: a line each.
-
-    Args:
-        faults: name of an item, and its error.
-        of: items in all.
-    """
+    """What failed, why, and what to do: a line each."""
     lines = [f"  {name}: {one_line(error)} {remedy(error)}".rstrip() for name, error in faults[:LISTED]]
     if len(faults) > LISTED:
         others = ", ".join(name for name, _ in faults[LISTED:])

@@ -71,9 +71,6 @@ def reserve_one_gpu(*, holders: int = 1) -> None:
     Snakemake counts GPUs (`--resources gpu=N`) but does not say which one a job may use. The first device
     without a lock is taken. Under SLURM as well: a batch job sees its own device alone, and the jobs inside
     an allocation of several share them out like on any machine.
-
-    Args:
-        holders: how many jobs may hold one GPU at a time; small networks leave most of a card idle.
     """
     reserve_gpu(visible_gpus(), lock_folder=LOCK_FOLDER, holders=holders)
 

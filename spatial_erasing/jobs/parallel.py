@@ -107,10 +107,7 @@ def map_in_processes(
     times, and so is once an item that ran out of memory beside others.
 
     Args:
-        function: picklable.
-        items: one call each.
         workers: processes; each computes with one thread.
-        name: what an item is called in the error.
         failed: told of each item that failed, with its error (BrokenProcessPool if its worker was killed each
             time); without it, that is an error.
 

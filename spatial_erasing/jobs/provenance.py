@@ -31,7 +31,6 @@ def code_fingerprint(script: Path, *templates: Path, kinds: Iterable[Path] = ())
     by itself, and a better comment or message never retrains a model.
 
     Args:
-        script: of a rule.
         templates: other files of this software that the script fills in or passes on; every byte counts.
         kinds: modules of kinds that the script finds by their names in the config; all their logic counts.
     """
@@ -45,9 +44,7 @@ def rule_fingerprint(rule: str, *texts: str, kinds: tuple[Path, ...] = ()) -> st
     """The fingerprint of a rule's script with texts of the report: pages of the library, captions (.rst).
 
     Args:
-        rule: its name, which is that of its script.
         texts: names of the texts; a page counts with its style sheet and all that it is made of.
-        kinds: see `code_fingerprint`.
     """
     if any(text.endswith(".html") for text in texts):
         texts += PARTS_OF_PAGES
@@ -76,12 +73,7 @@ def _library(root: Path) -> Library:
 
 
 def describe_maker(code: str | None, *, device: str | None = None) -> str:
-    """This process as a JSON text, for what it writes: a later version must not claim to have made it.
-
-    Args:
-        code: fingerprint of the code that made the content.
-        device: name of the device that it was computed on, where that is not any processor.
-    """
+    """This process as a JSON text, for what it writes: a later version must not claim to have made it."""
     maker = {"code": code, "python": platform.python_version(), "packages": _packages(), "device": device}
     return json.dumps(maker)
 

@@ -54,12 +54,7 @@ TEMPLATE = ("nilearn", ALL)
 
 
 def expected_subjects(sizes: Sequence[Mapping[str, float]], *, batches: int) -> int:
-    """At most how many subjects some cohorts have, as far as the config tells before anything is listed.
-
-    Args:
-        sizes: `split.sizes` of their groups: counts or fractions.
-        batches: jobs that prepare them.
-    """
+    """At most how many subjects some cohorts have, as far as the config tells before anything is listed."""
     counts = [size for group in sizes for size in group.values() if isinstance(size, int)]
     return max(sum(counts), batches * SUBJECTS_OF_A_BATCH)
 
@@ -75,11 +70,7 @@ def training_mb(
     """Memory of a training on the host: its samples, and a batch of the network where that is on the CPU.
 
     Args:
-        subjects: healthy ones.
         grid_voxels: of a volume; a 2-D network sees its first two axes.
-        dims: of the network.
-        maps: feature maps of its first level.
-        batch_size: samples a step.
         on_gpu: a GPU is asked for; without one the network falls back to the CPU, so both must fit.
     """
     batch_mb = (
@@ -107,9 +98,7 @@ def preparation_minutes(scans: float, steps: Sequence[str], *, threads: int) -> 
     """Minutes of a batch of scans.
 
     Args:
-        scans: in the batch.
         steps: how it is stripped, registered, corrected and denoised: the words of config.yaml.
-        threads: workers.
     """
     seconds = SECONDS_OF_A_SCAN + sum(SECONDS_OF_A_STEP.get(step, 0) for step in steps)
     return SHORTEST_MINUTES + ceil(SLACK * scans * seconds / threads / 60)
@@ -134,10 +123,6 @@ def require_packages(config: Mapping, *, root: Path) -> None:
     """Refuse a study of which a setting needs a package that is not installed.
 
     What is prepared already is not asked for again: a finished study needs no skull strip any more.
-
-    Args:
-        config: the whole config.
-        root: the run's directory.
 
     Raises:
         ValueError: each setting, its package and the command that installs it.

@@ -102,10 +102,6 @@ def read_arrays(path: str | Path, names: Collection[str]) -> tuple["np.ndarray",
 def read_json(path: str | Path, *, keys: Collection[str] = ()) -> dict[str, Any]:
     """The object that a JSON file holds.
 
-    Args:
-        path: of the file.
-        keys: that it must have.
-
     Raises:
         FileNotFoundError: there is no such file.
         OSError: it is damaged, no object, or lacks a key.
@@ -123,10 +119,6 @@ def read_record(path: str | Path, *, keys: Collection[str] = ()) -> dict[str, An
     """The object of a JSON file that is written last of all; None where it is missing or damaged.
 
     What it would speak for is then made again.
-
-    Args:
-        path: of the file.
-        keys: that it must have.
 
     Raises:
         OSError: of the disk.

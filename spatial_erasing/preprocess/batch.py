@@ -24,10 +24,7 @@ def subjects_of_batch(
     A subject's batch follows from a hash of its name, so that an added subject moves no other.
 
     Args:
-        scans: the cohort's rows.
         reference: sequence of which every subject's brain mask is made.
-        batch: which of the batches.
-        batches: how many there are.
     """
     by_subject: dict[str, list[Mapping[str, str]]] = {}
     for scan in scans:
@@ -53,10 +50,6 @@ def prepare_batch(
     """The manifest rows of a batch, sorted by subject.
 
     Args:
-        subjects: the scans of each.
-        folder: holds one folder a subject.
-        settings: how brains are prepared.
-        code: fingerprint of the code that prepares them.
         cores: as many workers, fewer where memory is short.
         device: where networks strip skulls; "auto" reserves a GPU, if there is one, for all workers together.
 

@@ -44,25 +44,17 @@ MISPLACED_PERCENT = 50.0  # a skull strip loses part of a lesion, hardly most of
 
 @dataclass(frozen=True)
 class PreparedBrain:
-    """A brain cut out of its head, before padding and downsampling.
+    """A brain cut out of its head, before padding and downsampling."""
 
-    Args:
-        sequences: name, such as "t1", to intensities in [0, 1], background 0, float32.
-        brain: bool mask of the same shape.
-        lesion: bool mask of the same shape; may reach beyond the brain.
-        grids: "scan", "resampled" and "brain", the last being that of the arrays, all in the scan's world.
-        centred: first and one-past-last voxel of the box that is to lie in the middle of the padded grid.
-        measures: what the manifest says of this subject.
-        warnings: sentences about what is odd and no reason to leave the subject out.
-    """
-
-    sequences: dict[str, np.ndarray]
-    brain: np.ndarray
-    lesion: np.ndarray
+    sequences: dict[str, np.ndarray]  # name, such as "t1", to intensities in [0, 1], background 0, float32
+    brain: np.ndarray  # bool mask of the same shape
+    lesion: np.ndarray  # bool mask of the same shape; may reach beyond the brain
+    # "scan", "resampled" and "brain", the last being that of the arrays, all in the scan's world
     grids: dict[str, Grid]
+    # first and one-past-last voxel of the box that is to lie in the middle of the padded grid
     centred: tuple[tuple[int, ...], tuple[int, ...]]
-    measures: dict[str, float]
-    warnings: tuple[str, ...]
+    measures: dict[str, float]  # what the manifest says of this subject
+    warnings: tuple[str, ...]  # sentences about what is odd and no reason to leave the subject out
 
 
 def prepare_brain(
@@ -83,10 +75,7 @@ def prepare_brain(
 
     Args:
         scans: by the name of their sequence, that of the brain mask first.
-        lesions: masks that together are the lesion.
-        brain_mask: as in `find_brain`.
         skull_strip: one of `strip.METHODS`, or "none" for scans without a skull.
-        settings: how brains are prepared.
         device: where a network strips the skull: "cpu" or "auto".
 
     Raises:
@@ -142,7 +131,6 @@ def locate_brain(
 
     Args:
         scans: as read, by the name of their sequence, that of the brain mask first.
-        brain_mask: as in `find_brain`, like all others.
 
     Raises:
         ValueError: there is no plausible brain, or the scans are not from 0 to 1 though they should be.
@@ -179,11 +167,7 @@ def find_brain(
     """The grid on which everything is prepared, and which of its voxels are brain (bool).
 
     Args:
-        scan: of the sequence that the brain mask comes from, as read.
         brain_mask: the user's own, for "given".
-        skull_strip: one of `strip.METHODS`.
-        settings: which grid, and which volume of a brain is believed.
-        device: where a network strips the skull: "cpu" or "auto".
 
     Raises:
         ValueError: there is no mask, or it holds next to nothing or nearly everything.
@@ -214,14 +198,7 @@ def _about(path: Path | None) -> Iterator[None]:
 def measure_brain(
     brain: np.ndarray, lesion: np.ndarray, *, centred: tuple, voxel_ml: float
 ) -> dict[str, float]:
-    """Volumes and box of a brain, for the manifest: ml, percent, and voxels of the prepared grid.
-
-    Args:
-        brain: bool.
-        lesion: bool, same shape.
-        centred: first and one-past-last voxel of the box that the padded grid must hold.
-        voxel_ml: volume of a voxel.
-    """
+    """Volumes and box of a brain, for the manifest: ml, percent, and voxels of the prepared grid."""
     outside = lesion & ~brain
     return {
         "brain_ml": float(brain.sum() * voxel_ml),

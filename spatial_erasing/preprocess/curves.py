@@ -21,27 +21,16 @@ BAND_PERCENTILES = (1, 99)  # of the training brains at each percentile: one odd
 
 @dataclass(frozen=True)
 class HealthyBand:
-    """Where the quantile curves of the healthy training brains lie.
+    """Where the quantile curves of the healthy training brains lie."""
 
-    Args:
-        sequence: that the networks are trained on, such as "t1".
-        brains: how many.
-        lowest: intensity at each of `PERCENTILES`, in [0, 1].
-        middle: the same, median of the brains.
-        highest: the same.
-    """
-
-    sequence: str
-    brains: int
-    lowest: tuple[float, ...]
-    middle: tuple[float, ...]
-    highest: tuple[float, ...]
+    sequence: str  # that the networks are trained on, such as "t1"
+    brains: int  # how many
+    lowest: tuple[float, ...]  # intensity at each of `PERCENTILES`, in [0, 1]
+    middle: tuple[float, ...]  # the same, median of the brains
+    highest: tuple[float, ...]  # the same
 
     def distance(self, curve: np.ndarray) -> tuple[float, int]:
         """How far a curve lies outside the band where it is farthest, and at which percentile.
-
-        Args:
-            curve: of `quantile_curves`.
 
         Returns:
             Signed distance in intensity, above 0 over the band, 0 within; and the percentile.
@@ -71,11 +60,6 @@ def largest_distance(curves: Iterable[np.ndarray]) -> float:
 def healthy_band(scans: np.ndarray, brains: np.ndarray, *, sequence: str) -> HealthyBand:
     """The band of these brains.
 
-    Args:
-        scans: of the healthy training subjects, shape (subjects, X, Y, Z).
-        brains: bool, same shape.
-        sequence: of the scans.
-
     Raises:
         ValueError: no subject.
     """
@@ -104,12 +88,7 @@ def read_band(path: str | Path) -> HealthyBand:
 
 
 def curves_of_cohort(volumes: str | Path, sequences: tuple[str, ...]) -> Mapping[str, dict[str, np.ndarray]]:
-    """The curves of a cohort: subject to sequence to curve.
-
-    Args:
-        volumes: `volumes.npz` of the cohort.
-        sequences: that it has.
-    """
+    """The curves of a cohort: subject to sequence to curve."""
     with open_arrays(volumes) as arrays:
         curves = {name: quantile_curves(arrays[name], arrays["brain"]) for name in sequences}
         subjects = arrays["subject"].tolist()

@@ -41,7 +41,6 @@ def return_to_scan(
 
     Args:
         values: shape of grids["network"]; a score, a reconstruction, or a mask with "nearest".
-        grids: the subject's chain, from `chain_of_grids` or `read_chains`.
         interpolation: "linear" stays within the range of the values, "cubic" may overshoot, "nearest" is for
             labels.
 

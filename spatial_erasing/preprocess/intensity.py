@@ -21,10 +21,7 @@ def scale_brain(
 
     Args:
         intensities: any unit, in the box around the brain.
-        brain: bool, same shape.
-        grid: of both.
         volume_voxels: of the whole volume that the box was cut from.
-        settings: which of the steps, and how.
 
     Raises:
         ValueError: the brain has no range of intensities, or not the one that it was said to have.
@@ -100,8 +97,6 @@ def volume_range(
     Baur et al. (2021), the paper's reference [4], take 0 and 99.8 of it.
 
     Args:
-        scan: intensities in the box around the brain.
-        brain: bool, same shape.
         volume_voxels: voxels of the whole volume; those that are not brain count as zeros.
     """
     background = np.zeros(max(volume_voxels - int(brain.sum()), 0), dtype=scan.dtype)
@@ -123,10 +118,6 @@ def rescale(scan: np.ndarray, brain: np.ndarray, *, low: float, high: float) -> 
     """Map `low` to 0 and `high` to 1, clip, and set the background to 0; float32.
 
     "Standardization" to intensities from 0 to 1 (Bengs et al. 2021, sections 2.1 and 2.3).
-
-    Args:
-        scan: any unit, shape (X, Y, Z).
-        brain: bool, same shape.
     """
     return np.where(brain, np.clip((scan - low) / (high - low), 0, 1), 0).astype(np.float32, copy=False)
 
@@ -159,9 +150,7 @@ def bias_field(
     estimated on a coarser grid, since it varies over centimetres, and evaluated on the scan's.
 
     Args:
-        brain_scan: intensities, shape (X, Y, Z).
         brain: bool, same shape; the field is fitted to it alone.
-        voxel_sizes_mm: edges of a voxel, shape (3,).
         shrink_factor: voxels of the grid along an edge of the coarser one.
         iterations: at most, on each level of a B-spline lattice that doubles from level to level.
     """
@@ -187,10 +176,7 @@ def curvature_flow(
     taken in mm, so that a coarser grid is not smoothed over a longer distance.
 
     Args:
-        brain_scan: intensities, 0 outside the brain, shape (X, Y, Z).
-        voxel_sizes_mm: edges of a voxel, shape (3,).
         time_step: of the flow, mm²; up to 0.125 it is stable at 1 mm.
-        iterations: steps; none leaves the scan as it is.
     """
     if not iterations:
         return brain_scan
@@ -211,8 +197,6 @@ def non_local_means(
     levels", J. Magn. Reson. Imaging 31(1), for Rician noise, as ANTs computes it.
 
     Args:
-        brain_scan: intensities, shape (X, Y, Z).
-        brain: bool, same shape; nothing outside of it is computed.
         patch_radius_voxels: 1 compares cubes of 3³.
         search_radius_voxels: 2 looks for them within 5³.
     """

@@ -17,7 +17,6 @@ GRADED_SHARE = 0.05  # of neighbouring lesion voxels that differ
 NESTED_LEVELS = 5  # fewer may be parts of a tumour, one around the other
 NESTED_SHARE = 0.9  # of neighbours that differ in depth and value, the deeper one is higher
 CORE_SHARE = 0.35  # of the lowest level, with neighbours of that level alone: an oedema has more, a rim less
-CORE_SHARE = 0.35  # of the lowest level, with neighbours of that level alone: an oedema has more, a rim less
 WHOLE_NUMBER = 1e-3  # how far rounding in a header's slope may move a label
 STEPS = 8  # to which a graded mask is rounded, so that noise inside the brain is no fall
 PLATEAU_SHARE = 0.5  # of the voxels in the upper half of the range: so many reach the highest step
@@ -28,7 +27,6 @@ def label_lesion(lesion: Volume, *, brain_ml: float) -> Volume:
     """The lesion file as 0 and 1: labels of 1 or more count, of a graded mask the upper half of its range.
 
     Args:
-        lesion: as read.
         brain_ml: volume of the brain, which a graded lesion cannot fill.
 
     Raises:
@@ -58,9 +56,6 @@ def label_brain_mask(mask: Volume) -> Volume:
     A graded mask, such as a probability or one that was resampled and stored from 0 to 255, rises from its
     rim to a plateau inside. A parcellation does not, and neither does a brain without its skull, which people
     give as its own mask: of both all that is above 0 is brain.
-
-    Args:
-        mask: as read.
     """
     values, said = mask.intensities, list[str]()
     positive = values[values > 0]
@@ -79,16 +74,6 @@ def label_brain_mask(mask: Volume) -> Volume:
     brain = values >= level if said and level else values > level
     warnings = tuple(f"{mask.path} {words}. Store 0 and 1 if you mean others." for words in said)
     return replace(mask, intensities=brain.astype(np.float32), warnings=(*mask.warnings, *warnings))
-
-
-def has_thin_rim(values: np.ndarray) -> bool:
-    """Whether the lowest level of a mask is a rim of partial volume, as of a graded one, and no thick part.
-
-    Args:
-        values: of the whole mask, whole numbers.
-    """
-    rim = np.round(values) == np.round(values[values > 0].min())
-    return bool(ndimage.binary_erosion(rim).sum() < CORE_SHARE * rim.sum())
 
 
 def unite_lesions(lesions: list[Volume], grid: Grid, *, brain: np.ndarray) -> np.ndarray:
@@ -127,12 +112,7 @@ def require_plausible_lesion(lesion_ml: float, brain_ml: float, *, path: object)
 
 
 def _is_graded_lesion(values: np.ndarray, positive: np.ndarray) -> bool:
-    """Whether a mask with values above 1 is graded: neither labels nor numbered lesions.
-
-    Args:
-        values: of the whole mask.
-        positive: those above 0.
-    """
+    """Whether a mask with values above 1 is graded: neither labels nor numbered lesions."""
     if (np.abs(positive - positive.round()) > WHOLE_NUMBER).any():
         return True
     levels = len(np.unique(positive.round()))
@@ -148,7 +128,6 @@ def rises_inwards(values: np.ndarray, *, differing: float = 0.0) -> bool:
     """Whether a mask rises from its rim to its inside, as a graded one does and labels and scans do not.
 
     Args:
-        values: of the whole mask.
         differing: the least share of neighbouring voxels of the mask that differ.
     """
     box = tuple(slice(a, b) for a, b in zip(*bounding_box(values > 0), strict=True))
@@ -172,10 +151,6 @@ def _is_graded_brain(steps: np.ndarray) -> bool:
 
 
 def _has_thin_rim(values: np.ndarray) -> bool:
-    """Whether the lowest level of a mask is a rim of partial volume, as of a graded one, and no thick part.
-
-    Args:
-        values: of the whole mask, whole numbers.
-    """
+    """Whether the lowest level of a mask is a rim of partial volume, as of a graded one."""
     rim = np.round(values) == np.round(values[values > 0].min())
     return bool(ndimage.binary_erosion(rim).sum() < CORE_SHARE * rim.sum())

@@ -1,6 +1,7 @@
 """Warnings about a brain: disconnected parts, a cut, a contrast unlike T1.
 
-The limits and what real scans reach are in docs/decisions/0031-doubtful-scans.md.
+The limits and what real scans reach are in docs/decisions/0031-doubtful-scans.md. A brain is a bool mask of
+the shape of its intensities, which are on its grid; `scan` is the grid of the scan as it was stored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,12 +32,7 @@ SIDES = {"R": "right", "L": "left", "A": "anterior", "P": "posterior", "S": "sup
 
 
 def warn_of_parts(shares: np.ndarray, *, kept_share: float = 0.0) -> tuple[str, ...]:
-    """A sentence where a brain mask has sizeable parts that are not connected.
-
-    Args:
-        shares: of each connected component in the mask, the largest first.
-        kept_share: components below it were dropped.
-    """
+    """A sentence where a brain mask has sizeable parts that are not connected."""
     beyond = shares[1:].sum()
     if beyond <= PARTS_SHARE:
         return ()
@@ -51,14 +47,7 @@ def warn_of_parts(shares: np.ndarray, *, kept_share: float = 0.0) -> tuple[str, 
 def warn_of_brain(
     sequences: dict[str, np.ndarray], brain: np.ndarray, *, grid: Grid, scan: Grid
 ) -> tuple[str, ...]:
-    """All that is odd about where a prepared brain ends and what it looks like.
-
-    Args:
-        sequences: name to intensities in [0, 1].
-        brain: bool, same shape.
-        grid: of both, isotropic or the scan's own.
-        scan: as it was stored.
-    """
+    """All that is odd about where a prepared brain ends and what it looks like."""
     found = list(warn_of_faces(brain, grid, scan)) or list(warn_of_flat_ends(brain, grid))
     for name, intensities in sequences.items():
         found += warn_of_contrast(intensities, brain, voxel_sizes_mm=grid.voxel_sizes_mm, sequence=name)
@@ -66,13 +55,7 @@ def warn_of_brain(
 
 
 def warn_of_faces(brain: np.ndarray, grid: Grid, scan: Grid) -> Iterator[str]:
-    """A sentence for each face of the scan that cuts through the brain.
-
-    Args:
-        brain: bool.
-        grid: of the brain.
-        scan: as it was stored.
-    """
+    """A sentence for each face of the scan that cuts through the brain."""
     mask = Volume(brain.astype(np.float32), grid.affine)
     codes, opposite = nib.aff2axcodes(scan.affine), dict(zip("RLAPSI", "LRPAIS", strict=True))
     for axis in range(3):
@@ -90,12 +73,7 @@ def warn_of_faces(brain: np.ndarray, grid: Grid, scan: Grid) -> Iterator[str]:
 
 
 def warn_of_flat_ends(brain: np.ndarray, grid: Grid) -> Iterator[str]:
-    """A sentence for each side on which the brain ends in a plane, as where slices were filled with 0.
-
-    Args:
-        brain: bool.
-        grid: of the brain, its axes near right, anterior and superior.
-    """
+    """A sentence for each side on which the brain ends in a plane, as where slices were filled with 0."""
     for axis, (sides, start, stop) in enumerate(zip(("LR", "PA", "IS"), *bounding_box(brain), strict=True)):
         size_mm = grid.voxel_sizes_mm[axis]
         for code, place in zip(sides, (start, stop - 1), strict=True):
@@ -114,12 +92,6 @@ def warn_of_contrast(
 
     Neighbours 4 mm apart are alike in tissue and not in noise. On a T1 white matter, which lies deep, is
     brighter than the cortex and the fluid at the rim; on a T2 or an inverted scan it is darker.
-
-    Args:
-        scan: intensities, any unit.
-        brain: bool, same shape.
-        voxel_sizes_mm: edges of a voxel, shape (3,).
-        sequence: such as "t1"; depth is asked of `BRIGHT_INSIDE` alone.
     """
     steps = [max(1, round(COARSE_MM / size)) for size in voxel_sizes_mm]
     coarse = tuple(slice(None, None, step) for step in steps)
@@ -144,13 +116,7 @@ def warn_of_contrast(
 
 
 def warn_of_empty_voxels(scan: np.ndarray, brain: np.ndarray, *, sequence: str) -> tuple[str, ...]:
-    """A sentence where part of the brain mask holds no signal, as where slices of the scan are empty.
-
-    Args:
-        scan: intensities as measured, before denoising fills a gap from its sides.
-        brain: bool, same shape.
-        sequence: such as "t1".
-    """
+    """A sentence where part of the brain mask holds no signal, as where slices of the scan are empty."""
     # an interpolation rings about 0 inside an empty slice
     inside = scan[brain]
     empty = (inside <= ringing_level(inside)).mean()
@@ -163,12 +129,7 @@ def warn_of_empty_voxels(scan: np.ndarray, brain: np.ndarray, *, sequence: str) 
 
 
 def warn_of_another_head(sequences: dict[str, Volume]) -> tuple[str, ...]:
-    """A sentence for each sequence without a skull that does not fill the place of the first one's brain.
-
-    Args:
-        sequences: name to a stripped scan as `zero.stripped_above_zero` returns it, all of the same grid;
-            that of the brain mask first.
-    """
+    """A sentence for each sequence without a skull that does not fill the place of the first one's brain."""
     filled = {name: scan.intensities > ringing_level(scan.intensities) for name, scan in sequences.items()}
     reference = next(iter(filled))
     first, found = filled.pop(reference), []

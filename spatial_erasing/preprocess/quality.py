@@ -30,17 +30,11 @@ _MINIMUM_SUBJECTS = 5
 
 @dataclass(frozen=True)
 class FlagRule:
-    """A brain is flagged outside these ml, or further than this from its cohort's median or the healthy band.
+    """When a brain is flagged: by its volume, or how far it lies from its cohort or the healthy band."""
 
-    Args:
-        outside_ml: lowest and highest volume that is not flagged.
-        beyond_deviations: largest distance that is not flagged, in robust standard deviations.
-        beyond_band: largest distance of a quantile curve from the healthy band that is not flagged.
-    """
-
-    outside_ml: tuple[float, float]
-    beyond_deviations: float
-    beyond_band: float
+    outside_ml: tuple[float, float]  # lowest and highest volume that is not flagged
+    beyond_deviations: float  # largest distance that is not flagged, in robust standard deviations
+    beyond_band: float  # largest distance of a quantile curve from the healthy band that is not flagged
 
 
 @dataclass(frozen=True)
@@ -82,10 +76,7 @@ def quality_rows(
     Failed subjects come first, then flagged ones, then those with a warning; each group sorted by name.
 
     Args:
-        manifest: all rows of one cohort's manifest, failed ones too.
-        rule: when a brain is flagged.
         curves: subject to sequence to quantile curve, of those that are done.
-        band: of the healthy training brains.
     """
     manifest = list(manifest)
     spread = brain_spread(float(row["brain_ml"]) for row in manifest if row["status"] == "done")
@@ -123,12 +114,7 @@ def _quality_row(
 
 
 def contrast_sentence(distances: Mapping[str, tuple[float, int]], *, rule: FlagRule) -> str:
-    """Which quantile curves leave the healthy band, how far and where; empty if none does.
-
-    Args:
-        distances: sequence to signed distance from the band and its percentile.
-        rule: the largest distance that is not flagged.
-    """
+    """Which quantile curves leave the healthy band, how far and where; empty if none does."""
     return " ".join(
         f"Contrast of {name}: percentile {percentile} lies {abs(distance):.2f} "
         f"{'above' if distance > 0 else 'below'} the healthy band, limit {rule.beyond_band:g}."
@@ -169,13 +155,7 @@ def _urgency(row: Mapping[str, Any]) -> tuple:
 
 @dataclass(frozen=True)
 class Counts:
-    """What happened to a cohort, in numbers. A subject may be flagged and have a warning.
-
-    Args:
-        vanished: lesions that have no voxel left on the grid of the networks.
-        lesion_ml: all lesions of the subjects that are done, before downsampling.
-        lesion_downsampled_ml: the same after downsampling.
-    """
+    """What happened to a cohort, in numbers. A subject may be flagged and have a warning."""
 
     subjects: int
     done: int
@@ -183,9 +163,9 @@ class Counts:
     flagged: int
     warned: int
     lesions: int
-    vanished: int
-    lesion_ml: float
-    lesion_downsampled_ml: float
+    vanished: int  # lesions that have no voxel left on the grid of the networks
+    lesion_ml: float  # all lesions of the subjects that are done, before downsampling
+    lesion_downsampled_ml: float  # the same after downsampling
 
 
 def count_quality(rows: Iterable[Mapping[str, Any]]) -> Counts:

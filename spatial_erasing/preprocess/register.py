@@ -20,11 +20,6 @@ def register_to_template(scan: Volume, brain: Volume, *, spacing_mm: float) -> t
 
     The grid is sheared and scaled as the affine map demands, so that a voxel has the same place in every
     brain, the scan is interpolated once, and volumes in ml stay those of the person.
-
-    Args:
-        scan: the head, as read.
-        brain: its mask on any grid.
-        spacing_mm: edge of the grid's voxels in the template's world.
     """
     head = resample_to_grid(scan, Grid(brain.intensities.shape, brain.affine), interpolation="linear")
     template = mni_brain()
@@ -51,10 +46,6 @@ def affine_to_template(brain: Volume, template: Volume) -> np.ndarray:
 
     ANTs, 12 parameters, mutual information (Avants et al. 2011, NeuroImage 54:2033), on one thread and with
     one seed: the same brains give the same matrix.
-
-    Args:
-        brain: intensities of the brain alone, 0 around it.
-        template: likewise.
     """
     import ants  # noqa: PLC0415  four seconds, and it must see the number of threads first
 

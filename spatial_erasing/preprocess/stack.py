@@ -82,11 +82,7 @@ def shrink_brain(
     float16 in [0, 1], 0 outside the brain.
 
     Args:
-        sequences: name to prepared intensities in [0, 1].
-        brain: bool, same shape.
-        lesion: bool, same shape.
         record: its "grids" and "centred", see `geometry.chain_of_grids`.
-        settings: contrast and grids.
 
     Returns:
         The sequences, "brain", "lesion" and "lesion_slices", which its lesion touches; the grids; the
@@ -140,9 +136,6 @@ def stack_cohort(
         rows: the cohort's manifest; a brain that does not fit fails in its row, the others receive what is
             left of their lesion, `lesion_downsampled_ml`, their `intensity_maps`, and whether one is a
             `doubtful_map`.
-        sequences: arrays to make, such as "t1".
-        settings: contrast and grids.
-        cores: worker processes.
     """
     shrink = partial(_shrink_row, sequences=sequences, settings=settings)
     done = [row for row in rows if row["status"] == "done"]

@@ -58,8 +58,6 @@ def strip_skull(
 
     Args:
         head: intensities in canonical RAS order, any unit, shape (X, Y, Z).
-        affine: voxel indices to world mm.
-        method: "deepbet", "robex" or "hd-bet".
         device: of deepbet: "cpu", or "auto" for the first GPU that this process may see.
 
     Raises:
@@ -139,9 +137,6 @@ def mask_stripped_scan(scan: Volume) -> Volume:
 
     Resampling rings around the brain in some data sets; what is below 1 % of the 99th percentile of the
     positive values is ringing, not brain.
-
-    Args:
-        scan: as `zero.stripped_above_zero` returns it.
     """
     signal = scan.intensities
     level = ringing_level(signal)

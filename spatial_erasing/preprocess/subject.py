@@ -52,10 +52,6 @@ def prepare_subject(
     Args:
         scans: the subject's rows of `results/ingest/{cohort}.csv`, one a sequence; the brain mask is made of
             the first.
-        folder: where the subject's brain is kept; replaced as a whole.
-        settings: how the brain is prepared.
-        code: fingerprint of the code that prepares it.
-        device: where a network strips the skull: "cpu" or "auto".
 
     Raises:
         Exception: of the machine or the software (no memory, a full disk, a file that is gone), which says
@@ -154,14 +150,7 @@ def _read_listed(scan: Mapping[str, str]) -> Volume:
 
 
 def write_brain(folder: Path, brain: PreparedBrain, *, asked: Mapping[str, Any], code: str) -> dict:
-    """Write a prepared brain as NIfTI files and a record, all at once or not at all; return the record.
-
-    Args:
-        folder: of the subject; replaced as a whole.
-        brain: prepared.
-        asked: what it was made from, see `inputs`.
-        code: fingerprint of the code that made it.
-    """
+    """Write a prepared brain as NIfTI files and a record, all at once or not at all; return the record."""
     affine = brain.grids["brain"].affine
     unfinished = folder.with_name(f".unfinished-{folder.name}")
     shutil.rmtree(unfinished, ignore_errors=True)

@@ -53,13 +53,7 @@ def _is_apart(background: float, others: np.ndarray) -> bool:
 
 
 def heads_above_zero(scans: Mapping[str, Volume], grid: Grid, brain: np.ndarray) -> dict[str, Volume]:
-    """Scans of a head, each with its zero moved below its brain; those of which it does not cut are kept.
-
-    Args:
-        scans: by the name of their sequence.
-        grid: of the brain mask.
-        brain: bool; noise in the air may be negative, tissue may not.
-    """
+    """Scans of a head, each with its zero moved below its brain; those of which it does not cut are kept."""
     return {name: _head_above_zero(scan, grid, brain) for name, scan in scans.items()}
 
 

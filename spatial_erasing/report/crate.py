@@ -34,28 +34,16 @@ PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 
 @dataclass(frozen=True)
 class Job:
-    """One finished job of the run.
+    """One finished job of the run."""
 
-    Args:
-        rule: its name.
-        inputs: paths below the run's directory, or of files elsewhere.
-        outputs: paths below the run's directory that are there.
-        log: path of its log, which names it.
-    """
-
-    rule: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    log: str
+    rule: str  # its name
+    inputs: tuple[str, ...]  # paths below the run's directory, or of files elsewhere
+    outputs: tuple[str, ...]  # paths below the run's directory that are there
+    log: str  # path of its log, which names it
 
 
 def finished_jobs(summary: str, *, without: str) -> list[Job]:
-    """The jobs behind all files that are there.
-
-    Args:
-        summary: what `snakemake --detailed-summary` prints.
-        without: the rule that asks; what it made in an earlier run says nothing about this one.
-    """
+    """The jobs behind all files that are there."""
     rows = csv.DictReader(io.StringIO(summary), delimiter="\t")
     jobs: dict[tuple[str, str], Job] = {}
     for row in rows:
@@ -94,12 +82,7 @@ def describe_run(
     """The crate's metadata: inputs, code, packages, config and seeds, and how each result came about.
 
     Args:
-        jobs: of the run.
-        checksums: of the files that they read and made.
         scans: the rows of scans.csv: raw files are named by cohort, subject and checksum and lie elsewhere.
-        config: file with the whole config of the run, seeds included; in the folder.
-        title: of the study.
-        folder: the results folder, root of the crate.
     """
     crate = ROCrate(version="1.2")
     crate.name = title

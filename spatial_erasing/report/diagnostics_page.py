@@ -24,28 +24,16 @@ _KEY = ["model", "cohort", "sequence"]
 
 @dataclass(frozen=True)
 class Section:
-    """A table of the page.
+    """A table of the page."""
 
-    Args:
-        title: what it is about.
-        note: how to read it.
-        columns: titles of the columns.
-        rows: texts of the cells.
-    """
-
-    title: str
-    note: str
-    columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    title: str  # what it is about
+    note: str  # how to read it
+    columns: tuple[str, ...]  # titles of the columns
+    rows: list[tuple[str, ...]]  # texts of the cells
 
 
 def size_limits(components: pd.DataFrame, percentiles: Sequence[float]) -> dict[str, tuple[float, float]]:
-    """Cohort to the sizes in voxels at which its small and its middle lesions end.
-
-    Args:
-        components: `components.csv`.
-        percentiles: of the sizes of single lesions of a test set.
-    """
+    """Cohort to the sizes in voxels at which its small and its middle lesions end."""
     lesions = components[components["kind"] == LESION]
     # all runs have the same lesions
     first_run = lesions.groupby("cohort")[["model", "sequence"]].transform("first")
@@ -60,11 +48,6 @@ def detection_by_size(
     components: pd.DataFrame, *, limits: Mapping[str, tuple[float, float]], volumes: Mapping[str, int]
 ) -> pd.DataFrame:
     """Lesions, share detected, and false positives a volume, of every run by size.
-
-    Args:
-        components: `components.csv`.
-        limits: of `size_limits`; they sort false positives as well.
-        volumes: cohort to the number of its test subjects.
 
     Returns:
         Columns model, cohort, sequence, size, lesions, detected, false_positives_per_volume.
@@ -83,11 +66,7 @@ def detection_by_size(
 
 
 def vanished_lesions(cohorts: Mapping[str, Sequence[Mapping[str, str]]]) -> list[tuple[str, ...]]:
-    """Cohort, subjects, those without a lesion in the truth, and those whose lesion vanished on the grid.
-
-    Args:
-        cohorts: cohort to its rows of `cohort_subjects.csv`.
-    """
+    """Cohort, subjects, those without a lesion in the truth, and those whose lesion vanished on the grid."""
     rows: list[tuple[str, ...]] = []
     for cohort, of_cohort in cohorts.items():
         done = [row for row in of_cohort if row["status"] == "done"]
@@ -217,13 +196,7 @@ def _percent(fraction: float) -> str:
 
 
 def write_sections(sections: Sequence[Section], *, markdown: str | Path, page: str | Path) -> None:
-    """Write the tables with their notes, the warning above all of them.
-
-    Args:
-        sections: the tables.
-        markdown: file to write.
-        page: HTML file to write.
-    """
+    """Write the tables with their notes, the warning above all of them."""
     filled = fill_template("diagnostics.html", warning=WARNING, sections=sections)
     write_text(page, filled)
     write_text(markdown, "\n\n".join([f"**{WARNING}**", *map(_markdown, sections)]) + "\n")

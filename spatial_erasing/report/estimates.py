@@ -16,21 +16,13 @@ _BAR_POINTS, _WHISKER_POINTS, _CAP_POINTS = 3.0, 0.8, 2.5
 
 @dataclass(frozen=True)
 class Estimate:
-    """A score in percent, on all test sets.
+    """A score in percent, on all test sets."""
 
-    Args:
-        mean: of the seeds; NaN if one of them is.
-        lowest: of the seeds.
-        highest: of the seeds.
-        seeds: how many.
-        interval: lower and upper end over test subjects; NaN where they are too few.
-    """
-
-    mean: float
-    lowest: float
-    highest: float
-    seeds: int
-    interval: tuple[float, float]
+    mean: float  # of the seeds; NaN if one of them is
+    lowest: float  # of the seeds
+    highest: float  # of the seeds
+    seeds: int  # how many
+    interval: tuple[float, float]  # lower and upper end over test subjects; NaN where they are too few
 
     @property
     def drawn(self) -> list[float]:
@@ -40,16 +32,11 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """The rows of intervals.csv, and of which confidence they are.
+    """The rows of intervals.csv, and of which confidence they are."""
 
-    Args:
-        rows: as `resamples.interval_rows` makes them; those over all test sets have the cohort "all"; of
-            one sequence.
-        confidence_percent: as evaluated.
-    """
-
+    # as `resamples.interval_rows` makes them; those over all test sets have the cohort "all"; of one sequence
     rows: pd.DataFrame
-    confidence_percent: float
+    confidence_percent: float  # as evaluated
 
     def estimate(self, *, model: str, metric: str, fraction_percent: float) -> Estimate:
         """A metric of a model on all test sets after a share of the training data.
@@ -82,15 +69,7 @@ def limits_around(values: Iterable[float], *, margin: float = 0.06) -> tuple[flo
 def draw_estimate(
     panel: Axes, estimate: Estimate, place: float, *, method: Method, horizontal: bool = False
 ) -> None:
-    """Mean as the method's marker, seeds as a thick bar, the interval as thin whiskers.
-
-    Args:
-        panel: where.
-        estimate: what.
-        place: on the axis that holds no score.
-        method: gives the look.
-        horizontal: the score runs along x.
-    """
+    """Mean as the method's marker, seeds as a thick bar, the interval as thin whiskers."""
     style = model_style(method)
     if np.isfinite(estimate.interval).all():
         whisker = {"linewidth": _WHISKER_POINTS, "marker": "|" if horizontal else "_"}
@@ -111,13 +90,7 @@ def _draw_range(panel: Axes, ends: tuple[float, float], place: float, horizontal
 
 
 def seeds_note(estimates: Iterable[Estimate], *, confidence_percent: float, also: str = "") -> str:
-    """What marker, bar and whiskers are, of how many seeds.
-
-    Args:
-        estimates: all of a figure.
-        confidence_percent: of their intervals.
-        also: where else the range of the seeds stands, for example ", and in brackets".
-    """
+    """What marker, bar and whiskers are, of how many seeds."""
     estimates = list(estimates)
     fewest, most = (end(estimate.seeds for estimate in estimates) for end in (min, max))
     note = "One seed."

@@ -51,9 +51,6 @@ def figure_data_size(
     Each kind of erasing has a panel; the methods without erasing stand in all of them.
 
     Args:
-        intervals: of all runs, of one sequence.
-        methods: to compare.
-        cohorts: test sets that the mean is over.
         training_subjects: share in percent -> subjects; the shares that are drawn.
     """
     curves = {
@@ -159,11 +156,6 @@ def _note(
 def count_training_subjects(
     subject_rows: Sequence[Mapping[str, str]], *, percents: Sequence[int]
 ) -> dict[int, int]:
-    """How many healthy subjects each share of the training split holds, of those that were preprocessed.
-
-    Args:
-        subject_rows: of `cohort_subjects.csv`.
-        percents: shares of the training split.
-    """
+    """How many healthy subjects each share of the training split holds, of those that were preprocessed."""
     done = [row for row in subject_rows if row["status"] == "done"]
     return {percent: len(members(done, split="training", fraction_percent=percent)) for percent in percents}

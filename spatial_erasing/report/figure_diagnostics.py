@@ -53,7 +53,6 @@ def figure_diagnostics(
     Args:
         diagnostics: `diagnostics.csv`, the rows of one sequence.
         detection: of `detection_by_size`, likewise.
-        methods: those of both, by name.
         dice_curves: (model, cohort) to the record of the threshold search.
         recall_curves: (model, cohort) to recall and precision of the test split.
         prevalence: cohort to the share of lesion voxels of its test split.

@@ -55,7 +55,6 @@ def figure_history(histories: Mapping[str, pd.DataFrame], *, methods: Methods) -
     Args:
         histories: model -> its `history.csv`: step, training_l1 and validation_l1 (mean over voxels),
             training_kl and validation_kl (sum over z).
-        methods: the models by name.
     """
     rows = _rows_of_models(list(histories), methods)
     columns = max(len(models) for _, models in rows)
@@ -160,7 +159,6 @@ def figure_curves(history: pd.DataFrame, *, title: str) -> Figure:
     Args:
         history: `history.csv` of one training: step, epoch, seconds since its start, validation_l1 and
             whatever its network measures; "training_kl" and "validation_kl" share a panel.
-        title: of the model.
     """
     history = history.dropna(axis="columns", how="all")
     quantities = quantities_of(history)

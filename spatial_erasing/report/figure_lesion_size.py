@@ -49,11 +49,6 @@ def figure_lesion_size(subjects: pd.DataFrame, *, methods: Methods, voxel_ml: Ma
     A column is a lesion cohort; rows compare 2-D, then 3-D, without and with erasing, then both dimensions
     with erasing. Unlike the paper's, the axis of sizes is logarithmic, as strokes span four decades; the
     regression is the paper's cubic in the size itself, drawn over the observed sizes.
-
-    Args:
-        subjects: `subjects.csv` of all runs, the rows of one sequence.
-        methods: to compare; several kinds of erasing get three rows each.
-        voxel_ml: cohort -> volume of a voxel of the network's grid.
     """
     points = lesion_points(subjects, models=list(methods))
     rows = _rows_of_methods(methods)
@@ -203,10 +198,6 @@ def lesion_points(subjects: pd.DataFrame, *, models: Sequence[str]) -> Points:
     """Cohort -> model -> one row a test subject that has a lesion on the grid: lesion_voxels, dice.
 
     Dice is the mean of the seeds, from training on all subjects.
-
-    Args:
-        subjects: `subjects.csv` of all runs.
-        models: that are compared, hence on the same test subjects.
 
     Raises:
         ValueError: a model was not evaluated on the test subjects of the others, once a seed.

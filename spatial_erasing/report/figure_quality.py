@@ -71,10 +71,7 @@ def figure_quality(
 
     Args:
         quality: rows of `quality_rows`, or of their file; failed subjects have no picture.
-        subjects: names, in the order of the volumes.
         volumes: scans in [0, 1], brain masks and lesions, each (n, X, Y, Z).
-        rule: the limits to draw.
-        page_mm: width and height of the paper.
     """
     drawn = [row for row in quality if row["status"] == "done"]
     _require_same_subjects(quality, drawn, subjects, volumes)
@@ -179,13 +176,7 @@ def _volumes_note(subject: Quality) -> str:
 def draw_strip(
     figure: Figure, quality: Sequence[Mapping], *, rule: FlagRule, corner_mm: tuple[float, float]
 ) -> Axes:
-    """Draw a histogram of the brains' volumes with the limits, a tick for each subject, and the counts.
-
-    Args:
-        quality: rows of `quality_rows`, or of their file.
-        rule: the limits.
-        corner_mm: left and top of the strip on the page.
-    """
+    """Draw a histogram of the brains' volumes with the limits, a tick for each subject, and the counts."""
     left_mm, top_mm = corner_mm
     for line, words in enumerate([*_count_lines(quality), *_median_lines(quality, rule)]):
         place = {"left_mm": left_mm, "top_mm": top_mm + _PLOT_TOP_MM + line * _COUNT_LINE_MM}

@@ -36,17 +36,11 @@ _VALUES_MM, _HEAD_MM, _ROW_MM, _AXIS_MM, _LINE_MM = 30.0, 6.0, 6.0, 9.5, 3.6
 
 @dataclass(frozen=True)
 class Slices:
-    """The axial slices of all test sets together.
+    """The axial slices of all test sets together."""
 
-    Args:
-        subjects: cohort -> test subjects.
-        slices: how many, of all subjects.
-        abnormal: how many of them hold a lesion.
-    """
-
-    subjects: dict[str, int]
-    slices: int
-    abnormal: int
+    subjects: dict[str, int]  # cohort -> test subjects
+    slices: int  # how many, of all subjects
+    abnormal: int  # how many of them hold a lesion
 
     @classmethod
     def count(cls, paths: Mapping[str, str | Path]) -> "Slices":
@@ -75,9 +69,6 @@ def figure_slices(
     The slices of all test sets are in one ranking.
 
     Args:
-        intervals: of all runs.
-        slices: of the test sets.
-        methods: to show.
         paper_percent: model -> what the paper states, drawn as a star.
     """
     paper_percent = paper_percent or {}

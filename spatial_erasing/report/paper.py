@@ -96,12 +96,7 @@ SLICE_AUPRC_GAIN_PERCENT = 4
 def paper_slice_auprc(
     paper_cohorts: Iterable[str | None], methods: Mapping[PaperModel, Method]
 ) -> dict[str, float]:
-    """Name of a method -> slice-wise AUPRC in percent, if these cohorts are both test sets of the paper.
-
-    Args:
-        paper_cohorts: test set of the paper, or None, for each cohort.
-        methods: of `methods_of_paper`.
-    """
+    """Name of a method -> slice-wise AUPRC in percent, if these cohorts are both test sets of the paper."""
     is_its_union = sorted(map(str, paper_cohorts)) == sorted(PAPER_COHORTS)
     printed = {methods[model].name: auprc for model, auprc in SLICE_AUPRC_PERCENT.items() if model in methods}
     return printed if is_its_union else {}

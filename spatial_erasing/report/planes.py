@@ -75,8 +75,6 @@ def draw_section(
     """Show a section in mm, centred on black.
 
     Args:
-        image: rows from top to bottom.
-        size_mm: width and height of the section.
         view_mm: width and height of the world that the panel shows; the section's own by default.
     """
     (width_mm, height_mm), (view_width_mm, view_height_mm) = size_mm, view_mm or size_mm
@@ -112,15 +110,10 @@ def mark_sides(panels: Mapping[str, Axes]) -> None:
 
 @dataclass(frozen=True)
 class PlaneRow:
-    """How large the three sections of a volume are on the page.
+    """How large the three sections of a volume are on the page."""
 
-    Args:
-        sizes_mm: width and height of each plane's section in the patient.
-        scale: mm on the page per mm in the patient.
-    """
-
-    sizes_mm: dict[str, tuple[float, float]]
-    scale: float
+    sizes_mm: dict[str, tuple[float, float]]  # width and height of each plane's section in the patient
+    scale: float  # mm on the page per mm in the patient
 
     @classmethod
     def of_width(
@@ -148,9 +141,7 @@ class PlaneRow:
         """Draw the sections that hold most of a region, and return their axes.
 
         Args:
-            volume: intensities in [0, 1], shape (X, Y, Z).
             region: mask that decides where to cut, same shape.
-            corner_mm: left and top of the row on the page.
             outlines: colour -> mask to draw the border of, same shape.
         """
         panels, (left_mm, top_mm) = {}, corner_mm

@@ -14,31 +14,17 @@ from spatial_erasing.report.templates import fill_template
 
 @dataclass(frozen=True)
 class RuleCost:
-    """The cost of all jobs of a rule that ran last.
+    """The cost of all jobs of a rule that ran last."""
 
-    Args:
-        rule: its name.
-        jobs: how many.
-        wall_seconds: of all jobs, as if one after the other.
-        processor_seconds: of all cores and jobs.
-        peak_mb: of the job that took most memory; shared pages count once.
-    """
-
-    rule: str
-    jobs: int
-    wall_seconds: float
-    processor_seconds: float
-    peak_mb: float
+    rule: str  # its name
+    jobs: int  # how many
+    wall_seconds: float  # of all jobs, as if one after the other
+    processor_seconds: float  # of all cores and jobs
+    peak_mb: float  # of the job that took most memory; shared pages count once
 
 
 def provenance_page(crate: Mapping, costs: Sequence[RuleCost], *, config: Mapping) -> str:
-    """One HTML page.
-
-    Args:
-        crate: of `describe_run`.
-        costs: of every rule.
-        config: the whole config of the run.
-    """
+    """One HTML page."""
     entities = {entity["@id"]: entity for entity in crate["@graph"]}
     scans = [entity for name, entity in entities.items() if name.startswith("#scan-")]
     jobs = [entity for entity in entities.values() if entity["@type"] == "CreateAction"]
@@ -65,17 +51,11 @@ def provenance_page(crate: Mapping, costs: Sequence[RuleCost], *, config: Mappin
 
 @dataclass(frozen=True)
 class Maker:
-    """A Python with its packages that has made weights or arrays.
+    """A Python with its packages that has made weights or arrays."""
 
-    Args:
-        platform: its version of Python.
-        packages: with their versions.
-        rules: whose jobs it was.
-    """
-
-    platform: str
-    packages: tuple[str, ...]
-    rules: tuple[str, ...]
+    platform: str  # its version of Python
+    packages: tuple[str, ...]  # with their versions
+    rules: tuple[str, ...]  # whose jobs it was
 
 
 def devices_of_rules(crate: Mapping) -> dict[str, list[str]]:
@@ -110,11 +90,7 @@ def _as_list(value: object) -> list:
 
 
 def read_costs(folder: str | Path) -> list[RuleCost]:
-    """The cost of every rule, the longest first.
-
-    Args:
-        folder: with one TSV file a job, below a folder of the rule's name where a rule has several.
-    """
+    """The cost of every rule, the longest first."""
     measured: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     for path in sorted(Path(folder).rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
@@ -128,12 +104,7 @@ def read_costs(folder: str | Path) -> list[RuleCost]:
 
 
 def cost_markdown(costs: Sequence[RuleCost], devices: Mapping[str, Sequence[str]]) -> str:
-    """The costs as a table in Markdown.
-
-    Args:
-        costs: of the rules.
-        devices: of the rules whose results name one.
-    """
+    """The costs as a table in Markdown."""
     titles = ["rule", "jobs", "wall s, all jobs", "CPU s, all jobs", "peak MB of a job", "device"]
     numbers = [(cost.jobs, cost.wall_seconds, cost.processor_seconds, cost.peak_mb) for cost in costs]
     rows = [

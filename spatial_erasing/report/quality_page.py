@@ -37,15 +37,10 @@ _LESION_NUMBERS = {
 
 @dataclass(frozen=True)
 class Contrast:
-    """The quantile curves of a cohort and the healthy band.
+    """The quantile curves of a cohort and the healthy band."""
 
-    Args:
-        curves: subject to sequence to curve.
-        band: of the healthy training brains.
-    """
-
-    curves: Mapping[str, Mapping[str, np.ndarray]]
-    band: HealthyBand
+    curves: Mapping[str, Mapping[str, np.ndarray]]  # subject to sequence to curve
+    band: HealthyBand  # of the healthy training brains
 
     def judged(self, curves: Mapping[str, np.ndarray], rule: FlagRule) -> list[tuple[np.ndarray, bool]]:
         """Each curve with whether it is flagged; flagged ones last, so that they are drawn above."""

@@ -22,10 +22,6 @@ def run_inside(config: Mapping, *arguments: str) -> str:
     It is a Snakemake of its own inside the run that made the results, hence without taking the lock on the
     folder that this run holds.
 
-    Args:
-        config: the whole config of this run, overlays and command line included.
-        arguments: of the command line, such as "--detailed-summary".
-
     Raises:
         RuntimeError: it failed; its output is in the message.
     """
@@ -42,10 +38,6 @@ def run_inside(config: Mapping, *arguments: str) -> str:
 
 def write_page(path: str | Path, *, config: Mapping) -> None:
     """Write one HTML file with every table and figure of the study; it opens without a network.
-
-    Args:
-        path: the page, below the run's directory.
-        config: the whole config of this run, overlays and command line included.
 
     Raises:
         RuntimeError: the reporter failed; its output is in the message.

@@ -156,19 +156,12 @@ def save_pages(figures: Iterable[Figure], path: str | Path) -> None:
 
 @dataclass(frozen=True)
 class ModelStyle:
-    """How a method is drawn.
+    """How a method is drawn."""
 
-    Args:
-        colour: of lines and markers.
-        marker: in matplotlib's letters.
-        dashes: line style as matplotlib takes it.
-        is_hollow: the marker has an outline only (2-D).
-    """
-
-    colour: str
-    marker: str
-    dashes: str | tuple
-    is_hollow: bool
+    colour: str  # of lines and markers
+    marker: str  # in matplotlib's letters
+    dashes: str | tuple  # line style as matplotlib takes it
+    is_hollow: bool  # the marker has an outline only (2-D)
 
     @property
     def line(self) -> dict[str, Any]:

@@ -10,12 +10,7 @@ TEMPLATES = Path(__file__).parent / "pages"
 
 
 def fill_template(name: str, **values: object) -> str:
-    """A page with these values in its places; what comes from files and config is escaped.
-
-    Args:
-        name: of a file in the folder of templates. It opens without a network: `page.css` goes into it.
-        values: that the template names.
-    """
+    """A page with these values in its places; what comes from files and config is escaped."""
     loader = FileSystemLoader(TEMPLATES)
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["subscripted"] = subscripted

@@ -26,13 +26,7 @@ def viewer_page(
     voxel_size_mm: tuple[float, float, float],
     caption: str,
 ) -> str:
-    """One HTML page that opens without a network.
-
-    Args:
-        examples: what can be chosen; the slider stands at first at the threshold of each.
-        voxel_size_mm: edges of a voxel of the examples.
-        caption: one sentence of what is shown.
-    """
+    """One HTML page that opens without a network."""
     return fill_template(
         "viewer.html",
         caption=caption,

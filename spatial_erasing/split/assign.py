@@ -16,11 +16,6 @@ def stratified_order(scanners: Mapping[Subject, str], *, seed: int, purpose: str
     count, stratified by scanner (Bengs et al. 2021, section 2.1): the same share of every scanner, to within
     one subject. If a subject is added and the count stays or grows by one, at most two older subjects cross
     the cut, and not two of one scanner.
-
-    Args:
-        scanners: (cohort, subject) to scanner.
-        seed: config value.
-        purpose: makes orders for different purposes independent ("split", "fraction").
     """
     strata = defaultdict(list)
     for subject, scanner in scanners.items():
@@ -39,8 +34,6 @@ def split_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dic
 
     Args:
         sizes: split to a count (integers) or a fraction (numbers below 1, or exactly 1.0).
-        subjects: number of subjects.
-        group: named in the error.
 
     Raises:
         ValueError: the counts do not add up to the subjects; the message has a line that fits.
@@ -135,10 +128,8 @@ def require_lesions(
     """Refuse a lesion cohort with a split without any lesion mask, since it has no Dice and no threshold.
 
     Args:
-        splits: the split of every subject of the group.
         scan_rows: the scans, with a JSON list of mask files in `lesion`; phantoms made directly on the grid
             have no list there.
-        group: named in the error.
 
     Raises:
         ValueError: no subject of the validation or test split has a mask.
@@ -189,14 +180,7 @@ def fit_summary(
     sizes: Mapping[str, Mapping[str, float]],
     seed: int,
 ) -> str:
-    """One line per group of cohorts that is split together: the counts per split, or the line to write.
-
-    Args:
-        rows: scans of all cohorts, found and skipped.
-        groups: name under split.sizes to the cohorts that are split together.
-        sizes: group to split to a count or a fraction.
-        seed: of the split.
-    """
+    """One line per group of cohorts that is split together: the counts per split, or the line to write."""
     rows = list(rows)
     lines = []
     for group, cohorts in groups.items():

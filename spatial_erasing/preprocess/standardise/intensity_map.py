@@ -14,17 +14,12 @@ LOWER_POWERS, UPPER_POWERS = (0.25, 10.0), (0.1, 100.0)
 
 @dataclass(frozen=True)
 class IntensityMap:
-    """Piecewise linear through knots, then a smooth curve: y = 1 - (1 - interpolate(x)^a)^b, in [0, 1].
+    """Piecewise linear through knots, then a smooth curve: y = 1 - (1 - interpolate(x)^a)^b, in [0, 1]."""
 
-    Args:
-        knots: (x, y) pairs, x and y rising, the first of them (0, 0); beyond the last x its y holds.
-        exponent: a, above 0. With b = 1 the curve is a power of the intensity.
-        upper_exponent: b, above 0.
-    """
-
+    # (x, y) pairs, x and y rising, the first of them (0, 0); beyond the last x its y holds
     knots: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 1.0))
-    exponent: float = 1.0
-    upper_exponent: float = 1.0
+    exponent: float = 1.0  # a, above 0. With b = 1 the curve is a power of the intensity
+    upper_exponent: float = 1.0  # b, above 0
 
     def __post_init__(self) -> None:
         x, y = np.array(self.knots, dtype=float).T
@@ -36,11 +31,7 @@ class IntensityMap:
             )
 
     def __call__(self, intensities: np.ndarray) -> np.ndarray:
-        """Mapped intensities, float32 in [0, 1]; 0 stays 0.
-
-        Args:
-            intensities: in [0, 1], any shape.
-        """
+        """Mapped intensities, float32 in [0, 1]; 0 stays 0."""
         mapped = np.asarray(intensities, dtype=np.float32)
         if self.knots != ((0.0, 0.0), (1.0, 1.0)):
             x, y = zip(*self.knots, strict=True)
@@ -68,10 +59,6 @@ def through_knots(before: Sequence[float], after: Sequence[float]) -> IntensityM
 
     Where neighbouring intensities of a scan are equal, the later point is left out: both would ask for
     different results of one intensity.
-
-    Args:
-        before: intensities of the scan in [0, 1], not falling.
-        after: where they go, not falling.
     """
     knots = [(0.0, 0.0)]
     for x, y in zip(before, after, strict=True):
@@ -81,13 +68,7 @@ def through_knots(before: Sequence[float], after: Sequence[float]) -> IntensityM
 
 
 def doubts_of_map(values: np.ndarray, intensity_map: IntensityMap, *, sequence: str) -> Iterator[str]:
-    """A sentence for what is doubtful about a map.
-
-    Args:
-        values: the intensities of the brain before, in [0, 1].
-        intensity_map: of this scan.
-        sequence: such as "t1".
-    """
+    """A sentence for what is doubtful about a map."""
     clipped = float((intensity_map(values) >= 1).mean())
     if clipped > CLIPPED_SHARE:
         yield (

@@ -23,31 +23,18 @@ from spatial_erasing.preprocess.subject import read_brain_mask, read_prepared
 
 @dataclass(frozen=True)
 class Landmarks:
-    """A standard scale.
+    """A standard scale."""
 
-    Args:
-        percentiles: of a brain's intensities, rising, between 0 and 100.
-        values: where they go, in [0, 1].
-        learned_from: sequence of the training scans.
-        brains: how many of them.
-    """
-
-    percentiles: tuple[float, ...]
-    values: tuple[float, ...]
-    learned_from: str
-    brains: int
+    percentiles: tuple[float, ...]  # of a brain's intensities, rising, between 0 and 100
+    values: tuple[float, ...]  # where they go, in [0, 1]
+    learned_from: str  # sequence of the training scans
+    brains: int  # how many of them
 
 
 def learn_landmarks(
     folders: Iterable[Path], *, sequence: str, percentiles: Sequence[float], cores: int = 1
 ) -> Landmarks:
     """The mean of each percentile over the training brains (Nyúl et al. 2000, section II, training).
-
-    Args:
-        folders: prepared brains of training subjects and of nobody else.
-        sequence: to learn from, such as "t1".
-        percentiles: the landmarks, between 0 and 100.
-        cores: worker processes.
 
     Raises:
         ValueError: no brain.
@@ -78,11 +65,7 @@ def learn_scales(
     sequence that the networks are trained on: what they know of healthy tissue has no other contrast.
 
     Args:
-        folders: prepared brains of training subjects.
-        sequences: of any cohort of the study.
         learned_from: sequences of the training subjects, the one that networks are trained on first.
-        percentiles: the landmarks.
-        cores: worker processes.
     """
     learned = {
         name: learn_landmarks(folders, sequence=name, percentiles=percentiles, cores=cores)
@@ -99,12 +82,7 @@ def _percentiles_of(
 
 
 def to_landmarks(values: np.ndarray, target: Landmarks) -> IntensityMap:
-    """The piecewise linear map of a brain's percentiles onto the standard scale.
-
-    Args:
-        values: the brain's intensities in [0, 1].
-        target: the standard scale.
-    """
+    """The piecewise linear map of a brain's percentiles onto the standard scale."""
     return through_knots(np.percentile(values, target.percentiles), target.values)
 
 
