@@ -14,9 +14,6 @@ def check_config_files(paths: Iterable[str | Path]) -> None:
 
     Snakemake reads the same files, but YAML silently takes the second of two equal keys, and reads a key such
     as `1` or `null` as a number or as nothing.
-
-    Raises:
-        ValueError: all findings, one line each.
     """
     files = [path for path in map(Path, paths) if path.is_file()]  # Snakemake reports missing files
     findings = [f"{path}{finding}" for path in files for finding in _findings(path)]

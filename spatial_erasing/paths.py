@@ -53,11 +53,7 @@ def expand_path(text: str, *, base: Path, allowed: Collection[str] | None = None
 
 
 def require_part_of_disk(place: Path, *, named: str = "") -> None:
-    """Refuse the folder of a data set that holds the whole disk, or all homes: to walk it would take hours.
-
-    Raises:
-        ValueError: it is the root of the file system, or a folder around the user's home.
-    """
+    """Refuse a folder that holds the whole disk, or all homes, as a data set: to walk it would take hours."""
     real = Path(os.path.realpath(place))
     try:
         around_home = list(Path.home().resolve().parents)
@@ -115,11 +111,7 @@ def first_closed_folder(path: Path) -> Path | None:
 
 
 def _value_of(variable: str, text: str, allowed: Collection[str] | None) -> str:
-    """The value of a variable.
-
-    Raises:
-        ValueError: the variable is not allowed or not set.
-    """
+    """The value of a variable."""
     if allowed is not None and variable not in allowed:
         raise ValueError(
             f"{text} names the variable {variable}. Expected a path without it: a table may come from "

@@ -45,11 +45,7 @@ class Plan:
 
     @functools.cached_property
     def excluded(self) -> Mapping[str, dict[str, str]]:
-        """Cohort to its subjects excluded by the user, with the reason of each.
-
-        Raises:
-            ValueError: the table is invalid.
-        """
+        """Cohort to its subjects excluded by the user, with the reason of each."""
         table = self.config["ingest"]["exclude"]
         if table is None:
             return {}
@@ -90,11 +86,7 @@ class Plan:
         return signature
 
     def planted_source(self) -> str:
-        """The table of healthy real scans, some of which receive a lesion.
-
-        Raises:
-            ValueError: phantom.planted is null.
-        """
+        """The table of healthy real scans, some of which receive a lesion."""
         if self.config["phantom"]["planted"] is None:
             raise ValueError(
                 "the path of a cohort is below results/phantom/planted/, but phantom.planted is null. "

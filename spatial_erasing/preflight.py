@@ -30,9 +30,6 @@ def require_material(
 
     Args:
         planned: rule to the wildcards of each of its planned jobs.
-
-    Raises:
-        ValueError: the results that would be lost, the reason, and the remedy.
     """
     # raw data below results/ may be missing now and be made by this run
     made_again = any(rule in planned for rule in MAKERS)

@@ -37,11 +37,7 @@ class Registry:
         return list(self.files)
 
     def file(self, kind: str) -> Path:
-        """The file of a kind's module.
-
-        Raises:
-            ValueError: the kind is unknown.
-        """
+        """The file of a kind's module."""
         files = self.files
         if kind not in files:
             raise ValueError(
@@ -51,11 +47,7 @@ class Registry:
         return files[kind]
 
     def load(self, kind: str) -> ModuleType:
-        """The imported module of a kind.
-
-        Raises:
-            ValueError: the kind is unknown.
-        """
+        """The imported module of a kind."""
         return _imported(self, kind)
 
     def literal(self, kind: str, name: str, default: object = _REQUIRED) -> Any:

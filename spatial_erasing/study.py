@@ -64,11 +64,7 @@ def list_datasets(run: Run, *, study: Mapping, cohorts: Mapping) -> list[str]:
 
 
 def check_schema(config: Mapping, schema: Mapping) -> None:
-    """Refuse a config that violates the schema.
-
-    Raises:
-        ValueError: per finding a line with the key, the value found and the allowed values.
-    """
+    """Refuse a config that violates the schema."""
     errors = Draft202012Validator(with_kinds(schema, config)).iter_errors(dict(config))
     findings = [_explain(error) for error in sorted(errors, key=lambda e: list(map(str, e.path)))]
     findings += number_findings(config)
@@ -95,11 +91,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def check_study(config: Mapping) -> None:
-    """Refuse an impossible study before its first job.
-
-    Raises:
-        ValueError: all findings, one line each.
-    """
+    """Refuse an impossible study before its first job."""
     findings = entry_findings(config) or [  # the other checks look up entries
         *_cohort_findings(config),
         *phantom_findings(config),
@@ -219,9 +211,6 @@ def check_paths(config: Mapping, *, root: Path) -> None:
 
     Cohorts that were listed before are not checked again, and none of an evaluated study, since a finished
     study does not need its raw data.
-
-    Raises:
-        ValueError: every missing path, and every path that Snakemake cannot use as an input.
     """
     wanted = {} if (root / "results/evaluate/metrics.csv").exists() else _raw_data(config, root=root)
     if exclude := config["ingest"]["exclude"]:

@@ -90,11 +90,7 @@ def whole_chunks(path: Path, header: Header) -> Iterator[bytes]:
 
 
 def require_whole(path: Path, header: Header) -> None:
-    """Refuse a file of another length; gzip is unpacked only if its trailer states no fitting one.
-
-    Raises:
-        ValueError: with both numbers.
-    """
+    """Refuse a file of another length; gzip is unpacked only if its trailer states no fitting one."""
     if path.suffix.lower() not in PACKED:
         _require_length(path, path.stat().st_size, header)
         return
@@ -106,11 +102,7 @@ def require_whole(path: Path, header: Header) -> None:
 
 
 def require_place(shape: tuple[int, ...], affine: np.ndarray, path: Path) -> None:
-    """Refuse an affine that gives a voxel no volume or no place, or the image another size than a head's.
-
-    Raises:
-        ValueError: with the affine, or the length along each axis.
-    """
+    """Refuse an affine that gives a voxel no volume or no place, or the image another size than a head's."""
     sizes_mm = nib.affines.voxel_sizes(affine)
     is_finite = np.isfinite(affine).all()
     if not (is_finite and abs(np.linalg.det(affine[:3, :3])) > LEAST_VOLUME * sizes_mm.prod()):
@@ -231,12 +223,7 @@ def _disagreement(sform: np.ndarray, qform: np.ndarray, shape: tuple[int, ...], 
 
 @contextmanager
 def _understood(path: Path) -> Iterator[None]:
-    """Nibabel, gzip and zlib raise a dozen unrelated types for a broken file; here they become one.
-
-    Raises:
-        ValueError: with what they found.
-        OSError: of the disk or its mount, which says nothing about the file.
-    """
+    """Nibabel, gzip and zlib raise a dozen unrelated types for a broken file; here they become one."""
     try:
         yield
     except MemoryError:

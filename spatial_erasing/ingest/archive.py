@@ -158,22 +158,14 @@ def _tar_members(tar: tarfile.TarFile) -> Iterator[Member]:
 
 
 def _file_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    """The content of a member.
-
-    Raises:
-        OSError: it is no file.
-    """
+    """The content of a member."""
     if (content := tar.extractfile(member)) is None:
         raise OSError(f"{member.name} is no file")
     return content
 
 
 def _require_end(tar: tarfile.TarFile) -> None:
-    """Refuse a .tar that ends early: `tarfile` takes a damaged or missing header for the end of the archive.
-
-    Raises:
-        EOFError: there is no block of zeros, with which every .tar ends.
-    """
+    """Refuse a .tar that ends early: `tarfile` takes a damaged header for the end of the archive."""
     tar.fileobj.seek(tar.offset)
     if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise EOFError(f"it is damaged or cut off at byte {tar.offset:,}, where its next file should begin")
@@ -214,11 +206,7 @@ def _write_members(members: Iterable[Member], archive: Path, folder: Path) -> No
 
 
 def _target(member: Member, archive: Path, folder: Path) -> Path:
-    """Where a member is written.
-
-    Raises:
-        ValueError: outside the folder or too deep in it, or the member is neither file nor folder.
-    """
+    """Where a member is written."""
     if member.kind not in ("file", "folder"):
         raise ValueError(_unsafe(archive, f"{member.name!r}, which is {member.kind}"))
     name = PurePosixPath(member.name.replace("\\", "/"))

@@ -240,12 +240,7 @@ def _read_json(path: Path) -> dict:
 
 
 def _read_text(path: Path) -> str:
-    """A text file; a pipe or a device would be read for ever.
-
-    Raises:
-        PermissionError: it may not be read.
-        ValueError: it is no file, a link to nothing, or not UTF-8.
-    """
+    """A text file; a pipe or a device would be read for ever."""
     if not path.is_file():
         raise ValueError("it is no file, or a link to nothing")
     return path.read_text(encoding="utf-8-sig")

@@ -50,11 +50,7 @@ class WebRedirects(urllib.request.HTTPRedirectHandler):
     """Follow a redirect to another web address alone; urllib would go on to ftp."""
 
     def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
-        """The next request; the last part of the answer is its address.
-
-        Raises:
-            ValueError: it would not be http or https.
-        """
+        """The next request; the last part of the answer is its address."""
         address = str(answer[-1])
         if not address.lower().startswith(("http://", "https://")):
             raise ValueError(
@@ -91,11 +87,7 @@ def download(url: str, target: Path, *, pause_seconds: float = PAUSE_SECONDS) ->
 
 
 def require_space(folder: Path, needed_bytes: int, *, what: str) -> None:
-    """Refuse to begin what the disk has no room for.
-
-    Raises:
-        ValueError: how much is free and how much is needed.
-    """
+    """Refuse to begin what the disk has no room for."""
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
         raise ValueError(

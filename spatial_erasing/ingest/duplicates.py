@@ -121,11 +121,7 @@ def _is_empty(mask: Path) -> bool:
 
 
 def require_own_brains(rows: Iterable[Row]) -> None:
-    """Refuse a scan that two cohorts hold.
-
-    Raises:
-        ValueError: what `shared_brains` says.
-    """
+    """Refuse a scan that two cohorts hold."""
     if found := shared_brains(rows):
         raise ValueError(found)
 

@@ -62,11 +62,7 @@ def sha256_of(path: Path) -> str:
 
 
 def require_listed_content(path: str | Path, sha256: str) -> None:
-    """Refuse a file that is another one than was listed; call it once the file has been read.
-
-    Raises:
-        ValueError: with both checksums.
-    """
+    """Refuse a file that is another one than was listed; call it once the file has been read."""
     found = sha256_of(Path(path))
     if found != sha256:
         raise ValueError(
@@ -89,11 +85,7 @@ def voxels_hash(path: Path) -> str:
 
 
 def describe_voxels(path: Path) -> tuple[str, str]:
-    """The `voxels_hash` of a scan, and its `Moments` as text.
-
-    Raises:
-        ValueError: the file is damaged or cut off.
-    """
+    """The `voxels_hash` of a scan, and its `Moments` as text."""
     total, header = np.uint64(0), read_header(path)
 
     def measured(stored: np.ndarray) -> np.ndarray:

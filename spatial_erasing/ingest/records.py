@@ -133,9 +133,6 @@ def find_files(folder: Path, is_wanted: Callable[[str], bool]) -> list[Path]:
 
     Hidden files and `__MACOSX` folders are left out: archives packed on a Mac hold a `._` double of each
     scan.
-
-    Raises:
-        OSError: a folder may not be read.
     """
     found, visited = [], set()
     for parent, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
@@ -179,9 +176,6 @@ def folder_entries(folder: Path) -> list[os.DirEntry]:
     """What lies directly in a folder, hidden files left out; nothing if there is no such folder.
 
     `Path.glob` would pass over a folder that may not be read, and its subjects with it.
-
-    Raises:
-        OSError: the folder may not be read.
     """
     try:
         with os.scandir(folder) as entries:

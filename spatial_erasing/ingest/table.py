@@ -71,9 +71,6 @@ def read_lines(table: Path, *, expected: str) -> list[tuple[int, list[str]]]:
     """Number and cells of every line that is not blank, the header first.
 
     Cells may be separated by commas, semicolons or tabs.
-
-    Raises:
-        ValueError: the file is empty, not UTF-8 or has an open quote.
     """
     try:
         text = table.read_text(encoding="utf-8-sig")
@@ -106,11 +103,7 @@ def _split_cells(text: str, table: Path) -> list[tuple[int, list[str]]]:
 def checked_columns(
     header: Sequence[str], table: Path, *, allowed: Collection[str], required: Iterable[str], rule: str
 ) -> list[str]:
-    """The columns' names in lower case.
-
-    Raises:
-        ValueError: a column is unknown, twice or missing.
-    """
+    """The columns' names in lower case, refused if one is unknown, twice or missing: `rule` in words."""
     columns = [name.lower() for name in header]
     while columns and not columns[-1]:  # spreadsheets end lines with empty cells
         columns.pop()

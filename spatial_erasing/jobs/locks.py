@@ -32,11 +32,7 @@ def _can_hold(lock: IO) -> bool:
 
 
 def hold_folder(folder: Path) -> None:
-    """Keep other runs out of a folder until this process ends.
-
-    Raises:
-        ValueError: another run has the folder.
-    """
+    """Keep other runs out of a folder until this process ends."""
     path = folder / ".snakemake/run.lock"
     path.parent.mkdir(exist_ok=True)
     lock = path.open("a+")
@@ -52,11 +48,7 @@ def hold_folder(folder: Path) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Refuse a folder in which no result can be written, before the first job.
-
-    Raises:
-        ValueError: the folder, or one of its results, is closed or on a disk that is mounted to be read.
-    """
+    """Refuse a folder in which no result can be written, before the first job."""
     for place in (folder, folder / "results"):
         if place.exists() and not os.access(place, os.W_OK | os.X_OK):
             raise ValueError(

@@ -123,9 +123,6 @@ def require_packages(config: Mapping, *, root: Path) -> None:
     """Refuse a study of which a setting needs a package that is not installed.
 
     What is prepared already is not asked for again: a finished study needs no skull strip any more.
-
-    Raises:
-        ValueError: each setting, its package and the command that installs it.
     """
     if (root / "results/evaluate/metrics.csv").exists():  # tables and figures need nothing else
         return

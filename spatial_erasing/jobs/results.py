@@ -38,11 +38,7 @@ def damaged(path: str | Path, finding: str) -> OSError:
 
 @contextmanager
 def _whole(path: str | Path) -> Iterator[None]:
-    """Zipfile, zlib, numpy, csv and json raise a dozen unrelated types for a damaged file; here it is one.
-
-    Raises:
-        OSError: the file is damaged; or of the disk, unchanged.
-    """
+    """Zipfile, zlib, numpy, csv and json raise a dozen unrelated types for a damaged file; here it is one."""
     try:
         yield
     except MemoryError:
@@ -119,9 +115,6 @@ def read_record(path: str | Path, *, keys: Collection[str] = ()) -> dict[str, An
     """The object of a JSON file that is written last of all; None where it is missing or damaged.
 
     What it would speak for is then made again.
-
-    Raises:
-        OSError: of the disk.
     """
     try:
         return read_json(path, keys=keys)
@@ -132,12 +125,7 @@ def read_record(path: str | Path, *, keys: Collection[str] = ()) -> dict[str, An
 
 
 def read_table_text(path: str | Path) -> str:
-    """The text of a CSV file, which ends with a whole line.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        OSError: it is damaged.
-    """
+    """The text of a CSV file, which ends with a whole line."""
     with _whole(path):
         text = Path(path).read_bytes().decode("utf-8")
         if not text.endswith("\n") or "\0" in text:

@@ -58,11 +58,7 @@ def largest_distance(curves: Iterable[np.ndarray]) -> float:
 
 
 def healthy_band(scans: np.ndarray, brains: np.ndarray, *, sequence: str) -> HealthyBand:
-    """The band of these brains.
-
-    Raises:
-        ValueError: no subject.
-    """
+    """The band of the healthy training brains: scans and bool masks of shape (subjects, X, Y, Z)."""
     if not len(scans):
         raise ValueError(
             "no healthy training subject has been preprocessed. See results/split/healthy.csv and the "

@@ -23,9 +23,6 @@ def chain_of_grids(
             "brain" as cropped, and which box of it is centred.
         padded_grid_voxels: the window around the box, which becomes "padded".
         grid_voxels: what it is downsampled to, which becomes "network".
-
-    Raises:
-        ValueError: the brain does not fit into the padded grid.
     """
     grids = {name: Grid.from_json(numbers) for name, numbers in record["grids"].items()}
     start = centred_window(*record["centred"], window_voxels=padded_grid_voxels)

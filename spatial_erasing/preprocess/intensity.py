@@ -76,11 +76,7 @@ def denoise(masked: np.ndarray, brain: np.ndarray, grid: Grid, *, settings: Brai
 def intensity_range(
     scan: np.ndarray, brain: np.ndarray, *, lower_percentile: float, upper_percentile: float
 ) -> tuple[float, float]:
-    """The two percentiles of the brain's intensities.
-
-    Raises:
-        ValueError: the brain is of one single intensity.
-    """
+    """The two percentiles of the brain's intensities, refused if they are equal."""
     return _range_of(scan[brain], lower_percentile=lower_percentile, upper_percentile=upper_percentile)
 
 
@@ -123,11 +119,7 @@ def rescale(scan: np.ndarray, brain: np.ndarray, *, low: float, high: float) -> 
 
 
 def require_unit_range(scan: np.ndarray, brain: np.ndarray, *, tolerance: float = 0.01) -> None:
-    """Refuse intensities that were said to lie in [0, 1] already and do not.
-
-    Raises:
-        ValueError: with the range found.
-    """
+    """Refuse intensities that were said to lie in [0, 1] already and do not."""
     low, high = float(scan[brain].min()), float(scan[brain].max())
     if low < -tolerance or high > 1 + tolerance or high < 0.5:
         raise ValueError(

@@ -98,11 +98,7 @@ def unite_lesions(lesions: list[Volume], grid: Grid, *, brain: np.ndarray) -> np
 
 
 def require_plausible_lesion(lesion_ml: float, brain_ml: float, *, path: object) -> None:
-    """Refuse a lesion that fills more than half of its brain.
-
-    Raises:
-        ValueError: with both volumes.
-    """
+    """Refuse a lesion that fills more than half of its brain."""
     if lesion_ml > LARGEST_SHARE * brain_ml:
         raise ValueError(
             f"{path}: the lesion holds {lesion_ml:.0f} ml, the brain {brain_ml:.0f} ml; expected at most "

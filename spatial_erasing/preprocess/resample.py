@@ -90,9 +90,6 @@ def require_same_grid(scan: Volume, other: Volume) -> None:
 
     The corners of both grids are compared, where a turned or scaled header shows most: each must land within
     a tenth of the smallest edge of a voxel.
-
-    Raises:
-        ValueError: naming both files and what differs.
     """
     grid = scan_grid(scan)
     tolerance_mm = TOLERANCE_VOXELS * grid.voxel_sizes_mm.min()

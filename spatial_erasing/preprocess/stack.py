@@ -53,11 +53,7 @@ def largest_box(rows: Iterable[Mapping[str, Any]]) -> tuple[int, ...]:
 
 
 def shrink_subject(folder: Path, *, sequences: tuple[str, ...], settings: StackSettings) -> Shrunk:
-    """A prepared brain on disk as `shrink_brain` returns it.
-
-    Raises:
-        ValueError: as of `shrink_brain`.
-    """
+    """A prepared brain on disk as `shrink_brain` returns it."""
     return shrink_brain(
         {name: read_prepared(folder, name) for name in sequences},
         brain=read_brain_mask(folder),
@@ -177,11 +173,7 @@ def _shrink_row(
 
 
 def require_few_failures(rows: list[Mapping[str, Any]], *, maximum_percent: float, cohort: str) -> None:
-    """Stop a study that has lost too many subjects of a cohort.
-
-    Raises:
-        ValueError: how many failed, the first reasons, and what to do.
-    """
+    """Stop a study that has lost too many subjects of a cohort."""
     failed = [row for row in rows if row["status"] != "done"]
     if not failed or 100 * len(failed) / len(rows) <= maximum_percent:
         return

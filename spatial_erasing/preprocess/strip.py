@@ -195,11 +195,7 @@ def fill_holes(mask: np.ndarray) -> np.ndarray:
 
 
 def require_plausible_brain(brain: np.ndarray, *, voxel_ml: float, range_ml: Sequence[float]) -> None:
-    """Refuse a mask that is nothing or nearly everything.
-
-    Raises:
-        ValueError: with the volume found.
-    """
+    """Refuse a mask that is nothing or nearly everything."""
     brain_ml = float(brain.sum() * voxel_ml)
     lowest_ml, highest_ml = range_ml
     if not lowest_ml <= brain_ml <= highest_ml:

@@ -206,11 +206,7 @@ def _stored_record(folder: Path) -> dict | None:
 
 
 def read_record(folder: Path) -> dict:
-    """What `subject.write_brain` wrote down beside a prepared brain.
-
-    Raises:
-        OSError: the record is missing or damaged.
-    """
+    """What `subject.write_brain` wrote down beside a prepared brain."""
     record = _stored_record(folder)
     with _prepared_here(folder):
         if record is None:
@@ -219,21 +215,13 @@ def read_record(folder: Path) -> dict:
 
 
 def read_prepared(folder: Path, name: str) -> np.ndarray:
-    """A volume of a prepared brain, float32: a sequence in [0, 1], or "lesion" as 0 and 1.
-
-    Raises:
-        OSError: the volume is missing or damaged.
-    """
+    """A volume of a prepared brain, float32: a sequence in [0, 1], or "lesion" as 0 and 1."""
     with _prepared_here(folder):
         return read_volume(folder / f"{name}.nii.gz").intensities
 
 
 def read_brain_mask(folder: Path) -> np.ndarray:
-    """The mask of a prepared brain, bool.
-
-    Raises:
-        OSError: the mask is missing, damaged or empty.
-    """
+    """The mask of a prepared brain, bool."""
     mask = read_prepared(folder, "brain") > 0
     with _prepared_here(folder):
         if not mask.any():

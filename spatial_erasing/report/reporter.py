@@ -37,11 +37,7 @@ def run_inside(config: Mapping, *arguments: str) -> str:
 
 
 def write_page(path: str | Path, *, config: Mapping) -> None:
-    """Write one HTML file with every table and figure of the study; it opens without a network.
-
-    Raises:
-        RuntimeError: the reporter failed; its output is in the message.
-    """
+    """Write one HTML file with every table and figure of the study; it opens without a network."""
     with replaced_when_complete(path) as unfinished:
         look = str(TEMPLATES / "reporter.css")
         run_inside(config, "--report", str(unfinished), "--report-stylesheet", look)

@@ -134,11 +134,7 @@ def shortened(name: str, letters: int) -> str:
 
 @in_house_style
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG or PDF, by the suffix of `path`: the same figure gives the same bytes.
-
-    Raises:
-        ValueError: the suffix is neither .png nor .pdf.
-    """
+    """Write a figure as PNG or PDF, by the suffix of `path`: the same figure gives the same bytes."""
     kind = Path(path).suffix.removeprefix(".")
     if kind not in _NO_DATE:
         raise ValueError(f"{path} ends in {kind!r}; figures are written as png or pdf. Change the suffix.")

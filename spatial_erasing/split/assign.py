@@ -57,12 +57,7 @@ def split_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dic
 
 
 def require_fractions(sizes: Mapping[str, float], *, group: str) -> None:
-    """Refuse sizes that fit no number of subjects.
-
-    Raises:
-        ValueError: fractions that do not add up to 1, or counts mixed with fractions; the message has a line
-            that fits.
-    """
+    """Refuse fractions that do not add up to 1, and counts mixed with fractions."""
     total = sum(sizes.values())
     if all(isinstance(size, int) for size in sizes.values()) or abs(total - 1) <= 1e-3:
         return
@@ -88,11 +83,7 @@ def _as_fractions(sizes: Mapping[str, float]) -> dict[str, float]:
 
 
 def filled_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dict[str, int]:
-    """The counts of `split_sizes`, which are 0 only if the config says 0.
-
-    Raises:
-        ValueError: sizes that do not fit, or an empty split whose size is not 0.
-    """
+    """The counts of `split_sizes`, which are 0 only if the config says 0."""
     counts = split_sizes(sizes, subjects=subjects, group=group)
     for split, count in counts.items():
         if count < 1 and sizes[split] > 0:
@@ -106,11 +97,7 @@ def filled_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> di
 def assign_splits(
     scanners: Mapping[Subject, str], *, sizes: Mapping[str, float], seed: int, group: str
 ) -> dict[Subject, str]:
-    """The split of every subject; the smaller split is cut first from the stratified order.
-
-    Raises:
-        ValueError: sizes that do not fit, or an empty split whose size is not 0.
-    """
+    """The split of every subject; the smaller split is cut first from the stratified order."""
     counts = filled_sizes(sizes, subjects=len(scanners), group=group)
     order = stratified_order(scanners, seed=seed, purpose="split")
     assigned, first = {}, 0
@@ -130,9 +117,6 @@ def require_lesions(
     Args:
         scan_rows: the scans, with a JSON list of mask files in `lesion`; phantoms made directly on the grid
             have no list there.
-
-    Raises:
-        ValueError: no subject of the validation or test split has a mask.
     """
     labelled = {(row["cohort"], row["subject"]) for row in scan_rows if row["lesion"] != "[]"}
     for split in sorted(set(splits.values())):

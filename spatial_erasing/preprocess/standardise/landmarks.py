@@ -34,11 +34,7 @@ class Landmarks:
 def learn_landmarks(
     folders: Iterable[Path], *, sequence: str, percentiles: Sequence[float], cores: int = 1
 ) -> Landmarks:
-    """The mean of each percentile over the training brains (Nyúl et al. 2000, section II, training).
-
-    Raises:
-        ValueError: no brain.
-    """
+    """The mean of each percentile over the training brains (Nyúl et al. 2000, section II, training)."""
     measure = partial(_percentiles_of, sequence=sequence, percentiles=tuple(percentiles))
     # in the order of names: a sum of floats depends on its order
     found = dict(map_in_processes(measure, sorted(folders), workers=cores, name=str))
