@@ -96,6 +96,14 @@ def require_file(path: Path) -> None:
         raise unreadable(path, "it is empty, 0 bytes")
 
 
+def may_exist(path: Path) -> bool:
+    """Whether a file exists; one in a closed folder counts, since reading it says what to do."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
 def unreadable(path: Path, finding: str) -> ValueError:
     """The error of a file that is no whole image."""
     return ValueError(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from spatial_erasing.ingest.source import is_gone, kept_rows
 from spatial_erasing.jobs.results import read_cells, read_json
+from spatial_erasing.paths import may_exist
 
 Planned = Mapping[str, Sequence[Mapping[str, str]]]
 MAKERS = ("make_phantoms", "plant_lesions", "fetch_archive")  # rules that make raw data below results/
@@ -33,7 +34,11 @@ def require_material(
     """
     # raw data below results/ may be missing now and be made by this run
     made_again = any(rule in planned for rule in MAKERS)
-    known = [name for name, source in sources.items() if not (made_again and _is_below_results(source))]
+    known = [
+        name
+        for name, source in sources.items()
+        if not (made_again and str(source["path"]).startswith("results/"))
+    ]
     found: list[str] = []
     for cohort in _cohorts(planned, "list_scans", known):
         found += _list_finding(cohort, sources[cohort], exclude.get(cohort, {}), root=root)
@@ -64,11 +69,6 @@ def _cohorts(planned: Planned, rule: str, known: Collection[str]) -> list[str]:
     return sorted(job["cohort"] for job in planned.get(rule, ()) if job["cohort"] in known)
 
 
-def _is_below_results(source: Mapping[str, object]) -> bool:
-    """Whether the workflow makes or downloads a cohort's raw data."""
-    return str(source["path"]).startswith("results/")
-
-
 def _list_finding(cohort: str, source: Mapping, exclude: Mapping[str, str], *, root: Path) -> Iterator[str]:
     """A list whose data are missing and that has no copy for these settings."""
     listed = root / f"results/ingest/{cohort}.csv"
@@ -93,7 +93,7 @@ def _batch_finding(
     wanted = json.loads(json.dumps(settings))
 
     def is_lost(subject: str) -> bool:
-        if subject in exclude or _exists(scans.get(subject)):
+        if subject in exclude or (subject in scans and may_exist(scans[subject])):
             return False
         return _record(table.parent / "subjects" / subject).get("asked", {}).get("settings") != wanted
 
@@ -141,11 +141,3 @@ def _record(folder: Path) -> dict:
         return read_json(folder / "record.json", keys=("grids",))
     except OSError:
         return {}
-
-
-def _exists(path: Path | None) -> bool:
-    """Whether a scan exists; without permission it counts as existing, and its job reports the remedy."""
-    try:
-        return path is not None and path.exists()
-    except OSError:
-        return True

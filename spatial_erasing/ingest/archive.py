@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Any
 
 from spatial_erasing.ingest.download import PAUSE_SECONDS, download, require_space, version_file
+from spatial_erasing.jobs.results import read_record
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +46,14 @@ def fetch_archive(
         ValueError: it cannot be fetched, is another file than expected, or cannot be unpacked safely.
     """
     archive = folder.with_name(f"{folder.name}.part")
-    record = _record_of(folder)
+    record = read_record(folder / RECORD, keys=("url", "sha256"))
     if record is None or record["url"] != url or sha256 not in (None, record["sha256"]):
-        _require_own_folder(folder, has_record=record is not None)
+        if folder.exists() and record is None:
+            raise ValueError(
+                f"{folder} is there already, but was not unpacked by this workflow. Expected nothing there, "
+                "since the archive's content will replace it. Move it away, or write where it is then as the "
+                "path of the cohort, and run the same command again."
+            )
         download(url, archive, pause_seconds=pause_seconds)
         record = {"url": url, "sha256": _checked_sum(archive, sha256=sha256, name=folder.name)}
         _unpack_whole(archive, folder, record=record)
@@ -55,25 +61,6 @@ def fetch_archive(
         leftover.unlink(missing_ok=True)
     logger.info("%s holds the content of %s, SHA-256 %s", folder, url, record["sha256"])
     return record
-
-
-def _record_of(folder: Path) -> dict[str, str] | None:
-    """Where the content of a folder came from, or None if it was not unpacked here."""
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return {key: str(record[key]) for key in ("url", "sha256")}
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _require_own_folder(folder: Path, *, has_record: bool) -> None:
-    """Refuse to replace files that someone else put there."""
-    if folder.exists() and not has_record:
-        raise ValueError(
-            f"{folder} is there already, but was not unpacked by this workflow. Expected nothing there, "
-            "since the archive's content will replace it. Move it away, or write where it is then as the "
-            "path of the cohort, and run the same command again."
-        )
 
 
 def _checked_sum(archive: Path, *, sha256: str | None, name: str) -> str:
@@ -119,7 +106,7 @@ class Member:
     name: str  # its path within the archive, as it is stored
     kind: str  # "file", "folder" or, in words, what else it is
     size_bytes: int  # of its unpacked content
-    opened: Callable[[], IO[bytes]]  # gives its content as a stream
+    opened: Callable[[], Any]  # gives its content as a stream
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -153,15 +140,8 @@ def _tar_members(tar: tarfile.TarFile) -> Iterator[Member]:
     for member in tar:
         plain = "file" if member.isreg() else "folder" if member.isdir() else None
         kind = plain or TAR_KINDS.get(member.type, "a device or something else that is no file")
-        yield Member(member.name.lstrip("/"), kind, member.size, partial(_file_of, tar, member))
+        yield Member(member.name.lstrip("/"), kind, member.size, partial(tar.extractfile, member))
     _require_end(tar)
-
-
-def _file_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    """The content of a member."""
-    if (content := tar.extractfile(member)) is None:
-        raise OSError(f"{member.name} is no file")
-    return content
 
 
 def _require_end(tar: tarfile.TarFile) -> None:

@@ -24,6 +24,7 @@ LAYOUT = (
     "ATLAS_2/Training/R001/sub-r001s001/ses-1/anat/sub-r001s001_ses-1_space-MNI152NLin2009aSym_T1w.nii.gz "
     "with ..._label-L_desc-T1lesion_mask.nii.gz beside it"
 )
+EXPECTED = "031768_t1w_deface_stx.nii.gz or sub-r001s001_ses-1_space-MNI152NLin2009aSym_T1w.nii.gz"
 # 031768: standard space, R1.1. c0001s0004t01 (cohort, subject, time point): native space, and R1.2.
 FIRST_RELEASE = re.compile(
     r"(?P<person>\d{6}|c\d{4}s\d{4})(?P<time>t\d\d)?(_t1w)?(_deface)?(_stx)?", re.IGNORECASE
@@ -53,16 +54,12 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
             if scan := _scan(path, paths):
                 sessions[scan.subject][_session(path)].append(scan)
             elif seeming := SEEMING.fullmatch(image_name(path)):
-                misnamed.append(_misnamed(path, seeming))
-    named = [scan for person in sessions.values() for scan in keep_first_session(_in_order(person))]
+                found = "is not named like a T1 scan of ATLAS"
+                misnamed.append(misnamed_scan(path, seeming[1], "t1", found=found, expected=EXPECTED))
+    named = []
+    for person in sessions.values():
+        named += keep_first_session([person[name] for name in sorted(person, key=natural_order)])
     return named + misnamed
-
-
-def _misnamed(path: Path, seeming: re.Match) -> Scan:
-    """The entry of a file that is nearly named like a scan."""
-    expected = "031768_t1w_deface_stx.nii.gz or sub-r001s001_ses-1_space-MNI152NLin2009aSym_T1w.nii.gz"
-    found = "is not named like a T1 scan of ATLAS"
-    return misnamed_scan(path, seeming[1], "t1", found=found, expected=expected)
 
 
 def _scan(path: Path, neighbours: Sequence[Path]) -> Scan | None:
@@ -112,8 +109,3 @@ def _session(path: Path) -> str:
     if (match := FIRST_RELEASE.fullmatch(image_name(path))) and match["time"]:
         return match["time"].lower()
     return next((part for part in reversed(path.parts) if re.fullmatch(r"t\d\d", part)), "")
-
-
-def _in_order(sessions: dict[str, list[Scan]]) -> list[list[Scan]]:
-    """Sessions of one person, the earliest first."""
-    return [sessions[name] for name in sorted(sessions, key=natural_order)]

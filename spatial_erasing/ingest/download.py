@@ -13,6 +13,8 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from spatial_erasing.jobs.results import read_record
+
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 20
@@ -103,11 +105,8 @@ def version_file(target: Path) -> Path:
 
 def _known_version(target: Path) -> Version | None:
     """The version of which `target` is a part; None if nothing was fetched or nobody remembers."""
-    try:
-        known = Version(**json.loads(version_file(target).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # a run that was killed may leave half a record
-        return None
-    return known if _size(target) else None
+    known = read_record(version_file(target), keys=("url", "validator", "size_bytes"))
+    return Version(**known) if known and _size(target) else None
 
 
 def _remember(version: Version, target: Path) -> None:

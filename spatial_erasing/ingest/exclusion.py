@@ -24,7 +24,13 @@ def read_exclusions(table: Path, *, cohorts: Collection[str]) -> dict[str, dict[
         ValueError: the table is not there or cannot be read, has other columns, or a line names no subject or
             a cohort that does not exist.
     """
-    lines = _read_table(table)
+    try:
+        lines = read_lines(table, expected=LAYOUT)
+    except OSError as error:
+        raise ValueError(
+            f"{table} (ingest.exclude) cannot be read: {error.strerror}. Expected {LAYOUT}. Correct the path "
+            "under ingest.exclude in config.yaml, or write null to exclude no subject."
+        ) from error
     columns = checked_columns(
         lines[0][1], table, allowed=COLUMNS, required=COLUMNS, rule="all three are required"
     )
@@ -61,17 +67,6 @@ def skip_unfit(rows: list[Row], sequences: Sequence[str]) -> None:
     _skip_incomplete(rows, sequences)  # before contents are compared: the twin of an unusable scan is welcome
     _skip_same_content(rows)
     _skip_incomplete(rows, sequences)
-
-
-def _read_table(table: Path) -> list[tuple[int, list[str]]]:
-    """Number and cells of every line."""
-    try:
-        return read_lines(table, expected=LAYOUT)
-    except OSError as error:
-        raise ValueError(
-            f"{table} (ingest.exclude) cannot be read: {error.strerror}. Expected {LAYOUT}. Correct the path "
-            "under ingest.exclude in config.yaml, or write null to exclude no subject."
-        ) from error
 
 
 def _line_problem(row: Mapping[str, str], cohorts: Collection[str]) -> str:

@@ -204,13 +204,10 @@ def _warning(file: Path, listed: Path) -> str:
 def _kept(listed: Path) -> dict:
     """What was laid beside a list; nothing if it is missing or damaged."""
     kept = read_record(kept_list(listed), keys=("source", "rows", "sizes")) or {"rows": None}
-    is_whole = isinstance(kept["rows"], list) and all(map(_is_row, kept["rows"]))
+    is_whole = isinstance(kept["rows"], list) and all(
+        isinstance(row, dict) and row.keys() >= ASKED for row in kept["rows"]
+    )
     return kept if is_whole and isinstance(kept["sizes"], dict) else {}
-
-
-def _is_row(row: object) -> bool:
-    """Whether a row has what is asked of each."""
-    return isinstance(row, dict) and row.keys() >= ASKED
 
 
 def _plain(source: Mapping[str, object]) -> dict:

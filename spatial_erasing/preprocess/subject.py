@@ -18,7 +18,7 @@ from spatial_erasing.ingest.files import require_listed_content
 from spatial_erasing.jobs import results
 from spatial_erasing.jobs.faults import is_finding, one_line
 from spatial_erasing.jobs.provenance import describe_maker
-from spatial_erasing.paths import require_file
+from spatial_erasing.paths import may_exist, require_file
 from spatial_erasing.preprocess.chain import PreparedBrain, prepare_brain
 from spatial_erasing.preprocess.settings import BrainSettings
 
@@ -61,7 +61,7 @@ def prepare_subject(
     try:
         asked = inputs(scans, settings=settings)
         record = read_finished(folder, made_from=identity(asked, code=code))
-        if record is None and not all(map(_is_there, files_of(scans))):
+        if record is None and not all(map(may_exist, files_of(scans))):
             record = read_kept(folder, asked=asked, code=code)
         if record is None:
             brain = _prepare(scans, settings=settings, device=device)
@@ -70,15 +70,11 @@ def prepare_subject(
         if not is_finding(error):
             raise
         logger.exception("%s failed", first["subject"])
-        return failed_row(first, one_line(error))
+        failed = {"status": "failed", "reason": one_line(error), "warning": "", "folder": ""}
+        return _names(first) | failed
     warning = " ".join(record["warnings"])
     done = {"status": "done", "reason": "", "warning": warning, "folder": str(folder)}
     return _names(first) | done | record["measures"]
-
-
-def failed_row(scan: Mapping[str, str], reason: str) -> dict[str, Any]:
-    """The manifest row of a subject that could not be prepared."""
-    return _names(scan) | {"status": "failed", "reason": reason, "warning": "", "folder": ""}
 
 
 def _names(scan: Mapping[str, str]) -> dict[str, Any]:
@@ -104,14 +100,6 @@ def files_of(scans: list[Mapping[str, str]]) -> list[Path]:
     first = scans[0]
     masks = [*json.loads(first["lesion"] or "[]"), *([first["brain_mask"]] if first["brain_mask"] else [])]
     return [Path(path) for path in (*(scan["path"] for scan in scans), *masks)]
-
-
-def _is_there(path: Path) -> bool:
-    """Whether a file exists; one in a closed folder does: reading it says what to do."""
-    try:
-        return path.exists()
-    except OSError:
-        return True
 
 
 def identity(asked: Mapping[str, Any], *, code: str) -> str:
