@@ -119,7 +119,6 @@ def first_closed_folder(path: Path) -> Path | None:
 
 
 def _value_of(variable: str, text: str, allowed: Collection[str] | None) -> str:
-    """The value of a variable."""
     if allowed is not None and variable not in allowed:
         raise ValueError(
             f"{text} names the variable {variable}. Expected a path without it: a table may come from "

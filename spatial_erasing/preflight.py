@@ -65,7 +65,6 @@ def require_material(
 
 
 def _cohorts(planned: Planned, rule: str, known: Collection[str]) -> list[str]:
-    """The cohorts with a planned job of a rule."""
     return sorted(job["cohort"] for job in planned.get(rule, ()) if job["cohort"] in known)
 
 
@@ -128,7 +127,6 @@ def _arrays_finding(volumes: Path, *, root: Path) -> Iterator[str]:
 
 
 def _lost(table: Path, is_lost: Callable[[str], bool], why: str) -> Iterator[str]:
-    """A line for a batch that has lost subjects."""
     done = [row["subject"] for row in read_cells(table) if row["status"] == "done"]
     if lost := [subject for subject in done if is_lost(subject)]:
         count = f"{len(lost)} of {len(done)} subjects, such as {lost[0]}"

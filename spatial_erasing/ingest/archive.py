@@ -64,7 +64,6 @@ def fetch_archive(
 
 
 def _checked_sum(archive: Path, *, sha256: str | None, name: str) -> str:
-    """The archive's SHA-256, refused if it is not the expected one."""
     with archive.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if sha256 is None:
@@ -186,7 +185,6 @@ def _write_members(members: Iterable[Member], archive: Path, folder: Path) -> No
 
 
 def _target(member: Member, archive: Path, folder: Path) -> Path:
-    """Where a member is written."""
     if member.kind not in ("file", "folder"):
         raise ValueError(_unsafe(archive, f"{member.name!r}, which is {member.kind}"))
     name = PurePosixPath(member.name.replace("\\", "/"))

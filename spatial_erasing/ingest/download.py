@@ -110,12 +110,10 @@ def _known_version(target: Path) -> Version | None:
 
 
 def _remember(version: Version, target: Path) -> None:
-    """Record of which version `target` is a part."""
     version_file(target).write_text(json.dumps(asdict(version)), encoding="utf-8")
 
 
 def _is_whole(url: str, target: Path) -> bool:
-    """Whether every byte of this address is there."""
     known = _known_version(target)
     return known is not None and known.url == url and known.size_bytes == _size(target)
 
@@ -225,5 +223,4 @@ def _size(path: Path) -> int:
 
 
 def _megabytes(size_bytes: int) -> str:
-    """A size for people."""
     return f"{size_bytes / 1e6:,.1f} MB"

@@ -111,7 +111,6 @@ def _contents(masks: Iterable[str]) -> dict[str, str]:
 
 
 def _is_empty(mask: Path) -> bool:
-    """Whether no voxel of a mask is marked."""
     from spatial_erasing.ingest.files import voxels_hash  # noqa: PLC0415
 
     try:

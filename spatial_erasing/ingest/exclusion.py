@@ -82,7 +82,6 @@ def _line_problem(row: Mapping[str, str], cohorts: Collection[str]) -> str:
 
 
 def _skip(row: Row, reason: str) -> None:
-    """Take a scan out of use."""
     row.update(status="skipped", reason=reason)
 
 

@@ -94,7 +94,6 @@ def _place(row: Row) -> tuple[str, str, str]:
 
 
 def _files_of(row: Row) -> list[Path]:
-    """A scan and its masks."""
     names = [row["path"], *json.loads(row["lesion"]), *filter(None, [row["brain_mask"]])]
     return [Path(name) for name in names]
 
@@ -149,5 +148,4 @@ def _found_summary(rows: list[Row]) -> str:
 
 
 def _counted(count: int, word: str) -> str:
-    """A number with its noun."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"

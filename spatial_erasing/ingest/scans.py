@@ -151,7 +151,6 @@ def _setting_problem(scan: Scan, skull_strip: str) -> str:
 
 
 def _masks_of(scan: Scan) -> list[Path]:
-    """Lesion and brain masks of a scan."""
     return [*scan.lesion, *([scan.brain_mask] if scan.brain_mask else [])]
 
 

@@ -194,7 +194,6 @@ def _state(file: Path) -> tuple[int | None, float]:
 
 
 def _warning(file: Path, listed: Path) -> str:
-    """One line on a file that only its time tells apart."""
     return (
         f"{file} is newer than {listed}, though names and sizes of the data are the same. "
         "If its content changed, add --forcerun list_scans to your command."

@@ -96,7 +96,6 @@ def read_module(path: Path, *, key: str) -> Module:
 
 
 def _statements_below(node: ast.AST) -> Iterator[ast.stmt]:
-    """All statements of a block and of the blocks in it."""
     for block in ("body", "orelse", "finalbody", "handlers", "cases"):
         for statement in getattr(node, block, ()):
             yield statement
@@ -266,7 +265,6 @@ class Library:
         return {(path, place) for place in range(len(self.module(path).statements))}
 
     def _all_below(self, name: str) -> set[Place]:
-        """A whole module or package."""
         path = self.root.joinpath(*name.split("."))
         files = path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
         followed = [file for file in files if self.module(file).key not in self.without]

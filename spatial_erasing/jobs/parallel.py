@@ -196,7 +196,6 @@ def end_with_snakemake() -> None:
 
 
 def _has_ended(process: int) -> bool:
-    """Whether no process has this number any more."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

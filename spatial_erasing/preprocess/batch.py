@@ -83,7 +83,6 @@ def _prepare_in(
 
 
 def _name(scans: list[Mapping[str, str]]) -> str:
-    """What a subject is called in an error."""
     return f"{scans[0]['subject']} ({scans[0]['path']})"
 
 

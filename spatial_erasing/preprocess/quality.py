@@ -149,7 +149,6 @@ def exclude_line(row: Mapping[str, Any], reason: str) -> str:
 
 
 def _urgency(row: Mapping[str, Any]) -> tuple:
-    """Sorts failed, flagged and warned subjects to the front."""
     return row["status"] == "done", not row["flag"], not row["warning"], row["subject"]
 
 

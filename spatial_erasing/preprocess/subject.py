@@ -118,7 +118,6 @@ def _content_hash(path: Path) -> str:
 
 
 def _prepare(scans: list[Mapping[str, str]], *, settings: BrainSettings, device: str) -> PreparedBrain:
-    """Read what the rows name and run the chain."""
     first = scans[0]
     return prepare_brain(
         {scan["sequence"]: _read_listed(scan) for scan in scans},

@@ -100,7 +100,6 @@ def describe_run(
 
 
 def _scans_by_cohort(scans: Sequence[Mapping[str, str]]) -> dict[str, list[Mapping[str, str]]]:
-    """The scans that were found, of every cohort."""
     found = defaultdict(list)
     for row in scans:
         if row["status"] == "found":
@@ -204,7 +203,6 @@ def _makers_of(path: str) -> list[str]:
 
 
 def _add_device(crate: ROCrate, name: str) -> ContextEntity:
-    """A device on which networks were trained or used."""
     return crate.dereference(f"#device-{name}") or _add(
         crate, f"#device-{name}", {"@type": "PropertyValue", "name": "device", "value": name}
     )

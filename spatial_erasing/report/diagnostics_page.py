@@ -203,6 +203,5 @@ def write_sections(sections: Sequence[Section], *, markdown: str | Path, page: s
 
 
 def _markdown(section: Section) -> str:
-    """One table in Markdown."""
     titles, *rows = ([escape_markdown(cell) for cell in row] for row in (section.columns, *section.rows))
     return "\n\n".join([f"## {section.title}", escape_markdown(section.note), markdown_table(titles, rows)])

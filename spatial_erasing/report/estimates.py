@@ -84,7 +84,6 @@ def draw_estimate(
 
 
 def _draw_range(panel: Axes, ends: tuple[float, float], place: float, horizontal: bool, **line: Any) -> None:
-    """A line between two scores at a place."""
     places = (place, place)
     panel.plot(*((ends, places) if horizontal else (places, ends)), **line, zorder=2)
 

@@ -139,7 +139,6 @@ def _box_size_mm(layer: LayerShape, mm_per_voxel: float) -> tuple[float, float, 
 
 
 def _draw_boxes(panel: Axes, boxes: Sequence[_Box]) -> None:
-    """Boxes from input to output with arrows between them."""
     for box in boxes:
         for corners in _faces(box):
             panel.add_patch(Polygon(corners, **_LOOKS[_kind(box.layer)], **_OUTLINE, joinstyle="round"))
@@ -181,7 +180,6 @@ def _label_mm(layer: LayerShape) -> float:
 
 
 def _add_legend(figure: Figure, networks: Sequence[Network], *, bottom_mm: float, height_mm: float) -> None:
-    """The operations that occur."""
     present = {_kind(layer) for network in networks for layer in shown_layers(network)}
     figure.legend(
         handles=[Patch(**look, **_OUTLINE, label=kind) for kind, look in _LOOKS.items() if kind in present],
@@ -194,7 +192,6 @@ def _add_legend(figure: Figure, networks: Sequence[Network], *, bottom_mm: float
 
 
 def _title(network: Network) -> str:
-    """Input, latent space and parameters."""
     settings: Any = network.settings
     grid = " × ".join(map(str, settings.grid_voxels))
     parameters = f"{parameter_count(network):,} parameters"

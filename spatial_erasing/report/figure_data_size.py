@@ -107,7 +107,6 @@ def _draw_curves(panel: Axes, methods: Sequence[Method], curves: Curves) -> None
 
 
 def _scale_axes(panel: Axes, curves: Curves) -> None:
-    """Common limits, a tick for each share."""
     percents = sorted(next(iter(curves.values())))
     panel.set_xlim(0, 1.06 * percents[-1])
     panel.set_xticks(percents, list(map(str, percents)))

@@ -89,7 +89,6 @@ _NOTE = (
 
 
 def _panels(figure: Figure, top_mm: float, row_mm: float) -> list[Axes]:
-    """Two rows of two panels."""
     width_mm = (PAGE_WIDTH_MM - _LEFT_MM - _GAP_MM - 2) / 2
     panels = []
     for place, title in enumerate(_TITLES):
@@ -167,7 +166,6 @@ def _draw_beside(panel: Axes, shares: Sequence[float], method: Method, shift: fl
 
 
 def _add_legend(figure: Figure, methods: Sequence[Method]) -> None:
-    """All methods in one line above the panels."""
     width_mm, height_mm = figure.get_size_inches() * MM_PER_INCH
     handles = [Line2D([], [], **model_style(method).line, label=method.title) for method in methods]
     place = {"loc": "upper left", "bbox_to_anchor": (_LEFT_MM / width_mm, 1 - 0.2 / height_mm)}

@@ -79,7 +79,6 @@ def figure_erasing(
 
 
 def _pairs(erased_volumes: Mapping[str, np.ndarray]) -> list[list[tuple[str, np.ndarray]]]:
-    """The volumes in rows."""
     items = list(erased_volumes.items())
     return [items[start : start + _VOLUMES_PER_ROW] for start in range(0, len(items), _VOLUMES_PER_ROW)]
 
@@ -107,7 +106,6 @@ def _draw_slices(
     top_mm: float,
     width_mm: float,
 ) -> None:
-    """Slices side by side, each below its title."""
     height_mm = width_mm * size_mm[1] / size_mm[0]
     for place, (title, section) in enumerate(slices.items()):
         left_mm = place * (width_mm + GAP_MM)

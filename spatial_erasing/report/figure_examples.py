@@ -98,7 +98,6 @@ def _row_of_panels(figure: Figure, *, top_mm: float, height_mm: float) -> list[A
 def _draw_row(
     panels: list[Axes], row: dict[str, np.ndarray], size_mm: tuple[float, float], norm: Normalize
 ) -> None:
-    """The five pictures of one subject."""
     scanned, reconstructed, different, heated, truth = panels
     for panel in (scanned, heated, truth):
         draw_section(panel, row["scan"], size_mm, vmin=0, vmax=1)
@@ -114,7 +113,6 @@ def _draw_row(
 
 
 def _label_row(figure: Figure, example: Example, *, middle_mm: float) -> None:
-    """Cohort, subject and DICE_S, along the row."""
     upright = {"rotation": 90, "ha": "left", "va": "center"}
     dice = f"DICE$_S$ {100 * example.dice:.1f} %"
     subject = shortened(example.subject, _NAME_LETTERS)
@@ -132,7 +130,6 @@ def _label_columns(figure: Figure) -> None:
 
 
 def _draw_colour_bar(figure: Figure, norm: Normalize, bottom_mm: float) -> None:
-    """The scale of difference and heat map, beside all rows."""
     bar = add_panel(
         figure,
         left_mm=_column_left_mm(len(COLUMNS)) + 0.8,

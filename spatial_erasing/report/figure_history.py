@@ -73,7 +73,6 @@ def figure_history(histories: Mapping[str, pd.DataFrame], *, methods: Methods) -
 
 
 def _rows_of_models(models: list[str], methods: Methods) -> list[tuple[int, list[str]]]:
-    """Rows of models of the same dimensions, in the given order."""
     rows = []
     for spatial_dims in (2, 3):
         peers = [model for model in models if methods[model].dims == spatial_dims]
@@ -213,5 +212,4 @@ def seconds_per_epoch(history: pd.DataFrame) -> np.ndarray:
 def _draw_curve(
     panel: Axes, steps: np.ndarray | pd.Series, values: np.ndarray | pd.Series, **look: Any
 ) -> None:
-    """One curve; few points are marked one by one."""
     panel.plot(steps, values, marker="." if len(steps) < FEW_POINTS else "", markersize=3, **look)

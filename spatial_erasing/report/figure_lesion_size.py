@@ -89,7 +89,6 @@ def _rows_of_methods(methods: Methods) -> list[tuple[str, list[Method]]]:
 
 
 def _add_legend(figure: Figure, methods: Sequence[Method], *, top_mm: float) -> None:
-    """The methods of a row, above its right end."""
     width_mm, height_mm = figure.get_size_inches() * MM_PER_INCH
     figure.legend(
         handles=[Line2D([], [], **_line(method), label=method.title) for method in methods],
@@ -104,7 +103,6 @@ def _add_legend(figure: Figure, methods: Sequence[Method], *, top_mm: float) -> 
 
 
 def _line(method: Method) -> dict[str, Any]:
-    """The look of a method's regression."""
     return model_style(method).line | {"linewidth": 1.6, "markersize": 4.0}
 
 
@@ -180,7 +178,6 @@ def _add_size_axes(panel: Axes, voxel_ml: float, *, panel_mm: float) -> None:
 
 
 def _add_note(figure: Figure, points: Points, without_lesion: Mapping[str, int]) -> None:
-    """What dots and lines are, and who is missing."""
     seeds = {count for frames in points.values() for frame in frames.values() for count in frame["seeds"]}
     fewest, most = min(seeds, default=1), max(seeds, default=1)
     count = f"{most}" if fewest == most else f"{fewest} to {most}"

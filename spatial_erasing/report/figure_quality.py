@@ -94,7 +94,6 @@ def figure_quality(
 def _require_same_subjects(
     quality: Sequence[Quality], drawn: Sequence[Quality], subjects: Sequence[str], volumes: tuple
 ) -> None:
-    """Refuse a table and arrays of different subjects."""
     in_table, cohort = {row["subject"] for row in drawn}, quality[0]["cohort"] if quality else "no cohort"
     if in_table == set(subjects) and len({len(subjects), *map(len, volumes)}) == 1:
         return
@@ -146,7 +145,6 @@ def _new_page(title: str, page_mm: tuple[float, float]) -> Figure:
 
 @in_house_style
 def _draw_subject(figure: Figure, subject: Quality, scans: tuple, place: _Place, *, row: PlaneRow) -> None:
-    """Name, flag and the three planes of one subject."""
     scan, brain, lesion = scans
     name = shortened(str(subject["subject"]), _NAME_LETTERS) + _volumes_note(subject)
     flag = _flag_lines(subject)
@@ -199,7 +197,6 @@ def draw_strip(
 
 
 def _count_lines(quality: Sequence[Mapping]) -> list[str]:
-    """How many subjects there are, and what asks for a look."""
     counts = count_quality(quality)
     lines = [f"n = {counts.done} of {counts.subjects} subjects done"]
     others = {"failed": counts.failed, "flagged": counts.flagged, "with a warning": counts.warned}

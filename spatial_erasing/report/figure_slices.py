@@ -110,7 +110,6 @@ def _in_rows(methods: Iterable[Method]) -> list[Method]:
 
 
 def _value_text(estimate: Estimate) -> str:
-    """The mean, and in brackets the range of several seeds."""
     if estimate.seeds == 1:
         return f"{estimate.mean:.1f}"
     return f"{estimate.mean:.1f} ({estimate.lowest:.1f}–{estimate.highest:.1f})"
@@ -125,7 +124,6 @@ def _draw_prevalence(panel: Axes, percent: float) -> None:
 
 
 def _scale_axes(panel: Axes, titles: list[str]) -> None:
-    """All that is drawn, names at the rows, a grid."""
     drawn = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in panel.lines])
     panel.set_xlim(limits_around(drawn[np.isfinite(drawn)]))
     panel.xaxis.set_major_locator(MaxNLocator(8, steps=(1, 2, 5, 10)))
@@ -138,7 +136,6 @@ def _scale_axes(panel: Axes, titles: list[str]) -> None:
 
 
 def _subjects_note(slices: Slices) -> str:
-    """The footnote: test subjects."""
     counts = " and ".join(f"{cohort} n = {count}" for cohort, count in slices.subjects.items())
     together = " together" if len(slices.subjects) > 1 else ""
     return f"Test subjects of {counts}{together}: {slices.slices:,} axial slices."

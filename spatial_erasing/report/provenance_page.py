@@ -79,7 +79,6 @@ def _makers(entities: Mapping[str, Mapping]) -> list[Maker]:
 
 
 def _packages(software: Mapping, entities: Mapping[str, Mapping]) -> list[str]:
-    """The packages of a program, with their versions."""
     required = (entities[package["@id"]] for package in _as_list(software.get("softwareRequirements")))
     return [f"{package['name']} {package['softwareVersion']}" for package in required]
 

@@ -127,7 +127,6 @@ def _tiles(counts: Counts) -> list[tuple[str, int | str, str]]:
 
 
 def _charts(contrast: Contrast, rule: FlagRule) -> dict[str, list[tuple[np.ndarray, bool]]]:
-    """Title to curves of each sequence."""
     by_sequence: dict[str, dict[str, np.ndarray]] = {}
     for subject, curves in contrast.curves.items():
         for sequence, curve in curves.items():
