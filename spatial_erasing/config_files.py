@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from spatial_erasing.jobs.faults import refuse
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -16,13 +18,11 @@ def check_config_files(paths: Iterable[str | Path]) -> None:
     as `1` or `null` as a number or as nothing.
     """
     files = [path for path in map(Path, paths) if path.is_file()]  # Snakemake reports missing files
-    findings = [f"{path}{finding}" for path in files for finding in _findings(path)]
-    if findings:
-        raise ValueError(
-            "the config has errors:\n"
-            + "\n".join(f"  {finding}" for finding in findings)
-            + "\nCorrect the file and run the same command again. Every key is explained in config.yaml."
-        )
+    refuse(
+        "the config has errors",
+        (f"{path}{finding}" for path in files for finding in _findings(path)),
+        advice="Correct the file and run the same command again. Every key is explained in config.yaml.",
+    )
 
 
 def _findings(path: Path) -> Iterator[str]:

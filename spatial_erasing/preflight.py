@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from spatial_erasing.ingest.source import is_gone, kept_rows
+from spatial_erasing.jobs.faults import refuse
 from spatial_erasing.jobs.results import read_cells, read_json
 from spatial_erasing.paths import may_exist
 
@@ -55,13 +56,12 @@ def require_material(
     if not {"train_model", "reconstruct_scans"}.isdisjoint(planned):
         for cohort in sorted({*sources} - {*stacked}):
             found += _arrays_finding(root / f"results/preprocess/{cohort}/volumes.npz", root=root)
-    if found:
-        raise ValueError(
-            "this run would remove results and could not make them again:\n"
-            + "\n".join(f"  {finding}" for finding in found)
-            + "\nNothing was removed. Add -n to your command to see the planned jobs and why. Tables and "
-            "figures only need results/evaluate/: add --snakefile tables_and_figures.smk."
-        )
+    refuse(
+        "this run would remove results and could not make them again",
+        found,
+        advice="Nothing was removed. Add -n to your command to see the planned jobs and why. Tables and "
+        "figures only need results/evaluate/: add --snakefile tables_and_figures.smk.",
+    )
 
 
 def _cohorts(planned: Planned, rule: str, known: Collection[str]) -> list[str]:

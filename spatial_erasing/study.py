@@ -23,6 +23,7 @@ from spatial_erasing.config_values import (
 from spatial_erasing.entries import entry_findings, with_kinds
 from spatial_erasing.ingest.source import download_of, kept_list
 from spatial_erasing.ingest.table import did_you_mean
+from spatial_erasing.jobs.faults import refuse
 from spatial_erasing.models import named_methods, networks_of_study, trained_entries
 from spatial_erasing.paths import expand_path, require_part_of_disk
 from spatial_erasing.registry import ERASINGS
@@ -68,12 +69,11 @@ def check_schema(config: Mapping, schema: Mapping) -> None:
     errors = Draft202012Validator(with_kinds(schema, config)).iter_errors(dict(config))
     findings = [_explain(error) for error in sorted(errors, key=lambda e: list(map(str, e.path)))]
     findings += number_findings(config)
-    if findings:
-        raise ValueError(
-            "config.yaml (or an overlay given with --configfile) cannot be used:\n"
-            + "\n".join(f"  {finding}" for finding in findings)
-            + "\nCorrect it and run the same command again. Every key is explained in config.yaml."
-        )
+    refuse(
+        "config.yaml (or an overlay given with --configfile) cannot be used",
+        findings,
+        advice="Correct it and run the same command again. Every key is explained in config.yaml.",
+    )
 
 
 def _explain(error: ValidationError) -> str:
@@ -107,12 +107,8 @@ def check_study(config: Mapping) -> None:
         *name_findings(config),
         *window_findings(config),
     ]
-    if findings:
-        raise ValueError(
-            "this study cannot be run:\n"
-            + "\n".join(f"  {finding}" for finding in findings)
-            + "\nCorrect config.yaml (or the overlay given with --configfile) and run the same command again."
-        )
+    advice = "Correct config.yaml (or the overlay given with --configfile) and run the same command again."
+    refuse("this study cannot be run", findings, advice=advice)
 
 
 def _cohort_findings(config: Mapping) -> Iterator[str]:
@@ -218,16 +214,12 @@ def check_paths(config: Mapping, *, root: Path) -> None:
     _refuse_braces(config, root=root)
     for key, path in wanted.items():
         require_part_of_disk(expand_path(path, base=root), named=f"{key}: ")
-    missing = [
-        f"  {key}: {path}" for key, path in wanted.items() if not expand_path(path, base=root).exists()
-    ]
-    if missing:
-        raise ValueError(
-            f"no such file or folder (relative to {root}):\n"
-            + "\n".join(missing)
-            + "\nWrite the paths of your data sets into config.yaml (docs/data.md says how to get each), or "
-            "see the whole study on synthetic heads first: make demo"
-        )
+    refuse(
+        f"no such file or folder (relative to {root})",
+        (f"{key}: {path}" for key, path in wanted.items() if not expand_path(path, base=root).exists()),
+        advice="Write the paths of your data sets into config.yaml (docs/data.md says how to get each), or "
+        "see the whole study on synthetic heads first: make demo",
+    )
 
 
 def _refuse_braces(config: Mapping, *, root: Path) -> None:
@@ -242,17 +234,16 @@ def _refuse_braces(config: Mapping, *, root: Path) -> None:
         tables["phantom.planted.source"] = planted["source"]
     paths = {key: expand_path(path, base=root) for key, path in tables.items()}
     found = [
-        f"  {key}: {path}"
+        f"{key}: {path}"
         for key, path in paths.items()
         if set("{}") & set(str(path.relative_to(root) if path.is_relative_to(root) else path))
     ]
-    if found:
-        raise ValueError(
-            "the path of a table of scans must not contain { or }, which mark a wildcard in Snakemake:\n"
-            + "\n".join(found)
-            + "\nRename the folder, or move the table; paths in the table "
-            "may contain them. Then run the same command again."
-        )
+    refuse(
+        "the path of a table of scans must not contain { or }, which mark a wildcard in Snakemake",
+        found,
+        advice="Rename the folder, or move the table; paths in the table may contain them. Then run the same "
+        "command again.",
+    )
 
 
 def _raw_data(config: Mapping, *, root: Path) -> dict[str, str]:

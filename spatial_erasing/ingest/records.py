@@ -16,6 +16,8 @@ from spatial_erasing.paths import first_closed_folder
 
 Row = dict[str, str]  # of a list of scans: column to cell
 
+# column of results/ingest/scans.csv: the earlier scan that a row repeats in another unit
+SAME_BRAIN = "same_brain"
 OF_CONTENT = ("sha256", "voxels", "moments", "grid")
 LONGEST_NAME_BYTES = 128  # leaves room for suffixes below the 255 bytes that file systems allow
 PUNCTUATION = "._-"
@@ -117,6 +119,16 @@ def name_problem(subject: str) -> str:
 def found_rows(rows: Iterable[Row]) -> list[Row]:
     """The rows of scans that are used."""
     return [row for row in rows if row["status"] == "found"]
+
+
+def content_of(row: Row) -> str:
+    """What two scans with the same voxels have in common; their bytes where voxels are damaged."""
+    return row["voxels"] or row["sha256"]
+
+
+def name_of(row: Row) -> str:
+    """A scan by its cohort, subject and sequence."""
+    return f"{row['cohort']} {row['subject']} {row['sequence']}"
 
 
 def find_images(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ the others are done, so that the same command tries again.
 """
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -61,6 +61,12 @@ def remedy(error: BaseException) -> str:
         no_room = error.errno in NO_ROOM
         return "Make room on its disk, or raise the quota." if no_room else "Look at the disk that holds it."
     return "Nobody foresaw this error: its traceback stands above."
+
+
+def refuse(title: str, findings: Iterable[str], *, advice: str) -> None:
+    """Raise findings as one ValueError, a line each, and what to do about them; nothing without a finding."""
+    if lines := [f"  {finding}" for finding in findings]:
+        raise ValueError("\n".join([f"{title}:", *lines, advice]))
 
 
 def fault_message(faults: Sequence[tuple[str, BaseException]], *, of: int) -> str:

@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from math import ceil, prod
 from pathlib import Path
 
+from spatial_erasing.jobs.faults import refuse
+
 MIB = 2**20
 # What config.yaml recommends; counts in split.sizes say it better where there are any.
 SUBJECTS_OF_A_BATCH = 50
@@ -127,16 +129,12 @@ def require_packages(config: Mapping, *, root: Path) -> None:
     if (root / "results/evaluate/metrics.csv").exists():  # tables and figures need nothing else
         return
     found = [
-        f"  {setting} needs the package {module}: {install_command(requirements)}"
+        f"{setting} needs the package {module}: {install_command(requirements)}"
         for setting, (module, requirements) in dict(_needed(config, root)).items()
         if not _is_installed(module)
     ]
-    if found:
-        raise ValueError(
-            "packages that this study needs are not installed:\n"
-            + "\n".join(found)
-            + "\nInstall them, or choose another value in config.yaml, and give the same command again."
-        )
+    advice = "Install them, or choose another value in config.yaml, and give the same command again."
+    refuse("packages that this study needs are not installed", found, advice=advice)
 
 
 def _needed(config: Mapping, root: Path) -> Iterator[tuple[str, tuple[str, str]]]:

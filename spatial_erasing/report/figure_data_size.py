@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from spatial_erasing.cohorts import members
@@ -18,9 +17,9 @@ from spatial_erasing.report.estimates import (
 )
 from spatial_erasing.report.style import (
     GRID_COLOUR,
-    MM_PER_INCH,
     PAGE_WIDTH_MM,
     SMALL_POINTS,
+    add_legend,
     add_panel,
     add_text,
     families,
@@ -33,7 +32,8 @@ from spatial_erasing.report.style import (
 _LEFT_MM, _RIGHT_MM, _GAP_MM, _HEAD_MM = 12.0, 2.0, 5.0, 6.0
 _WIDEST_PANEL_MM, _PANEL_MM, _AXIS_MM, _LINE_MM = 130.0, 68.0, 9.5, 3.6
 _DODGE_PERCENT = 0.9  # between models at the same share
-_LINE_POINTS = 1.4
+_LINE = {"linewidth": 1.4}
+_SPACING = {"labelspacing": 0.35, "handlelength": 3.6}  # of a legend, a model a line
 
 Curves = dict[str, dict[int, Estimate]]
 
@@ -78,10 +78,14 @@ def figure_data_size(
             panel.set_ylabel("AUPRC in %" + (", mean of the test sets" if len(cohorts) > 1 else ""))
         if len(groups) > 1:
             panel.set_title(title)
-            _add_legend(figure, peers, left_mm=left_mm + width_mm / 2, below=True)
+            place = {"left_mm": left_mm + width_mm / 2, "top_mm": _HEAD_MM + _PANEL_MM + _AXIS_MM}
+            lines = {method.title: model_style(method).line | _LINE for method in peers}
+            add_legend(figure, lines, **place, loc="upper center", **_SPACING)
     if len(groups) == 1:
         by_value = sorted(methods.values(), key=lambda method: -list(curves[method.name].values())[-1].mean)
-        _add_legend(figure, by_value, left_mm=_LEFT_MM + width_mm + 2.0, below=False)
+        place = {"left_mm": _LEFT_MM + width_mm + 2.0, "top_mm": _HEAD_MM}
+        lines = {method.title: model_style(method).line | _LINE for method in by_value}
+        add_legend(figure, lines, **place, **_SPACING)
     add_text(figure, note, left_mm=0, top_mm=note_mm + 0.3, fontsize=SMALL_POINTS)
     return figure
 
@@ -93,7 +97,7 @@ def _draw_curves(panel: Axes, methods: Sequence[Method], curves: Curves) -> None
         shift = (rank - (len(methods) - 1) / 2) * _DODGE_PERCENT
         places = [percent + shift for percent in curve]
         style = model_style(method)
-        line = {"color": style.colour, "linestyle": style.dashes, "linewidth": _LINE_POINTS}
+        line = {"color": style.colour, "linestyle": style.dashes, **_LINE}
         line["label"] = method.name
         panel.plot(places, [estimate.mean for estimate in curve.values()], **line, zorder=2.2)
         for place, estimate in zip(places, curve.values(), strict=True):
@@ -116,24 +120,6 @@ def _scale_axes(panel: Axes, curves: Curves) -> None:
     panel.yaxis.set_major_locator(MaxNLocator(6))
     panel.grid(axis="y", color=GRID_COLOUR, linewidth=0.4)
     panel.set_axisbelow(True)
-
-
-def _add_legend(figure: Figure, methods: Sequence[Method], *, left_mm: float, below: bool) -> None:
-    """Models line by line, below the middle of a panel or to the right of it."""
-    width_mm, height_mm = figure.get_size_inches() * MM_PER_INCH
-    top_mm = _HEAD_MM + (_PANEL_MM + _AXIS_MM if below else 0)
-    look = {"linewidth": _LINE_POINTS}
-    figure.legend(
-        handles=[
-            Line2D([], [], **(model_style(method).line | look), label=method.title) for method in methods
-        ],
-        loc="upper center" if below else "upper left",
-        bbox_to_anchor=(left_mm / width_mm, 1 - top_mm / height_mm),
-        borderaxespad=0,
-        borderpad=0.2,
-        labelspacing=0.35,
-        handlelength=3.6,
-    )
 
 
 def _note(

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from spatial_erasing.evaluate.diagnostics import GREEDY
 from spatial_erasing.evaluate.metrics import SIZES
@@ -15,9 +14,9 @@ from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.diagnostics_page import WARNING
 from spatial_erasing.report.style import (
     GRID_COLOUR,
-    MM_PER_INCH,
     PAGE_WIDTH_MM,
     SMALL_POINTS,
+    add_legend,
     add_panel,
     add_text,
     in_house_style,
@@ -73,7 +72,8 @@ def figure_diagnostics(
         )
         _draw_variants(panels[2], diagnostics[diagnostics["cohort"] == cohort], drawn)
         _draw_detection(panels[3], detection[detection["cohort"] == cohort], drawn)
-    _add_legend(figure, drawn)
+    lines = {method.title: model_style(method).line for method in drawn}
+    add_legend(figure, lines, left_mm=_LEFT_MM, top_mm=0.2, ncols=len(drawn), borderpad=0.1)
     add_text(figure, note, left_mm=0, top_mm=bottom_mm, fontsize=SMALL_POINTS)
     return figure
 
@@ -163,10 +163,3 @@ def _draw_beside(panel: Axes, shares: Sequence[float], method: Method, shift: fl
     places = [place + shift * _DODGE for place in range(len(shares))]
     look = {**model_style(method).point, "linestyle": "none", "zorder": 3}
     panel.plot(places, [100 * share for share in shares], **look)
-
-
-def _add_legend(figure: Figure, methods: Sequence[Method]) -> None:
-    width_mm, height_mm = figure.get_size_inches() * MM_PER_INCH
-    handles = [Line2D([], [], **model_style(method).line, label=method.title) for method in methods]
-    place = {"loc": "upper left", "bbox_to_anchor": (_LEFT_MM / width_mm, 1 - 0.2 / height_mm)}
-    figure.legend(handles=handles, ncols=len(methods), borderaxespad=0, borderpad=0.1, **place)

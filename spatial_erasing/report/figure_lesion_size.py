@@ -2,13 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.polynomial import Polynomial
 
@@ -19,6 +17,7 @@ from spatial_erasing.report.style import (
     PAGE_HEIGHT_MM,
     PAGE_WIDTH_MM,
     SMALL_POINTS,
+    add_legend,
     add_panel,
     add_text,
     compared_pairs,
@@ -39,6 +38,7 @@ _ML_AXIS_MM = 8.5  # from the axis of voxels down to that of millilitres
 _SIZE_MARGIN = 1.25
 _CURVE_POINTS = 300
 _MARKER_EVERY, _MARKER_SHIFT = 60, 14  # points of a curve; the second keeps two models' markers apart
+_LINE = {"linewidth": 1.6, "markersize": 4.0}  # of a regression
 _FEW_DOTS = 30  # so few need no transparency
 
 
@@ -61,7 +61,10 @@ def figure_lesion_size(subjects: pd.DataFrame, *, methods: Methods, voxel_ml: Ma
     for rank, (title, compared) in enumerate(rows):
         top_mm = _HEAD_MM + rank * row_mm
         add_text(figure, title, left_mm=_LEFT_MM, top_mm=top_mm + 1.0)
-        _add_legend(figure, compared, top_mm=top_mm)
+        corner = {"left_mm": PAGE_WIDTH_MM - _RIGHT_MM, "top_mm": top_mm + 0.9}
+        lines = {method.title: model_style(method).line | _LINE for method in compared}
+        spacing = {"ncols": len(compared), "handlelength": 3.4, "columnspacing": 1.4}
+        add_legend(figure, lines, **corner, loc="upper right", **spacing)
         for column, cohort in enumerate(points):
             left_mm = _LEFT_MM + column * (width_mm + _GAP_MM)
             place = {"left_mm": left_mm, "top_mm": top_mm + _LEGEND_MM}
@@ -88,24 +91,6 @@ def _rows_of_methods(methods: Methods) -> list[tuple[str, list[Method]]]:
     ]
 
 
-def _add_legend(figure: Figure, methods: Sequence[Method], *, top_mm: float) -> None:
-    width_mm, height_mm = figure.get_size_inches() * MM_PER_INCH
-    figure.legend(
-        handles=[Line2D([], [], **_line(method), label=method.title) for method in methods],
-        loc="upper right",
-        bbox_to_anchor=(1 - _RIGHT_MM / width_mm, 1 - (top_mm + 0.9) / height_mm),
-        ncols=len(methods),
-        borderaxespad=0,
-        borderpad=0.2,
-        handlelength=3.4,
-        columnspacing=1.4,
-    )
-
-
-def _line(method: Method) -> dict[str, Any]:
-    return model_style(method).line | {"linewidth": 1.6, "markersize": 4.0}
-
-
 def _draw_dots(panel: Axes, compared: Mapping[Method, pd.DataFrame]) -> None:
     """Transparent dots, one a subject, and above them the regressions; a remark where there are too few."""
     count = max(map(len, compared.values()))
@@ -127,7 +112,7 @@ def _draw_curve(panel: Axes, cubic: Polynomial, sizes: pd.Series, *, method: Met
     grid = np.geomspace(sizes.min(), sizes.max(), _CURVE_POINTS)
     every = {"markevery": (20 + _MARKER_SHIFT * rank, _MARKER_EVERY), "label": method.name}
     panel.plot(grid, cubic(grid), color="white", linewidth=3.2, zorder=2.5)
-    panel.plot(grid, cubic(grid), **_line(method), **every, zorder=3)
+    panel.plot(grid, cubic(grid), **model_style(method).line | _LINE, **every, zorder=3)
 
 
 def _scale_axes(panel: Axes, points: Points, *, cohort: str, is_leftmost: bool) -> None:

@@ -5,7 +5,7 @@ says all else: what is erased, the network and the score. Whoever sees no colour
 and dashes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.textpath import TextToPath
 
@@ -107,6 +108,17 @@ def add_text(figure: Figure, text: str, *, left_mm: float, top_mm: float, **sett
     figure_width_mm, figure_height_mm = figure.get_size_inches() * MM_PER_INCH
     settings = {"ha": "left", "va": "top"} | settings
     return figure.text(left_mm / figure_width_mm, 1 - top_mm / figure_height_mm, text, **settings)
+
+
+def add_legend(
+    figure: Figure, lines: Mapping[str, Mapping[str, Any]], *, left_mm: float, top_mm: float, **settings: Any
+) -> None:
+    """Title to look of each line; the corner that `loc` names, the upper left one by default, lies there."""
+    width_mm, height_mm = figure.get_size_inches() * MM_PER_INCH
+    place = (left_mm / width_mm, 1 - top_mm / height_mm)
+    settings = {"loc": "upper left", "borderaxespad": 0, "borderpad": 0.2} | settings
+    handles = [Line2D([], [], **look, label=title) for title, look in lines.items()]
+    figure.legend(handles=handles, bbox_to_anchor=place, **settings)
 
 
 def wrapped(text: str, width_mm: float) -> str:

@@ -1,8 +1,9 @@
-"""Training, validation and test split as a pure function of names, the same on every machine."""
+"""Training, validation and test split as a pure function of names; no brain in two cohorts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from spatial_erasing.ingest.records import SAME_BRAIN, Row, content_of, found_rows, name_of
 from spatial_erasing.seeds import hash_fraction
 
 Subject = tuple[str, str]  # cohort, subject
@@ -199,3 +200,47 @@ def split_scans(
     if "test" in sizes:
         require_lesions(splits, rows, group=group)
     return splits
+
+
+def require_own_brains(rows: Iterable[Row]) -> None:
+    """Refuse a scan that two cohorts hold."""
+    if found := shared_brains(rows):
+        raise ValueError(found)
+
+
+def shared_brains(rows: Iterable[Row]) -> str:
+    """What is said of scans that two cohorts hold, with the lines that leave one of each out; "" if none."""
+    files, lines = [], dict[str, None]()
+    for kept, row in _pairs(found_rows(rows)):
+        unit = ", in another unit" if content_of(kept) != content_of(row) else ""
+        files.append(f"  {kept['path']} ({name_of(kept)}) and {row['path']} ({name_of(row)}){unit}")
+        # the one without a lesion mask is to go; if both are alike, the second
+        out, other = sorted((row, kept), key=lambda one: one["lesion"] != "[]")
+        reason = f"the same scan as {other['cohort']} {other['subject']}"
+        lines[f"  {out['cohort']},{out['subject']},{reason}"] = None
+    if not files:
+        return ""
+    return "\n".join(
+        [
+            f"{len(files)} scan{'s lie' if len(files) > 1 else ' lies'} in two cohorts, by the same voxels:",
+            *files,
+            "Expected each brain in one cohort: else it could train a network and test it. Write these lines",
+            "into a table, and its path under ingest.exclude in config.yaml, and run the same command again:",
+            "  cohort,subject,reason",
+            *lines,
+        ]
+    )
+
+
+def _pairs(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Each scan that repeats an earlier one, behind that one."""
+    first: dict[str, Row] = {}
+    names = {name_of(row): row for row in rows}
+    pairs = []
+    for row in rows:
+        kept = first.setdefault(content_of(row), row) if row["sha256"] else row
+        if kept is row:
+            kept = names.get(row.get(SAME_BRAIN, ""), row)
+        if kept is not row:
+            pairs.append((kept, row))
+    return pairs

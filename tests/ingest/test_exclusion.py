@@ -3,9 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from spatial_erasing.ingest.duplicates import require_own_brains
 from spatial_erasing.ingest.exclusion import read_exclusions, skip_unfit
 from spatial_erasing.ingest.records import found_rows
+from spatial_erasing.split.assign import require_own_brains
 
 
 def row(subject, sequence="t1", sha256="", status="found", path="", **others):

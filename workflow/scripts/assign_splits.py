@@ -1,9 +1,8 @@
 """Rule assign_splits: the split of every subject found, and its rank in the training fractions."""
 
 from spatial_erasing.cohorts import read_rows, write_rows
-from spatial_erasing.ingest.duplicates import require_own_brains
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.split.assign import scanners_of, split_rows, split_scans
+from spatial_erasing.split.assign import require_own_brains, scanners_of, split_rows, split_scans
 
 log_to(snakemake.log[0])
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from spatial_erasing.cohorts import read_rows, write_rows
-from spatial_erasing.ingest.duplicates import SAME_BRAIN, mark_rescaled, shared_brains
+from spatial_erasing.ingest.duplicates import mark_rescaled
 from spatial_erasing.ingest.listing import cohorts_summary
+from spatial_erasing.ingest.records import SAME_BRAIN
 from spatial_erasing.ingest.scans import COLUMNS
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.split.assign import fit_summary
+from spatial_erasing.split.assign import fit_summary, shared_brains
 
 log_to(snakemake.log[0])
 
