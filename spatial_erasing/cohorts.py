@@ -121,11 +121,7 @@ def read_split(
     sequence: str,
     fraction_percent: float = 100,
 ) -> Split:
-    """Read one split of one or more cohorts, and nothing of any other split.
-
-    Args:
-        volumes: `volumes.npz` of each cohort, in a folder of the cohort's name.
-    """
+    """Read one split of one or more cohorts, and nothing of any other split."""
     wanted = members(read_rows(splits), split=split, fraction_percent=fraction_percent)
     subjects: list[Subject] = []
     parts: dict[str, list[np.ndarray]] = {}
@@ -142,11 +138,7 @@ def read_split(
 
 
 def place_of(subject: str, split: Split) -> int:
-    """Index of a subject along the first axis of a split's arrays.
-
-    Raises:
-        ValueError: the subject is not in this split.
-    """
+    """Index of a subject along the first axis of a split's arrays."""
     names = [name for _, name in split.subjects]
     if subject not in names:
         raise ValueError(

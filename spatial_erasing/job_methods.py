@@ -11,11 +11,7 @@ from spatial_erasing.models import Method, list_methods, trained_entries
 
 
 class JobMethods:
-    """The methods of a study with a checked config, looked up by the wildcards of a job.
-
-    Args:
-        config: the whole config.
-    """
+    """The methods of a study with a checked config, looked up by the wildcards of a job."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config

@@ -15,13 +15,7 @@ from spatial_erasing.study import Run, list_datasets, list_runs
 
 
 class Plan:
-    """A study with a checked config; all its file names are relative to the run's directory.
-
-    Args:
-        config: the whole config.
-        root: the run's directory.
-        warn: called with each warning.
-    """
+    """A study with a checked config; all its file names are relative to the run's directory."""
 
     def __init__(
         self, config: Mapping[str, Any], *, root: Path, warn: Callable[[str], object] = print

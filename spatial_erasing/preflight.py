@@ -28,11 +28,7 @@ def require_material(
     healthy: Collection[str],
     root: Path,
 ) -> None:
-    """Refuse a run that would remove lists, manifests or arrays and could not make them again.
-
-    Args:
-        planned: rule to the wildcards of each of its planned jobs.
-    """
+    """Refuse a run that would remove lists, manifests or arrays and could not make them again."""
     # raw data below results/ may be missing now and be made by this run
     made_again = any(rule in planned for rule in MAKERS)
     known = [

@@ -19,10 +19,15 @@ _REQUIRED = object()
 
 @dataclass(frozen=True)
 class Registry:
-    """The kinds in one package."""
+    """The kinds in one package.
 
-    noun: str  # singular name of a kind, for messages
-    package: str  # dotted name of the package
+    Args:
+        noun: singular name of a kind, for messages.
+        package: dotted name of the package.
+    """
+
+    noun: str
+    package: str
 
     @property
     def files(self) -> dict[str, Path]:
@@ -37,7 +42,11 @@ class Registry:
         return list(self.files)
 
     def file(self, kind: str) -> Path:
-        """The file of a kind's module."""
+        """The file of a kind's module.
+
+        Raises:
+            ValueError: the kind is unknown.
+        """
         files = self.files
         if kind not in files:
             raise ValueError(
@@ -47,7 +56,11 @@ class Registry:
         return files[kind]
 
     def load(self, kind: str) -> ModuleType:
-        """The imported module of a kind."""
+        """The imported module of a kind.
+
+        Raises:
+            ValueError: the kind is unknown.
+        """
         return _imported(self, kind)
 
     def literal(self, kind: str, name: str, default: object = _REQUIRED) -> Any:

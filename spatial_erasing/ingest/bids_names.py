@@ -108,9 +108,6 @@ def counting_files(root: Path, *, sequences: Sequence[str]) -> list[Path]:
 
     Scans of these sequences, what may tell their scanner, and the masks; nothing else of a data set that may
     hold thousands of functional images.
-
-    Raises:
-        OSError: a folder may not be read.
     """
     derivatives = root / "derivatives"
     files = []

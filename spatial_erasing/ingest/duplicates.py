@@ -28,11 +28,7 @@ def same_brains(rows: Iterable[Row]) -> list[tuple[Row, Row, str]]:
 
 
 def mark_rescaled(rows: Iterable[Row]) -> None:
-    """Write into each scan which earlier one, of any cohort, it repeats in another unit; "" for none.
-
-    Args:
-        rows: of all cohorts, in their order; changed in place.
-    """
+    """Write into each scan which earlier one, of any cohort, it repeats in another unit, or ""; in place."""
     rows = list(rows)
     for row in rows:
         row[SAME_BRAIN] = ""

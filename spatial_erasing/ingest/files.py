@@ -17,11 +17,7 @@ ORDERS = 6
 
 
 class Moments:
-    """Power sums of the intensities that differ from the background, gathered piece by piece.
-
-    Args:
-        background: the intensity of the first voxel, which lies in a corner.
-    """
+    """Power sums of the intensities that differ from the background, that of the first voxel, by pieces."""
 
     def __init__(self, background: float) -> None:
         self.background = background

@@ -29,12 +29,6 @@ def list_or_keep(
     """The cohort's rows; where nothing of its data is left, those of the last time it was listed.
 
     Where one of several disks is gone, its subjects keep their rows.
-
-    Args:
-        source: the cohort's settings, those of SOURCE.
-
-    Raises:
-        FileNotFoundError: the data are gone, and no list was kept for these settings.
     """
     gone = is_gone(source["reader"], source["path"], sequences=source["sequences"])
     kept = kept_rows(listed, source=source, exclude=exclude) if gone else None
@@ -68,11 +62,7 @@ def _with_absent(rows: list[Row], known: Sequence[Row], source: Mapping[str, Any
 
 
 def _is_absent(rows: Sequence[Row] | None, known: Sequence[Row], *, reader: str) -> bool:
-    """Whether nothing speaks against a subject that was found but that the disk of a file is gone.
-
-    Args:
-        reader: below a folder a scan or a mask behind a dead link is not seen; a table names all files.
-    """
+    """Whether nothing speaks against a subject that was found but that the disk of a file is gone."""
     if not all(row["status"] == "found" for row in known):
         return False
     if not any(is_away(reader, file) for row in known for file in _files_of(row)):

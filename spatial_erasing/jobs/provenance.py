@@ -41,11 +41,7 @@ def code_fingerprint(script: Path, *templates: Path, kinds: Iterable[Path] = ())
 
 @functools.cache
 def rule_fingerprint(rule: str, *texts: str, kinds: tuple[Path, ...] = ()) -> str:
-    """The fingerprint of a rule's script with texts of the report: pages of the library, captions (.rst).
-
-    Args:
-        texts: names of the texts; a page counts with its style sheet and all that it is made of.
-    """
+    """The fingerprint of a rule's script with texts of the report: pages of the library, captions (.rst)."""
     if any(text.endswith(".html") for text in texts):
         texts += PARTS_OF_PAGES
     folders = {True: ROOT / "workflow/report", False: ROOT / "spatial_erasing/report/pages"}

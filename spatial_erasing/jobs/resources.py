@@ -97,11 +97,7 @@ def preparation_mb(*, worker_mb: float, threads: int) -> int:
 
 
 def preparation_minutes(scans: float, steps: Sequence[str], *, threads: int) -> int:
-    """Minutes of a batch of scans.
-
-    Args:
-        steps: how it is stripped, registered, corrected and denoised: the words of config.yaml.
-    """
+    """Minutes of a batch of scans."""
     seconds = SECONDS_OF_A_SCAN + sum(SECONDS_OF_A_STEP.get(step, 0) for step in steps)
     return SHORTEST_MINUTES + ceil(SLACK * scans * seconds / threads / 60)
 

@@ -11,12 +11,7 @@ from tensorboardX import SummaryWriter
 
 
 class CurveWriter:
-    """Writes rows of a training's history as scalars over its steps; call it with each new row.
-
-    Args:
-        folder: of this training alone, or its curves and another's lie over each other. A training that goes
-            on from its checkpoint gets the same folder again.
-    """
+    """Writes each row of a training's history as scalars over its steps, into a folder of its own."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = folder

@@ -19,12 +19,9 @@ logger = logging.getLogger(__name__)
 def subjects_of_batch(
     scans: Iterable[Mapping[str, str]], *, reference: str, batch: int, batches: int
 ) -> list[list[Mapping[str, str]]]:
-    """The found scans of each subject of a batch, the one of the reference sequence first.
+    """The found scans of each subject of a batch, that of the sequence of the brain mask first.
 
     A subject's batch follows from a hash of its name, so that an added subject moves no other.
-
-    Args:
-        reference: sequence of which every subject's brain mask is made.
     """
     by_subject: dict[str, list[Mapping[str, str]]] = {}
     for scan in scans:

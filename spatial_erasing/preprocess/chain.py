@@ -127,14 +127,7 @@ def locate_brain(
     settings: BrainSettings,
     device: str,
 ) -> tuple[dict[str, Volume], Grid, np.ndarray, tuple[str, ...]]:
-    """The scans with their zero below the brain, the grid of the brain, its mask, and what is odd about it.
-
-    Args:
-        scans: as read, by the name of their sequence, that of the brain mask first.
-
-    Raises:
-        ValueError: there is no plausible brain, or the scans are not from 0 to 1 though they should be.
-    """
+    """The scans with their zero below the brain, its grid, its plausible mask, and what is odd."""
     measured, reference = scans, next(iter(scans))
     if is_stripped := skull_strip == "none":
         scans = {name: stripped_above_zero(scan) for name, scan in scans.items()}
@@ -164,14 +157,7 @@ def locate_brain(
 def find_brain(
     scan: Volume, *, brain_mask: Volume | None, skull_strip: str, settings: BrainSettings, device: str = "cpu"
 ) -> tuple[Grid, np.ndarray]:
-    """The grid on which everything is prepared, and which of its voxels are brain (bool).
-
-    Args:
-        brain_mask: the user's own, for "given".
-
-    Raises:
-        ValueError: there is no mask, or it holds next to nothing or nearly everything.
-    """
+    """The grid on which everything is prepared and its brain mask (bool), refused where implausible."""
     if settings.resample == "none":
         grid = turned_grid(scan)
     else:

@@ -41,12 +41,7 @@ class HealthyBand:
 
 
 def quantile_curves(scans: np.ndarray, brains: np.ndarray) -> np.ndarray:
-    """The intensity of each brain at each of `PERCENTILES`, float64, shape (subjects, percentiles).
-
-    Args:
-        scans: intensities in [0, 1], shape (subjects, X, Y, Z).
-        brains: bool, same shape, none of them empty.
-    """
+    """The intensity of each brain at each of `PERCENTILES`, float64, shape (subjects, percentiles)."""
     pairs = zip(scans, brains, strict=True)
     return np.array([np.percentile(scan[brain].astype(np.float32), PERCENTILES) for scan, brain in pairs])
 

@@ -73,11 +73,7 @@ def read_chains(path: str | Path) -> dict[str, dict[str, Grid]]:
 
 
 def bounding_box(mask: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """First and one-past-last voxel of a mask along each axis.
-
-    Raises:
-        ValueError: the mask is empty.
-    """
+    """First and one-past-last voxel of a mask along each axis; an empty one is refused."""
     if not mask.any():
         raise ValueError("an empty mask has no bounding box. Look at the scan, or leave out this subject.")
     start, stop = [], []
@@ -91,11 +87,7 @@ def bounding_box(mask: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def centred_window(
     box_start: tuple[int, ...], box_stop: tuple[int, ...], *, window_voxels: tuple[int, ...]
 ) -> tuple[int, ...]:
-    """First voxel of the padded window in whose middle the box lies; may be negative.
-
-    Raises:
-        ValueError: the box does not fit, with the size it would need.
-    """
+    """First voxel of the padded window in whose middle the box lies; may be negative. No brain is cut."""
     size = tuple(b - a for a, b in zip(box_start, box_stop, strict=True))
     if any(s > w for s, w in zip(size, window_voxels, strict=True)):
         raise ValueError(

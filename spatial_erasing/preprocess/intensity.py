@@ -88,12 +88,9 @@ def volume_range(
     lower_percentile: float,
     upper_percentile: float,
 ) -> tuple[float, float]:
-    """The two percentiles of a whole stripped volume, background of zeros included.
+    """The two percentiles of a whole stripped volume, of whose `volume_voxels` all but the brain are 0.
 
     Baur et al. (2021), the paper's reference [4], take 0 and 99.8 of it.
-
-    Args:
-        volume_voxels: voxels of the whole volume; those that are not brain count as zeros.
     """
     background = np.zeros(max(volume_voxels - int(brain.sum()), 0), dtype=scan.dtype)
     values = np.concatenate([scan[brain], background])

@@ -79,11 +79,7 @@ def describe_run(
     title: str,
     folder: str,
 ) -> dict[str, object]:
-    """The crate's metadata: inputs, code, packages, config and seeds, and how each result came about.
-
-    Args:
-        scans: the rows of scans.csv: raw files are named by cohort, subject and checksum and lie elsewhere.
-    """
+    """The crate's metadata: inputs, code, packages, config and seeds, and how each result came about."""
     crate = ROCrate(version="1.2")
     crate.name = title
     crate.description = "Results of a run of spatial-erasing: from raw scans to tables and figures."

@@ -39,11 +39,7 @@ class Intervals:
     confidence_percent: float  # as evaluated
 
     def estimate(self, *, model: str, metric: str, fraction_percent: float) -> Estimate:
-        """A metric of a model on all test sets after a share of the training data.
-
-        Raises:
-            ValueError: it is not there, or several times.
-        """
+        """A metric of a model on all test sets after a share of the training data."""
         key: dict[str, object] = {"model": model, "metric": metric, "cohort": "all"}
         key["fraction_percent"] = fraction_percent
         found = self.rows[(self.rows[list(key)] == list(key.values())).all(axis=1)]

@@ -71,9 +71,6 @@ def figure_architecture(networks: Sequence[Network]) -> Figure:
     """Every layer's output as a box, its size above and its maps below, as Bengs et al. (2021), Figure 2.
 
     Traced from the networks themselves, so that the figure shows what was trained.
-
-    Args:
-        networks: one row each; weights do not matter, so they may lie on torch's meta device.
     """
     rows = [_place_boxes(shown_layers(network)) for network in networks]
     heights_mm = [_BASE_MM + max(box.top_mm + _label_mm(box.layer) for box in boxes) for boxes in rows]

@@ -48,10 +48,8 @@ def figure_data_size(
 ) -> Figure:
     """AUPRC, mean of the test sets, over the share of the training data, as Bengs et al. (2021), Figure 5.
 
-    Each kind of erasing has a panel; the methods without erasing stand in all of them.
-
-    Args:
-        training_subjects: share in percent -> subjects; the shares that are drawn.
+    Each kind of erasing has a panel; the methods without erasing stand in all of them. Drawn are the
+    shares in percent that `training_subjects` has, each with its subjects.
     """
     curves = {
         model: {

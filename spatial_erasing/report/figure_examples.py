@@ -45,9 +45,6 @@ def figure_examples(examples: Sequence[Example], *, voxel_size_mm: tuple[float, 
 
     Difference and heat map share one colour scale over all rows, from 0 to the largest difference shown;
     the heat map fades out towards 0 to let the scan through.
-
-    Raises:
-        ValueError: an example has no lesion voxel.
     """
     rows = [_axial_sections(example) for example in examples]
     box = content_box(np.any([(row["scan"] > 0) | row["lesion"] for row in rows], axis=0))

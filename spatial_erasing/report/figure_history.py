@@ -153,12 +153,7 @@ def _label_steps(figure: Figure, *, left_mm: float, bottom_mm: float) -> None:
 
 @in_house_style
 def figure_curves(history: pd.DataFrame, *, title: str) -> Figure:
-    """A panel for every quantity over the training steps; dashed: the step whose weights are kept.
-
-    Args:
-        history: `history.csv` of one training: step, epoch, seconds since its start, validation_l1 and
-            whatever its network measures; "training_kl" and "validation_kl" share a panel.
-    """
+    """A panel for every quantity over the training steps; dashed: the step whose weights are kept."""
     history = history.dropna(axis="columns", how="all")
     quantities = quantities_of(history)
     figure = new_figure(PAGE_WIDTH_MM, _ONE_TOP_MM + _ONE_PANEL_MM + _ONE_BOTTOM_MM)

@@ -66,10 +66,7 @@ def figure_slices(
 ) -> Figure:
     """Slice-wise AUPRC of every model and baseline, as Bengs et al. (2021), Figure 6, one row each.
 
-    The slices of all test sets are in one ranking.
-
-    Args:
-        paper_percent: model -> what the paper states, drawn as a star.
+    The slices of all test sets are in one ranking. Stars show what the paper states.
     """
     paper_percent = paper_percent or {}
     rows = _in_rows(methods.values())

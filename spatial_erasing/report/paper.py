@@ -103,11 +103,7 @@ def paper_slice_auprc(
 
 
 def paper_result(model: PaperModel | None, paper_cohort: str | None, sequence: str) -> PaperResult | None:
-    """What the paper reports for this model, or None where it reports nothing.
-
-    Raises:
-        ValueError: `paper_cohort` is neither a test set of the paper nor None.
-    """
+    """What the paper reports for this model, or None where it reports nothing."""
     if paper_cohort is not None and paper_cohort not in PAPER_COHORTS:
         raise ValueError(
             f"paper_cohort is {paper_cohort!r}, but the paper has only {' and '.join(PAPER_COHORTS)}. "

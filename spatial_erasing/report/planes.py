@@ -72,11 +72,7 @@ def draw_section(
     view_mm: tuple[float, float] | None = None,
     **settings: Any,
 ) -> AxesImage:
-    """Show a section in mm, centred on black.
-
-    Args:
-        view_mm: width and height of the world that the panel shows; the section's own by default.
-    """
+    """Show a section in mm, centred on black in a view of its own width and height or of these."""
     (width_mm, height_mm), (view_width_mm, view_height_mm) = size_mm, view_mm or size_mm
     axes.set(xticks=[], yticks=[], facecolor="black")
     axes.spines[:].set_visible(False)

@@ -21,9 +21,6 @@ def run_inside(config: Mapping, *arguments: str) -> str:
 
     It is a Snakemake of its own inside the run that made the results, hence without taking the lock on the
     folder that this run holds.
-
-    Raises:
-        RuntimeError: it failed; its output is in the message.
     """
     with TemporaryDirectory() as folder:
         overlay = Path(folder) / "config.json"

@@ -47,11 +47,7 @@ def viewer_page(
 
 
 def niivue_module() -> str:
-    """JavaScript of a module that exports NiiVue's class.
-
-    Raises:
-        RuntimeError: the installed ipyniivue is built in another way.
-    """
+    """JavaScript of a module that exports NiiVue's class."""
     package = distribution("ipyniivue")
     bundle = Path(str(package.locate_file("ipyniivue/static/widget.js"))).read_text(encoding="utf-8")
     names = set(_INSTANCE.findall(bundle))

@@ -35,9 +35,6 @@ def to_median(values: np.ndarray, target: float) -> IntensityMap:
 
     Both ends stay where the percentiles have put them. Gamma correction towards a fixed median needs no other
     subject, and a lesion moves the median only by its share of the brain.
-
-    Raises:
-        ValueError: the median is 0 or 1, which no power can move.
     """
     median = float(np.median(values))
     if not 0 < median < 1:
