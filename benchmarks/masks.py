@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import binary_erosion, distance_transform_edt
+from scipy.ndimage import binary_erosion, binary_fill_holes, distance_transform_edt
 
 os.environ["OMP_NUM_THREADS"] = os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
@@ -21,7 +21,7 @@ from spatial_erasing.evaluate.metrics import dice
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
-from spatial_erasing.preprocess.strip import NETWORKS, fill_holes, mask_brain
+from spatial_erasing.preprocess.strip import NETWORKS, mask_brain
 from spatial_erasing_phantoms.cohort import PhantomSettings
 from spatial_erasing_phantoms.make import make_cohort
 
@@ -44,7 +44,7 @@ def compare(item: tuple[str, Path, Path, str]) -> tuple[str, str, float, float, 
     head = read_volume(scan)
     grid = isotropic_grid(head, spacing_mm=1.0)
     found = mask_brain(head, grid, brain_mask=None, skull_strip=method)
-    exact = fill_holes(resample_to_grid(read_volume(truth), grid, interpolation="nearest") > 0.5)
+    exact = binary_fill_holes(resample_to_grid(read_volume(truth), grid, interpolation="nearest") > 0.5)
     kept = 100 * (found & exact).sum() / exact.sum()
     more = 100 * (found.sum() / exact.sum() - 1)
     return kind, method, dice(found, exact), surface_distance_mm(found, exact), kept, more

@@ -11,7 +11,7 @@ import numpy as np
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
 from spatial_erasing.jobs.faults import is_finding
-from spatial_erasing.preprocess.geometry import bounding_box
+from spatial_erasing.preprocess.geometry import bounding_box, box_around
 from spatial_erasing.preprocess.intensity import scale_brain
 from spatial_erasing.preprocess.masks import label_brain_mask, label_lesion, unite_lesions
 from spatial_erasing.preprocess.oddities import (
@@ -92,7 +92,7 @@ def prepare_brain(
     lesion = unite_lesions(lesions, grid, brain=brain)
 
     region = brain | lesion if settings.crop else np.ones_like(brain)
-    box = tuple(slice(a, b) for a, b in zip(*bounding_box(region), strict=True))
+    box = box_around(region)
     box_grid, box_brain, box_lesion = grid.block(box), brain[box], lesion[box]
     sequences, ranges = {}, {}
     for name, scan in scans.items():

@@ -84,6 +84,11 @@ def bounding_box(mask: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(start), tuple(stop)
 
 
+def box_around(mask: np.ndarray) -> tuple[slice, ...]:
+    """The bounding box of a mask, as an index."""
+    return tuple(slice(start, stop) for start, stop in zip(*bounding_box(mask), strict=True))
+
+
 def centred_window(
     box_start: tuple[int, ...], box_stop: tuple[int, ...], *, window_voxels: tuple[int, ...]
 ) -> tuple[int, ...]:

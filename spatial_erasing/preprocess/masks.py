@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
-from spatial_erasing.preprocess.geometry import bounding_box
+from spatial_erasing.preprocess.geometry import box_around
 from spatial_erasing.preprocess.resample import resample_to_grid, scan_grid
 
 LARGEST_SHARE = 0.5  # of the brain: a stroke of a whole hemisphere stays below it
@@ -126,8 +126,7 @@ def rises_inwards(values: np.ndarray, *, differing: float = 0.0) -> bool:
     Args:
         differing: the least share of neighbouring voxels of the mask that differ.
     """
-    box = tuple(slice(a, b) for a, b in zip(*bounding_box(values > 0), strict=True))
-    values = np.pad(values[box], 1)
+    values = np.pad(values[box_around(values > 0)], 1)
     depth = ndimage.distance_transform_edt(values > 0)
     rises, falls, differ, pairs = 0, 0, 0, 0
     for axis in range(3):

@@ -14,7 +14,7 @@ from scipy import ndimage
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
 from spatial_erasing.jobs.resources import STRIPPERS, install_command
-from spatial_erasing.preprocess.geometry import bounding_box
+from spatial_erasing.preprocess.geometry import box_around
 from spatial_erasing.preprocess.oddities import warn_of_parts
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.settings import NETWORKS
@@ -143,10 +143,10 @@ def mask_stripped_scan(scan: Volume) -> Volume:
     if level == 0:
         raise ValueError("the scan holds no positive voxel. Look at the file, or leave out this subject.")
     is_signal = signal > level
-    box = _box_around(is_signal)  # most of a scan is background
+    box = box_around(is_signal)  # most of a scan is background
     kept, shares = large_components(is_signal[box])
     mask = np.zeros(signal.shape, dtype=np.float32)
-    mask[box] = fill_holes(kept)
+    mask[box] = ndimage.binary_fill_holes(kept)
     return Volume(mask, scan.affine, scan.path, warn_of_parts(shares, kept_share=KEPT_SHARE))
 
 
@@ -175,11 +175,7 @@ def large_components(mask: np.ndarray, *, minimum_share: float = KEPT_SHARE) -> 
 
 def component_shares(brain: np.ndarray) -> np.ndarray:
     """The share of each face-connected component in a mask that is not empty, the largest first."""
-    return np.sort(_components(brain[_box_around(brain)])[1])[::-1]
-
-
-def _box_around(mask: np.ndarray) -> tuple[slice, ...]:
-    return tuple(slice(a, b) for a, b in zip(*bounding_box(mask), strict=True))
+    return np.sort(_components(brain[box_around(brain)])[1])[::-1]
 
 
 def _components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -187,11 +183,6 @@ def _components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     components, _ = ndimage.label(mask)
     sizes = np.bincount(components.ravel())[1:]
     return components, sizes / max(sizes.sum(), 1)
-
-
-def fill_holes(mask: np.ndarray) -> np.ndarray:
-    """The mask and every 3-D cavity that it encloses."""
-    return ndimage.binary_fill_holes(mask)
 
 
 def require_plausible_brain(brain: np.ndarray, *, voxel_ml: float, range_ml: Sequence[float]) -> None:
