@@ -26,10 +26,10 @@ from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.ingest.files import sha256_of
 from spatial_erasing.preprocess.batch import prepare_batch
 from spatial_erasing.preprocess.curves import largest_distance
+from spatial_erasing.preprocess.landmarks import Landmarks
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.settings import BrainSettings
-from spatial_erasing.preprocess.standardise.landmarks import Landmarks
-from spatial_erasing.preprocess.standardise.ways import WAYS, Standard
+from spatial_erasing.preprocess.standardise import WAYS, Standard
 from spatial_erasing.preprocess.subject import read_record
 from spatial_erasing.report.style import (
     BLUE,

@@ -4,7 +4,7 @@ from intensity_normalization.adapters.images import NumpyImageAdapter
 from intensity_normalization.normalizers.population.nyul import NyulNormalizer
 
 from spatial_erasing.images.volumes import write_volume
-from spatial_erasing.preprocess.standardise.landmarks import (
+from spatial_erasing.preprocess.landmarks import (
     learn_landmarks,
     learn_scales,
     read_landmarks,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import fsolve
 
-from spatial_erasing.preprocess.standardise.ways import to_median, to_two_quantiles
+from spatial_erasing.preprocess.standardise import to_median, to_two_quantiles
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 2), (5, 5)])

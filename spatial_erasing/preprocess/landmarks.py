@@ -17,7 +17,6 @@ import numpy as np
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.jobs.results import damaged, read_json
-from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap, through_knots
 from spatial_erasing.preprocess.subject import read_brain_mask, read_prepared
 
 
@@ -75,11 +74,6 @@ def _percentiles_of(
 ) -> tuple[Path, np.ndarray]:
     brain = read_brain_mask(folder)
     return folder, np.percentile(read_prepared(folder, sequence)[brain], percentiles)
-
-
-def to_landmarks(values: np.ndarray, target: Landmarks) -> IntensityMap:
-    """The piecewise linear map of a brain's percentiles onto the standard scale."""
-    return through_knots(np.percentile(values, target.percentiles), target.values)
 
 
 def write_landmarks(path: str | Path, landmarks: Mapping[str, Landmarks]) -> None:
