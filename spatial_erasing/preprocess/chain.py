@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.images.grids import Grid
-from spatial_erasing.images.volumes import Volume
+from spatial_erasing.images.volumes import Grid, Volume
 from spatial_erasing.jobs.faults import is_finding
 from spatial_erasing.preprocess.geometry import bounding_box, box_around
 from spatial_erasing.preprocess.intensity import scale_brain
@@ -25,7 +24,6 @@ from spatial_erasing.preprocess.resample import (
     isotropic_grid,
     require_same_grid,
     resample_to_grid,
-    scan_grid,
     turned_grid,
 )
 from spatial_erasing.preprocess.settings import BrainSettings
@@ -106,7 +104,7 @@ def prepare_brain(
             )
     centred = bounding_box(box_brain if settings.crop else np.ones_like(box_brain))
     measures = measure_brain(box_brain, box_lesion, centred=centred, voxel_ml=grid.voxel_ml)
-    stored_grid = scan_grid(scans[reference])
+    stored_grid = scans[reference].grid
     odd += warn_of_brain(sequences, box_brain, grid=box_grid, scan=stored_grid)
     return PreparedBrain(
         sequences,

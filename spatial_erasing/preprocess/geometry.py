@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_erasing.images.grids import Grid
-from spatial_erasing.images.volumes import Volume
+from spatial_erasing.images.volumes import Grid, Volume
 from spatial_erasing.jobs.atomic import replaced_when_complete
 from spatial_erasing.jobs.results import read_json
 from spatial_erasing.preprocess.resample import resample_to_grid

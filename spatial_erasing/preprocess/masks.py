@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from spatial_erasing.images.grids import Grid
-from spatial_erasing.images.volumes import Volume
+from spatial_erasing.images.volumes import Grid, Volume
 from spatial_erasing.preprocess.geometry import box_around
-from spatial_erasing.preprocess.resample import resample_to_grid, scan_grid
+from spatial_erasing.preprocess.resample import resample_to_grid
 
 LARGEST_SHARE = 0.5  # of the brain: a stroke of a whole hemisphere stays below it
 LABELS_AT_MOST = 20  # different ones; a mask that was stored from 0 to 255 after smoothing has more
@@ -40,7 +39,7 @@ def label_lesion(lesion: Volume, *, brain_ml: float) -> Volume:
         level = 0.5
     else:
         level = largest / 2
-        filled_ml = (values > 0.05 * np.percentile(positive, 99)).sum() * scan_grid(lesion).voxel_ml
+        filled_ml = (values > 0.05 * np.percentile(positive, 99)).sum() * lesion.grid.voxel_ml
         require_plausible_lesion(filled_ml, brain_ml, path=lesion.path)
         said = (
             f"{lesion.path} is graded from 0 to {largest:g}: voxels of {level:g} or more count as lesion. "

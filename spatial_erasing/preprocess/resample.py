@@ -4,19 +4,13 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
-from spatial_erasing.images.grids import Grid
-from spatial_erasing.images.volumes import Volume
+from spatial_erasing.images.volumes import Grid, Volume
 
 INTERPOLATORS = {"cubic": sitk.sitkBSpline, "linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}
 # How many voxels beyond the target an interpolator looks. A cubic B-spline weighs a voxel k away by 0.268^k:
 # 12 voxels leave 1e-7 of it, the precision of float32.
 REACH_VOXELS = {"cubic": 12, "linear": 1, "nearest": 1}
 TOLERANCE_VOXELS = 0.1  # how far two grids that are said to be one may lie apart
-
-
-def scan_grid(scan: Volume) -> Grid:
-    """The grid on which the scan was stored."""
-    return Grid(scan.intensities.shape, scan.affine)
 
 
 def isotropic_grid(scan: Volume, *, spacing_mm: float) -> Grid:
@@ -26,7 +20,7 @@ def isotropic_grid(scan: Volume, *, spacing_mm: float) -> Grid:
     lies on such a grid already keeps its sampling points, so that resampling leaves it as it is.
     """
     world = Grid((1, 1, 1), np.eye(4))
-    corners_mm = scan_grid(scan).corners_in(world)
+    corners_mm = scan.grid.corners_in(world)
     first_mm, last_mm = corners_mm.min(axis=0), corners_mm.max(axis=0)
     # a thousandth of a voxel of rounding in a header must not add a plane
     shape = np.floor((last_mm - first_mm) / spacing_mm + 1e-3).astype(int) + 1
@@ -55,7 +49,7 @@ def resample_to_grid(volume: Volume, grid: Grid, *, interpolation: str) -> np.nd
     box = _part_around(volume, grid, reach_voxels=REACH_VOXELS[interpolation])
     if box is None:
         return np.zeros(grid.shape, dtype=np.float32)
-    part = Volume(volume.intensities[box], scan_grid(volume).block(box).affine)
+    part = Volume(volume.intensities[box], volume.grid.block(box).affine)
     image = sitk.GetImageFromArray(np.ascontiguousarray(part.intensities.T, dtype=np.float32))
     # Both images keep voxel indices as their coordinates; the transform carries both affines. Shears that an
     # image header of ITK refuses are then as good as any other matrix.
@@ -76,7 +70,7 @@ def resample_to_grid(volume: Volume, grid: Grid, *, interpolation: str) -> np.nd
 
 def _part_around(volume: Volume, grid: Grid, *, reach_voxels: int) -> tuple[slice, ...] | None:
     """The box of the volume's voxels that values on the grid depend on; None if there are none."""
-    corners = grid.corners_in(scan_grid(volume))
+    corners = grid.corners_in(volume.grid)
     first = np.floor(corners.min(axis=0)).astype(int) - reach_voxels
     last = np.ceil(corners.max(axis=0)).astype(int) + reach_voxels
     start, stop = np.maximum(first, 0), np.minimum(last + 1, volume.intensities.shape)
@@ -91,11 +85,11 @@ def require_same_grid(scan: Volume, other: Volume) -> None:
     The corners of both grids are compared, where a turned or scaled header shows most: each must land within
     a tenth of the smallest edge of a voxel.
     """
-    grid = scan_grid(scan)
+    grid = scan.grid
     tolerance_mm = TOLERANCE_VOXELS * grid.voxel_sizes_mm.min()
     if scan.intensities.shape != other.intensities.shape:
         found = f"shape {other.intensities.shape}, the scan has {scan.intensities.shape}"
-    elif (offset_mm := _largest_offset_mm(grid, scan_grid(other))) > tolerance_mm:
+    elif (offset_mm := _largest_offset_mm(grid, other.grid)) > tolerance_mm:
         found = f"corners that lie up to {offset_mm:.3g} mm off, expected at most {tolerance_mm:.2g} mm"
     else:
         return

@@ -16,7 +16,7 @@ from spatial_erasing.apply.run_folder import RunFolder
 from spatial_erasing.cohorts import read_split
 from spatial_erasing.images.volumes import Volume, read_volume
 from spatial_erasing.preprocess.geometry import read_chains, return_to_scan
-from spatial_erasing.preprocess.resample import resample_to_grid, scan_grid
+from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.score.maps import Scoring, load_stored, score_maps
 from tests.apply.small_study import VARIANTS, head, small_config, write_head
 from tests.preprocess.analytic_head import LESION_CENTRE_MM, LESION_ML
@@ -79,7 +79,7 @@ def test_a_scan_in_dicom_gives_the_same_map_in_the_world(model, straight, tmp_pa
 def assert_same_in_world(found, straight, *, at_least):
     """The map on the other scan's voxels, compared inside its brain; sides may not be swapped."""
     there = resample_to_grid(
-        Volume(found.score, found.scan.affine), scan_grid(straight.scan), interpolation="linear"
+        Volume(found.score, found.scan.affine), straight.scan.grid, interpolation="linear"
     )
     inside = straight.on_scan("brain") > 0.5
     assert np.corrcoef(there[inside], straight.score[inside])[0, 1] > at_least
