@@ -1,6 +1,5 @@
-"""A cohort listed from its data, or from its last list where nothing of the data is left."""
+"""A cohort listed from its data, or from its last list where no data are left, and what is said of lists."""
 
-import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_erasing.ingest.exclusion import skip_unfit, unmet_exclusions
-from spatial_erasing.ingest.records import Row, found_rows
+from spatial_erasing.ingest.records import Row, found_rows, masks_of
 from spatial_erasing.ingest.scans import list_scans
 from spatial_erasing.ingest.source import (
     is_away,
@@ -84,8 +83,7 @@ def _place(row: Row) -> tuple[str, str, str]:
 
 
 def _files_of(row: Row) -> list[Path]:
-    names = [row["path"], *json.loads(row["lesion"]), *filter(None, [row["brain_mask"]])]
-    return [Path(name) for name in names]
+    return [Path(row["path"]), *masks_of(row)]
 
 
 def _by_subject(rows: Sequence[Row]) -> dict[str, list[Row]]:

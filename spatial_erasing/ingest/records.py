@@ -3,11 +3,12 @@
 Needs no other package, so that the workflow can look for new scans before any job has started.
 """
 
+import json
 import os
 import re
 import shlex
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -36,6 +37,16 @@ class Scan:
     skull_strip: str = ""  # one of `scans.SKULL_STRIPS`, or "" for the cohort's setting
     # why the scan cannot be used, in one line `kind: file, finding, what to do`; "" if it can
     problem: str = ""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The scan and its masks."""
+        return (self.path, *self.lesion, *filter(None, [self.brain_mask]))
+
+
+def masks_of(row: Mapping[str, str]) -> list[Path]:
+    """Lesion and brain masks of a row in a list of scans."""
+    return [Path(name) for name in (*json.loads(row["lesion"] or "[]"), row["brain_mask"]) if name]
 
 
 def missing_scan(subject: str, sequence: str, *, folder: Path, expected: str) -> Scan:

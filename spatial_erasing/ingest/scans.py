@@ -129,7 +129,7 @@ def _as_utf8(text: str) -> str:
 
 def _setting_problem(scan: Scan, skull_strip: str) -> str:
     """What is wrong before any file is opened; "" if nothing."""
-    for path in (scan.path, *_masks_of(scan)):
+    for path in scan.files:
         if _as_utf8(str(path)) != str(path):
             return f"file name: {path} is not UTF-8. Expected a name that a table can hold. Rename it"
     if found := name_problem(normalised_name(scan.subject)):
@@ -150,17 +150,13 @@ def _setting_problem(scan: Scan, skull_strip: str) -> str:
     return ""
 
 
-def _masks_of(scan: Scan) -> list[Path]:
-    return [*scan.lesion, *([scan.brain_mask] if scan.brain_mask else [])]
-
-
 def _checked_files(scan: Scan) -> tuple[dict[str, str], str]:
     """What the scan holds, by the names of OF_CONTENT, and what is wrong with its files.
 
     A lesion on another grid than its scan is left to preprocessing, and so are damaged voxels.
     """
     try:
-        grid, *_ = [describe_grid(path) for path in (scan.path, *_masks_of(scan))]
+        grid, *_ = [describe_grid(path) for path in scan.files]
         voxels, moments = _voxels(scan.path)
         content = {"sha256": sha256_of(scan.path), "voxels": voxels, "moments": moments, "grid": grid}
     except FileNotFoundError as error:

@@ -180,8 +180,7 @@ def _named_files(reader: str, path: str, sequences: Sequence[str]) -> dict[str, 
 def _files_of_table(place: Path, sequences: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """Every file that a table lists, named by its line; the table itself is an input of the workflow."""
     for line, scan in enumerate(table.find_scans(place, sequences=sequences)):
-        files = (scan.path, *scan.lesion, *([scan.brain_mask] if scan.brain_mask else []))
-        yield from ((f"{line} {number}", file) for number, file in enumerate(files))
+        yield from ((f"{line} {number}", file) for number, file in enumerate(scan.files))
 
 
 def _state(file: Path) -> tuple[int | None, float]:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from spatial_erasing.images.volumes import Volume, read_volume, write_volume
-from spatial_erasing.ingest.files import require_listed_content
+from spatial_erasing.ingest.files import require_listed_content, sha256_of
+from spatial_erasing.ingest.records import masks_of
 from spatial_erasing.jobs import results
 from spatial_erasing.jobs.faults import is_finding, one_line
 from spatial_erasing.jobs.provenance import describe_maker
@@ -58,10 +59,11 @@ def prepare_subject(
             nothing about the scan.
     """
     first = scans[0]
+    files = [*(Path(scan["path"]) for scan in scans), *masks_of(first)]
     try:
         asked = inputs(scans, settings=settings)
         record = read_finished(folder, made_from=identity(asked, code=code))
-        if record is None and not all(map(may_exist, files_of(scans))):
+        if record is None and not all(map(may_exist, files)):
             record = read_kept(folder, asked=asked, code=code)
         if record is None:
             brain = _prepare(scans, settings=settings, device=device)
@@ -86,20 +88,12 @@ def inputs(scans: list[Mapping[str, str]], *, settings: BrainSettings) -> dict:
 
     Hashes of files are "" where the file is not there; those of scans stand in the list.
     """
-    masks = files_of(scans)[len(scans) :]
     return {
         "settings": json.loads(json.dumps(asdict(settings))),
         "skull_strip": scans[0]["skull_strip"],
         "scans": [[scan["sequence"], scan["sha256"]] for scan in scans],
-        "beside": [_content_hash(path) for path in masks],
+        "beside": [_content_hash(path) for path in masks_of(scans[0])],
     }
-
-
-def files_of(scans: list[Mapping[str, str]]) -> list[Path]:
-    """The subject's files: its scans, then lesions and brain mask."""
-    first = scans[0]
-    masks = [*json.loads(first["lesion"] or "[]"), *([first["brain_mask"]] if first["brain_mask"] else [])]
-    return [Path(path) for path in (*(scan["path"] for scan in scans), *masks)]
 
 
 def identity(asked: Mapping[str, Any], *, code: str) -> str:
@@ -114,7 +108,7 @@ def _content_hash(path: Path) -> str:
         require_file(path)
     except FileNotFoundError:
         return ""
-    return sha256(path.read_bytes()).hexdigest()
+    return sha256_of(path)
 
 
 def _prepare(scans: list[Mapping[str, str]], *, settings: BrainSettings, device: str) -> PreparedBrain:
