@@ -3,6 +3,8 @@
 Needs no other package, so that the workflow can look for new scans before any job has started.
 """
 
+import csv
+import io
 import json
 import os
 import re
@@ -11,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from spatial_erasing.paths import first_closed_folder
 
@@ -19,6 +21,7 @@ Row = dict[str, str]  # of a list of scans: column to cell
 
 # column of results/ingest/scans.csv: the earlier scan that a row repeats in another unit
 SAME_BRAIN = "same_brain"
+EXCLUSION_HEADER = "cohort,subject,reason"
 OF_CONTENT = ("sha256", "voxels", "moments", "grid")
 LONGEST_NAME_BYTES = 128  # leaves room for suffixes below the 255 bytes that file systems allow
 PUNCTUATION = "._-"
@@ -125,6 +128,13 @@ def name_problem(subject: str) -> str:
     if len(subject.encode()) > LONGEST_NAME_BYTES:
         return f"is longer than {LONGEST_NAME_BYTES} bytes"
     return ""
+
+
+def exclusion_line(row: Mapping[str, Any], reason: str) -> str:
+    """The line that leaves out a subject, for the table that `ingest.exclude` names."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([row["cohort"], row["subject"], reason])
+    return line.getvalue()
 
 
 def found_rows(rows: Iterable[Row]) -> list[Row]:

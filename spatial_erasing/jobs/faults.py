@@ -5,8 +5,9 @@ the others are done, so that the same command tries again.
 """
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
@@ -19,6 +20,17 @@ def is_finding(error: BaseException) -> bool:
     Subclasses of ValueError (JSON, Unicode, linear algebra) and every error of the system are not.
     """
     return type(error) is ValueError
+
+
+@contextmanager
+def about(name: object) -> Iterator[None]:
+    """Findings in the block begin with what they are about: a file, a sequence."""
+    try:
+        yield
+    except ValueError as error:
+        if not is_finding(error):
+            raise
+        raise ValueError(f"{name}: {error}") from error
 
 
 def lacks_memory(error: BaseException) -> bool:

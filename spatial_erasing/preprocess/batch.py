@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from spatial_erasing.ingest.records import EXCLUSION_HEADER, exclusion_line
 from spatial_erasing.jobs.faults import fault_message
 from spatial_erasing.jobs.locks import reserve_one_gpu
 from spatial_erasing.jobs.parallel import map_in_processes, worker_count
@@ -85,14 +86,12 @@ def _name(scans: list[Mapping[str, str]]) -> str:
 
 def _how_to_leave_out(faults: list[tuple[list[Mapping[str, str]], Exception]]) -> str:
     """The lines that let a study go on without subjects that no machine at hand can prepare."""
-    lines = sorted(
-        f"    {scans[0]['cohort']},{scans[0]['subject']},cannot be prepared" for scans, _ in faults
-    )
+    lines = sorted(f"    {exclusion_line(scans[0], 'cannot be prepared')}" for scans, _ in faults)
     return "\n".join(
         [
             "To go on without one of them for good, write its line into the table that ingest.exclude in "
             "config.yaml names (docs/data.md, 'Leave subjects out'):",
-            "    cohort,subject,reason",
+            f"    {EXCLUSION_HEADER}",
             *lines,
         ]
     )

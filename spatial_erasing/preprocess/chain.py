@@ -1,15 +1,13 @@
 """A subject's scans to a brain in [0, 1], in the paper's order: resample, strip, denoise, scale."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from spatial_erasing.images.volumes import Grid, Volume
-from spatial_erasing.jobs.faults import is_finding
+from spatial_erasing.jobs.faults import about
 from spatial_erasing.preprocess.geometry import bounding_box, box_around
 from spatial_erasing.preprocess.intensity import scale_brain
 from spatial_erasing.preprocess.masks import label_brain_mask, label_lesion, unite_lesions
@@ -98,7 +96,7 @@ def prepare_brain(
         interpolation = "nearest" if settings.resample == "none" else settings.resample
         intensities = resample_to_grid(scan, box_grid, interpolation=interpolation)
         odd += warn_of_empty_voxels(intensities, box_brain, sequence=name)
-        with _about(scan.path):
+        with about(scan.path):
             sequences[name], ranges[name] = scale_brain(
                 intensities, box_brain, box_grid, volume_voxels=brain.size, settings=settings
             )
@@ -129,7 +127,7 @@ def locate_brain(
     measured, reference = scans, next(iter(scans))
     if is_stripped := skull_strip == "none":
         scans = {name: stripped_above_zero(scan) for name, scan in scans.items()}
-        with _about(scans[reference].path):
+        with about(scans[reference].path):
             brain_mask, skull_strip = mask_stripped_scan(scans[reference]), "given"
     find = partial(
         find_brain, brain_mask=brain_mask, skull_strip=skull_strip, settings=settings, device=device
@@ -160,23 +158,12 @@ def find_brain(
         grid = turned_grid(scan)
     else:
         grid = isotropic_grid(scan, spacing_mm=settings.spacing_mm)
-    with _about(scan.path):
+    with about(scan.path):
         brain = mask_brain(scan, grid, brain_mask=brain_mask, skull_strip=skull_strip, device=device)
         require_plausible_brain(brain, voxel_ml=grid.voxel_ml, range_ml=settings.brain_range_ml)
     if settings.register == "affine":
         return register_to_template(scan, Volume(brain, grid.affine), spacing_mm=settings.spacing_mm)
     return grid, brain
-
-
-@contextmanager
-def _about(path: Path | None) -> Iterator[None]:
-    """Findings in an array name the file that it came from."""
-    try:
-        yield
-    except ValueError as error:
-        if not is_finding(error):
-            raise
-        raise ValueError(f"{path}: {error}") from error
 
 
 def measure_brain(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from spatial_erasing.images.volumes import Grid, Volume
 from spatial_erasing.jobs.atomic import replaced_when_complete
@@ -71,21 +72,17 @@ def read_chains(path: str | Path) -> dict[str, dict[str, Grid]]:
     }
 
 
-def bounding_box(mask: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """First and one-past-last voxel of a mask along each axis; an empty one is refused."""
+def box_around(mask: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box with all marked voxels, as an index; an empty mask is refused."""
     if not mask.any():
         raise ValueError("an empty mask has no bounding box. Look at the scan, or leave out this subject.")
-    start, stop = [], []
-    for axis in range(mask.ndim):
-        occupied = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        start.append(int(occupied[0]))
-        stop.append(int(occupied[-1]) + 1)
-    return tuple(start), tuple(stop)
+    return ndimage.find_objects((mask != 0).astype(np.uint8))[0]
 
 
-def box_around(mask: np.ndarray) -> tuple[slice, ...]:
-    """The bounding box of a mask, as an index."""
-    return tuple(slice(start, stop) for start, stop in zip(*bounding_box(mask), strict=True))
+def bounding_box(mask: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """First and one-past-last voxel of a mask along each axis; an empty one is refused."""
+    box = box_around(mask)
+    return tuple(axis.start for axis in box), tuple(axis.stop for axis in box)
 
 
 def centred_window(

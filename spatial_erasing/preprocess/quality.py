@@ -3,14 +3,13 @@
 A flag excludes nobody. It comes with the line that does, for the user's own table of exclusions.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from spatial_erasing.ingest.records import exclusion_line
 from spatial_erasing.preprocess.curves import HealthyBand
 
 COLUMNS = (
@@ -20,7 +19,6 @@ COLUMNS = (
     *("lesion_ml", "lesion_downsampled_ml", "lesion_outside_brain_percent"),
     *("warning", "flag", "exclude_line"),
 )
-EXCLUSION_HEADER = "cohort,subject,reason"
 
 # Makes the median absolute deviation of normal values their standard deviation: 1 / Φ⁻¹(3/4).
 _NORMAL_SCALE = 1.4826
@@ -96,7 +94,7 @@ def _quality_row(
     box = [str(row.get(f"box_{axis}_voxels", "")) for axis in "xyz"]
     kept = {name: row.get(name, "") for name in COLUMNS} | {"box_voxels": "×".join(box) if all(box) else ""}
     if row["status"] != "done":
-        return kept | {"exclude_line": exclude_line(row, "preprocessing failed")}
+        return kept | {"exclude_line": exclusion_line(row, "preprocessing failed")}
     volume_ml = float(row["brain_ml"])
     deviations = spread.deviations(volume_ml)
     flags = {
@@ -109,7 +107,7 @@ def _quality_row(
         "brain_deviations": "" if np.isnan(deviations) else deviations,
         "beyond_band": max((distance for distance, _ in distances.values()), key=abs, default=""),
         "flag": " ".join(flags.values()),
-        "exclude_line": exclude_line(row, ", ".join(flags)) if flags else "",
+        "exclude_line": exclusion_line(row, ", ".join(flags)) if flags else "",
     }
 
 
@@ -139,13 +137,6 @@ def volume_sentence(volume_ml: float, *, rule: FlagRule, spread: Spread) -> str:
             f"limit {rule.beyond_deviations:g}"
         )
     return f"Brain of {volume_ml:.1f} ml: {'; '.join(findings)}." if findings else ""
-
-
-def exclude_line(row: Mapping[str, Any], reason: str) -> str:
-    """The line that leaves out a subject, for the table that `ingest.exclude` names."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([row["cohort"], row["subject"], reason])
-    return line.getvalue()
 
 
 def _urgency(row: Mapping[str, Any]) -> tuple:

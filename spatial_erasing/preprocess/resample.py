@@ -85,21 +85,16 @@ def require_same_grid(scan: Volume, other: Volume) -> None:
     The corners of both grids are compared, where a turned or scaled header shows most: each must land within
     a tenth of the smallest edge of a voxel.
     """
-    grid = scan.grid
-    tolerance_mm = TOLERANCE_VOXELS * grid.voxel_sizes_mm.min()
+    world = Grid((1, 1, 1), np.eye(4))
+    tolerance_mm = TOLERANCE_VOXELS * scan.grid.voxel_sizes_mm.min()
+    apart_mm = np.linalg.norm(scan.grid.corners_in(world) - other.grid.corners_in(world), axis=1).max()
     if scan.intensities.shape != other.intensities.shape:
         found = f"shape {other.intensities.shape}, the scan has {scan.intensities.shape}"
-    elif (offset_mm := _largest_offset_mm(grid, other.grid)) > tolerance_mm:
-        found = f"corners that lie up to {offset_mm:.3g} mm off, expected at most {tolerance_mm:.2g} mm"
+    elif apart_mm > tolerance_mm:
+        found = f"corners that lie up to {apart_mm:.3g} mm off, expected at most {tolerance_mm:.2g} mm"
     else:
         return
     raise ValueError(
         f"{other.path} does not lie on the voxel grid of {scan.path}: it has {found}. "
         f"Resample it onto the scan with nearest-neighbour interpolation, or leave out this subject."
     )
-
-
-def _largest_offset_mm(grid: Grid, other: Grid) -> float:
-    """Distance between the corners of two grids of one shape, the largest of the eight."""
-    world = Grid((1, 1, 1), np.eye(4))
-    return float(np.linalg.norm(grid.corners_in(world) - other.corners_in(world), axis=1).max())

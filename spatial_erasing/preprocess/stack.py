@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spatial_erasing.images.volumes import Grid
-from spatial_erasing.jobs.faults import is_finding
+from spatial_erasing.jobs.faults import about, is_finding
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.preprocess.geometry import (
     centred_window,
@@ -102,7 +102,8 @@ def shrink_brain(
         )
     shrunk, maps, doubts = {}, {}, list[str]()
     for name, scan in sequences.items():
-        maps[name] = _map_of(scan[whole_brain], name, standard=settings.standard)
+        with about(name):
+            maps[name] = settings.standard.map_of(scan[whole_brain], sequence=name)
         doubts += doubts_of_map(scan[whole_brain], maps[name], sequence=name)
         small = downsample(padded(maps[name](scan)), grid_voxels=grid_voxels)
         shrunk[name] = np.where(brain, np.clip(small, 0, 1), 0).astype(np.float16)
@@ -110,16 +111,6 @@ def shrink_brain(
     slices = slices_with_label(lesion, slices=grid_voxels[2])
     arrays = shrunk | {"brain": brain, "lesion": small_lesion, "lesion_slices": slices}
     return arrays, grids, maps, " ".join(doubts)
-
-
-def _map_of(values: np.ndarray, sequence: str, *, standard: Standard) -> IntensityMap:
-    """The intensity map of a scan; a finding names the sequence."""
-    try:
-        return standard.map_of(values, sequence=sequence)
-    except ValueError as error:
-        if not is_finding(error):
-            raise
-        raise ValueError(f"{sequence}: {error}") from error
 
 
 def stack_cohort(

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from spatial_erasing.preprocess.geometry import box_around
 from spatial_erasing.report.style import SMALL_POINTS, add_panel
 
 # The axes that lie across and up the page; the third one is cut.
@@ -52,16 +53,11 @@ def fullest_index(region: np.ndarray, plane: str) -> int:
     return int(fullest[len(fullest) // 2]) if counts.max() else region.shape[through] // 2
 
 
-def content_box(content: np.ndarray, *, margin_voxels: int = 1) -> tuple[slice, ...]:
-    """The smallest box around all true voxels and a margin; the whole grid if there are none."""
+def content_box(content: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box around all true voxels with a margin of one; the whole grid if there are none."""
     if not content.any():
         return (slice(None),) * content.ndim
-    box = []
-    for axis in range(content.ndim):
-        others = tuple(other for other in range(content.ndim) if other != axis)
-        inside = np.flatnonzero(content.any(axis=others))
-        box.append(slice(max(int(inside[0]) - margin_voxels, 0), int(inside[-1]) + 1 + margin_voxels))
-    return tuple(box)
+    return tuple(slice(max(axis.start - 1, 0), axis.stop + 1) for axis in box_around(content))
 
 
 def draw_section(

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from spatial_erasing.ingest.records import EXCLUSION_HEADER
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.preprocess.curves import PERCENTILES, HealthyBand
 from spatial_erasing.preprocess.quality import (
-    EXCLUSION_HEADER,
     Counts,
     FlagRule,
     brain_spread,

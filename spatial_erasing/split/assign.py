@@ -3,7 +3,15 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from spatial_erasing.ingest.records import SAME_BRAIN, Row, content_of, found_rows, name_of
+from spatial_erasing.ingest.records import (
+    EXCLUSION_HEADER,
+    SAME_BRAIN,
+    Row,
+    content_of,
+    exclusion_line,
+    found_rows,
+    name_of,
+)
 from spatial_erasing.seeds import hash_fraction
 
 Subject = tuple[str, str]  # cohort, subject
@@ -216,8 +224,8 @@ def shared_brains(rows: Iterable[Row]) -> str:
         files.append(f"  {kept['path']} ({name_of(kept)}) and {row['path']} ({name_of(row)}){unit}")
         # the one without a lesion mask is to go; if both are alike, the second
         out, other = sorted((row, kept), key=lambda one: one["lesion"] != "[]")
-        reason = f"the same scan as {other['cohort']} {other['subject']}"
-        lines[f"  {out['cohort']},{out['subject']},{reason}"] = None
+        line = exclusion_line(out, f"the same scan as {other['cohort']} {other['subject']}")
+        lines[f"  {line}"] = None
     if not files:
         return ""
     return "\n".join(
@@ -226,7 +234,7 @@ def shared_brains(rows: Iterable[Row]) -> str:
             *files,
             "Expected each brain in one cohort: else it could train a network and test it. Write these lines",
             "into a table, and its path under ingest.exclude in config.yaml, and run the same command again:",
-            "  cohort,subject,reason",
+            f"  {EXCLUSION_HEADER}",
             *lines,
         ]
     )

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import median_abs_deviation
 
+from spatial_erasing.ingest.records import EXCLUSION_HEADER
 from spatial_erasing.preprocess import quality
 from spatial_erasing.preprocess.curves import PERCENTILES, HealthyBand
 from spatial_erasing.preprocess.quality import (
     COLUMNS,
-    EXCLUSION_HEADER,
     FlagRule,
     brain_spread,
     count_quality,

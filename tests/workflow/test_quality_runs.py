@@ -3,7 +3,7 @@ import csv
 import numpy as np
 
 from spatial_erasing.cohorts import read_rows, write_rows
-from spatial_erasing.preprocess.quality import EXCLUSION_HEADER
+from spatial_erasing.ingest.records import EXCLUSION_HEADER
 
 AFTER_QUALITY = ("record_provenance", "write_report", "all")
 
