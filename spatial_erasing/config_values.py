@@ -219,3 +219,16 @@ def size_findings(sizes: Mapping, subjects: int | None, group: str) -> Iterator[
             filled_sizes(sizes, subjects=subjects, group=group)
     except ValueError as error:
         yield str(error).replace("\n", "\n  ")
+
+
+CHECKS = (
+    phantom_findings,
+    standard_findings,
+    order_findings,
+    width_findings,
+    erosion_findings,
+    reserved_findings,
+    share_findings,
+    name_findings,
+    window_findings,
+)

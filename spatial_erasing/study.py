@@ -7,19 +7,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError
 
-from spatial_erasing.config_values import (
-    erosion_findings,
-    name_findings,
-    number_findings,
-    order_findings,
-    phantom_findings,
-    reserved_findings,
-    share_findings,
-    size_findings,
-    standard_findings,
-    width_findings,
-    window_findings,
-)
+from spatial_erasing.config_values import CHECKS, number_findings, size_findings
 from spatial_erasing.entries import entry_findings, with_kinds
 from spatial_erasing.ingest.source import download_of, kept_list
 from spatial_erasing.ingest.table import did_you_mean
@@ -94,18 +82,10 @@ def check_study(config: Mapping) -> None:
     """Refuse an impossible study before its first job."""
     findings = entry_findings(config) or [  # the other checks look up entries
         *_cohort_findings(config),
-        *phantom_findings(config),
         *_grid_findings(config),
-        *standard_findings(config),
         *_threshold_findings(config),
         *_half_findings(config),
-        *order_findings(config),
-        *width_findings(config),
-        *erosion_findings(config),
-        *reserved_findings(config),
-        *share_findings(config),
-        *name_findings(config),
-        *window_findings(config),
+        *(finding for check in CHECKS for finding in check(config)),
     ]
     advice = "Correct config.yaml (or the overlay given with --configfile) and run the same command again."
     refuse("this study cannot be run", findings, advice=advice)
@@ -120,10 +100,7 @@ def _cohort_findings(config: Mapping) -> Iterator[str]:
     if both := set(study["healthy_cohorts"]) & set(study["lesion_cohorts"]):
         yield f"{', '.join(sorted(both))} cannot be both a healthy and a lesion cohort"
     yield from _download_findings(config["ingest"])
-    for group, wanted in (
-        ("healthy", "training"),
-        *((cohort, "test") for cohort in study["lesion_cohorts"]),
-    ):
+    for group, wanted in (("healthy", "training"), *((cohort, "test") for cohort in study["lesion_cohorts"])):
         if wanted not in sizes.get(group, {}):
             yield f"split.sizes.{group} must say how many subjects are for {wanted} and validation"
             continue

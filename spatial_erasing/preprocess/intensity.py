@@ -10,12 +10,7 @@ from spatial_erasing.preprocess.settings import BrainSettings
 
 
 def scale_brain(
-    intensities: np.ndarray,
-    brain: np.ndarray,
-    grid: Grid,
-    *,
-    volume_voxels: int,
-    settings: BrainSettings,
+    intensities: np.ndarray, brain: np.ndarray, grid: Grid, *, volume_voxels: int, settings: BrainSettings
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Masked, corrected, denoised and scaled intensities in [0, 1], and the range that scaled them.
 

@@ -8,13 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from spatial_erasing.cohorts import members
 from spatial_erasing.models import Method, Methods
-from spatial_erasing.report.estimates import (
-    Estimate,
-    Intervals,
-    draw_estimate,
-    limits_around,
-    seeds_note,
-)
+from spatial_erasing.report.estimates import Estimate, Intervals, draw_estimate, limits_around, seeds_note
 from spatial_erasing.report.style import (
     GRID_COLOUR,
     PAGE_WIDTH_MM,
@@ -40,11 +34,7 @@ Curves = dict[str, dict[int, Estimate]]
 
 @in_house_style
 def figure_data_size(
-    intervals: Intervals,
-    *,
-    methods: Methods,
-    cohorts: Sequence[str],
-    training_subjects: Mapping[int, int],
+    intervals: Intervals, *, methods: Methods, cohorts: Sequence[str], training_subjects: Mapping[int, int]
 ) -> Figure:
     """AUPRC, mean of the test sets, over the share of the training data, as Bengs et al. (2021), Figure 5.
 
@@ -121,10 +111,7 @@ def _scale_axes(panel: Axes, curves: Curves) -> None:
 
 
 def _note(
-    curves: Curves,
-    cohorts: Sequence[str],
-    training_subjects: Mapping[int, int],
-    confidence_percent: float,
+    curves: Curves, cohorts: Sequence[str], training_subjects: Mapping[int, int], confidence_percent: float
 ) -> str:
     """The footnote: test subjects, points and bars."""
     where = f"averaged over {' and '.join(cohorts)}" if len(cohorts) > 1 else f"on {cohorts[0]}"

@@ -11,13 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.models import Method, Methods
-from spatial_erasing.report.estimates import (
-    Estimate,
-    Intervals,
-    draw_estimate,
-    limits_around,
-    seeds_note,
-)
+from spatial_erasing.report.estimates import Estimate, Intervals, draw_estimate, limits_around, seeds_note
 from spatial_erasing.report.style import (
     GRID_COLOUR,
     PAGE_WIDTH_MM,

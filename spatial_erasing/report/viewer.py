@@ -21,10 +21,7 @@ _INSTANCE = re.compile(r'"Creating new Niivue instance"\).{0,80}?=new ([\w$]+)\(
 
 
 def viewer_page(
-    examples: Sequence[Example],
-    *,
-    voxel_size_mm: tuple[float, float, float],
-    caption: str,
+    examples: Sequence[Example], *, voxel_size_mm: tuple[float, float, float], caption: str
 ) -> str:
     """One HTML page that opens without a network."""
     return fill_template(
