@@ -21,7 +21,7 @@ from spatial_erasing.cohorts import Split
 from spatial_erasing.evaluate.components import LESION, components_of_split
 from spatial_erasing.evaluate.dataset import evaluate
 from spatial_erasing.jobs.results import open_arrays
-from spatial_erasing.preprocess.curves import healthy_band
+from spatial_erasing.preprocess.quality import healthy_band
 from spatial_erasing.preprocess.settings import NETWORKS
 from spatial_erasing.score.maps import score_maps
 from spatial_erasing.threshold.record import find_threshold

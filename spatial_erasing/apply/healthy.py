@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from spatial_erasing.preprocess.curves import HealthyBand
+from spatial_erasing.preprocess.quality import HealthyBand
 from spatial_erasing.score.postprocess import erode_in_plane
 
 

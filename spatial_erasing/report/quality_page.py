@@ -9,8 +9,14 @@ import numpy as np
 
 from spatial_erasing.ingest.records import EXCLUSION_HEADER
 from spatial_erasing.jobs.atomic import write_text
-from spatial_erasing.preprocess.curves import PERCENTILES, HealthyBand
-from spatial_erasing.preprocess.quality import Counts, FlagRule, brain_spread, count_quality
+from spatial_erasing.preprocess.quality import (
+    PERCENTILES,
+    Counts,
+    FlagRule,
+    HealthyBand,
+    brain_spread,
+    count_quality,
+)
 from spatial_erasing.report.templates import fill_template
 
 # Title of a column -> the quantity and its decimals; lesions only where the cohort has any.

@@ -5,9 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from spatial_erasing.preprocess.curves import PERCENTILES, HealthyBand
 from spatial_erasing.preprocess.landmarks import Landmarks
-from spatial_erasing.preprocess.quality import FlagRule, quality_rows
+from spatial_erasing.preprocess.quality import PERCENTILES, FlagRule, HealthyBand, quality_rows
 from spatial_erasing.preprocess.stack import StackSettings, stack_cohort
 from spatial_erasing.preprocess.standardise import Standard, doubts_of_map
 from spatial_erasing.preprocess.subject import prepare_subject

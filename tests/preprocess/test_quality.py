@@ -6,10 +6,11 @@ from scipy.stats import median_abs_deviation
 
 from spatial_erasing.ingest.records import EXCLUSION_HEADER
 from spatial_erasing.preprocess import quality
-from spatial_erasing.preprocess.curves import PERCENTILES, HealthyBand
 from spatial_erasing.preprocess.quality import (
     COLUMNS,
+    PERCENTILES,
     FlagRule,
+    HealthyBand,
     brain_spread,
     count_quality,
     quality_summary,

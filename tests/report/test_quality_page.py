@@ -3,8 +3,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from spatial_erasing.preprocess.curves import PERCENTILES, HealthyBand
-from spatial_erasing.preprocess.quality import COLUMNS, FlagRule
+from spatial_erasing.preprocess.quality import COLUMNS, PERCENTILES, FlagRule, HealthyBand
 from spatial_erasing.report.quality_page import Contrast, write_quality_page
 
 RULE = FlagRule(outside_ml=(900, 2200), beyond_deviations=4, beyond_band=0.1)

@@ -2,8 +2,7 @@
 
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.preprocess.curves import curves_of_cohort, read_band
-from spatial_erasing.preprocess.quality import COLUMNS, FlagRule, quality_rows
+from spatial_erasing.preprocess.quality import COLUMNS, FlagRule, curves_of_cohort, quality_rows, read_band
 from spatial_erasing.report.quality_page import Contrast, write_quality_page
 
 log_to(snakemake.log[0])

@@ -2,7 +2,7 @@
 
 from spatial_erasing.cohorts import read_split
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.preprocess.curves import healthy_band, write_band
+from spatial_erasing.preprocess.quality import healthy_band, write_band
 
 log_to(snakemake.log[0])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats.mstats import mquantiles
 
-from spatial_erasing.preprocess.curves import (
+from spatial_erasing.preprocess.quality import (
     PERCENTILES,
     curves_of_cohort,
     healthy_band,
