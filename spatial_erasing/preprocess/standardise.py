@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.optimize import brentq
 
 from spatial_erasing.preprocess.landmarks import Landmarks, read_landmarks
 
@@ -139,6 +138,8 @@ def to_two_quantiles(values: np.ndarray, target: Sequence[float]) -> IntensityMa
     Raises:
         ValueError: no such curve, as where both quantiles are equal or at an end of the range.
     """
+    from scipy.optimize import brentq  # noqa: PLC0415  other ways do not wait for its import
+
     median, quartile = (float(value) for value in np.percentile(values, PERCENTILES))
 
     def second_exponent(log_a: float) -> float:
