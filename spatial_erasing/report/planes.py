@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from scipy import ndimage
 
-from spatial_erasing.preprocess.geometry import box_around
 from spatial_erasing.report.style import SMALL_POINTS, add_panel
 
 # The axes that lie across and up the page; the third one is cut.
@@ -57,7 +57,8 @@ def content_box(content: np.ndarray) -> tuple[slice, ...]:
     """The smallest box around all true voxels with a margin of one; the whole grid if there are none."""
     if not content.any():
         return (slice(None),) * content.ndim
-    return tuple(slice(max(axis.start - 1, 0), axis.stop + 1) for axis in box_around(content))
+    box = ndimage.find_objects(content.astype(np.uint8))[0]
+    return tuple(slice(max(axis.start - 1, 0), axis.stop + 1) for axis in box)
 
 
 def draw_section(
