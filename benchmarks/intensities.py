@@ -24,11 +24,11 @@ os.environ["OMP_NUM_THREADS"] = os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS
 from spatial_erasing.images.volumes import Grid, read_volume
 from spatial_erasing.ingest.files import sha256_of
 from spatial_erasing.preprocess.batch import prepare_batch
-from spatial_erasing.preprocess.landmarks import Landmarks
 from spatial_erasing.preprocess.quality import largest_distance
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.settings import BrainSettings
-from spatial_erasing.preprocess.standardise import WAYS, Standard
+from spatial_erasing.preprocess.standardise.landmarks import Landmarks
+from spatial_erasing.preprocess.standardise.ways import WAYS, Standard
 from spatial_erasing.preprocess.subject import read_record
 from spatial_erasing.report.style import (
     BLUE,

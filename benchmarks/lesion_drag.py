@@ -7,7 +7,7 @@ import numpy as np
 
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.preprocess.intensity import intensity_range, rescale
-from spatial_erasing.preprocess.standardise import Standard
+from spatial_erasing.preprocess.standardise.ways import Standard
 
 LESION_ML = 200.0
 LESION_FACTOR = 0.2  # of each voxel's own intensity: dark, as an old stroke on T1

@@ -30,7 +30,7 @@ from spatial_erasing.preprocess import chain, intensity, stack, strip, subject
 from spatial_erasing.preprocess.batch import prepare_batch
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
 from spatial_erasing.preprocess.settings import BrainSettings
-from spatial_erasing.preprocess.standardise import Standard
+from spatial_erasing.preprocess.standardise.ways import Standard
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -37,10 +37,10 @@ from spatial_erasing.cohorts import Split, members, read_rows, read_split, write
 from spatial_erasing.evaluate.counts import count_dataset
 from spatial_erasing.evaluate.curves import average_precision
 from spatial_erasing.models import list_methods
-from spatial_erasing.preprocess.landmarks import learn_landmarks
 from spatial_erasing.preprocess.quality import largest_distance, quantile_curves
 from spatial_erasing.preprocess.stack import StackSettings, stack_cohort
-from spatial_erasing.preprocess.standardise import Standard
+from spatial_erasing.preprocess.standardise.landmarks import learn_landmarks
+from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.score.maps import score_maps
 from spatial_erasing.score.postprocess import erode_in_plane
 from spatial_erasing.study import Run

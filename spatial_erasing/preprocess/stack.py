@@ -20,7 +20,8 @@ from spatial_erasing.preprocess.geometry import (
     extract_window,
     slices_with_label,
 )
-from spatial_erasing.preprocess.standardise import IntensityMap, Standard, doubts_of_map
+from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap, doubts_of_map
+from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import COLUMNS, read_brain_mask, read_prepared, read_record
 
 logger = logging.getLogger(__name__)

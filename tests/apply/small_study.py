@@ -14,7 +14,7 @@ from spatial_erasing.models import ModelSpec
 from spatial_erasing.preprocess.geometry import write_chains
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.preprocess.stack import MANIFEST_COLUMNS, StackSettings, stack_cohort
-from spatial_erasing.preprocess.standardise import read_standard
+from spatial_erasing.preprocess.standardise.ways import read_standard
 from spatial_erasing.preprocess.subject import prepare_subject
 from spatial_erasing.run import reconstruct_scans, train_model
 from spatial_erasing.score.maps import RECONSTRUCTION, save_stored

@@ -5,10 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from spatial_erasing.preprocess.landmarks import Landmarks
 from spatial_erasing.preprocess.quality import PERCENTILES, FlagRule, HealthyBand, quality_rows
 from spatial_erasing.preprocess.stack import StackSettings, stack_cohort
-from spatial_erasing.preprocess.standardise import Standard, doubts_of_map
+from spatial_erasing.preprocess.standardise.intensity_map import doubts_of_map
+from spatial_erasing.preprocess.standardise.landmarks import Landmarks
+from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
 from tests.preprocess.analytic_head import TINY_SETTINGS, tiny_subject
 

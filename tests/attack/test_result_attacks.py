@@ -17,8 +17,8 @@ from spatial_erasing.jobs import results
 from spatial_erasing.jobs.results import open_arrays, read_cells, read_json
 from spatial_erasing.preflight import require_material
 from spatial_erasing.preprocess.geometry import read_chains
-from spatial_erasing.preprocess.landmarks import Landmarks, read_landmarks, write_landmarks
 from spatial_erasing.preprocess.quality import read_band
+from spatial_erasing.preprocess.standardise.landmarks import Landmarks, read_landmarks, write_landmarks
 from spatial_erasing.preprocess.subject import read_brain_mask, read_finished, read_record
 from spatial_erasing.report.tables import read_table
 from spatial_erasing_phantoms.make import _finished_row

@@ -17,7 +17,7 @@ from spatial_erasing.preprocess.geometry import (
     write_chains,
 )
 from spatial_erasing.preprocess.stack import StackSettings, shrink_subject
-from spatial_erasing.preprocess.standardise import Standard
+from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
 
 SETTINGS_OF_GRIDS = StackSettings(Standard({"t1": "range"}, {}), (100, 116, 104), (64, 64, 64), "nearest")

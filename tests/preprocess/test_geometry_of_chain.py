@@ -7,7 +7,7 @@ from analytic_head import LESION_CENTRE_MM, LESION_ML, SETTINGS, VARIANTS, lesio
 
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.preprocess.stack import StackSettings, shrink_subject
-from spatial_erasing.preprocess.standardise import Standard
+from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
 
 GRIDS = StackSettings(Standard({"t1": "range"}, {}), (100, 116, 104), (64, 64, 64), "nearest")

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import PchipInterpolator, interp1d
 
-from spatial_erasing.preprocess.standardise import IntensityMap, through_knots
+from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap, through_knots
 
 rising = st.lists(st.floats(0.01, 0.99), min_size=1, max_size=8).map(lambda values: sorted(set(values)))
 

@@ -4,13 +4,13 @@ from intensity_normalization.adapters.images import NumpyImageAdapter
 from intensity_normalization.normalizers.population.nyul import NyulNormalizer
 
 from spatial_erasing.images.volumes import write_volume
-from spatial_erasing.preprocess.landmarks import (
+from spatial_erasing.preprocess.standardise.landmarks import (
     learn_landmarks,
     learn_scales,
     read_landmarks,
+    to_landmarks,
     write_landmarks,
 )
-from spatial_erasing.preprocess.standardise import to_landmarks
 
 PERCENTILES = (10, 20, 30, 40, 50, 60, 70, 80, 90)
 SHAPE, AFFINE = (14, 15, 16), np.diag([2.0, 2, 2, 1])

@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import brentq
 from skimage.exposure import adjust_gamma
 
-from spatial_erasing.preprocess.standardise import to_median
+from spatial_erasing.preprocess.standardise.median import to_median
 
 
 @pytest.mark.parametrize("target", [0.3, 0.5, 0.7])

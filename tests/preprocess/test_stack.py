@@ -13,7 +13,7 @@ from spatial_erasing.preprocess.stack import (
     shrink_subject,
     stack_cohort,
 )
-from spatial_erasing.preprocess.standardise import Standard
+from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import prepare_subject
 
 AS_IT_IS = Standard({"t1": "range", "t1ce": "range"}, {})

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.optimize import fsolve
 
-from spatial_erasing.preprocess.standardise import to_median, to_two_quantiles
+from spatial_erasing.preprocess.standardise.median import to_median
+from spatial_erasing.preprocess.standardise.two_quantiles import to_two_quantiles
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 2), (5, 5)])

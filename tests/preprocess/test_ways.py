@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from spatial_erasing.preprocess.landmarks import Landmarks, write_landmarks
-from spatial_erasing.preprocess.standardise import WAYS, IntensityMap, Standard, read_standard
+from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap
+from spatial_erasing.preprocess.standardise.landmarks import Landmarks, write_landmarks
+from spatial_erasing.preprocess.standardise.ways import WAYS, Standard, read_standard
 
 PERCENTILES = (10, 25, 50, 75, 90)
 TARGETS = {

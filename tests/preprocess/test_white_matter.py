@@ -4,7 +4,7 @@ from intensity_normalization.adapters.images import NumpyImageAdapter
 from intensity_normalization.domain.models import Modality
 from intensity_normalization.normalizers.individual.whitestripe import WhiteStripeNormalizer
 
-from spatial_erasing.preprocess.standardise import to_white_matter, white_matter_peak
+from spatial_erasing.preprocess.standardise.white_matter import to_white_matter, white_matter_peak
 
 
 def brain(white=0.75, share=0.4, voxels=30_000):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from spatial_erasing.cohorts import members, read_rows
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.preprocess.landmarks import learn_scales, write_landmarks
+from spatial_erasing.preprocess.standardise.landmarks import learn_scales, write_landmarks
 
 log_to(snakemake.log[0])
 

@@ -8,7 +8,7 @@ from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.jobs.provenance import describe_maker
 from spatial_erasing.preprocess import stack
 from spatial_erasing.preprocess.geometry import write_chains
-from spatial_erasing.preprocess.standardise import read_standard
+from spatial_erasing.preprocess.standardise.ways import read_standard
 
 log_to(snakemake.log[0])
 

@@ -17,6 +17,7 @@ import numpy as np
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.jobs.results import damaged, read_json
+from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap, through_knots
 from spatial_erasing.preprocess.subject import read_brain_mask, read_prepared
 
 
@@ -28,6 +29,11 @@ class Landmarks:
     values: tuple[float, ...]  # where they go, in [0, 1]
     learned_from: str  # sequence of the training scans
     brains: int  # how many of them
+
+
+def to_landmarks(values: np.ndarray, target: Landmarks) -> IntensityMap:
+    """The piecewise linear map of a brain's percentiles onto the standard scale."""
+    return through_knots(np.percentile(values, target.percentiles), target.values)
 
 
 def learn_landmarks(
