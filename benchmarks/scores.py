@@ -32,7 +32,8 @@ from spatial_erasing.train.checkpoint import load_network
 RESIDUAL = {"kind": "absolute"}
 DARK = {"kind": "signed", "finds": "dark"}
 WINDOWS = [3, 5, 7, 9, 11]
-RESTORED = {"kind": "latent_restoration", "steps": 20, "rate": 0.1, "prior": 1.0}
+STRUCTURAL = {"kind": "structural", "windows_voxels": [3]}
+RESTORED = {"kind": "latent_restoration", "of": RESIDUAL, "steps": 20, "rate": 0.1, "prior": 1.0}
 SEVERAL = {"kind": "several", "draws": "latent", "count": 16, "keeps": "residual", "floor": 0.02}
 PARTS = {"kind": "erased_parts", "edge_voxels": 8, "fill": "noise"}
 AGAIN = {"kind": "erase_and_restore", "share": 0.05, "rounds": 4, "fill": "noise"}
@@ -43,6 +44,7 @@ QUESTIONS = {
     "dark": (DARK, {}),
     "structural": ({"kind": "structural"}, {"windows_voxels": [[3], [5], [7], [11], WINDOWS]}),
     "restored": (RESTORED, {"steps": [20, 40, 80], "rate": [0.02, 0.05, 0.1]}),
+    "restored of": (RESTORED, {"of": [DARK, STRUCTURAL]}),
     "prior": (RESTORED, {"prior": [0.0, 3.0]}),
     "several": (SEVERAL, {"draws": ["latent", "noise"], "keeps": ["residual", "spread", "distance"]}),
     "several floor": (SEVERAL | {"keeps": "distance"}, {"floor": [0.05, 0.1, 0.2]}),
@@ -50,8 +52,9 @@ QUESTIONS = {
     "again": (AGAIN, {"share": [0.05, 0.15], "rounds": [1, 4]}),
     "image": (IMAGE, {"variation": [0.0, 1.0, 3.0]}),
 }
-OF = {"residual": RESIDUAL, "dark": DARK, "structural": {"kind": "structural", "windows_voxels": [3]}}
-OF |= {"restored": RESTORED, "several": SEVERAL, "parts": PARTS, "again": AGAIN, "image": IMAGE}
+OF = {"residual": RESIDUAL, "dark": DARK, "structural": STRUCTURAL, "restored": RESTORED}
+OF |= {"restored dark": RESTORED | {"of": DARK}, "restored structural": RESTORED | {"of": STRUCTURAL}}
+OF |= {"several": SEVERAL, "parts": PARTS, "again": AGAIN, "image": IMAGE}
 RELATIVE = {"kind": "relative", "centred": False, "smoothing_voxels": 2, "floor": 0.5}
 RELATIVES = {"centred": [True, False], "smoothing_voxels": [0, 1, 2, 4], "floor": [0.5, 2.0]}
 QUESTIONS["relative"] = (RELATIVE | {"of": RESIDUAL}, RELATIVES)

@@ -59,7 +59,7 @@ def test_the_other_score_may_have_settings():
 
 
 def test_it_is_stored_as_a_map_and_may_be_of_a_score_that_reads_the_network():
-    of = {"kind": "latent_restoration", "steps": 2, "rate": 0.1, "prior": 1.0}
+    of = {"kind": "latent_restoration", "of": {"kind": "absolute"}, "steps": 2, "rate": 0.1, "prior": 1.0}
     stored = reconstruct_scans(NETWORK, SCANS, HEALTHY, score=relative(of) | {"title": "any"})
     np.testing.assert_allclose(stored, maps(relative(of), SCANS), atol=1e-3)
     assert not np.allclose(stored, maps(relative(), SCANS), atol=1e-2)

@@ -9,7 +9,7 @@ from spatial_erasing.score.scores.restored_image import total_variation
 from spatial_erasing.train.network import Network
 
 SCANS, HEALTHY = split_of(3, 2), split_of(2, 1)
-LATENT = {"kind": "latent_restoration", "steps": 300, "rate": 0.03, "prior": 1.0}
+LATENT = {"kind": "latent_restoration", "of": {"kind": "absolute"}, "steps": 300, "rate": 0.03, "prior": 1.0}
 IMAGE = {"kind": "restored_image", "steps": 10, "rate": 0.01, "variation": 1.0}
 
 
@@ -93,3 +93,13 @@ def test_total_variation_is_the_sum_over_neighbours():
     )
     assert float(total_variation(torch.from_numpy(volumes))) == pytest.approx(expected)
     assert float(total_variation(torch.ones(2, 1, 3, 3))) == 0
+
+
+def test_the_restored_image_may_be_compared_by_another_score():
+    network, dark = network_of(3), {"kind": "signed", "finds": "dark"}
+    bright = {"kind": "signed", "finds": "bright"}
+    parts = [maps(network, LATENT | {"steps": 3, "of": of}) for of in (dark, bright)]
+    np.testing.assert_allclose(sum(parts), maps(network, LATENT | {"steps": 3}), atol=1e-6)
+    relative = {"kind": "relative", "of": dark, "centred": True, "smoothing_voxels": 0, "floor": 1.0}
+    with pytest.raises(ValueError, match=r"by the score relative, which reads the network; .* Correct `of`"):
+        maps(network, LATENT | {"of": relative})

@@ -31,6 +31,12 @@ def test_several_windows_are_their_mean_and_equal_volumes_score_0():
     assert score(3, 11).score_map(SCAN, SCAN, BRAIN).max() < 1e-12
 
 
+def test_windows_without_a_middle_voxel_or_beyond_a_brain_are_refused():
+    for windows in ([], [4], [3, 10**9]):
+        with pytest.raises(ValueError, match=r"windows_voxels is .*; expected some of \(3, 5"):
+            score(*windows)
+
+
 def test_texture_that_turns_upside_down_scores_more_than_a_shift_of_the_same_l1():
     texture = 0.2 * (np.indices(SCAN.shape).sum(axis=0) % 2) + 0.4
     upside_down, brighter = 1 - texture, texture + 0.2

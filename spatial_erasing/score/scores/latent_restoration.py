@@ -6,21 +6,24 @@ lesion, while the l1 distance weighs a voxel in a lesion no more than any other.
 restoration as future work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from spatial_erasing.cohorts import Split
+from spatial_erasing.score.maps import RECONSTRUCTION, make_score, stored_as
 from spatial_erasing.score.samples import LatentNetwork, require_latent, subject_maps
 from spatial_erasing.train.network import Network, reconstruction_l1
 
 READS = "network"
 NEEDS_LATENT: dict[str, str] = {}
 SETTINGS = {
+    "of": {"type": "object", "required": ["kind"]},
     "steps": {"type": "integer", "minimum": 0},
     "rate": {"type": "number", "exclusiveMinimum": 0},
     "prior": {"type": "number", "minimum": 0},
@@ -30,14 +33,16 @@ SUBJECTS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Score:
-    """|scan - decode(z)| with z that minimises l1 + prior · |z|² / 2, by Adam from the encoder's mean.
+    """A score of the scan and decode(z), where z minimises l1 + prior · |z|² / 2, found by Adam.
 
     Args:
-        steps: of Adam; 0 gives the paper's residual.
+        of: kind and settings of the score that compares both; a kind that reads reconstructions.
+        steps: of Adam, from the encoder's mean on.
         rate: of Adam.
         prior: weight of the standard normal prior; 1 as in training.
     """
 
+    of: Mapping[str, Any]
     steps: int
     rate: float
     prior: float
@@ -46,12 +51,21 @@ class Score:
         """Maps of the scans, shape (X, Y, Z).
 
         Raises:
-            ValueError: the network has no latent distribution.
+            ValueError: the network has no latent distribution, or `of` reads the network.
         """
-        fitted = partial(self._map, require_latent(network))
-        yield from subject_maps(network, scans, fitted, subjects_at_once=SUBJECTS_AT_ONCE)
+        if stored_as(self.of) != RECONSTRUCTION:
+            raise ValueError(
+                f"a restoration is compared by the score {self.of['kind']}, which reads the network; "
+                "expected one that reads reconstructions, such as absolute. Correct `of` in config.yaml."
+            )
+        score, restore = make_score(self.of), partial(self._restore, require_latent(network))
+        restored = subject_maps(network, scans, restore, subjects_at_once=SUBJECTS_AT_ONCE)
+        for scan, output, brain in zip(scans.scans, restored, scans.brain, strict=True):
+            yield score.score_map(scan, output, brain)
 
-    def _map(self, network: LatentNetwork, scans: Tensor, _brain: Tensor, _generator: Generator) -> Tensor:
+    def _restore(
+        self, network: LatentNetwork, scans: Tensor, _brain: Tensor, _generator: Generator
+    ) -> Tensor:
         latent = network.encode(scans)[0].detach().requires_grad_()
         optimiser = torch.optim.Adam([latent], lr=self.rate)
         for _ in range(self.steps):
@@ -60,4 +74,4 @@ class Score:
             loss = loss + self.prior * latent.square().sum() / 2
             (latent.grad,) = torch.autograd.grad(loss, latent)
             optimiser.step()
-        return (scans - network.decode(latent)).detach().abs()
+        return network.decode(latent).detach()

@@ -13,6 +13,7 @@ import numpy as np
 from spatial_erasing.score.windows import smooth, uniform_weights
 
 READS = "reconstruction"
+WINDOWS = (3, 5, 7, 9, 11)
 SETTINGS = {"windows_voxels": {"type": "array", "items": {"enum": [3, 5, 7, 9, 11]}, "minItems": 1}}
 _C1, _C2 = 0.01**2, 0.03**2  # Wang et al. 2004, for intensities in [0, 1]
 
@@ -26,6 +27,10 @@ class Score:
     """
 
     windows_voxels: Sequence[int]
+
+    def __post_init__(self) -> None:
+        if not self.windows_voxels or not set(self.windows_voxels) <= set(WINDOWS):
+            raise ValueError(f"windows_voxels is {self.windows_voxels}; expected some of {WINDOWS}.")
 
     def score_map(self, scan: np.ndarray, reconstruction: np.ndarray, _brain: np.ndarray) -> np.ndarray:
         """Mean over the windows, shape (X, Y, Z)."""
