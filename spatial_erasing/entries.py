@@ -174,8 +174,10 @@ def _latent_findings(name: str, config: Mapping) -> Iterator[str]:
 def parts_of(entry: Mapping) -> Iterator[Mapping]:
     """An entry of `scores`, and the score that it is `of`."""
     yield entry
-    if "of" in entry:
-        yield from parts_of(entry["of"])
+    inner = entry.get("of")
+    # an unknown kind may have anything there, since only known kinds have a schema
+    if isinstance(inner, Mapping) and isinstance(inner.get("kind"), str):
+        yield from parts_of(inner)
 
 
 def reads(config: Mapping, score: str) -> str:

@@ -192,6 +192,10 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
         ),
         ({"networks": {"vae": {"kind": "vea"}}}, r"networks\.vae\.kind is vea, .*did you mean 'vae'"),
         ({"scores": {"residual": {"kind": "absolut"}}}, r"scores\.residual\.kind is absolut, .*'absolute'"),
+        *(
+            ({"scores": {"own": {"kind": "relativ", "title": "own", "of": of}}}, r"own\.kind is relativ, ")
+            for of in (3, {}, {"kind": 3})
+        ),
         (
             {"scores": {"relative": {"of": {"kind": "absolut"}}}},
             r"scores\.relative\.of\.kind is absolut, .*'absolute'",
