@@ -32,7 +32,10 @@ def _schema_of(entry: object, common: Mapping, registry: Registry) -> dict:
     kind = entry.get("kind") if isinstance(entry, Mapping) else None
     if kind not in registry.kinds():
         return dict(common)
-    settings = registry.literal(str(kind), "SETTINGS")
+    settings = dict(registry.literal(str(kind), "SETTINGS"))
+    if isinstance(entry, Mapping) and "of" in settings:  # another entry of the same registry, without a title
+        inner = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}}
+        settings["of"] = _schema_of(entry.get("of"), inner, registry)
     return dict(common) | {
         "additionalProperties": False,
         "required": [*common["required"], *settings],
@@ -50,7 +53,9 @@ def _section_findings(config: Mapping) -> Iterator[str]:
     """Unknown names in networks, scores, models and study.paper."""
     for section, registry in _WITH_KINDS.items():
         for name, entry in config[section].items():
-            yield from _unknown(f"{section}.{name}.kind is", entry["kind"], registry.kinds())
+            for depth, part in enumerate(parts_of(entry)):
+                place = f"{section}.{name}{'.of' * depth}.kind is"
+                yield from _unknown(place, part["kind"], registry.kinds())
     for name, entry in config["models"].items():
         yield from _model_findings(f"models.{name}", entry, config)
     for key, section in (("network", "networks"), ("score", "scores")):
@@ -117,12 +122,15 @@ def _model_findings(place: str, entry: Mapping, config: Mapping) -> Iterator[str
 def _study_findings(config: Mapping) -> Iterator[str]:
     """Unknown methods in `study`."""
     study = config["study"]
+    listed = [*study["table_1_models"], *study["baselines"]]
+    for name in config["report"]["rivals"]:
+        yield from _unknown("report.rivals names", name, listed)
     for name in named_methods(study):
         model, score = model_and_score(name)
         unknown = [*_unknown("study names the model", model, config["models"])]
         if score is not None:
             unknown += _unknown(f"study names {name} with the score", score, config["scores"])
-        yield from unknown or _baseline_findings(name, config)
+        yield from unknown or [*_baseline_findings(name, config), *_latent_findings(name, config)]
 
 
 def _baseline_findings(name: str, config: Mapping) -> Iterator[str]:
@@ -135,6 +143,32 @@ def _baseline_findings(name: str, config: Mapping) -> Iterator[str]:
         yield f"{name} has a network; remove it from study.baselines"
     elif is_baseline and reads(config, score or study["paper"]["score"]) == "network":
         yield f"the score of {name} is computed from a network, and a baseline has none; use another score"
+
+
+def _latent_findings(name: str, config: Mapping) -> Iterator[str]:
+    """Methods whose score needs a latent distribution that their network lacks."""
+    model, score = model_and_score(name)
+    entry = config["models"][model]
+    if "baseline" in entry:
+        return
+    kind = config["networks"][entry["network"]]["kind"]
+    for part in parts_of(config["scores"][score or config["study"]["paper"]["score"]]):
+        needed = SCORES.literal(part["kind"], "NEEDS_LATENT", None)
+        needs_it = needed is not None and all(part.get(key) == value for key, value in needed.items())
+        if needs_it and not NETWORKS.literal(kind, "HAS_LATENT", False):
+            yield (
+                f"the score of {name} needs the latent distribution of a network, and a network of the kind "
+                f"{kind} has none; use a model with a vae, or another score"
+            )
+
+
+def parts_of(entry: Mapping) -> Iterator[Mapping]:
+    """An entry of `scores`, and the score that it is `of`."""
+    yield entry
+    inner = entry.get("of")
+    # an unknown kind may have anything there, since only known kinds have a schema
+    if isinstance(inner, Mapping) and isinstance(inner.get("kind"), str):
+        yield from parts_of(inner)
 
 
 def reads(config: Mapping, score: str) -> str:

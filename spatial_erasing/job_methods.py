@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_erasing import registry
-from spatial_erasing.entries import reads
+from spatial_erasing.entries import parts_of, reads
 from spatial_erasing.models import Method, list_methods, trained_entries
 
 
@@ -20,6 +20,8 @@ class JobMethods:
         self.networks = [name for name in config["models"] if not self.by_name[name].is_baseline]
         self.baselines = [name for name in config["models"] if self.by_name[name].is_baseline]
         self.trained = [name for name in self.networks if name in trained_entries(config)]
+        study, references = config["study"], config["report"]["rivals"]
+        self.rivals = [*study["table_1_models"], *study["baselines"]] if references else []
         # The score stage stores reconstructions of models, and maps of methods whose score reads the network.
         self.with_maps = {
             f"{method.model}@{method.score}": method
@@ -85,6 +87,13 @@ class JobMethods:
         dataset = f"{cohort or wildcards.cohort}-{wildcards.sequence}"
         return f"results/score/{self.stored_of(self.of(wildcards))}/{run}/{dataset}/{split}.npz"
 
+    def cost_of_scoring(self, wildcards: Any) -> str:
+        """The benchmark of the job that stored a method's reconstructions or maps."""
+        method = self.of(wildcards)
+        rule = "reconstruct_baseline" if method.is_baseline else "reconstruct_scans"
+        names = (self.stored_of(method), wildcards.percent, wildcards.seed, wildcards.cohort)
+        return f"results/benchmarks/{rule}/{'-'.join((*names, wildcards.sequence))}.tsv"
+
     def score_to_store(self, wildcards: Any) -> Mapping[str, Any] | None:
         """The score whose maps are stored; None if reconstructions are stored."""
         return self.score(wildcards) if wildcards.stored in self.with_maps else None
@@ -118,8 +127,8 @@ class JobMethods:
         yield from sorted({registry.FILLS.file(method.fill) for method in self.that_erase()})
 
     def kinds_of_score(self, wildcards: Any) -> Iterator[Path]:
-        """Module of a method's score."""
-        yield registry.SCORES.file(self.score(wildcards)["kind"])
+        """Modules of a method's score, and of the score that it is relative to."""
+        yield from (registry.SCORES.file(part["kind"]) for part in parts_of(self.score(wildcards)))
 
     def kinds_to_store(self, wildcards: Any) -> Iterator[Path]:
         """Modules of a model's network, and of the score whose maps are stored."""

@@ -196,10 +196,14 @@ class Plan:
         """The threshold of each of these runs on each lesion cohort."""
         return [self.threshold_of(run, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
 
+    def detections(self) -> list[str]:
+        """Lesion-wise detection by each row of the table of rivals."""
+        runs = [run for run in self.runs if run.method in self.methods.rivals and run.fraction_percent == 100]
+        return self._on_trained_sequence(runs, "detection.csv")
+
     def slices_of_one_run(self) -> list[str]:
         """The slices of a run on each lesion cohort: all runs have the same ones with a lesion."""
-        run = Run(self.config["study"]["models"][0], 100, self.config["study"]["seeds"][0])
-        return self._on_trained_sequence([run], "slices.npz")
+        return self._on_trained_sequence(self.diagnosed_runs()[:1], "slices.npz")
 
     def _on_trained_sequence(self, runs: Iterable[Run], file: str) -> list[str]:
         datasets = [f"{cohort}-{self.sequence}" for cohort in self.lesion]
@@ -225,8 +229,8 @@ class Plan:
 
     def example_files(self, stage: str, name: str, file: str) -> list[str]:
         """A file of this run on each lesion cohort, below the name that the stage gives it."""
-        folder = Run(name, 100, self.first_seed).folder
-        return [f"results/{stage}/{folder}/{cohort}-{self.sequence}/{file}" for cohort in self.lesion]
+        folder = f"results/{stage}/{Run(name, 100, self.first_seed).folder}"
+        return [f"{folder}/{cohort}-{self.sequence}/{file}" for cohort in self.lesion]
 
     # report
 
@@ -263,23 +267,19 @@ class Plan:
             "results/report/tables/claims.md",
             *(f"{figures}/figure_{number}.png" for number in (2, 3, 4)),
             *self.figure_5(),
-            *(f"{figures}/figure_{number}.png" for number in (6, 7)),
-            f"{figures}/history.png",
+            *(f"{figures}/{name}.png" for name in ("figure_6", "figure_7", "history")),
             *(f"{figures}/curves/{model}.png" for model in self.methods.trained),
             "results/report/tables/diagnostics.md",
             f"{figures}/diagnostics.png",
-            "results/report/front.html",
-            "results/report/viewer.html",
+            *(f"results/report/{page}.html" for page in ("front", "viewer")),
             *self.table_2(),
+            *(["results/report/tables/rivals.md", f"{figures}/rivals.png"] if self.methods.rivals else []),
         ]
 
     def results(self) -> list[str]:
         """Every table and figure, with the lists and quality pages."""
-        sheets = [f"quality.{suffix}" for suffix in ("html", "pdf")]
         return [
-            "results/ingest/scans.csv",
-            "results/split/splits.csv",
-            "results/evaluate/subjects.csv",
+            *(f"results/{table}.csv" for table in ("ingest/scans", "split/splits", "evaluate/subjects")),
             *self.tables_and_figures(),
-            *(f"results/preprocess/{cohort}/{sheet}" for cohort in self.cohorts for sheet in sheets),
+            *(f"results/preprocess/{name}/quality.{end}" for name in self.cohorts for end in ("html", "pdf")),
         ]

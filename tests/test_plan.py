@@ -52,6 +52,20 @@ def test_a_table_or_figure_that_compares_what_a_study_lacks_is_left_out(tmp_path
         assert whole - set(plan_of(tmp_path, change).tables_and_figures()) == {f"results/report/{left_out}"}
 
 
+def test_the_table_of_rivals_is_that_of_a_study_that_names_some(tmp_path):
+    def add(config):
+        config["report"]["rivals"] = ["3d-none"]
+        config["study"]["seeds"] = [1, 2]
+
+    assert plan_of(tmp_path).detections() == []
+    plan = plan_of(tmp_path, add)
+    added = {"results/report/tables/rivals.md", "results/report/figures/rivals.png"}
+    assert set(plan.tables_and_figures()) - set(plan_of(tmp_path).tables_and_figures()) == added
+    # 14 models and 2 baselines, two seeds, T1 of two cohorts
+    assert len(set(plan.detections())) == 16 * 2 * 2 == len(plan.detections())
+    assert set(plan.detections()) < set(plan.evaluations("detection.csv"))
+
+
 def test_a_cohort_that_borrows_a_threshold_has_none_of_its_own(tmp_path):
     def borrow(config):
         config["threshold"]["from_cohort"] = {"atlas": "brats"}

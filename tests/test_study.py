@@ -192,6 +192,22 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
         ),
         ({"networks": {"vae": {"kind": "vea"}}}, r"networks\.vae\.kind is vea, .*did you mean 'vae'"),
         ({"scores": {"residual": {"kind": "absolut"}}}, r"scores\.residual\.kind is absolut, .*'absolute'"),
+        *(
+            ({"scores": {"own": {"kind": "relativ", "title": "own", "of": of}}}, r"own\.kind is relativ, ")
+            for of in (3, {}, {"kind": 3})
+        ),
+        (
+            {"scores": {"relative": {"of": {"kind": "absolut"}}}},
+            r"scores\.relative\.of\.kind is absolut, .*'absolute'",
+        ),
+        *(
+            (
+                {"study": {"models": [f"3d-autoencoder@{score}"]}},
+                rf"score of 3d-autoencoder@{score} needs the latent distribution .* autoencoder has none",
+            )
+            for score in ("restored", "restored-relative", "distance")
+        ),
+        ({"report": {"rivals": ["3d-non"]}}, r"report\.rivals names 3d-non, .*did you mean '3d-none'"),
         ({"study": {"paper": {"network": "vea"}}}, r"study\.paper\.network is vea, .*did you mean 'vae'"),
         ({"models": {"2d-none": {"fill": "zero"}}}, r"models\.2d-none has erase: none and fill: zero"),
         ({"study": {"models": ["baseline-mean-healthy"]}}, r"baseline-mean-healthy has no network"),
@@ -223,6 +239,26 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
 def test_an_impossible_study_is_one_readable_error(demo, change, message):
     with pytest.raises(ValueError, match="(?s)" + message):
         check_study(merged(demo, change))
+
+
+def test_a_score_without_latent_draws_needs_no_latent_distribution(demo):
+    erased = {"scores": {"distance": {"draws": "noise"}}, "study": {"models": ["3d-autoencoder@distance"]}}
+    check_study(merged(demo, erased))
+
+
+@pytest.mark.parametrize(
+    "of, message",
+    [
+        ({"kind": "signed", "finds": "drak"}, r"scores\.restored\.of\.finds: 'drak' is not one of"),
+        ({"kind": "absolute", "finds": "dark"}, r"scores\.restored\.of: the key finds is not known"),
+        ({"kind": "structural"}, r"scores\.restored\.of: .*windows_voxels"),
+        ("absolute", r"scores\.restored\.of: 'absolute' is not of type 'object'"),
+    ],
+)
+def test_settings_of_a_score_of_another_score_are_checked(paper, of, message):
+    paper["scores"]["restored"]["of"] = of
+    with pytest.raises(ValueError, match=message):
+        check_schema(paper, SCHEMA)
 
 
 def test_the_whole_grid_is_fine_for_models_that_erase_no_half(demo):

@@ -1,7 +1,7 @@
-"""Lesion-wise detection: connected components of truth and prediction."""
+"""Lesion-wise detection: connected components of truth and prediction, and marks at any threshold (FROC)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -10,6 +10,7 @@ from spatial_erasing.evaluate.counts import anomaly_mask
 
 COMPONENT_COLUMNS = ("subject", "kind", "voxels", "overlap_voxels", "is_detected")
 LESION, FALSE_POSITIVE = "lesion", "false positive"
+FALSE_POSITIVES_A_SCAN = (1, 2, 4, 8)  # of the FROC's sensitivities
 _RANKS = {6: 1, 18: 2, 26: 3}  # neighbours of a voxel -> how many axes it may differ in
 
 
@@ -67,3 +68,66 @@ def components_of_split(
         for subject, score, lesion in zip(subjects, maps, lesions, strict=True)
         for row in components_of(lesion, anomaly_mask(score, threshold), **rule)
     ]
+
+
+class Marks(NamedTuple):
+    """The local maxima of one score map.
+
+    Args:
+        scores: of the marks, float32, shape (marks,).
+        lesions: number of the lesion that a mark is in, from 1 on; 0 for a false positive; same shape.
+        lesion_count: lesions of the subject.
+    """
+
+    scores: np.ndarray
+    lesions: np.ndarray
+    lesion_count: int
+
+
+def marks_of(score: np.ndarray, lesion: np.ndarray, *, connectivity: int) -> Marks:
+    """Mark each voxel above 0 that no neighbour exceeds; neighbouring ones of equal score are one mark.
+
+    Unlike components at a threshold, marks do not merge when the threshold falls.
+
+    Args:
+        score: post-processed, shape (X, Y, Z).
+        lesion: truth, bool, same shape.
+        connectivity: neighbours of a voxel and within a lesion: 6, 18 or 26.
+    """
+    if score.shape != lesion.shape:
+        raise ValueError(f"score map {score.shape} and lesion {lesion.shape} must lie on one grid.")
+    neighbours = ndimage.generate_binary_structure(3, _RANKS[connectivity])
+    score = score.astype(np.float32)  # ndimage has no float16
+    highest = (score == ndimage.maximum_filter(score, footprint=neighbours)) & (score > 0)
+    marks, count = ndimage.label(highest, structure=neighbours)
+    lesions, lesion_count = ndimage.label(lesion, structure=neighbours)
+    places = np.arange(1, count + 1)
+    found = [np.asarray(ndimage.maximum(values, marks, places)) for values in (score, lesions)]
+    return Marks(found[0], found[1].astype(int), lesion_count)
+
+
+def sensitivities(marks: Sequence[Marks]) -> dict[str, float]:
+    """The share of lesions with a mark at 1, 2, 4 and 8 false positives a scan (FROC).
+
+    Bunch et al. 1978, "A free response approach to the measurement and characterization of radiographic
+    observer performance". For each number the lowest threshold that keeps the mean over scans at or below it.
+
+    Args:
+        marks: of each subject.
+
+    Returns:
+        "sensitivity_at_1" and so on, from 0 to 1; NaN without a lesion.
+    """
+    false = np.sort(np.concatenate([part.scores[part.lesions == 0] for part in marks]))[::-1]
+    best = [
+        part.scores[part.lesions == number].max(initial=0)
+        for part in marks
+        for number in range(1, part.lesion_count + 1)
+    ]
+    found = {}
+    for allowed in FALSE_POSITIVES_A_SCAN:
+        count = allowed * len(marks)
+        # a lesion counts if its best mark is above the first false positive that is one too many
+        limit = false[count] if count < len(false) else 0
+        found[f"sensitivity_at_{allowed}"] = float(np.mean(np.array(best) > limit)) if best else float("nan")
+    return found

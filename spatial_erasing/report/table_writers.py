@@ -57,11 +57,23 @@ def write_table(
             f"{cohort} takes that of {other}" for cohort, other in borrowed.items()
         )
     caption = table_caption(table, title=title, grid=grid, threshold_source=source)
-    notes = baseline_notes(table)
     write_csv(table, files.csv)
-    write_markdown(table, files.md, caption=caption, footnotes=notes)
-    write_html(table, files.html, caption=caption, footnotes=notes)
-    write_latex(table, files.tex, caption=caption, label=f"tab:{Path(files.tex).stem}", footnotes=notes)
+    write_blocks(printed_blocks(table), files, caption=caption, footnotes=baseline_notes(table))
+
+
+def write_blocks(blocks: Sequence[Block], files: Any, *, caption: str, footnotes: Sequence[str]) -> None:
+    """Write the parts of a table as Markdown, HTML and LaTeX.
+
+    Args:
+        blocks: one a cohort.
+        files: paths with the attributes md, html and tex.
+        caption: above the table.
+        footnotes: below it.
+    """
+    write_markdown(blocks, files.md, caption=caption, footnotes=footnotes)
+    write_html(blocks, files.html, caption=caption, footnotes=footnotes)
+    label = f"tab:{Path(files.tex).stem}"
+    write_latex(blocks, files.tex, caption=caption, label=label, footnotes=footnotes)
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
@@ -77,22 +89,24 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def write_markdown(
-    table: pd.DataFrame, path: str | Path, *, caption: str, footnotes: Sequence[str] = ()
+    blocks: Sequence[Block], path: str | Path, *, caption: str, footnotes: Sequence[str] = ()
 ) -> None:
     """Write a table as Markdown, one part a cohort."""
-    parts = [escape_markdown(caption), *map(_markdown_block, printed_blocks(table))]
+    parts = [escape_markdown(caption), *map(_markdown_block, blocks)]
     parts += [f"- {escape_markdown(note)}" for note in footnotes]
     write_text(path, "\n\n".join(parts) + "\n")
 
 
-def write_html(table: pd.DataFrame, path: str | Path, *, caption: str, footnotes: Sequence[str] = ()) -> None:
+def write_html(
+    blocks: Sequence[Block], path: str | Path, *, caption: str, footnotes: Sequence[str] = ()
+) -> None:
     """Write a table as one HTML page, one part a cohort, the highest number of a column in bold."""
     values = {"title": Path(path).stem, "caption": caption, "footnotes": footnotes}
-    write_text(path, fill_template("table.html", blocks=printed_blocks(table), **values))
+    write_text(path, fill_template("table.html", blocks=blocks, **values))
 
 
 def write_latex(
-    table: pd.DataFrame, path: str | Path, *, caption: str, label: str, footnotes: Sequence[str] = ()
+    blocks: Sequence[Block], path: str | Path, *, caption: str, label: str, footnotes: Sequence[str] = ()
 ) -> None:
     """Write a table as a LaTeX float that needs the package booktabs, one tabular a cohort.
 
@@ -105,7 +119,7 @@ def write_latex(
         r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{escape_latex(caption)}}}",
         rf"\label{{{label}}}",
-        "\n\\par\\medskip\n".join(map(_latex_block, printed_blocks(table))),
+        "\n\\par\\medskip\n".join(map(_latex_block, blocks)),
         *(rf"\par\smallskip {escape_latex(note)}" for note in footnotes),
         r"\end{table}",
     ]

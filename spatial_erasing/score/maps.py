@@ -47,6 +47,11 @@ def stored_as(values: Mapping[str, Any]) -> str:
     return RECONSTRUCTION if SCORES.literal(values["kind"], "READS") == RECONSTRUCTION else MAP
 
 
+def bounded(distance: Any) -> Any:
+    """Distances d from 0 to infinity as d / (1 + d): in the same order, in [0, 1), where thresholds are."""
+    return distance / (1 + distance)
+
+
 def score_maps(scans: Split, stored: np.ndarray, scoring: Scoring) -> Iterator[np.ndarray]:
     """Post-processed score maps, float16, in the order of `scans`.
 

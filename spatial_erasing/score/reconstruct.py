@@ -1,12 +1,14 @@
 """Reconstructions of scans, or maps of a score that reads the network."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.score.maps import make_score
+from spatial_erasing.score.maps import RECONSTRUCTION, make_score, stored_as
+from spatial_erasing.score.samples import samples_of, volumes_of
 from spatial_erasing.train.network import Network
 
 
@@ -22,22 +24,18 @@ def reconstruct(network: Network, volumes: np.ndarray, *, batch_size: int) -> np
         volumes: intensities in [0, 1], shape (subjects, X, Y, Z).
         batch_size: axial slices at a time for a 2-D network; a 3-D network gets one volume at a time.
     """
-    is_flat = network.settings.spatial_dims == 2
-    device = next(network.parameters()).device
+    dims, device = network.settings.spatial_dims, next(network.parameters()).device
+    at_once = batch_size if dims == 2 else 1
     reconstructions = np.empty(volumes.shape, dtype=np.float16)
     for subject, volume in enumerate(volumes):
-        samples = torch.from_numpy(np.moveaxis(volume, 2, 0).copy() if is_flat else volume[None].copy())
-        outputs = [
-            # float32 whatever the precision of the training, so that scores are comparable
-            network.reconstruct(batch.unsqueeze(1).to(device).float()).squeeze(1)
-            for batch in samples.split(batch_size)
-        ]
-        output = torch.cat(outputs).cpu().numpy()
-        reconstructions[subject] = np.moveaxis(output, 0, 2) if is_flat else output[0]
+        samples = samples_of(volume[None], dims=dims)
+        # float32 whatever the precision of the training, so that scores are comparable
+        outputs = [network.reconstruct(batch.to(device).float()) for batch in samples.split(at_once)]
+        reconstructions[subject] = volumes_of(torch.cat(outputs), slices=volume.shape[2])[0]
     return reconstructions
 
 
-def raw_maps(network: Network, scans: Split, healthy: Split, *, score: Mapping[str, object]) -> np.ndarray:
+def raw_maps(network: Network, scans: Split, healthy: Split, *, score: Mapping[str, Any]) -> np.ndarray:
     """The maps of a score that reads the network, float16, shape of the scans; gradients are enabled.
 
     Args:
@@ -48,6 +46,19 @@ def raw_maps(network: Network, scans: Split, healthy: Split, *, score: Mapping[s
     """
     maps = np.empty(scans.scans.shape, dtype=np.float16)
     with torch.enable_grad():
-        for subject, found in enumerate(make_score(score).score_maps(network, scans, healthy)):
+        for subject, found in enumerate(unstored_maps(network, scans, healthy, score=score)):
             maps[subject] = found
     return maps
+
+
+def unstored_maps(
+    network: Network, scans: Split, healthy: Split, *, score: Mapping[str, Any]
+) -> Iterator[np.ndarray]:
+    """The raw map of each subject for any score, reconstructions not stored; arguments as for `raw_maps`."""
+    kind = make_score(score)
+    if stored_as(score) != RECONSTRUCTION:
+        yield from kind.score_maps(network, scans, healthy)
+        return
+    stored = reconstruct(network, scans.scans, batch_size=scans.scans.shape[3])
+    for scan, reconstruction, brain in zip(scans.scans, stored, scans.brain, strict=True):
+        yield kind.score_map(scan, reconstruction, brain)

@@ -145,7 +145,7 @@ def test_a_threshold_and_a_score_of_the_users_own(model, straight):
     other = examine(straight.scan, model, Asked("none", score="dark", threshold=0.3))
     assert (other.mask == (other.score >= 0.3)).all() and other.mask.any()
     assert not np.array_equal(other.score, straight.score)
-    with pytest.raises(ValueError, match=r"no score 'bright'; expected one of dark, residual"):
+    with pytest.raises(ValueError, match=r"no score 'bright'; expected one of dark, residual, structural"):
         examine(straight.scan, model, Asked("none", score="bright"))
 
 

@@ -3,8 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.measure import label
+from skimage.morphology import local_maxima
 
-from spatial_erasing.evaluate.components import FALSE_POSITIVE, LESION, components_of, components_of_split
+from spatial_erasing.evaluate.components import (
+    FALSE_POSITIVE,
+    LESION,
+    components_of,
+    components_of_split,
+    marks_of,
+    sensitivities,
+)
 
 RULE = {"connectivity": 26, "minimum_overlap_percent": 0}
 SKIMAGE = {6: 1, 18: 2, 26: 3}
@@ -73,3 +81,55 @@ def test_a_score_at_the_threshold_is_marked():
     for threshold, detected in ((0.25, 1), (0.2501, 0)):
         (row,) = components_of_split([score], [lesion], ["a"], threshold=threshold, rule=RULE)
         assert (row["subject"], row["is_detected"]) == ("a", detected)
+
+
+def maps_with_lesions(seed, *, values=30, shape=(9, 8, 7)):
+    """Smooth score maps with ties, and lesions."""
+    generator = np.random.default_rng(seed)
+    scores = np.round(values * generator.random((3, *shape))).astype(np.float16) / values
+    return scores, generator.random(scores.shape) < 0.05
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_marks_are_the_local_maxima_of_scikit_image(seed):
+    score, lesion = (array[0] for array in maps_with_lesions(seed, values=10_000))
+    expected = local_maxima(score.astype("f4"), connectivity=3)
+    marks = marks_of(score, lesion, connectivity=26)
+    np.testing.assert_array_equal(np.sort(marks.scores), np.sort(score[expected]))
+    assert (marks.lesions > 0).sum() == lesion[expected].sum()
+    assert marks.lesion_count == label(lesion, connectivity=3).max()
+
+
+def froc_by_thresholds(scores, lesions):
+    """The definition, threshold by threshold."""
+    marks = [marks_of(*pair, connectivity=26) for pair in zip(scores, lesions, strict=True)]
+    points = []
+    for threshold in np.append(np.unique(scores), 2):
+        false = sum((part.scores[part.lesions == 0] >= threshold).sum() for part in marks)
+        hit = sum(len(set(part.lesions[(part.scores >= threshold)]) - {0}) for part in marks)
+        points.append((false / len(marks), hit / sum(part.lesion_count for part in marks)))
+    return {f"sensitivity_at_{k}": max(y for x, y in points if x <= k) for k in (1, 2, 4, 8)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("values", [6, 10_000])
+def test_sensitivities_are_the_best_of_all_thresholds_that_allow_so_many_false_positives(seed, values):
+    scores, lesions = maps_with_lesions(seed, values=values)
+    marks = [marks_of(*pair, connectivity=26) for pair in zip(scores, lesions, strict=True)]
+    found = sensitivities(marks)
+    assert found == pytest.approx(froc_by_thresholds(scores, lesions))
+    assert list(found.values()) == sorted(found.values())
+
+
+def test_a_map_of_the_truth_finds_every_lesion_and_an_empty_one_none():
+    lesions = maps_with_lesions(3)[1]
+    for scores, sensitivity in ((lesions, 1.0), (np.zeros_like(lesions), 0.0)):
+        marks = [
+            marks_of(score.astype(np.float16), lesion, connectivity=26)
+            for score, lesion in zip(scores, lesions, strict=True)
+        ]
+        assert set(sensitivities(marks).values()) == {sensitivity}
+    nothing = marks_of(np.zeros((3, 3, 3), np.float16), np.zeros((3, 3, 3), bool), connectivity=6)
+    assert np.isnan(list(sensitivities([nothing]).values())).all()
+    with pytest.raises(ValueError, match="must lie on one grid"):
+        marks_of(np.zeros((3, 3, 3)), np.zeros((3, 3, 4), bool), connectivity=6)

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.mathtext import MathTextParser
 from paper_study import methods
 
-from spatial_erasing.report.table_layout import Block, Column
+from spatial_erasing.report.table_layout import Block, Column, printed_blocks
 from spatial_erasing.report.table_writers import (
     escape_latex,
     escape_markdown,
@@ -47,13 +47,19 @@ def table(request):
 
 @pytest.fixture
 def latex(table, tmp_path):
-    write_latex(table, tmp_path / "table_1.tex", caption=CAPTION, label="tab:segmentation", footnotes=NOTES)
+    write_latex(
+        printed_blocks(table),
+        tmp_path / "table_1.tex",
+        caption=CAPTION,
+        label="tab:segmentation",
+        footnotes=NOTES,
+    )
     return (tmp_path / "table_1.tex").read_text()
 
 
 @pytest.fixture
 def markdown(table, tmp_path):
-    write_markdown(table, tmp_path / "table_1.md", caption=CAPTION, footnotes=NOTES)
+    write_markdown(printed_blocks(table), tmp_path / "table_1.md", caption=CAPTION, footnotes=NOTES)
     return (tmp_path / "table_1.md").read_text()
 
 
@@ -212,7 +218,9 @@ def page(tmp_path):
     table = table_1(
         pd.DataFrame(rows), methods=methods(MODELS), sequence="t1", cohorts={"brats": "brats", "<own>": None}
     )
-    write_html(table, tmp_path / "table.html", caption="A <b>caption</b>", footnotes=["DICE_D & co"])
+    write_html(
+        printed_blocks(table), tmp_path / "table.html", caption="A <b>caption</b>", footnotes=["DICE_D & co"]
+    )
     return (tmp_path / "table.html").read_text()
 
 

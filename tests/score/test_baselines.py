@@ -1,4 +1,5 @@
 import numpy as np
+from scipy.stats import rankdata
 
 from spatial_erasing.cohorts import Split
 from spatial_erasing.score.baselines import reconstruct_without_network
@@ -26,3 +27,34 @@ def test_the_median_is_of_the_scans_own_brain():
         assert np.unique(output).size == 1
         inside = np.sort(scan[brain].astype(float))
         assert inside[(len(inside) - 1) // 2] - 1e-3 <= output[0, 0, 0] <= inside[len(inside) // 2] + 1e-3
+
+
+def test_the_distance_of_z_score_grows_with_the_z_score_of_each_voxel():
+    healthy, scans = split_of(0, 30), split_of(1, 3)
+    values = healthy.scans.astype(float)
+    spread = values.std(axis=0)
+    floor = spread[healthy.brain.any(axis=0)].mean()
+    z = np.abs(scans.scans.astype(float) - values.mean(axis=0)) / (spread + floor)
+    outputs = reconstruct_without_network("z_score", healthy, scans)
+    residual = np.abs(scans.scans.astype(float) - outputs)
+    np.testing.assert_allclose(residual, z / (1 + z), atol=2e-3)
+    same = reconstruct_without_network("z_score", healthy, part_at_the_mean(healthy))
+    np.testing.assert_allclose(same[0], values.mean(axis=0), atol=2e-2)
+
+
+def part_at_the_mean(healthy):
+    mean = healthy.scans.mean(axis=0, dtype=float).astype(np.float16)[None]
+    return Split([("c", "mean")], mean, healthy.brain[:1], healthy.brain[:1], healthy.lesion_slices[:1])
+
+
+def test_equalised_is_the_rank_in_the_brain_and_no_change_of_contrast_moves_it():
+    scans = split_of(1, 3)
+    outputs = reconstruct_without_network("equalised", split_of(0, 2), scans)
+    for scan, brain, output in zip(scans.scans, scans.brain, outputs, strict=True):
+        ranks = (rankdata(scan[brain].astype(float)) - 0.5) / brain.sum()
+        residual = np.abs(scan[brain].astype(float) - output[brain])
+        np.testing.assert_allclose(residual, np.abs(2 * ranks - 1), atol=2e-3)
+        np.testing.assert_array_equal(output[~brain], scan[~brain])
+    darker = Split(scans.subjects, scans.scans / 2, scans.brain, scans.lesion, scans.lesion_slices)
+    again = reconstruct_without_network("equalised", split_of(0, 2), darker)
+    np.testing.assert_allclose(again - darker.scans, outputs - scans.scans, atol=2e-3)

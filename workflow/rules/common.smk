@@ -104,6 +104,12 @@ def source_of(wildcards):
     return plan.sources[wildcards.cohort]
 
 
+def split_file(wildcards):
+    """The table that assigns the subjects of a cohort to splits."""
+    cohort = wildcards.cohort
+    return f"results/split/{'healthy' if cohort in HEALTHY else cohort}.csv"
+
+
 def needed_to_list(wildcards):
     """Inputs of a cohort's list: its synthetic or downloaded data, or its table of scans."""
     # a checksum added later must not retrain anything; another address does: see Plan.signature

@@ -3,6 +3,7 @@
 reads   results/score/{stored}/…/test.npz, results/threshold/{run}/…json
 writes  results/evaluate/{run}/{cohort}-{sequence}/metrics.csv, subjects.csv, slices.npz
                                             counts.npz      voxels per subject and score value
+                                            detection.csv   lesion-wise, for report.rivals
         results/evaluate/metrics.csv        tidy, one row per number
         results/evaluate/subjects.csv       one row per subject and model
         results/evaluate/intervals.csv      metrics with their intervals over test subjects
@@ -44,6 +45,41 @@ rule evaluate_dataset:
         code=code_fingerprint("evaluate_dataset", kinds=methods.kinds_of_score),
     script:
         "../scripts/evaluate_dataset.py"
+
+
+rule detect_lesions:
+    """Lesion-wise detection by one run on one data set, and what it marks in healthy validation scans."""
+    input:
+        volumes="results/preprocess/{cohort}/volumes.npz",
+        splits="results/split/{cohort}.csv",
+        score=lambda wildcards: methods.stored_scores(wildcards, "test"),
+        threshold=lambda wildcards: plan.threshold_of(
+            run_of(wildcards), wildcards.cohort
+        ),
+        healthy=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
+        healthy_splits="results/split/healthy.csv",
+        healthy_scores=lambda wildcards: [
+            methods.stored_scores(wildcards, "validation", cohort)
+            for cohort in HEALTHY
+        ],
+    output:
+        "results/evaluate/{method}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}/detection.csv",
+    log:
+        "results/logs/detect_lesions/{method}-{percent}-{seed}-{cohort}-{sequence}.log",
+    benchmark:
+        "results/benchmarks/detect_lesions/{method}-{percent}-{seed}-{cohort}-{sequence}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=growing(needs.arrays_mb(*HEALTHY)),
+        runtime=growing(30),
+    params:
+        scoring=methods.scoring,
+        connectivity=config["evaluate"]["diagnostics"]["connectivity"],
+        cost=methods.cost_of_scoring,
+        code=code_fingerprint("detect_lesions", kinds=methods.kinds_of_score),
+    script:
+        "../scripts/detect_lesions.py"
 
 
 rule collect_metrics:

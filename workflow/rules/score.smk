@@ -11,7 +11,7 @@ rule reconstruct_scans:
     """Reconstruct every scan of one split with a trained network."""
     input:
         volumes="results/preprocess/{cohort}/volumes.npz",
-        splits="results/split/{cohort}.csv",
+        splits=split_file,
         weights=lambda wildcards: (
             f"results/train/{methods.of(wildcards).model}/"
             + "fraction-{percent}/seed-{seed}/weights.pt"
@@ -52,7 +52,7 @@ rule reconstruct_baseline:
     """Write a baseline without a network in place of a reconstruction."""
     input:
         volumes="results/preprocess/{cohort}/volumes.npz",
-        splits="results/split/{cohort}.csv",
+        splits=split_file,
         healthy=expand("results/preprocess/{cohort}/volumes.npz", cohort=HEALTHY),
         healthy_splits="results/split/healthy.csv",
     output:

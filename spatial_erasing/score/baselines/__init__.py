@@ -2,7 +2,9 @@
 
     reconstruct(healthy, scans) -> np.ndarray
 
-takes the healthy training subjects and the scans of a split, and returns float16 in the shape of the scans.
+takes the healthy training subjects and the scans of a split, and returns float16 in the shape of the scans:
+the volumes that the scans are compared with. A baseline that is a distance returns the volumes at this
+distance.
 """
 
 import numpy as np

@@ -12,5 +12,11 @@ dataclass `Score` with these values as fields. `READS` determines its method and
             scans: the split to score; it must not use the lesions
             healthy: the healthy validation subjects
 
-Maps are at least 0 and finite; post-processing sets voxels outside the brain to 0.
+Maps are at least 0 and finite; post-processing sets voxels outside the brain to 0. Thresholds are searched
+between threshold.lower and upper, 0 and 1 in the paper's study: a score without an upper limit returns
+`maps.bounded`.
+
+A setting `of` holds kind and settings of another score (`relative.py`). A kind that needs `encode` and
+`decode` of a network has the literal NEEDS_LATENT, the values of its settings with which it does; a network
+that has them, the literal HAS_LATENT.
 """

@@ -23,6 +23,7 @@ SETTINGS = {
     "latent_size": {"$ref": "#/$defs/by_dimensions"},
     "kl_weight": {"type": "number", "minimum": 0},
 }
+HAS_LATENT = True  # `encode` and `decode`, for scores
 ACTIVE_UNIT_KL = 0.01  # nats; below it a latent dimension is inactive, as in Burda et al. 2016
 
 

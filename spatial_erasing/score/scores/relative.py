@@ -1,0 +1,76 @@
+"""Another score relative to its mean and spread in healthy validation brains, voxel by voxel.
+
+The z-score of Saase et al. (2020), "Simple statistical methods for unsupervised brain anomaly detection on
+MRI are competitive to deep learning methods", of a score instead of the intensity: the cortex and the rim of
+the ventricles are reconstructed badly in every brain, a lesion in one.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spatial_erasing.cohorts import Split
+from spatial_erasing.score.maps import bounded
+from spatial_erasing.score.reconstruct import unstored_maps
+from spatial_erasing.score.windows import gaussian_weights, smooth
+from spatial_erasing.train.network import Network
+
+READS = "network"
+SETTINGS = {
+    "of": {"type": "object", "required": ["kind"]},
+    "centred": {"type": "boolean"},
+    "smoothing_voxels": {"type": "number", "minimum": 0},
+    "floor": {"type": "number", "exclusiveMinimum": 0},
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """z / (1 + z) with z = score / (spread + floor), in [0, 1).
+
+    Args:
+        of: kind and settings of the other score.
+        centred: whether the mean is subtracted first; what is below it scores 0.
+        smoothing_voxels: standard deviation of a Gaussian that pools neighbouring voxels, since a few healthy
+            brains say little about one voxel; 0 for none.
+        floor: added to the spread, as a share of its mean over the brain.
+    """
+
+    of: Mapping[str, Any]
+    centred: bool
+    smoothing_voxels: float
+    floor: float
+
+    def score_maps(self, network: Network, scans: Split, healthy: Split) -> Iterator[np.ndarray]:
+        """Maps of the scans, shape (X, Y, Z). A healthy subject is compared with the other healthy ones."""
+        maps = unstored_maps(network, healthy, healthy, score=self.of)
+        powers = {
+            subject: np.stack([brain, brain * raw, brain * np.square(raw)]).astype(np.float64)
+            for subject, raw, brain in zip(healthy.subjects, maps, healthy.brain, strict=True)
+        }
+        total = np.sum(list(powers.values()), axis=0)
+        of_all = moments(total, self.smoothing_voxels)
+        found = unstored_maps(network, scans, healthy, score=self.of)
+        for subject, raw in zip(scans.subjects, found, strict=True):
+            is_alone = subject not in powers or len(powers) == 1
+            mean, spread = of_all if is_alone else moments(total - powers[subject], self.smoothing_voxels)
+            floor = self.floor * spread[total[0] > 0].mean()
+            above = np.maximum(raw - mean, 0) if self.centred else raw
+            yield bounded(above / (spread + floor))
+
+
+def moments(powers: np.ndarray, smoothing_voxels: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of a score at each voxel, both 0 far from every healthy brain.
+
+    Args:
+        powers: number of healthy brains with this voxel, sum of their scores and of the squares, shape (3, X,
+            Y, Z).
+        centred: whether the mean is subtracted first; what is below it scores 0.
+        smoothing_voxels: standard deviation of the Gaussian by which neighbours count.
+    """
+    brains, first, second = smooth(powers, gaussian_weights(smoothing_voxels))
+    brains = np.maximum(brains, 1e-6)
+    mean = first / brains
+    return mean, np.sqrt(np.maximum(second / brains - mean**2, 0))

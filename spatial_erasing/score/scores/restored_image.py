@@ -1,0 +1,60 @@
+"""The image is restored until the network explains it, close to the scan in total variation.
+
+Chen et al. 2020, "Unsupervised lesion detection via image restoration with a normative prior": from the scan
+on, the image goes down the network's own loss (for a VAE the negative evidence lower bound), while the total
+variation of its difference from the scan keeps the difference in few, smooth regions.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from spatial_erasing.cohorts import Split
+from spatial_erasing.score.samples import subject_maps
+from spatial_erasing.train.network import Network
+
+READS = "network"
+SETTINGS = {
+    "steps": {"type": "integer", "minimum": 0},
+    "rate": {"type": "number", "exclusiveMinimum": 0},
+    "variation": {"type": "number", "minimum": 0},
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """|scan - restored image| after steps of Adam from the scan.
+
+    Args:
+        steps: of Adam.
+        rate: of Adam, in units of intensity.
+        variation: weight of the total variation of the difference.
+    """
+
+    steps: int
+    rate: float
+    variation: float
+
+    def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
+        """Maps of the scans, shape (X, Y, Z)."""
+        yield from subject_maps(network, scans, partial(self._map, network))
+
+    def _map(self, network: Network, scans: Tensor, _brain: Tensor, _generator: Generator) -> Tensor:
+        image = scans.clone().requires_grad_()
+        optimiser = torch.optim.Adam([image], lr=self.rate)
+        for _ in range(self.steps):
+            loss = len(image) * network.loss(image, network(image))[0]
+            loss = loss + self.variation * total_variation(image - scans)
+            (image.grad,) = torch.autograd.grad(loss, image)
+            optimiser.step()
+        return (scans - image).detach().abs()
+
+
+def total_variation(volumes: Tensor) -> Tensor:
+    """Sum of absolute differences of neighbours along each axis, over all samples (anisotropic)."""
+    axes = range(2, volumes.ndim)
+    return torch.stack([volumes.diff(dim=axis).abs().sum() for axis in axes]).sum()

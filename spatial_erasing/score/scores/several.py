@@ -1,0 +1,82 @@
+"""Several reconstructions of a scan: distance from their mean, their spread, or the Mahalanobis distance.
+
+Behrendt et al. 2024, "Leveraging the Mahalanobis distance to enhance unsupervised brain MRI anomaly
+detection" (MICCAI): the distance of the scan from the distribution of its reconstructions; here with the
+variance of each voxel alone. A `relative` score of this one compares it with healthy brains.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from spatial_erasing.cohorts import Split
+from spatial_erasing.score.maps import bounded
+from spatial_erasing.score.samples import erased, require_latent, subject_maps
+from spatial_erasing.train.erase import draw_regions
+from spatial_erasing.train.network import Network
+from spatial_erasing.train.networks.vae import sample_latent
+from spatial_erasing.train.settings import ErasingSettings
+
+READS = "network"
+NEEDS_LATENT = {"draws": "latent"}
+SETTINGS = {
+    "draws": {"enum": ["latent", "zero", "noise"]},
+    "count": {"type": "integer", "minimum": 2},
+    "keeps": {"enum": ["residual", "spread", "distance"]},
+    "floor": {"type": "number", "exclusiveMinimum": 0},
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A statistic of several reconstructions of each scan.
+
+    Args:
+        draws: "latent" decodes samples of q(z|x); "zero" and "noise" erase a random square or cube, filled
+            so.
+        count: reconstructions of a scan.
+        keeps: "residual", |scan - mean|; "spread", the standard deviation; "distance", d / (1 + d) with
+            d = |scan - mean| / sqrt(spread² + floor²).
+        floor: of the spread, in units of intensity.
+    """
+
+    draws: str
+    count: int
+    keeps: str
+    floor: float
+
+    def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
+        """Maps of the scans, shape (X, Y, Z).
+
+        Raises:
+            ValueError: latent codes are drawn, and the network has none.
+        """
+        if self.draws == "latent":
+            require_latent(network)
+        yield from subject_maps(network, scans, partial(self._map, network))
+
+    @torch.no_grad()
+    def _map(self, network: Network, scans: Tensor, _brain: Tensor, generator: Generator) -> Tensor:
+        outputs = torch.stack([self._reconstruct(network, scans, generator) for _ in range(self.count)])
+        residual, spread = (scans - outputs.mean(dim=0)).abs(), outputs.std(dim=0, correction=0)
+        distance = bounded(residual / (spread.square() + self.floor**2).sqrt())
+        return {"residual": residual, "spread": spread, "distance": distance}[self.keeps]
+
+    def _reconstruct(self, network: Network, scans: Tensor, generator: Generator) -> Tensor:
+        if self.draws == "latent":
+            vae = require_latent(network)
+            mean, log_variance = vae.encode(scans)
+            noise = torch.randn(mean.shape, generator=generator, device=generator.device)
+            return vae.decode(sample_latent(mean, log_variance, noise))
+        grid = tuple(scans.shape[2:])
+        settings = ErasingSettings()
+        # erasing draws on the CPU
+        seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
+        drawn = draw_regions(
+            "cube", len(scans), grid, settings=settings, generator=Generator().manual_seed(seed)
+        )
+        return network.reconstruct(erased(scans, drawn.unsqueeze(1).to(scans.device), self.draws, generator))

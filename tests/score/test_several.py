@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+from networks_to_score import network_of, part_of, split_of
+
+from spatial_erasing.score.reconstruct import unstored_maps
+from spatial_erasing.seeds import hash_seed
+
+SCANS, HEALTHY = split_of(3, 2), split_of(2, 1)
+SEVERAL = {"kind": "several", "draws": "latent", "count": 6, "keeps": "residual", "floor": 0.05}
+
+
+def maps(network, scans=SCANS, **settings):
+    return np.stack(list(unstored_maps(network, scans, HEALTHY, score=SEVERAL | settings)))
+
+
+def test_latent_draws_are_decoded_one_by_one():
+    network, scans = network_of(3), part_of(SCANS, [1])
+    generator = torch.Generator().manual_seed(hash_seed("score", *scans.subjects[0]))
+    given = torch.from_numpy(scans.scans.astype("f4"))[:, None]
+    with torch.no_grad():
+        mean, log_variance = network.encode(given)
+        codes = [
+            mean + (log_variance / 2).exp() * torch.randn(mean.shape, generator=generator) for _ in range(6)
+        ]
+        outputs = np.stack([network.decode(code)[0, 0].numpy() for code in codes]).astype(float)
+    residual, spread = np.abs(scans.scans[0] - outputs.mean(axis=0)), outputs.std(axis=0)
+    distance = residual / np.sqrt(spread**2 + 0.05**2)
+    expected = {"residual": residual, "spread": spread, "distance": distance / (1 + distance)}
+    for keeps, value in expected.items():
+        np.testing.assert_allclose(maps(network, scans, keeps=keeps)[0], value, atol=1e-5)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("draws", ["latent", "zero", "noise"])
+def test_a_map_does_not_depend_on_the_other_subjects_and_is_the_same_again(dims, draws):
+    network = network_of(dims)
+    together = maps(network, draws=draws, keeps="spread")
+    alone = maps(network, part_of(SCANS, [2]), draws=draws, keeps="spread")
+    np.testing.assert_array_equal(together[2], alone[0])
+    assert together.shape == SCANS.scans.shape and together.max() > 0
+
+
+def test_a_network_that_reconstructs_nothing_differently_has_no_spread():
+    network = network_of(3)
+    with torch.no_grad():
+        network.to_log_variance.weight.zero_()
+        network.to_log_variance.bias.fill_(-60.0)
+    assert maps(network, keeps="spread").max() < 1e-6
+
+
+def test_a_plain_autoencoder_has_no_latent_draws_but_may_be_erased():
+    network = network_of(3, "autoencoder")
+    with pytest.raises(ValueError, match=r"latent distribution .* of the kind autoencoder has none"):
+        maps(network)
+    assert np.isfinite(maps(network, draws="noise")).all()
