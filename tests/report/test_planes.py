@@ -65,10 +65,10 @@ def test_fullest_index_takes_the_middle_of_equal_sections_and_of_an_empty_grid()
     assert fullest_index(box, "axial") == 2
 
 
-def test_content_box_is_the_smallest_that_holds_everything():
+def test_content_box_is_the_smallest_with_a_voxel_around_everything():
     content = np.zeros((8, 9, 10), dtype=bool)
     content[2, 3, 4] = content[5, 6, 9] = True
-    assert content_box(content, margin_voxels=0) == (slice(2, 6), slice(3, 7), slice(4, 10))
+    assert content_box(content) == (slice(1, 7), slice(2, 8), slice(3, 11))
     assert content[content_box(content)].shape == (6, 6, 7)
     assert content_box(np.zeros((3, 3), dtype=bool)) == (slice(None), slice(None))
 
