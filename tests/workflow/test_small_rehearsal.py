@@ -92,7 +92,14 @@ def test_a_killed_piece_goes_on_and_leaves_the_rows_of_an_undisturbed_one(tmp_pa
     subprocess.run(command(overlay, killed, "page", "--page", str(page)), env=environment, check=True)
     text = page.read_text()
     assert "`3d-cube-noise` (0 of 2 seeds done)" in text and f"`{MODEL}`" not in text
-    assert all(claim.text in text for claim in CLAIMS) and "| 2D-Patch-n | 2 | " in text
+    assert all(claim.text in text for claim in CLAIMS)
+    exact = [
+        np.mean([float(row["value"]) for row in rows if row["metric"] == "average_precision"])
+        for cohort in ("brats", "atlas")
+        for rows in [[row for path in killed.rglob(f"{cohort}-t1/metrics.csv") for row in read_rows(path)]]
+    ]
+    (line,) = [line for line in text.splitlines() if line.startswith("| 2D-Patch-n | 2 | ")]
+    assert [cell.split()[0] for cell in line.split(" | ")[2:]] == [f"{100 * value:.1f}" for value in exact]
 
 
 def test_every_network_is_in_one_piece_and_the_four_of_the_study_come_first(small):
@@ -118,7 +125,7 @@ def test_coarser_counts_keep_the_dice_and_nearly_the_auprc(small, tmp_path):
     assert kept == threshold and len(found.owner) < len(owner) / 10
     np.testing.assert_array_equal(found.at_threshold(threshold), counts.at_threshold(threshold))
     expected = average_precision(counts.pooled())
-    assert average_precision(found.pooled()) == pytest.approx(expected, abs=0.002)
+    assert average_precision(found.pooled()) == pytest.approx(expected, abs=0.005)
 
 
 def test_an_unknown_piece_is_refused_with_the_names_of_all(overlay, tmp_path):
