@@ -27,7 +27,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from spatial_erasing import run
 from spatial_erasing.cohorts import Split, read_split, write_rows
 from spatial_erasing.evaluate.counts import save_counts
 from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS
+from spatial_erasing.jobs.provenance import rule_fingerprint
 from spatial_erasing.models import Method, ModelSpec, list_methods
 from spatial_erasing.score.maps import Scoring
 from spatial_erasing.split.assign import assign_splits, split_rows
@@ -71,11 +72,17 @@ def merged(base: Mapping, overlay: Mapping) -> dict:
     return joined
 
 
+def overlaid(overlays: Iterable[Path]) -> dict:
+    """config.yaml with overlays."""
+    config: dict = {}
+    for path in (ROOT / "config.yaml", *overlays):
+        config = merged(config, yaml.safe_load(path.read_text()))
+    return config
+
+
 def read_config(options: argparse.Namespace) -> dict:
     """config.yaml with the rehearsal overlay and the command line's values."""
-    config: dict = {}
-    for path in (ROOT / "config.yaml", *options.config):
-        config = merged(config, yaml.safe_load(path.read_text()))
+    config = overlaid(options.config)
     if options.subjects is not None:
         config["phantom"]["cohorts"]["healthy"]["subjects"] = options.subjects
         config["split"]["sizes"]["healthy"] = {"training": 0.9, "validation": 0.1}
@@ -112,8 +119,8 @@ def make_data(config: Mapping, work: Path, template: Path) -> None:
         write_rows(splits, split_rows(assigned, scanners, seed=seed), columns=SPLIT_COLUMNS)
 
 
-def train(config: Mapping, work: Path, folder: Path, job: Run) -> Network:
-    """Train one network and write its history."""
+def train(config: Mapping, work: Path, folder: Path, job: Run, *, checkpoints: Path | None = None) -> Network:
+    """Train one network and write its history; with a folder for checkpoints, go on after a kill."""
     values, method = config["train"], list_methods(config)[job.method]
     device = choose_device(values["device"])
     modes = {key: values[key] for key in ("precision", "compile", "deterministic")}
@@ -121,15 +128,22 @@ def train(config: Mapping, work: Path, folder: Path, job: Run) -> Network:
     prepare_process(computing)
     files, sequence = ([work / "healthy/volumes.npz"], work / "healthy.csv"), config["study"]["sequence"]
     model = ModelSpec(method.model, method.dims, method.erase, method.fill)
+    code = rule_fingerprint("train_model")
+    kept = run.Kept(checkpoints, code, checkpoints, _observe_nothing) if checkpoints else None
     trained = run.train_model(
         training_settings(model, values=values, computing=computing, seed=job.seed),
         read_split(*files, split="training", sequence=sequence, fraction_percent=job.fraction_percent),
         read_split(*files, split="validation", sequence=sequence),
         network=config["networks"][method.network],
         device=device,
+        kept=kept,
     )
     write_rows(folder / "history.csv", trained.history, columns=trained.history[0])
     return trained.network
+
+
+def _observe_nothing(_: Path) -> run.Observer:
+    return lambda row: None
 
 
 def stored(

@@ -7,11 +7,13 @@ matrix product. The threshold stays the one that validation gave, and the traine
 Two models on the same subjects are also compared by sign flips, subject by subject.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 SAMPLES_AT_ONCE = 64  # with 10,000 distinct scores: two matrices of 5 MB
+SMALLEST_SPREAD = 1e-12  # metrics are at most 1; below it, differences of equal models are rounding errors
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,6 @@ def draw_weights(subjects: int, *, samples: int, seed: int) -> np.ndarray:
         float64 whole numbers, shape (1 + samples, subjects).
     """
     # the counts of n draws with replacement, without the draws themselves
-    # the counts of n draws with replacement, without the draws themselves
     draws = np.random.default_rng(seed).multinomial(subjects, np.full(subjects, 1 / subjects), size=samples)
     return np.vstack([np.ones(subjects), draws])
 
@@ -69,7 +70,6 @@ def lesion_groups(
     Returns:
         Positives and totals, ascending in score, float64, shape (subjects, groups).
     """
-    # recall does not change between two scores with a positive
     # recall does not change between two scores with a positive
     scores = np.unique(value[positives > 0])
     group = np.searchsorted(scores, value, side="right") - 1
@@ -154,6 +154,42 @@ def percentile_interval(samples: np.ndarray, *, confidence_percent: float) -> tu
     return float(lower), float(upper)
 
 
+def simultaneous_intervals(
+    samples: np.ndarray, *, subjects: np.ndarray, rule: IntervalRule, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return intervals that contain all true differences at once with the confidence of `rule` (max-t).
+
+    Single-step max-t (Westfall and Young 1993, "Resampling-Based Multiple Testing"; Romano and Wolf 2005,
+    "Stepwise multiple testing as formalized data snooping", Econometrica 73): d ± c s, with s the standard
+    deviation of d over the resamples, and c the quantile of the largest |d* - d| / s of each resample. As s
+    is estimated from n subjects, each ratio is multiplied by a draw of sqrt(n / chi-squared with n - 1
+    degrees of freedom): for one part and normal differences that is the interval of Student's t.
+
+    Args:
+        samples: differences on the test set, then on every resample, shape (1 + samples, parts).
+        subjects: of each part, shape (parts,). A part of too few subjects, or without spread over the
+            resamples, has no interval (NaN) and does not widen the others.
+        rule: confidence, and the smallest number of subjects.
+        seed: of the chi-squared draws.
+
+    Returns:
+        Lower and upper ends, shape (parts,).
+    """
+    difference, resampled = samples[0], samples[1:]
+    spread = np.nanstd(resampled, axis=0)
+    has_interval = (np.asarray(subjects) >= rule.minimum_subjects) & (spread > SMALLEST_SPREAD)
+    n, s = np.asarray(subjects)[has_interval], spread[has_interval]
+    chi_squared = np.random.default_rng(seed).chisquare(n - 1, size=(len(resampled), len(n)))
+    ratios = np.abs(resampled - difference)[:, has_interval] / s * np.sqrt(n / chi_squared)
+    largest = np.sort(np.fmax.reduce(ratios, axis=1, initial=0))
+    # the test set counts as one more resample, the most extreme one
+    rank = math.ceil((len(largest) + 1) * rule.confidence_percent / 100)
+    half = np.full(len(difference), np.nan)
+    if rank <= len(largest):
+        half[has_interval] = largest[rank - 1] * s
+    return difference - half, difference + half
+
+
 def two_sided_p(differences: np.ndarray) -> float:
     """Return twice the share of resampled differences on the rarer side of 0, itself counted with each side.
 
@@ -162,7 +198,6 @@ def two_sided_p(differences: np.ndarray) -> float:
     finite = differences[np.isfinite(differences)]
     if not finite.size:
         return float("nan")
-    # a difference of exactly 0 counts on both sides, which is conservative
     # a difference of exactly 0 counts on both sides, which is conservative
     rarer = min((finite <= 0).sum(), (finite >= 0).sum())
     return float(min(1.0, 2 * (1 + rarer) / (1 + finite.size)))
@@ -189,31 +224,11 @@ def sign_flip_p(differences: np.ndarray, *, samples: int, seed: int) -> float:
         return float("nan")
     observed = abs(differences.sum())
     # exact where all signs are no more work than the random ones
-    # exact where all signs are no more work than the random ones
     is_all = 2**subjects <= samples
     signs = _all_signs(subjects) if is_all else _random_signs(subjects, samples, seed)
     # sums of the same numbers in another order may differ in the last digit
     extreme = int((np.abs(signs @ differences) >= observed * (1 - 1e-12)).sum())
     return extreme / len(signs) if is_all else (extreme + 1) / (len(signs) + 1)
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Return p-values corrected for their number; NaN ones count for nothing.
-
-    Holm (1979), "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6: the k-th
-    smallest of m is multiplied by m - k + 1, and none falls below a smaller one.
-
-    Args:
-        p_values: shape (tests,).
-    """
-    corrected = np.full(len(p_values), np.nan)
-    tested = np.flatnonzero(np.isfinite(p_values))
-    # stable, so that equal p-values keep the order of the rows
-    # stable, so that equal p-values keep the order of the rows
-    order = tested[np.argsort(p_values[tested], kind="stable")]
-    factors = len(order) - np.arange(len(order))
-    corrected[order] = np.minimum(1, np.maximum.accumulate(factors * p_values[order]))
-    return corrected
 
 
 def _all_signs(subjects: int) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The paper's claims as comparisons that a run can test.
 
 Each claim of Bengs et al. (2021) is a list of differences that are positive if the claim is right. What is
-compared is here and nowhere else; whether a claim holds is computed (`comparisons`), for this run and for the
-numbers that the paper itself prints. Models are named by what their entries say.
+compared is here and nowhere else; whether a claim holds on a run is computed (`verdicts`). Models are named
+by what their entries say.
 """
 
 from spatial_erasing.evaluate.contrasts import (

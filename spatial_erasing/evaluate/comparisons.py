@@ -1,8 +1,4 @@
-"""Every claim of the paper on this run: its differences with interval and p, and the verdict.
-
-For this run a claim is judged by the intervals of its differences. The paper prints no intervals, so its own
-numbers are judged by their signs.
-"""
+"""Every claim of the paper on this run: its differences with interval and p, and its verdict (`verdicts`)."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,25 +6,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatial_erasing.evaluate.bootstrap import IntervalRule, holm, sign_flip_p, two_sided_p
+from spatial_erasing.evaluate.bootstrap import SMALLEST_SPREAD, IntervalRule, sign_flip_p, two_sided_p
 from spatial_erasing.evaluate.claims import CLAIMS
 from spatial_erasing.evaluate.contrasts import Claim, Naming, Part, parts_of
 from spatial_erasing.evaluate.metrics import SIZES, size_groups
 from spatial_erasing.evaluate.resamples import Quantity, Resampled
+from spatial_erasing.evaluate.verdicts import (
+    ClaimIntervals,
+    claim_intervals,
+    signs_of_points,
+    verdict_of_intervals,
+)
 from spatial_erasing.seeds import hash_seed
 
 COMPARISON_COLUMNS = (
     *("claim", "comparison", "cohort", "metric", "status"),
-    *("difference", "lower", "upper", "p", "p_holm", "test", "subjects", "seeds"),
+    *("difference", "lower", "upper", "p", "test", "subjects", "seeds"),
 )
 CLAIM_COLUMNS = (
     *("claim", "section", "text", "verdict", "point_estimates", "difference", "lower", "upper"),
     *("parts", "parts_run", "parts_above", "parts_surely_above", "parts_surely_below", "subjects", "seeds"),
 )
-HOLDS = "holds"
-DOES_NOT_HOLD = "does not hold"
-UNDECIDED = "undecided"
-NOT_RUN = "not run"
+RUN = "run"
 _SUBJECT_METRIC = "dice_subject_mean"
 
 
@@ -109,55 +108,63 @@ def judge_claims(
         naming: the methods of the paper, and the sequence that they were trained on.
         cohorts: lesion cohort to its sequences.
         rule: of the intervals.
-        seed: of the sign flips.
+        seed: of random draws.
     """
     comparisons, claims = [], []
     titles = {method.name: method.title for method in naming.methods.values()}
     for claim in CLAIMS:
         parts = parts_of(claim, cohorts, naming)
-        rows = [_compare(part, found, dice, rule, seed) for part in parts]
-        rows = [row | _not_run(part, found, titles) for part, row in zip(parts, rows, strict=True)]
-        corrected = holm(np.array([row.get("p", np.nan) for row in rows]))
-        comparisons += [
-            {"claim": claim.name} | row | {"p_holm": p} for row, p in zip(rows, corrected, strict=True)
-        ]
-        run = [part for part, row in zip(parts, rows, strict=True) if "difference" in row]
-        claims.append(_claim_row(claim, rows) | _mean_of_parts(run, found, rule))
+        run = _run_parts(parts, found)
+        fewest = [min(found[quantity].subjects for _, quantity in part.terms) for part in run]
+        intervals = claim_intervals(list(run.values()), subjects=fewest, rule=rule, seed=seed)
+        claims.append(_claim_row(claim, run, intervals, len(parts)) | _counts(run, found))
+        ends = dict(zip(run, zip(intervals.lower, intervals.upper, strict=True), strict=True))
+        for part in parts:
+            row = {
+                "claim": claim.name,
+                "comparison": part.title,
+                "cohort": part.cohort,
+                "metric": part.metric,
+            }
+            if part in run:
+                numbers = _numbers(run[part], *ends[part])
+                row |= numbers | _test(part, run[part], numbers["status"] == RUN, dice, seed)
+            else:
+                row["status"] = _not_run(part, found, titles)
+            comparisons.append(row | _counts([part] if part in run else [], found))
     return comparisons, claims
 
 
 def difference_samples(part: Part, found: Mapping[Quantity, Resampled]) -> np.ndarray:
     """The difference on the test set, then on every resample, shape (1 + samples,)."""
     # all arms share their resamples, so that the differences are paired
-    # all arms share their resamples, so that the differences are paired
     return np.sum([weight * found[quantity].samples for weight, quantity in part.terms], axis=0)
 
 
-def _compare(
-    part: Part,
-    found: Mapping[Quantity, Resampled],
-    dice: SubjectDice,
-    rule: IntervalRule,
-    seed: int,
-) -> dict:
-    """One row of comparisons.csv, without what depends on the other rows."""
-    row = {"comparison": part.title, "cohort": part.cohort, "metric": part.metric}
-    if any(quantity not in found for _, quantity in part.terms):
-        return row
-    samples = difference_samples(part, found)
-    if np.isnan(samples[0]):
-        return row | {"status": "no number: no lesion of this size"}
-    numbers = _numbers(samples, [part], found, rule)
-    has_interval = bool(np.isfinite(numbers["lower"]))
-    status = "run" if has_interval else "too few subjects for an interval"
-    return row | {"status": status} | numbers | _test(part, samples, has_interval, dice, seed)
+def _run_parts(parts: Iterable[Part], found: Mapping[Quantity, Resampled]) -> dict[Part, np.ndarray]:
+    """The parts that have a number, with their samples."""
+    samples = {
+        part: difference_samples(part, found)
+        for part in parts
+        if all(quantity in found for _, quantity in part.terms)
+    }
+    return {part: of_part for part, of_part in samples.items() if not np.isnan(of_part[0])}
 
 
-def _not_run(part: Part, found: Mapping[Quantity, Resampled], titles: Mapping[str, str]) -> dict:
-    """The status of a row whose numbers are not all there."""
+def _not_run(part: Part, found: Mapping[Quantity, Resampled], titles: Mapping[str, str]) -> str:
+    """Why a part has no number."""
     missing = [quantity for _, quantity in part.terms if quantity not in found]
     names = dict.fromkeys(f"{titles.get(q.model, q.model)} with {q.fraction_percent} %" for q in missing)
-    return {"status": f"not run: {', '.join(names)}"} if missing else {}
+    return f"not run: {', '.join(names)}" if missing else "no number: no lesion of this size"
+
+
+def _numbers(samples: np.ndarray, lower: float, upper: float) -> dict:
+    """A difference, its simultaneous interval, or why it has none."""
+    status = RUN
+    if np.isnan(lower):
+        is_flat = np.nanstd(samples[1:]) <= SMALLEST_SPREAD
+        status = "equal on every resample" if is_flat else "too few subjects for an interval"
+    return {"status": status, "difference": float(samples[0]), "lower": lower, "upper": upper}
 
 
 def _test(part: Part, samples: np.ndarray, has_interval: bool, dice: SubjectDice, seed: int) -> dict:
@@ -172,81 +179,34 @@ def _test(part: Part, samples: np.ndarray, has_interval: bool, dice: SubjectDice
 
 
 def _counts(parts: Iterable[Part], found: Mapping[Quantity, Resampled]) -> dict:
-    """Test subjects of the parts, each counted once, and the fewest seeds of an arm."""
+    """Test subjects of the parts, each counted once, and the fewest seeds of an arm; none without parts."""
     quantities = {quantity for part in parts for _, quantity in part.terms}
     subjects = {(q.cohort, q.metric): found[q].subjects for q in quantities}
     of_metric: Counter[str] = Counter()
     for (_, metric), count in subjects.items():
         of_metric[_SUBJECT_METRIC if metric.startswith(f"{_SUBJECT_METRIC}_") else metric] += count
+    if not quantities:
+        return {}
     return {
         "subjects": max(of_metric.values()),
         "seeds": min(len(found[quantity].by_seed) for quantity in quantities),
     }
 
 
-def _claim_row(claim: Claim, rows: Sequence[dict]) -> dict:
-    """A row of claims.csv but for the mean over its parts."""
-    run = [row for row in rows if "difference" in row]
-    lower, upper = [row["lower"] for row in run], [row["upper"] for row in run]
-    differences = [row["difference"] for row in run]
-    return {
+def _claim_row(claim: Claim, run: Mapping[Part, np.ndarray], intervals: ClaimIntervals, parts: int) -> dict:
+    """A row of claims.csv but for subjects and seeds."""
+    differences = [float(samples[0]) for samples in run.values()]
+    lower, upper = intervals.mean
+    mean = {"difference": float(np.mean(differences)), "lower": lower, "upper": upper} if run else {}
+    return mean | {
         "claim": claim.name,
         "section": claim.section,
         "text": claim.text,
-        "parts": len(rows),
+        "parts": parts,
         "parts_run": len(run),
         "parts_above": sum(difference > 0 for difference in differences),
-        "parts_surely_above": sum(end > 0 for end in lower),
-        "parts_surely_below": sum(end < 0 for end in upper),
-        "verdict": verdict_of_intervals(lower, upper, parts=len(rows)),
-        "point_estimates": verdict_of_points(differences),
+        "parts_surely_above": int((intervals.lower > 0).sum()),
+        "parts_surely_below": int((intervals.upper < 0).sum()),
+        "verdict": verdict_of_intervals(intervals, parts=parts),
+        "point_estimates": signs_of_points(differences),
     }
-
-
-def _mean_of_parts(parts: Sequence[Part], found: Mapping[Quantity, Resampled], rule: IntervalRule) -> dict:
-    """The mean of all differences of a claim, with its interval."""
-    if not parts:
-        return {}
-    samples = np.mean([difference_samples(part, found) for part in parts], axis=0)
-    return _numbers(samples, parts, found, rule)
-
-
-def _numbers(
-    samples: np.ndarray, parts: Sequence[Part], found: Mapping[Quantity, Resampled], rule: IntervalRule
-) -> dict:
-    """A difference, its interval if every number in it is of enough subjects, subjects and seeds."""
-    fewest = min(found[quantity].subjects for part in parts for _, quantity in part.terms)
-    lower, upper = rule.interval(samples[1:], subjects=fewest)
-    return {"difference": float(samples[0]), "lower": lower, "upper": upper} | _counts(parts, found)
-
-
-def verdict_of_intervals(lower: Sequence[float], upper: Sequence[float], *, parts: int) -> str:
-    """Judge a claim by the intervals of its parts.
-
-    It holds if every part is above 0 with its whole interval, it does not hold if some part is below 0 with
-    its whole interval, and it is undecided else. A claim of which some part was not run cannot hold.
-
-    Args:
-        lower: lower end of each part that was run, shape (parts that were run,).
-        upper: upper end, same shape.
-        parts: how many parts the claim has.
-    """
-    if not len(lower):
-        return NOT_RUN
-    if (np.asarray(upper, float) < 0).any():
-        return DOES_NOT_HOLD
-    return HOLDS if len(lower) == parts and (np.asarray(lower, float) > 0).all() else UNDECIDED
-
-
-def verdict_of_points(differences: Sequence[float]) -> str:
-    """Judge a claim by numbers alone: are "all", "some" or "none" of its differences above 0?
-
-    Args:
-        differences: one for each part that has a number.
-    """
-    if not len(differences):
-        return NOT_RUN
-    is_above = np.asarray(differences, float) > 0
-    if is_above.all():
-        return "all"
-    return "some" if is_above.any() else "none"

@@ -6,9 +6,9 @@ from math import isfinite
 from pathlib import Path
 
 from spatial_erasing.evaluate.claims import CLAIMS
-from spatial_erasing.evaluate.comparisons import NOT_RUN, verdict_of_points
 from spatial_erasing.evaluate.contrasts import Claim, Naming, Part, parts_of
 from spatial_erasing.evaluate.resamples import Quantity
+from spatial_erasing.evaluate.verdicts import NOT_RUN, signs_of_points
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.report.paper import FIELDS, SEQUENCES, TABLE_1, TABLE_2
 from spatial_erasing.report.table_layout import NO_NUMBER
@@ -21,23 +21,23 @@ METRIC_TITLES = {
     "average_precision": "AUPRC",
     "slice_average_precision": "AUPRC of slices",
 }
-PAPER_COLUMNS = ("paper_verdict", "paper_difference", "paper_parts", "paper_parts_above")
-PART_TITLES = ("Comparison", "Test set", "Number", "Difference", "p", "p (Holm)", "Subjects", "Paper")
+PAPER_COLUMNS = ("paper_signs", "paper_difference", "paper_parts", "paper_parts_above")
+PART_TITLES = ("Comparison", "Test set", "Number", "Difference", "p", "Subjects", "Paper")
 NOT_PRINTED = "not printed"
 Row = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class PaperVerdict:
-    """What the printed numbers say about a claim.
+class PaperSigns:
+    """What the printed numbers say about a claim: signs, and no verdict, since they have no intervals.
 
     Args:
         differences: of the parts that the tables contain, in percent points, with what they compare.
-        verdict: "all", "some" or "none" of them above 0, or "not printed".
+        signs: "all", "some" or "none" of them above 0, or "not printed".
     """
 
     differences: tuple[tuple[Part, float], ...]
-    verdict: str
+    signs: str
 
     @property
     def mean(self) -> float | None:
@@ -83,7 +83,7 @@ def printed_claims(
         naming: of the models in this study.
         paper_cohorts: our cohort to the paper's test set that it is, or None.
     """
-    papers = {claim.name: verdict_of_paper(claim, naming) for claim in CLAIMS}
+    papers = {claim.name: signs_of_paper(claim, naming) for claim in CLAIMS}
     return [
         PrintedClaim(
             text=f"{row['text']} (section {row['section']})",
@@ -100,21 +100,21 @@ def printed_claims(
 
 
 def rows_with_paper(claims: Sequence[Row], naming: Naming) -> list[dict[str, object]]:
-    """The rows of claims.csv with the paper's own verdict behind, differences in percent points."""
+    """The rows of claims.csv with the paper's own signs behind, differences in percent points."""
     rows: list[dict[str, object]] = []
     for claim, row in zip(CLAIMS, claims, strict=True):
-        paper = verdict_of_paper(claim, naming)
+        paper = signs_of_paper(claim, naming)
         count = len(paper.differences)
         ours = {name: _points(row[name]) for name in ("difference", "lower", "upper")}
-        numbers: tuple[object, ...] = (paper.verdict, paper.mean, count, count - len(paper.against))
+        numbers: tuple[object, ...] = (paper.signs, paper.mean, count, count - len(paper.against))
         rows.append({**row, **ours, **dict(zip(PAPER_COLUMNS, numbers, strict=True))})
     return rows
 
 
-def _cells(row: Row, paper: PaperVerdict) -> dict[str, str]:
+def _cells(row: Row, paper: PaperSigns) -> dict[str, str]:
     """What stands beside a claim."""
     is_run = row["verdict"] != NOT_RUN
-    is_printed = paper.verdict != NOT_PRINTED
+    is_printed = paper.signs != NOT_PRINTED
     above = len(paper.differences) - len(paper.against)
     return {
         "Mean difference": _difference(row) if is_run else NO_NUMBER,
@@ -126,13 +126,13 @@ def _cells(row: Row, paper: PaperVerdict) -> dict[str, str]:
         "Subjects": row["subjects"] or NO_NUMBER,
         "Seeds": row["seeds"] or NO_NUMBER,
         "Paper's mean": f"{paper.mean:+.2f}" if is_printed else NO_NUMBER,
-        "Paper, above 0": f"{above} of {len(paper.differences)}: {paper.verdict}"
+        "Paper, above 0": f"{above} of {len(paper.differences)}: {paper.signs}"
         if is_printed
         else NOT_PRINTED,
     }
 
 
-def _part(row: Row, paper: PaperVerdict, paper_cohorts: Mapping[str, str | None]) -> tuple[str, ...]:
+def _part(row: Row, paper: PaperSigns, paper_cohorts: Mapping[str, str | None]) -> tuple[str, ...]:
     """The cells of one comparison."""
     printed: dict[tuple[str, str | None, str], float]
     printed = {(part.title, part.cohort, part.metric): value for part, value in paper.differences}
@@ -140,9 +140,8 @@ def _part(row: Row, paper: PaperVerdict, paper_cohorts: Mapping[str, str | None]
     names = (row["comparison"], row["cohort"], METRIC_TITLES[row["metric"]])
     beside = NO_NUMBER if theirs is None else f"{theirs:+.2f}"
     if not row["difference"]:
-        return (*names, row["status"], NO_NUMBER, NO_NUMBER, NO_NUMBER, beside)
-    tests = (_p(row[name]) for name in ("p", "p_holm"))
-    return (*names, _difference(row), *tests, row["subjects"], beside)
+        return (*names, row["status"], NO_NUMBER, NO_NUMBER, beside)
+    return (*names, _difference(row), _p(row["p"]), row["subjects"], beside)
 
 
 def _difference(row: Row) -> str:
@@ -170,23 +169,27 @@ def claims_notes(
 ) -> list[str]:
     """What must stand below the table so that it is not misread."""
     small, large = size_percentiles
+    half = (100 + confidence_percent) / 2
     return [
-        f"Differences are in percent points, positive in the direction of the claim, with "
-        f"{confidence_percent:g} % percentile intervals from {samples} resamples of the test subjects, the "
-        f"same for all models. A number of fewer than {minimum_subjects} subjects has no interval. A claim's "
-        "mean difference is the mean over all its comparisons that were run.",
-        'A claim "holds" if every comparison was run and lies above 0 with its whole interval; it "does not '
-        'hold" if some comparison lies below 0 with its whole interval; else it is undecided. The more '
-        "comparisons a claim has, the more easily one of them lies below 0 by chance: p (Holm) is corrected "
-        "for their number within the claim.",
+        "Differences are in percent points, positive in the direction of the claim. The mean difference of a "
+        "claim is over all its comparisons that were run.",
+        f"Intervals are from {samples} resamples of the test subjects, the same for all models: of {half:g} "
+        f"% for the mean, and of {confidence_percent:g} % for all comparisons of a claim at once (max-t). A "
+        f"number of fewer than {minimum_subjects} subjects has none.",
+        'A claim "does not hold" if its mean or one of its comparisons lies below 0 with the whole interval. '
+        'Otherwise it "holds" if every comparison was run and the mean lies above 0 with its whole interval; '
+        "else it is undecided. If all models are equal, a claim is undecided with a probability of at least "
+        f"{confidence_percent:g} %, however many comparisons it has. Each claim is judged by itself: of "
+        f"{len(CLAIMS)} claims some may be judged wrongly.",
         "The networks and the thresholds are fixed in every resample. With one seed, an interval says "
         "nothing about another training of the same model; with several it is that of their mean.",
-        "p: sign flips of the subjects' differences for DICE_S of two models on the same subjects, else the "
-        "resampled differences.",
+        "p is of one comparison by itself and decides nothing: sign flips of the subjects' differences for "
+        "DICE_S of two models on the same subjects, else the resampled differences.",
         f"Small lesions are those up to percentile {small:g} of the lesion sizes of a test set, large ones "
         f"those above percentile {large:g}.",
-        "Paper: the signs of the differences between the numbers that Bengs et al. (2021) print in Tables 1 "
-        "and 2. They have no intervals.",
+        "Paper: Bengs et al. (2021) print no intervals and no numbers of single subjects, so that its claims "
+        "cannot be judged by this rule. Instead, the signs of the differences between the numbers of Tables "
+        '1 and 2 are counted; "some" does not mean that a claim "does not hold".',
     ]
 
 
@@ -220,8 +223,8 @@ def write_claims_html(
     write_text(path, page)
 
 
-def verdict_of_paper(claim: Claim, naming: Naming) -> PaperVerdict:
-    """Judge a claim of the paper by the numbers that it prints in Tables 1 and 2."""
+def signs_of_paper(claim: Claim, naming: Naming) -> PaperSigns:
+    """Count the signs of a claim's differences between the numbers of the paper's Tables 1 and 2."""
     differences = []
     for part in parts_of(claim, SEQUENCES, naming):
         terms = [(weight, _printed(quantity, naming)) for weight, quantity in part.terms]
@@ -229,8 +232,8 @@ def verdict_of_paper(claim: Claim, naming: Naming) -> PaperVerdict:
         if len(weighted) == len(terms):
             difference = sum(weighted)
             differences.append((part, round(difference, 9)))  # two decimals were printed: 0.1 + 0.2 is 0.3
-    verdict = verdict_of_points([value for _, value in differences])
-    return PaperVerdict(tuple(differences), NOT_PRINTED if verdict == NOT_RUN else verdict)
+    signs = signs_of_points([value for _, value in differences])
+    return PaperSigns(tuple(differences), NOT_PRINTED if signs == NOT_RUN else signs)
 
 
 def _printed(quantity: Quantity, naming: Naming) -> float | None:

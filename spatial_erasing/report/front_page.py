@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from spatial_erasing.cohorts import rows_by_cohort
-from spatial_erasing.evaluate.comparisons import NOT_RUN
+from spatial_erasing.evaluate.verdicts import NOT_RUN
 from spatial_erasing.report.claims_page import PrintedClaim
 from spatial_erasing.report.table_layout import cohorts_of, is_baseline, printed_blocks
 from spatial_erasing.report.templates import fill_template

@@ -2,12 +2,10 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, f1_score
-from statsmodels.stats.multitest import multipletests
 
 from spatial_erasing.evaluate.bootstrap import (
     IntervalRule,
     draw_weights,
-    holm,
     lesion_groups,
     percentile_interval,
     resampled_average_precision,
@@ -236,21 +234,3 @@ def test_subjects_without_a_number_are_left_out():
     finite = differences[np.isfinite(differences)]
     assert sign_flip_p(differences, samples=100, seed=0) == sign_flip_p(finite, samples=100, seed=0)
     assert np.isnan(sign_flip_p(np.full(3, np.nan), samples=100, seed=0))
-
-
-def test_holm_is_that_of_statsmodels_with_ties_and_ones():
-    p = np.array([0.01, 0.04, 0.03, 0.005, 0.04, 0.9, 1.0])
-    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
-
-
-def test_holm_keeps_the_order_and_never_lowers_a_p():
-    p = np.random.default_rng(0).random(50) ** 3
-    corrected = holm(p)
-    assert (corrected >= p).all() and (corrected <= 1).all()
-    assert (np.diff(corrected[np.argsort(p)]) >= 0).all()
-    np.testing.assert_array_equal(holm(p[::-1]), corrected[::-1])
-
-
-def test_tests_without_a_p_count_for_nothing():
-    np.testing.assert_allclose(holm(np.array([0.02, np.nan, 0.01])), [0.02, np.nan, 0.02])
-    assert holm(np.array([])).size == 0

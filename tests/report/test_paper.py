@@ -5,7 +5,7 @@ from paper_study import METHODS, NETWORKS
 from spatial_erasing.evaluate.claims import CLAIMS
 from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.models import methods_of_paper
-from spatial_erasing.report.claims_page import verdict_of_paper
+from spatial_erasing.report.claims_page import signs_of_paper
 from spatial_erasing.report.paper import (
     SLICE_AUPRC_GAIN_PERCENT,
     SLICE_AUPRC_PERCENT,
@@ -97,11 +97,11 @@ def test_other_test_sets_have_no_slice_wise_number_of_the_paper(cohorts):
     assert paper_slice_auprc(cohorts, methods_of_paper(METHODS)) == {}
 
 
-VERDICTS = {claim.name: verdict_of_paper(claim, Naming(methods_of_paper(METHODS))) for claim in CLAIMS}
+SIGNS = {claim.name: signs_of_paper(claim, Naming(methods_of_paper(METHODS))) for claim in CLAIMS}
 
 
 def against(claim):
-    return {(part.title, part.cohort, part.metric): value for part, value in VERDICTS[claim].against}
+    return {(part.title, part.cohort, part.metric): value for part, value in SIGNS[claim].against}
 
 
 def test_the_paper_s_table_breaks_some_of_its_own_claims():
@@ -118,7 +118,7 @@ def test_the_paper_s_table_breaks_some_of_its_own_claims():
         ("3D-Multi-Cube-n − 3D-Multi-Cube-0", "atlas", "dice_subject_mean"): pytest.approx(14.99 - 15.23),
     }
     for claim in ("erasing-helps", "noise-beats-zeros", "3d-single-cube-best", "2d-half-slice-best"):
-        assert VERDICTS[claim].verdict == "some"
+        assert SIGNS[claim].signs == "some"
 
 
 def test_the_single_cube_is_beaten_by_the_half_volume_on_strokes():
@@ -128,18 +128,18 @@ def test_the_single_cube_is_beaten_by_the_half_volume_on_strokes():
 
 
 def test_3d_beats_2d_and_t1ce_beats_t1_everywhere_in_the_paper():
-    assert VERDICTS["3d-beats-2d"].verdict == VERDICTS["3d-beats-2d-everywhere"].verdict == "all"
-    assert VERDICTS["t1ce-helps"].verdict == "all"
-    assert VERDICTS["t1ce-helps"].mean == pytest.approx(
+    assert SIGNS["3d-beats-2d"].signs == SIGNS["3d-beats-2d-everywhere"].signs == "all"
+    assert SIGNS["t1ce-helps"].signs == "all"
+    assert SIGNS["t1ce-helps"].mean == pytest.approx(
         (31.80 - 27.99 + 29.08 - 26.58 + 24.28 - 22.54 + 36.67 - 30.10 + 33.40 - 28.80 + 31.12 - 27.85) / 6
     )
 
 
 def test_every_difference_of_the_printed_tables_is_used():
-    assert len(VERDICTS["3d-beats-2d-everywhere"].differences) == 42
-    assert len(VERDICTS["erasing-helps"].differences) == 72
+    assert len(SIGNS["3d-beats-2d-everywhere"].differences) == 42
+    assert len(SIGNS["erasing-helps"].differences) == 72
 
 
 def test_what_only_figures_show_has_no_printed_number():
     for claim in ("3d-helps-small-lesions-most", "3d-with-a-fifth-beats-2d", "slices-3d-and-erasing-help"):
-        assert VERDICTS[claim].verdict == "not printed" and VERDICTS[claim].mean is None
+        assert SIGNS[claim].signs == "not printed" and SIGNS[claim].mean is None

@@ -71,7 +71,7 @@ def test_the_page_shows_the_claims_and_the_tables_their_intervals(study):
     page = (study.results / "report/tables/claims.html").read_text()
     assert all(claim.text in page for claim in CLAIMS)
     rows = read_rows(study.results / "report/tables/claims.csv")
-    assert next(row for row in rows if row["claim"] == "erasing-helps")["paper_verdict"] == "some"
+    assert next(row for row in rows if row["claim"] == "erasing-helps")["paper_signs"] == "some"
     for row in read_rows(study.results / "report/tables/table_1.csv"):
         for quantity in ("dice_dataset_percent", "dice_subject_mean_percent", "auprc_percent"):
             lower, value, upper = (float(row[f"{quantity}{end}"]) for end in ("_lower", "", "_upper"))

@@ -135,7 +135,7 @@ rule resample_metrics:
 
 
 rule judge_claims:
-    """Compare the models as the paper does and judge each of its claims by the intervals of the differences."""
+    """Compare the models as the paper does and judge each of its claims by intervals of the differences."""
     input:
         resamples="results/evaluate/resamples.npz",
         subjects="results/evaluate/subjects.csv",

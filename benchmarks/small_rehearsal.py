@@ -1,0 +1,294 @@
+"""The claims of the paper on the brains of config/small_rehearsal.yaml, in pieces for two cores.
+
+    python benchmarks/small_rehearsal.py list
+    python benchmarks/small_rehearsal.py run 3d-none [--seeds 1 2] --work FOLDER
+    python benchmarks/small_rehearsal.py page
+
+A piece is a model with its seeds: five for the four of `study.models`, which come first, then three for the
+paper's ten others, then three for each network that is not in the paper. A model is evaluated by every score
+that the study names for it. `run` takes pieces by name, or all in this order; two hours are meant for each,
+and --seeds makes it shorter. It does two trainings at a time, one thread each, until patience ends them.
+After a kill the same command goes on: a finished training has its rows in docs/small_rehearsal/, another
+resumes from its checkpoint in --work, which also keeps the brains. Rows are histories, metrics and counts, to
+be committed; weights are not kept, so a score that is named later needs its trainings again. `page` makes
+docs/small_rehearsal.md of the rows that exist, and names the missing pieces.
+"""
+
+import argparse
+import logging
+import math
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from rehearsal import ROOT, evaluate, make_data, overlaid, train, write_template
+from spatial_erasing.cohorts import read_rows, write_rows
+from spatial_erasing.evaluate.bootstrap import IntervalRule
+from spatial_erasing.evaluate.comparisons import (
+    CLAIM_COLUMNS,
+    COMPARISON_COLUMNS,
+    judge_claims,
+    read_subject_dice,
+)
+from spatial_erasing.evaluate.contrasts import Naming
+from spatial_erasing.evaluate.counts import SubjectCounts, first_pattern, load_counts, save_counts
+from spatial_erasing.evaluate.resamples import (
+    ALL_COHORTS,
+    Quantity,
+    Resampled,
+    Resampling,
+    interval_rows,
+    resample_study,
+)
+from spatial_erasing.jobs.atomic import write_text
+from spatial_erasing.jobs.parallel import map_in_processes
+from spatial_erasing.jobs.results import open_arrays
+from spatial_erasing.models import list_methods, methods_of_paper
+from spatial_erasing.report.claims_page import claims_notes, printed_claims, write_claims_markdown
+from spatial_erasing.study import Run, list_datasets
+
+CONFIGS = [ROOT / "config/rehearsal.yaml", ROOT / "config/small_rehearsal.yaml"]
+ROWS, PAGE = ROOT / "docs/small_rehearsal", ROOT / "docs/small_rehearsal.md"
+SEEDS_OF_OTHERS = 3
+SECONDS_OF_STEP = {2: 0.03, 3: 0.34}  # one core, validation included; docs/benchmarks.md
+SECONDS_OF_EVALUATION = 10
+COARSE_BITS = 5  # of a float16: 32 levels between a score and its double
+
+
+def pieces(config: Mapping) -> dict[str, list[Run]]:
+    """Every piece with its trainings, in order; baselines have no training and one seed."""
+    study, seeds = config["study"], config["study"]["seeds"]
+    networks = [name for name, entry in config["models"].items() if "network" in entry]
+    order = dict.fromkeys([*study["baselines"], *study["models"], *study["table_1_models"], *networks])
+    counts = dict.fromkeys(order, SEEDS_OF_OTHERS) | dict.fromkeys(study["models"], len(seeds))
+    counts |= dict.fromkeys(study["baselines"], 1)
+    return {name: [Run(name, 100, seed) for seed in seeds[: counts[name]]] for name in order}
+
+
+def is_done(job: Run, rows: Path) -> bool:
+    """Whether a training and its evaluation left their rows."""
+    return (rows / job.folder).is_dir()
+
+
+def coarser(path: Path) -> None:
+    """Count the scores of a file at fewer levels, except that none crosses the threshold.
+
+    Dice stays exact. An AUPRC falls by about half a percent point in all resamples, which `exact_auprc` puts
+    right again. The file shrinks to a tenth.
+    """
+    counts, threshold = load_counts(path)
+    first = first_pattern(threshold)
+    pattern = counts.pattern >> COARSE_BITS << COARSE_BITS
+    pattern = np.where(counts.pattern >= first, np.maximum(pattern, first), pattern)
+    places = counts.owner.astype(np.int64) << 16 | pattern
+    levels, group = np.unique(places, return_inverse=True)
+    lesion, normal = (
+        np.bincount(group, voxels).astype(np.uint32) for voxels in (counts.lesion, counts.normal)
+    )
+    owner, pattern = (levels >> 16).astype(np.int32), (levels & 0xFFFF).astype(np.uint16)
+    save_counts(path, SubjectCounts(counts.subjects, owner, pattern, lesion, normal), threshold=threshold)
+
+
+def run_training(job: Run, *, config: Mapping, work: Path, rows: Path) -> str:
+    """Train, or resume, and evaluate by every score that the study names; rows appear all at once."""
+    checkpoints, results = work / "checkpoints" / job.folder, work / "results" / job.folder
+    methods, network = list_methods(config), None
+    if not methods[job.method].is_baseline:
+        network = train(config, work, results, job, checkpoints=checkpoints)
+    for name in (name for name, method in methods.items() if method.model == job.method):
+        scored = Run(name, 100, job.seed)
+        for dataset in list_datasets(scored, study=config["study"], cohorts=config["ingest"]["cohorts"]):
+            cohort, _, sequence = dataset.rpartition("-")
+            names = {"method": name, "percent": "100", "seed": str(job.seed)}
+            evaluate(config, work, results, names | {"cohort": cohort, "sequence": sequence}, network)
+            folder = results / "evaluate" / scored.folder / dataset
+            coarser(folder / "counts.npz")
+            with open_arrays(folder / "slices.npz") as arrays:
+                slices = dict(arrays)
+            np.savez_compressed(folder / "slices.npz", **slices)
+    shutil.rmtree(results / "threshold")  # counts.npz has the threshold
+    target = rows / job.folder
+    copied = target.with_name(f".{target.name}")
+    shutil.copytree(results, copied, dirs_exist_ok=True)
+    copied.rename(target)
+    shutil.rmtree(results)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return job.folder
+
+
+def run_pieces(options: argparse.Namespace) -> None:
+    """Run what has no rows yet of the pieces named, or of all."""
+    config = overlaid(options.config)
+    listed, work = pieces(config), options.work
+    unknown = sorted(set(options.pieces) - set(listed))
+    if unknown:
+        raise SystemExit(f"no piece is called {', '.join(unknown)}. The pieces: {', '.join(listed)}")
+    jobs = [job for name in options.pieces or listed for job in listed[name]]
+    wanted = options.seeds or config["study"]["seeds"]
+    jobs = [job for job in jobs if job.seed in wanted and not is_done(job, options.rows)]
+    template = work / "template.npz"
+    work.mkdir(parents=True, exist_ok=True)
+    if not template.exists():
+        write_template(argparse.Namespace(output=template))
+    make_data(config, work, template)
+    task = partial(run_training, config=config, work=work, rows=options.rows)
+    for done, folder in enumerate(map_in_processes(task, jobs, workers=options.workers), 1):
+        print(f"{folder} is done, {done} of {len(jobs)}", flush=True)
+
+
+def state(config: Mapping, rows: Path) -> Iterator[tuple[str, int, int]]:
+    """Every piece, how many of its seeds have rows, and how many it has."""
+    for name, jobs in pieces(config).items():
+        yield name, sum(is_done(job, rows) for job in jobs), len(jobs)
+
+
+def list_pieces(options: argparse.Namespace) -> None:
+    """Print every piece, how much of it has rows, and what it costs, as Markdown."""
+    config = overlaid(options.config)
+    print(
+        "| piece | seeds with rows | minutes on two cores, 5,000 and 15,000 steps each |\n| :-- | --: | --: |"
+    )
+    for name, done, wanted in state(config, options.rows):
+        second = SECONDS_OF_STEP.get(config["models"][name].get("dims"), 0)
+        costs = [
+            math.ceil(wanted / 2) * (steps * second + SECONDS_OF_EVALUATION) / 60 for steps in (5000, 15000)
+        ]
+        print(f"| `{name}` | {done} of {wanted} | {costs[0]:.0f} and {costs[1]:.0f} |")
+
+
+def write_page(options: argparse.Namespace) -> None:
+    """Judge the claims on the rows that exist."""
+    config, rows = overlaid(options.config), options.rows
+    values, study = config["evaluate"], config["study"]
+    percentiles = tuple(values["lesion_size_percentiles"])
+    rule = IntervalRule(**values["intervals"])
+    folders = [path.parent for path in sorted(rows.glob("*/*/*/evaluate/*/*/*/*/counts.npz"))]
+    found = resample_study(
+        folders,
+        sequence=study["sequence"],
+        resampling=Resampling(values["bootstrap_samples"], values["seed"], percentiles),
+        workers=options.workers,
+    )
+    found = exact_auprc(found, folders)
+    naming = Naming(methods_of_paper(list_methods(config)), study["sequence"])
+    subjects = [row for folder in folders for row in read_rows(folder / "subjects.csv")]
+    comparisons, claims = judge_claims(
+        found,
+        read_subject_dice(subjects, size_percentiles=percentiles),
+        naming=naming,
+        cohorts={name: config["ingest"]["cohorts"][name]["sequences"] for name in study["lesion_cohorts"]},
+        rule=rule,
+        seed=values["seed"],
+    )
+    printed = printed_claims(
+        as_text(claims, CLAIM_COLUMNS),
+        as_text(comparisons, COMPARISON_COLUMNS),
+        naming=naming,
+        paper_cohorts={},
+    )
+    notes = claims_notes(
+        samples=values["bootstrap_samples"], **values["intervals"], size_percentiles=percentiles
+    )
+    write_claims_markdown(printed, options.page, caption=study["title"], notes=notes)
+    page = "\n".join([*head(config, rows), options.page.read_text(), *numbers(found, rule, config)])
+    write_text(options.page, page + "\n")
+
+
+def exact_auprc(found: Mapping[Quantity, Resampled], folders: Iterable[Path]) -> dict[Quantity, Resampled]:
+    """Shift resampled AUPRCs so that those of the test sets are the exact ones of metrics.csv."""
+    exact: dict[Quantity, list[float]] = {}
+    for row in (row for folder in folders for row in read_rows(folder / "metrics.csv")):
+        if row["metric"] == "average_precision":
+            places = (row["cohort"], row["sequence"], row["metric"])
+            exact.setdefault(Quantity(row["model"], 100, *places), []).append(float(row["value"]))
+    shifts: dict[Quantity, list[float]] = {}
+    for quantity, values in exact.items():
+        shift = float(np.mean(values) - found[quantity].samples[0])
+        for place in (quantity, quantity._replace(cohort=ALL_COHORTS)):
+            shifts.setdefault(place, []).append(shift)
+    return dict(found) | {
+        quantity: replace(found[quantity], samples=found[quantity].samples + np.mean(values))
+        for quantity, values in shifts.items()
+        if quantity in found
+    }
+
+
+def head(config: Mapping, rows: Path) -> list[str]:
+    """The first lines of the page, with the pieces that are missing."""
+    missing = [
+        f"`{name}` ({done} of {wanted} seeds done)"
+        for name, done, wanted in state(config, rows)
+        if done < wanted
+    ]
+    return [
+        "# Claims of the paper on synthetic brains at 32³",
+        "",
+        "By `python benchmarks/small_rehearsal.py page`, from the rows in `docs/small_rehearsal/`: not to be "
+        "edited. The brains are synthetic and coarse, so that nothing here is about patients.",
+        "",
+        f"**Missing pieces:** {', '.join(missing) if missing else 'none'}. No piece trains on a share of the "
+        "healthy subjects, so that claims about shares are not run.",
+        "",
+    ]
+
+
+def numbers(found: Mapping[Quantity, Resampled], rule: IntervalRule, config: Mapping) -> Iterator[str]:
+    """AUPRC of every method with its interval, as Markdown."""
+    sequence, cohorts = config["study"]["sequence"], config["study"]["lesion_cohorts"]
+    cells = {
+        (row["model"], row["cohort"]): row
+        for row in interval_rows(found, rule)
+        if (row["metric"], row["sequence"]) == ("average_precision", sequence)
+    }
+    yield from ("## AUPRC in percent", "")
+    yield f"| method | seeds | {' | '.join(cohorts)} |"
+    yield "| :-- | --: |" + " --: |" * len(cohorts)
+    for name, method in list_methods(config).items():
+        of_method = [cells[name, cohort] for cohort in cohorts if (name, cohort) in cells]
+        if of_method:
+            texts = (
+                f"{100 * row['value']:.1f} [{100 * row['lower']:.1f}, {100 * row['upper']:.1f}]"
+                for row in of_method
+            )
+            yield f"| {method.title} | {of_method[0]['seeds']} | {' | '.join(texts)} |"
+
+
+def as_text(rows: list[dict], columns: Iterable[str]) -> list[dict[str, str]]:
+    """Rows as they are read from a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rows.csv")
+        write_rows(path, rows, columns=columns)
+        return read_rows(path)
+
+
+def main() -> None:
+    """List, run or report pieces."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", nargs="+", type=Path, default=CONFIGS, help="overlays of config.yaml")
+    parser.add_argument("--rows", type=Path, default=ROWS)
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    commands = parser.add_subparsers(required=True)
+    commands.add_parser("list", help="name the pieces").set_defaults(run=list_pieces)
+    piece = commands.add_parser("run", help="train and evaluate what has no rows yet")
+    piece.add_argument("pieces", nargs="*", help="by default all, in their order")
+    piece.add_argument("--seeds", nargs="+", type=int, help="by default all of the piece")
+    piece.add_argument("--work", type=Path, required=True, help="keeps the brains and the checkpoints")
+    piece.set_defaults(run=run_pieces)
+    page = commands.add_parser("page", help="judge the claims on the rows that exist")
+    page.add_argument("--page", type=Path, default=PAGE)
+    page.set_defaults(run=write_page)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()

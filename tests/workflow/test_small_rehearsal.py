@@ -1,0 +1,135 @@
+"""The small rehearsal in pieces: kills cost nothing, and the page names what is missing."""
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from spatial_erasing.cohorts import read_rows
+from spatial_erasing.evaluate.claims import CLAIMS
+from spatial_erasing.evaluate.counts import SubjectCounts, load_counts, save_counts
+from spatial_erasing.evaluate.curves import average_precision
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "benchmarks/small_rehearsal.py"
+MODEL = "2d-patch-noise"
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The module, which lies outside of the library."""
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    return importlib.import_module("small_rehearsal")
+
+
+@pytest.fixture
+def overlay(tmp_path):
+    config = yaml.safe_load((ROOT / "tests/workflow/tiny.yaml").read_text())
+    config["phantom"] |= {"straight_to_grid": True, "minimum_lesion_ml": 10.0}
+    config["preprocess"] |= {"padded_grid_voxels": [158, 191, 163]}
+    config["preprocess"]["standardise"] = {"t1": "range", "t1ce": "range"}
+    config["study"]["seeds"] = [1, 2]
+    config["train"]["optimisation"] |= {"maximum_steps": {"2d": 100, "3d": 60}}
+    path = tmp_path / "overlay.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def command(overlay, rows, *words):
+    return [
+        sys.executable,
+        str(SCRIPT),
+        "--config",
+        str(overlay),
+        "--rows",
+        str(rows),
+        "--workers",
+        "1",
+        *words,
+    ]
+
+
+def content(folder):
+    """Every file below a folder, histories without the time that a training took."""
+    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    return {
+        name: [row | {"seconds": ""} for row in read_rows(path)]
+        if path.name == "history.csv"
+        else path.read_bytes()
+        for name, path in files.items()
+    }
+
+
+def test_a_killed_piece_goes_on_and_leaves_the_rows_of_an_undisturbed_one(tmp_path, overlay):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    work, killed, whole = tmp_path / "work", tmp_path / "killed", tmp_path / "whole"
+    run = command(overlay, killed, "run", MODEL, "--work", str(work))
+    process = subprocess.Popen(run, env=environment, start_new_session=True)
+    while not list(work.glob("checkpoints/*/*/seed-2/*/latest.pt")):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert [path.name for path in killed.glob("*/*/seed-*")] == ["seed-1"]
+
+    printed = subprocess.run(run, env=environment, check=True, capture_output=True, text=True).stdout
+    assert printed.split("\n")[0] == f"{MODEL}/fraction-100/seed-2 is done, 1 of 1"
+    again = command(overlay, whole, "run", MODEL, "--work", str(work))
+    subprocess.run(again, env=environment, check=True)
+    assert content(killed) == content(whole)
+    assert not list(work.rglob("*.pt")), "checkpoints are not needed any more"
+    history = read_rows(killed / MODEL / "fraction-100/seed-2/history.csv")
+    assert [row["step"] for row in history] == [str(step) for step in range(20, 101, 20)]
+
+    page = tmp_path / "page.md"
+    subprocess.run(command(overlay, killed, "page", "--page", str(page)), env=environment, check=True)
+    text = page.read_text()
+    assert "`3d-cube-noise` (0 of 2 seeds done)" in text and f"`{MODEL}`" not in text
+    assert all(claim.text in text for claim in CLAIMS)
+    exact = [
+        np.mean([float(row["value"]) for row in rows if row["metric"] == "average_precision"])
+        for cohort in ("brats", "atlas")
+        for rows in [[row for path in killed.rglob(f"{cohort}-t1/metrics.csv") for row in read_rows(path)]]
+    ]
+    (line,) = [line for line in text.splitlines() if line.startswith("| 2D-Patch-n | 2 | ")]
+    assert [cell.split()[0] for cell in line.split(" | ")[2:]] == [f"{100 * value:.1f}" for value in exact]
+
+
+def test_every_network_is_in_one_piece_and_the_four_of_the_study_come_first(small):
+    config = small.overlaid(small.CONFIGS)
+    pieces = small.pieces(config)
+    networks = [name for name, entry in config["models"].items() if "network" in entry]
+    assert sorted(pieces) == sorted([*networks, *config["study"]["baselines"]])
+    baselines = len(config["study"]["baselines"])
+    assert list(pieces)[baselines : baselines + 4] == config["study"]["models"]
+    assert [len(jobs) for jobs in pieces.values()] == [1] * baselines + [5] * 4 + [3] * (len(networks) - 4)
+
+
+def test_coarser_counts_keep_the_dice_and_nearly_the_auprc(small, tmp_path):
+    rng = np.random.default_rng(1)
+    owner = np.repeat(np.arange(6, dtype=np.int32), 3000)
+    scores = np.sort(rng.gamma(2, 0.05, size=(6, 3000)).astype(np.float16), axis=1)
+    lesion = (rng.random((6, 3000)) < scores.astype(float)).astype(np.uint32).ravel()
+    columns = (owner, scores.view(np.uint16).ravel(), lesion, 1 - lesion)
+    counts, threshold = SubjectCounts(tuple("abcdef"), *columns), 0.1234
+    save_counts(tmp_path / "counts.npz", counts, threshold=threshold)
+    small.coarser(tmp_path / "counts.npz")
+    found, kept = load_counts(tmp_path / "counts.npz")
+    assert kept == threshold and len(found.owner) < len(owner) / 10
+    np.testing.assert_array_equal(found.at_threshold(threshold), counts.at_threshold(threshold))
+    expected = average_precision(counts.pooled())
+    assert average_precision(found.pooled()) == pytest.approx(expected, abs=0.005)
+
+
+def test_an_unknown_piece_is_refused_with_the_names_of_all(overlay, tmp_path):
+    words = command(overlay, tmp_path, "run", "4d-none", "--work", str(tmp_path))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    said = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode == 1 and "no piece is called 4d-none. The pieces: " in said.stderr
