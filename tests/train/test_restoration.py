@@ -19,14 +19,17 @@ def corrupted(dims, count=400, **settings):
 def test_an_anomaly_is_what_its_numbers_say(dims):
     """In numpy, sample by sample."""
     scans, inputs, noise = corrupted(dims, count=20, maximum_share=0.5, maximum_shift=0.7)
-    fields = smooth_field(noise[:, 4:], (8,) * dims, 2).double().numpy()
+    shapes, amounts = (
+        smooth_field(numbers, (8,) * dims, 2).double().numpy() for numbers in noise[:, 3:].chunk(2, dim=1)
+    )
     kinds = set()
-    for scan, found, numbers, field in zip(scans, inputs, noise, fields, strict=True):
-        share, amount, degree, kind = stats.norm.cdf(numbers[:4].double().numpy())
-        strength = np.interp(field - stats.norm.isf(0.5 * share), [0, 0.3], [0, 1])
-        target = scan + 0.7 * (2 * amount - 1) if kind < 0.5 else degree * amount + (1 - degree) * scan
-        expected = np.clip((1 - strength) * scan.numpy() + strength * np.asarray(target), 0, 1)
-        expected[scan == 0] = 0
+    for scan, found, numbers, shape, amount in zip(scans, inputs, noise, shapes, amounts, strict=True):
+        share, degree, kind = stats.norm.cdf(numbers[:3].double().numpy())
+        strength = np.interp(shape - stats.norm.isf(0.5 * share), [0, 0.3], [0, 1])
+        whole, intensity = scan.numpy(), stats.norm.cdf(amount)
+        target = whole + 1.4 * intensity - 0.7 if kind < 0.5 else degree * intensity + (1 - degree) * whole
+        expected = np.clip((1 - strength) * whole + strength * target, 0, 1)
+        expected[whole == 0] = 0
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
         kinds.add(kind < 0.5)
     assert kinds == {True, False}

@@ -20,7 +20,7 @@ SETTINGS = LAYERS | {
     "maximum_shift": {"$ref": "#/$defs/positive"},
 }
 EDGE = 0.3  # the field rises by this much from the border of a shape to its full strength
-NUMBERS = 4  # of an anomaly besides its shape
+NUMBERS = 3  # per sample, besides the fields of shape and amount
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,26 @@ class Network(unet.RestoringNetwork):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.noise_size = NUMBERS + unet.field_size(settings.spatial_dims, settings.shape_cells)
+        self.field_size = unet.field_size(settings.spatial_dims, settings.shape_cells)
+        self.noise_size = NUMBERS + 2 * self.field_size
 
     def corrupt(self, scans: Tensor, noise: Tensor) -> Tensor:
         """Change the intensity of pixels above 0 inside the shapes; it stays within [0, 1].
 
         Shapes are where a smooth field is above a threshold, whose expected share of the image is uniform up
-        to the maximum. In half of the samples they are shifted by one amount, in the others mixed with one
-        intensity, to a uniform degree; amount and intensity are uniform too.
+        to the maximum. In half of the samples they are shifted by an amount, in the others mixed with an
+        intensity to a uniform degree. Amount and intensity are uniform and follow a second smooth field: with
+        one value for all shapes of a sample, a network would take a scan without that value for clean.
         """
         settings = self.settings
-        share, amount, degree, kind = (
-            ndtr(noise[:, place]).view(-1, *[1] * (scans.ndim - 1)) for place in range(NUMBERS)
+        numbers, *fields = noise.split([NUMBERS, self.field_size, self.field_size], dim=1)
+        share, degree, kind = ndtr(numbers).view(*numbers.shape, *[1] * (scans.ndim - 1)).unbind(dim=1)
+        shape, amount = (
+            unet.smooth_field(field, settings.grid_voxels, settings.shape_cells) for field in fields
         )
-        field = unet.smooth_field(noise[:, NUMBERS:], settings.grid_voxels, settings.shape_cells)
         # the threshold is exceeded with this probability, since the field is standard normal
         threshold = -ndtri((settings.maximum_share * share).clamp(min=1e-6))
-        strength = ((field - threshold) / EDGE).clamp(0, 1)
-        shift = settings.maximum_shift * (2 * amount - 1)
-        change = strength * torch.where(kind < 0.5, shift, degree * (amount - scans))
+        strength = ((shape - threshold) / EDGE).clamp(0, 1)
+        shift = settings.maximum_shift * (2 * ndtr(amount) - 1)
+        change = strength * torch.where(kind < 0.5, shift, degree * (ndtr(amount) - scans))
         return torch.where(scans > 0, (scans + change).clamp(0, 1), scans)
