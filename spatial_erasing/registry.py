@@ -10,6 +10,7 @@ import functools
 import os.path
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -70,15 +71,39 @@ class Registry:
             ValueError: the kind is unknown, or its module lacks the name and no default is given.
         """
         path = self.file(kind)
-        for node in ast.parse(path.read_bytes()).body:
-            if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-                continue
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if [getattr(target, "id", None) for target in targets] == [name]:
-                return ast.literal_eval(node.value)
-        if default is _REQUIRED:
-            raise ValueError(f"{path} must define {name}. See the other modules in the same folder.")
-        return default
+        try:
+            return _literal(path, name)
+        except KeyError:
+            if default is _REQUIRED:
+                raise ValueError(
+                    f"{path} must define {name}. See the other modules in the same folder."
+                ) from None
+            return default
+
+
+def _literal(path: Path, name: str) -> Any:
+    """A literal of a module; KeyError if it does not define the name."""
+    body = ast.parse(path.read_bytes()).body
+    for node in body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if [getattr(target, "id", None) for target in targets] == [name]:
+            return _value(node.value, path, body)
+    raise KeyError(name)
+
+
+def _value(node: ast.expr, path: Path, body: list[ast.stmt]) -> Any:
+    """The value of a literal, of a name of this or an imported module, or of several of these joined by |."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _value(node.left, path, body) | _value(node.right, path, body)
+    if not isinstance(node, ast.Name):
+        return ast.literal_eval(node)
+    for statement in body:
+        if isinstance(statement, ast.ImportFrom) and node.id in {alias.name for alias in statement.names}:
+            spec = find_spec(str(statement.module))
+            path = Path(str(spec and spec.origin))
+    return _literal(path, node.id)
 
 
 @functools.cache

@@ -17,6 +17,7 @@ from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORE
 from spatial_erasing.run import find_threshold, reconstruct_scans, train_model
 from spatial_erasing.score.maps import Scoring, score_maps
 from spatial_erasing.study import check_schema, check_study
+from spatial_erasing.train import convolutions
 from spatial_erasing.train.settings import ComputeSettings
 from spatial_erasing.train.start import training_settings
 
@@ -215,6 +216,21 @@ def test_a_kind_counts_in_the_fingerprint_of_the_jobs_that_use_it_and_of_no_othe
         kinds[-1].parent.mkdir()
         kinds[-1].write_text(dedent(MEMBERS[ERASINGS]).replace("0.5", share))
     assert len({code_fingerprint(script), *(code_fingerprint(script, kinds=[kind]) for kind in kinds)}) == 3
+
+
+def test_settings_may_be_joined_from_those_of_the_same_and_of_an_imported_module(tmp_path, monkeypatch):
+    """Without importing the kind, which would fail."""
+    source = """
+        from spatial_erasing.train.convolutions import CODE, LAYERS
+        import no_such_package
+
+        OWN = {"gain": {"type": "number"}}
+        SETTINGS = LAYERS | OWN | {"norm": {"enum": ["none"]}}
+        """
+    add(NETWORKS, "joined", source, tmp_path, monkeypatch)
+    own = {"gain": {"type": "number"}, "norm": {"enum": ["none"]}}
+    assert NETWORKS.literal("joined", "SETTINGS") == convolutions.LAYERS | own
+    assert NETWORKS.literal("vae", "SETTINGS") == NETWORKS.load("vae").SETTINGS
 
 
 def test_what_a_module_must_define_is_said():

@@ -38,22 +38,29 @@ PRESETS = {
 }
 
 
+# JSON schemas of the settings in config.yaml, for the literal `SETTINGS` of the kinds.
+LAYERS = {
+    "feature_maps": {"type": "array", "items": {"$ref": "#/$defs/count"}, "minItems": 1},
+    "kernel_size": {"enum": [3, 4, 5]},
+    "norm": {"enum": ["none", "batch", "group"]},
+    "activation": {"enum": ["leaky_relu", "relu", "elu", "silu"]},
+    "output_activation": {"enum": ["linear", "sigmoid"]},
+}
+CODE = LAYERS | {"bottleneck_channels": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/count"}]}}
+
+
 @dataclass(frozen=True)
-class ConvolutionSettings(NetworkSettings):
-    """Settings of an encoder and its mirrored decoder around dense layers.
+class LayerSettings(NetworkSettings):
+    """Settings of strided and transposed convolutions.
 
     Args:
-        bottleneck_channels: maps of the 1x1 convolution before the dense layers; None for no bottleneck.
-        latent_size: length of z (paper: 128 in 2-D, 512 in 3-D).
-        kernel_size: of the strided and transposed convolutions, in pixels, at least 2.
+        kernel_size: in pixels, at least 2.
         norm: "none", "batch" or "group" (the same for erased and whole inputs), between convolution and
             activation.
         activation: a key of `ACTIVATIONS`.
         output_activation: "linear" or "sigmoid".
     """
 
-    bottleneck_channels: int | None
-    latent_size: int
     kernel_size: int
     norm: str
     activation: str
@@ -70,6 +77,17 @@ class ConvolutionSettings(NetworkSettings):
                 "of 2 or more and one number of maps per level. Use 3, 4 or 5 and a preset's maps."
             )
 
+
+@dataclass(frozen=True)
+class ConvolutionSettings(LayerSettings):
+    """Settings of an encoder and its mirrored decoder around a code.
+
+    Args:
+        bottleneck_channels: maps of the 1x1 convolution at the end of the encoder; None for no bottleneck.
+    """
+
+    bottleneck_channels: int | None
+
     @property
     def code_shape(self) -> tuple[int, ...]:
         """Shape of the encoder's output: maps, then pixels on each axis."""
@@ -84,13 +102,10 @@ class ConvolutionSettings(NetworkSettings):
 
 def encoder_layers(settings: ConvolutionSettings) -> OrderedDict[str, nn.Module]:
     """Strided convolutions "down_1", "down_2", …, then the bottleneck, which is linear."""
-    dims, maps = settings.spatial_dims, settings.feature_maps
-    padding = (settings.kernel_size - 1) // 2
+    maps = settings.feature_maps
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for level, (before, after) in enumerate(pairwise((1, *maps)), start=1):
-        convolution = FIRST_CONVOLUTIONS[dims] if before == 1 else CONVOLUTIONS[dims]
-        halve = convolution(before, after, settings.kernel_size, stride=2, padding=padding)
-        layers[f"down_{level}"] = nn.Sequential(halve, *_norm_and_activation(after, settings))
+        layers[f"down_{level}"] = convolution(before, after, settings, stride=2)
     if settings.bottleneck_channels is not None:
         layers["bottleneck"] = PointwiseConvolution(maps[-1], settings.bottleneck_channels)
     return layers
@@ -101,27 +116,48 @@ def decoder_layers(settings: ConvolutionSettings) -> OrderedDict[str, nn.Module]
 
     The last transposed convolution keeps the first level's number of maps; "output" combines them.
     """
-    transposed_convolution = TRANSPOSED_CONVOLUTIONS[settings.spatial_dims]
     maps = tuple(reversed(settings.feature_maps))
-    # Size after a transposed convolution: 2 (n - 1) - 2 padding + kernel + output_padding; it must be 2 n.
-    padding = (settings.kernel_size - 1) // 2
-    output_padding = 2 + 2 * padding - settings.kernel_size
-
     channels = settings.bottleneck_channels
     restore = [] if channels is None else [PointwiseConvolution(channels, maps[0])]
     first = nn.Sequential(*restore, *_norm_and_activation(maps[0], settings))
     layers: OrderedDict[str, nn.Module] = OrderedDict(restore=first)
     for level, (before, after) in enumerate(pairwise((*maps, maps[-1])), start=1):
-        double = transposed_convolution(
-            before, after, settings.kernel_size, stride=2, padding=padding, output_padding=output_padding
-        )
-        layers[f"up_{level}"] = nn.Sequential(double, *_norm_and_activation(after, settings))
-    output_activation = OUTPUT_ACTIVATIONS[settings.output_activation]()
-    layers["output"] = nn.Sequential(PointwiseConvolution(maps[-1], 1), output_activation)
+        layers[f"up_{level}"] = transposed_convolution(before, after, settings)
+    layers["output"] = output_layer(maps[-1], settings)
     return layers
 
 
-def _norm_and_activation(channels: int, settings: ConvolutionSettings) -> list[nn.Module]:
+def convolution(before: int, after: int, settings: LayerSettings, *, stride: int) -> nn.Module:
+    """A convolution, norm and activation; of stride 2 with the kernel of the settings, of stride 1 with 3."""
+    kernel_size = settings.kernel_size if stride == 2 else 3
+    layers = FIRST_CONVOLUTIONS if before == 1 else CONVOLUTIONS
+    convolve = layers[settings.spatial_dims](
+        before, after, kernel_size, stride=stride, padding=(kernel_size - 1) // 2
+    )
+    return nn.Sequential(convolve, *_norm_and_activation(after, settings))
+
+
+def transposed_convolution(before: int, after: int, settings: LayerSettings) -> nn.Module:
+    """A transposed convolution of stride 2, norm and activation."""
+    # Size afterwards: 2 (n - 1) - 2 padding + kernel + output_padding; it must be 2 n.
+    padding = (settings.kernel_size - 1) // 2
+    double = TRANSPOSED_CONVOLUTIONS[settings.spatial_dims](
+        before,
+        after,
+        settings.kernel_size,
+        stride=2,
+        padding=padding,
+        output_padding=2 + 2 * padding - settings.kernel_size,
+    )
+    return nn.Sequential(double, *_norm_and_activation(after, settings))
+
+
+def output_layer(maps: int, settings: LayerSettings) -> nn.Module:
+    """A 1x1 convolution to one map, and the output's activation."""
+    return nn.Sequential(PointwiseConvolution(maps, 1), OUTPUT_ACTIVATIONS[settings.output_activation]())
+
+
+def _norm_and_activation(channels: int, settings: LayerSettings) -> list[nn.Module]:
     """Normalisation and activation after a convolution."""
     activation = ACTIVATIONS[settings.activation]()
     if settings.norm == "batch":

@@ -49,8 +49,8 @@ class Network(nn.Module):
     """Base of all networks; a kind is a module of `train/networks/` with `Settings` and `Network`.
 
     `Settings` is a dataclass derived from `NetworkSettings`; the module's literal `SETTINGS` has the JSON
-    schema of each of its values in config.yaml. The class sets `settings` and implements `forward` and
-    `loss`, and `trace` for Figure 2.
+    schema of each of its values in config.yaml. The class sets `settings` and implements `forward`, its own
+    `loss` if that is not l1, and `trace` for Figure 2.
 
     Attributes:
         settings: sufficient to build the same layers again.
@@ -72,11 +72,14 @@ class Network(nn.Module):
     def loss(self, scans: Tensor, outputs: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and named terms for the history ("training_{name}").
 
+        By default the l1 distance summed over voxels, mean over the batch; the history has l1 per voxel.
+
         Args:
             scans: the unerased targets.
             outputs: of `forward` for the erased scans.
         """
-        raise NotImplementedError
+        loss = reconstruction_l1(scans, outputs[0]).mean()
+        return loss, {"l1": loss.detach() / scans[0].numel()}
 
     def draw_noise(self, count: int, *, generator: Generator) -> Tensor:
         """The `noise` of `forward` in a step, one row per sample, on the generator's device."""

@@ -78,7 +78,7 @@ EDITS = {
         "spatial_erasing/train/network.py",
         ".abs()",
         ".square()",
-        ["plot_figure_2", "reconstruct_scans", "train_model"],
+        ["bundle", "plot_figure_2", "reconstruct_scans", "train_model"],
     ),
     "erasing of a kind": (
         "spatial_erasing/train/erasing/cube.py",
@@ -91,8 +91,8 @@ EDITS = {
     "score of another kind": ("spatial_erasing/score/scores/signed.py", "np.maximum", "np.fmax", []),
     "network of another kind": (
         "spatial_erasing/train/networks/autoencoder.py",
-        "SETTINGS = {",
-        "SETTINGS = {  # none\n    'x': {},",
+        "SETTINGS = CODE | {",
+        "SETTINGS = CODE | {'x': {}, ",
         [],
     ),
     "layer": (

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from restoring_networks import KINDS, training
 from test_engine import same, trainer_of
 
 from spatial_erasing.train import record
@@ -36,6 +37,13 @@ def recording_trainer(**settings):
 def test_warming_up_leaves_no_trace_in_weights_moments_and_draws(without_gpu, norm):
     network = {"norm": norm}
     assert same(recording_trainer(network=network).run(), trainer_of(network=network).run())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_warming_up_leaves_no_trace_where_the_network_draws_a_corruption(without_gpu, kind):
+    trainer = training(f"3d-{kind}")
+    trainer._update = trainer._first_update
+    assert same(trainer.run(), training(f"3d-{kind}").run())
 
 
 def test_warming_up_leaves_no_trace_in_a_training_that_goes_on(without_gpu, tmp_path):

@@ -6,26 +6,23 @@ It minimises the l1 distance to the unerased scan. Not in the paper; Baur et al.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from spatial_erasing.train import network
-from spatial_erasing.train.convolutions import ConvolutionSettings, decoder_layers, encoder_layers
+from spatial_erasing.train.convolutions import CODE, ConvolutionSettings, decoder_layers, encoder_layers
 
-SETTINGS = {
-    "feature_maps": {"type": "array", "items": {"$ref": "#/$defs/count"}, "minItems": 1},
-    "bottleneck_channels": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/count"}]},
-    "kernel_size": {"enum": [3, 4, 5]},
-    "norm": {"enum": ["none", "batch", "group"]},
-    "activation": {"enum": ["leaky_relu", "relu", "elu", "silu"]},
-    "output_activation": {"enum": ["linear", "sigmoid"]},
-    "latent_size": {"$ref": "#/$defs/by_dimensions"},
-}
+SETTINGS = CODE | {"latent_size": {"$ref": "#/$defs/by_dimensions"}}
 
 
 @dataclass(frozen=True)
 class Settings(ConvolutionSettings):
-    """Settings of the layers."""
+    """Settings of the layers.
+
+    Args:
+        latent_size: length of the code.
+    """
+
+    latent_size: int
 
 
 class Network(network.Network):
@@ -49,12 +46,6 @@ class Network(network.Network):
         layout = network.MEMORY_FORMATS[self.settings.spatial_dims]
         # Unflatten returns channels first
         return (self.decoder(code.contiguous(memory_format=layout)),)
-
-    def loss(self, scans: Tensor, outputs: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The l1 distance summed over voxels, mean over the batch; the history has l1 per voxel."""
-        loss = network.reconstruction_l1(scans, outputs[0]).mean()
-        with torch.no_grad():
-            return loss, {"l1": loss.detach() / scans[0].numel()}
 
     def trace(self) -> Iterator[tuple[str, nn.Module]]:
         """Encoder, both dense layers, decoder."""

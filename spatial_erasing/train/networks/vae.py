@@ -11,15 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from spatial_erasing.train import network
-from spatial_erasing.train.convolutions import ConvolutionSettings, decoder_layers, encoder_layers
+from spatial_erasing.train.convolutions import CODE, ConvolutionSettings, decoder_layers, encoder_layers
 
-SETTINGS = {
-    "feature_maps": {"type": "array", "items": {"$ref": "#/$defs/count"}, "minItems": 1},
-    "bottleneck_channels": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/count"}]},
-    "kernel_size": {"enum": [3, 4, 5]},
-    "norm": {"enum": ["none", "batch", "group"]},
-    "activation": {"enum": ["leaky_relu", "relu", "elu", "silu"]},
-    "output_activation": {"enum": ["linear", "sigmoid"]},
+SETTINGS = CODE | {
     "latent_size": {"$ref": "#/$defs/by_dimensions"},
     "kl_weight": {"type": "number", "minimum": 0},
 }
@@ -32,10 +26,20 @@ class Settings(ConvolutionSettings):
     """Settings of the layers and of the loss.
 
     Args:
+        latent_size: length of z (paper: 128 in 2-D, 512 in 3-D).
         kl_weight: weight of the KL divergence.
     """
 
+    latent_size: int
     kl_weight: float
+
+
+class FlatLinear(nn.Linear):
+    """A dense layer of all values of a sample."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features of shape (batch, maps, *grid)."""
+        return super().forward(features.flatten(1))
 
 
 class Network(network.Network):
@@ -61,19 +65,22 @@ class Network(network.Network):
         super().__init__()
         self.settings, self.noise_size = settings, settings.latent_size
         self.encoder = nn.Sequential(encoder_layers(settings))
-        self.to_mean = nn.Linear(settings.code_size, settings.latent_size)
-        self.to_log_variance = nn.Linear(settings.code_size, settings.latent_size)
-        self.from_latent = nn.Sequential(
-            nn.Linear(settings.latent_size, settings.code_size), nn.Unflatten(1, settings.code_shape)
-        )
+        self.to_mean, self.to_log_variance, self.from_latent = self.latent_layers()
         self.decoder = nn.Sequential(decoder_layers(settings))
+
+    def latent_layers(self) -> tuple[nn.Linear, nn.Linear, nn.Module]:
+        """From the encoder's output to mean and log variance, and from z to the decoder's input."""
+        code_size, latent_size = self.settings.code_size, self.settings.latent_size
+        to_mean, to_log_variance = FlatLinear(code_size, latent_size), FlatLinear(code_size, latent_size)
+        back = nn.Linear(latent_size, code_size), nn.Unflatten(1, self.settings.code_shape)
+        return to_mean, to_log_variance, nn.Sequential(*back)
 
     def encode(self, scans: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z|x), each (batch, latent_size), of scans (batch, 1, *grid)."""
         network.require_grid(scans, self.settings)
-        code = self.encoder(scans.to(self.to_mean.weight.dtype)).flatten(1)
+        code = self.encoder(scans.to(self.to_mean.weight.dtype))
         # both enter the loss, which is float32
-        return self.to_mean(code).float(), self.to_log_variance(code).float()
+        return self.to_mean(code).flatten(1).float(), self.to_log_variance(code).flatten(1).float()
 
     def decode(self, latent: Tensor) -> Tensor:
         """Reconstructions (batch, 1, *grid) of latent codes (batch, latent_size)."""
@@ -112,9 +119,9 @@ class Network(network.Network):
         return {"validation_kl": sum(latent), "active_units": sum(kl > ACTIVE_UNIT_KL for kl in latent)}
 
     def trace(self) -> Iterator[tuple[str, nn.Module]]:
-        """Both dense layers to z have the same shape; only the mean is listed."""
+        """Both layers to z have the same shape; only the mean is listed."""
         yield from self.encoder.named_children()
-        yield "latent", nn.Sequential(nn.Flatten(), self.to_mean)
+        yield "latent", nn.Sequential(self.to_mean, nn.Flatten())
         yield "from_latent", self.from_latent
         yield from self.decoder.named_children()
 

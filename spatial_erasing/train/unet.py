@@ -1,0 +1,110 @@
+"""A small U-Net that restores scans corrupted by smooth random fields; kinds differ in the corruption."""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Generator, Tensor, nn
+
+from spatial_erasing.train import network
+from spatial_erasing.train.convolutions import (
+    LayerSettings,
+    convolution,
+    output_layer,
+    transposed_convolution,
+)
+
+
+class RestoringNetwork(network.Network):
+    """Learns to undo a corruption of healthy scans; at test the scan itself goes in.
+
+    Ronneberger et al. (2015), "U-Net", MICCAI, with the convolutions of the paper's network: one at the
+    scan's own grid, strided ones to each level, transposed ones back, each followed by a convolution of three
+    pixels that joins it with the maps of that level. Skip connections keep the detail that a code loses, so
+    that only what looks like a corruption differs from the scan.
+
+    A kind implements `corrupt` and sets `noise_size`. Its corruption is drawn in every training step from the
+    step's generator, as the noise of a VAE is. Validation restores a corruption that is the same every time:
+    the l1 of a whole scan would favour weights that copy their input.
+    """
+
+    settings: LayerSettings
+
+    def __init__(self, settings: LayerSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        # half as many maps at the scan's own grid, whose convolutions take most of the time
+        maps = (math.ceil(settings.feature_maps[0] / 2), *settings.feature_maps)
+        levels = list(pairwise(maps))
+        self.enter = convolution(1, maps[0], settings, stride=1)
+        self.down = nn.ModuleList(convolution(*level, settings, stride=2) for level in levels)
+        levels.reverse()
+        self.up = nn.ModuleList(transposed_convolution(deep, fine, settings) for fine, deep in levels)
+        self.join = nn.ModuleList(convolution(2 * fine, fine, settings, stride=1) for fine, _ in levels)
+        self.output = output_layer(maps[0], settings)
+
+    def corrupt(self, scans: Tensor, noise: Tensor) -> Tensor:
+        """The input of a training step, shape of `scans`.
+
+        Args:
+            scans: float32 in [0, 1], shape (batch, 1, *grid).
+            noise: standard normal, shape (batch, noise_size).
+        """
+        raise NotImplementedError
+
+    def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor]:
+        """Restorations of corrupted scans (batch, 1, *grid); without `noise`, always of the same."""
+        if noise is None:
+            noise = self.draw_noise(len(scans), generator=Generator(scans.device).manual_seed(0))
+        return (self.reconstruct(self.corrupt(scans.float(), noise)),)
+
+    def reconstruct(self, scans: Tensor) -> Tensor:
+        """Restorations of scans as they are, same shape."""
+        network.require_grid(scans, self.settings)
+        levels = [self.enter(scans.to(next(self.parameters()).dtype))]
+        for down in self.down:
+            levels.append(down(levels[-1]))
+        features = levels.pop()
+        for up, join in zip(self.up, self.join, strict=True):
+            features = join(torch.cat((up(features), levels.pop()), dim=1))
+        return self.output(features)
+
+    def trace(self) -> Iterator[tuple[str, nn.Module]]:
+        """The way through the deepest level; the layers that join keep the shape."""
+        yield "enter", self.enter
+        for name, layers in (("down", self.down), ("up", self.up)):
+            yield from ((f"{name}_{level}", layer) for level, layer in enumerate(layers, start=1))
+        yield "output", self.output
+
+
+def field_size(dims: int, cells: int) -> int:
+    """Random numbers per sample of `smooth_field`."""
+    return dims + (cells + 2) ** dims
+
+
+def smooth_field(normal: Tensor, grid: Sequence[int], cells: int) -> Tensor:
+    """A random field whose values are standard normal at every pixel and change over one cell of a lattice.
+
+    Linear interpolation between independent values at the lattice's points, divided by its standard deviation
+    there, which is lower between points. The lattice has another offset in each sample, so that no pixel is
+    always at a point.
+
+    Args:
+        normal: standard normal, shape (batch, field_size).
+        grid: pixels on each axis.
+        cells: of the lattice along each axis of the image.
+
+    Returns:
+        Shape (batch, 1, *grid).
+    """
+    dims, points = len(grid), torch.arange(cells + 2, device=normal.device)
+    offsets = torch.special.ndtr(normal[:, :dims])  # uniform in [0, 1]
+    field = normal[:, dims:].view(-1, *[cells + 2] * dims)
+    for axis, size in enumerate(grid):
+        places = (torch.arange(size, device=normal.device) + 0.5) * cells / size + offsets[:, axis, None]
+        weights = (1 - (places.unsqueeze(-1) - points).abs()).clamp(min=0)
+        weights = weights / weights.square().sum(dim=-1, keepdim=True).sqrt()
+        # the lattice's next axis becomes the image's last one, so that in the end all are in order
+        field = torch.einsum("bi...,bxi->b...x", field, weights)
+    return field.unsqueeze(1)
