@@ -32,8 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted. What is finished is kept: give the same command again.", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        print(f"spatial-erasing: {' '.join(str(error).split())}", file=sys.stderr)
+    except (ValueError, OSError, ModuleNotFoundError, MemoryError) as error:
+        from spatial_erasing.jobs.faults import one_line  # noqa: PLC0415  `info` answers at once
+
+        print(f"spatial-erasing: {one_line(error)}", file=sys.stderr)
         return NOTHING_DONE
 
 
@@ -101,7 +103,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _apply(asked: argparse.Namespace) -> int:
-    from spatial_erasing.apply.scans import FAILED, Options, apply  # noqa: PLC0415  two seconds: torch
+    from spatial_erasing.apply.scans import FAILED, LEFT, Options, apply  # noqa: PLC0415  two seconds: torch
 
     options = Options(
         model=asked.model,
@@ -121,11 +123,17 @@ def _apply(asked: argparse.Namespace) -> int:
         participants=asked.participant_label,
         progress=lambda line: print(line, flush=True),
     )
-    failed = [row for row in rows if row["status"] == FAILED]
-    print(f"{len(rows) - len(failed)} of {len(rows)} scans have their results in {asked.output}")
-    if not failed:
+    lacking = [row["status"] for row in rows if row["status"] in (FAILED, LEFT)]
+    print(f"{len(rows) - len(lacking)} of {len(rows)} scans have their results in {asked.output}")
+    if left := lacking.count(LEFT):
+        print(
+            f"{left} are left by no fault of their own; scans.csv gives the reasons. Mend the cause and give "
+            "the same command again: it goes on with them.",
+            file=sys.stderr,
+        )
+    if not lacking:
         return ALL_DONE
-    return SOME_FAILED if len(failed) < len(rows) else NOTHING_DONE
+    return SOME_FAILED if len(lacking) < len(rows) else NOTHING_DONE
 
 
 def _bundle(asked: argparse.Namespace) -> int:

@@ -109,11 +109,10 @@ def as_image(scan: Input) -> Iterator[Path]:
     """The file of a scan; DICOM is converted to NIfTI in a temporary folder.
 
     Raises:
-        FileNotFoundError: there is no such file or folder.
-        ValueError: the folder or zip holds no series of DICOM, or several.
+        ValueError: there is no such file or folder, or it holds no series of DICOM, or several.
     """
     if not scan.path.exists():
-        raise FileNotFoundError(f"{scan.path} does not exist. Correct the path of the scan.")
+        raise ValueError(f"{scan.path} does not exist. Correct the path of the scan.")
     is_zip = scan.path.suffix.lower() == ".zip"
     if not scan.path.is_dir() and not is_zip:
         yield scan.path

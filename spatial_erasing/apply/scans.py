@@ -24,7 +24,7 @@ from spatial_erasing.cohorts import write_rows
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.ingest.files import sha256_of
 from spatial_erasing.jobs.atomic import write_text
-from spatial_erasing.jobs.faults import one_line
+from spatial_erasing.jobs.faults import is_finding, one_line, remedy
 from spatial_erasing.jobs.parallel import map_in_processes, worker_count
 from spatial_erasing.jobs.results import read_record
 from spatial_erasing.paths import require_file
@@ -44,6 +44,7 @@ COLUMNS = (
     "seconds",
 )
 DONE, KEPT, FAILED = "done", "kept", "failed"
+LEFT = "left"  # by a fault of the machine: nothing is known about the scan
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ def _settle(options: Options, found: Sequence[Input]) -> Options:
     """Options with everything decided that depends on the scans."""
     if options.brain_mask is not None and len(found) > 1:
         raise ValueError(f"one brain mask was given for {len(found)} scans. Give one scan, or none.")
+    if options.brain_mask is not None and not Path(options.brain_mask).exists():
+        raise ValueError(f"{options.brain_mask} does not exist. Correct the path of the brain mask.")
     are_bids = all(scan.is_bids for scan in found)
     if options.naming == "bids" and not are_bids:
         other = next(scan for scan in found if not scan.is_bids)
@@ -161,7 +164,7 @@ def _apply_to_inputs(
     try:
         for row in _rows(found, output, options, bundle):
             rows.append(row)
-            what = row["reason"] if row["status"] == FAILED else f"{row['total_ml']:.1f} ml marked"
+            what = row["reason"] or f"{row['total_ml']:.1f} ml marked"
             progress(f"{len(rows)} of {len(found)}  {row['name']}: {row['status']}, {what}")
     finally:
         rows.sort(key=lambda row: order[row["name"]])
@@ -172,22 +175,32 @@ def _apply_to_inputs(
 
 def _rows(found: Sequence[Input], output: Path, options: Options, bundle: Bundle) -> Iterator[dict[str, Any]]:
     examine_one = partial(apply_to_one, output=output, options=options, checksum=bundle.sha256)
-    if options.workers == 1 or len(found) == 1:
-        yield from map(examine_one, found)
+    is_alone = options.workers == 1 or len(found) == 1
+    if is_alone or options.device == "cpu":  # a process that has used a GPU cannot share it with its children
+        _model(options.model, options.device, bundle.sha256)
+    if is_alone:
+        for scan in found:
+            try:
+                yield examine_one(scan)
+            except Exception as error:
+                logger.exception("%s is left", scan.path)
+                yield _ended(scan, LEFT, error)
         return
-    lost: list[dict[str, Any]] = []
+    left: list[dict[str, Any]] = []
     yield from map_in_processes(
         examine_one,
         found,
         workers=options.workers,
         name=lambda scan: scan.name,
-        failed=lambda scan, error: lost.append(_failed(scan, error)),
+        failed=lambda scan, error: left.append(_ended(scan, LEFT, error)),
     )
-    yield from lost
+    yield from left
 
 
 def apply_to_one(scan: Input, *, output: Path, options: Options, checksum: str) -> dict[str, Any]:
-    """The row of one scan in `scans.csv`: done, kept from before, or failed with the reason.
+    """The row of one scan in `scans.csv`: done, kept from before, or failed with the finding in it.
+
+    Every other error is a fault of the machine, the model or the software, and is raised.
 
     Args:
         scan: that was asked for.
@@ -196,6 +209,7 @@ def apply_to_one(scan: Input, *, output: Path, options: Options, checksum: str) 
         checksum: of the bundle.
     """
     begin = time.perf_counter()
+    model = _model(options.model, options.device, checksum)
     places = (bids_places if options.naming == "bids" else Places.plain)(output, scan)
     try:
         with as_image(scan) as image:
@@ -203,19 +217,20 @@ def apply_to_one(scan: Input, *, output: Path, options: Options, checksum: str) 
             asked = {"sha256": _sha256(image), "model_sha256": checksum, **_what_counts(options)}
             if (summary := _finished(places, asked, options)) is not None:
                 return _row(scan, KEPT, summary, begin)
-            summary = _examine(scan, image, places, options=options, asked=asked)
-    except Exception as error:  # whatever is wrong with a scan, the others are examined
+            summary = _examine(scan, image, places, model, options=options, asked=asked)
+    except ValueError as error:
+        if not is_finding(error):
+            raise
         logger.debug("%s failed", scan.path, exc_info=error)
-        return _failed(scan, error)
+        return _ended(scan, FAILED, error)
     return _row(scan, DONE, summary, begin)
 
 
 def _examine(
-    scan: Input, image: Path, places: Places, *, options: Options, asked: dict[str, Any]
+    scan: Input, image: Path, places: Places, model: Model, *, options: Options, asked: dict[str, Any]
 ) -> dict[str, Any]:
     """Read, examine and write a scan; its summary."""
     begin = time.perf_counter()
-    model = _model(options.model, options.device)
     volume = read_volume(image)
     reading = time.perf_counter() - begin
     mask = None if options.brain_mask is None else read_volume(options.brain_mask)
@@ -237,9 +252,14 @@ def _examine(
 
 
 @functools.cache
-def _model(path: str | Path | None, device: str) -> Model:
-    """The model, loaded once a process."""
-    return Model(open_bundle(path), device=device)
+def _model(path: str | Path | None, device: str, checksum: str) -> Model:
+    """The model with its networks, loaded once a process; another one when its file has changed since."""
+    bundle = open_bundle(path)
+    if bundle.sha256 != checksum:
+        raise ValueError(f"{bundle.path} was changed while scans were examined. Give the same command again.")
+    model = Model(bundle, device=device)
+    _ = model.networks
+    return model
 
 
 def _what_counts(options: Options) -> dict[str, Any]:
@@ -277,8 +297,10 @@ def _row(scan: Input, status: str, summary: dict[str, Any], begin: float) -> dic
     }
 
 
-def _failed(scan: Input, error: BaseException) -> dict[str, Any]:
-    return {"name": scan.name, "path": str(scan.path), "status": FAILED, "reason": one_line(error)}
+def _ended(scan: Input, status: str, error: BaseException) -> dict[str, Any]:
+    """The row of a scan without results: why, and of a fault what to do about it."""
+    reason = one_line(error) if status == FAILED else f"{one_line(error)} {remedy(error)}".rstrip()
+    return {"name": scan.name, "path": str(scan.path), "status": status, "reason": reason}
 
 
 def _write_run(path: Path, rows: list, bundle: Bundle, *, options: Options, begin: float) -> None:
@@ -288,7 +310,7 @@ def _write_run(path: Path, rows: list, bundle: Bundle, *, options: Options, begi
         "version": __version__,
         "model": {"path": str(bundle.path), "sha256": bundle.sha256, "name": bundle.metadata.get("name")},
         "options": {name: str(value) for name, value in asdict(options).items()},
-        "scans": {status: statuses.count(status) for status in (DONE, KEPT, FAILED)},
+        "scans": {status: statuses.count(status) for status in (DONE, KEPT, FAILED, LEFT)},
         "seconds": round(time.time() - begin, 2),
     }
     write_text(path, json.dumps(content, indent=1) + "\n")
