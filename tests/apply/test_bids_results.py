@@ -3,9 +3,14 @@
 import fnmatch
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
+import bids_validator_deno
 import nibabel as nib
 import pytest
+from deno import find_deno_bin
 
 from spatial_erasing.cli import main
 from tests.apply.small_study import write_head
@@ -51,6 +56,27 @@ def test_every_file_has_a_valid_name_or_is_ignored(results):
         assert path.parent.name == "anat" and path.name.startswith(
             f"sub-{path.parts[len(results.parts)][4:]}"
         )
+
+
+def bids_errors(folder):
+    """What the official validator refuses, as pairs of a code and a path; it may not reach a network."""
+    program = Path(bids_validator_deno.__file__).with_name("bids-validator.js")
+    command = [find_deno_bin(), "run", "--allow-read", "--allow-env", program, folder, "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    errors = [(issue["code"], issue["location"]) for issue in issues if issue["severity"] == "error"]
+    assert (done.returncode == 0) == (not errors), done.stderr
+    return errors
+
+
+def test_the_official_validator_finds_no_error_and_does_find_a_wrong_name(results, tmp_path):
+    assert bids_errors(results) == []
+    wrong = tmp_path / "wrong"
+    shutil.copytree(results, wrong)
+    (image,) = wrong.glob("sub-02/anat/*_probseg.nii.gz")
+    image.rename(image.with_name(image.name.replace("probseg", "probability")))
+    found = bids_errors(wrong)
+    assert any(place.endswith("_probability.nii.gz") for _, place in found), found
 
 
 def test_sidecars_say_what_a_map_is_and_is_not(results):
