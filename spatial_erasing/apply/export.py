@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,9 @@ from spatial_erasing.apply.example import example_files
 from spatial_erasing.apply.healthy import HealthyBrains, measure_scores
 from spatial_erasing.apply.networks import combine, reconstruct_with_all, weights_as_bytes
 from spatial_erasing.apply.run_folder import RunFolder
-from spatial_erasing.cohorts import Split
+from spatial_erasing.cohorts import Split, voxel_size_mm
 from spatial_erasing.evaluate.components import LESION, components_of_split
 from spatial_erasing.evaluate.dataset import evaluate
-from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.preprocess.curves import healthy_band
 from spatial_erasing.preprocess.settings import NETWORKS
 from spatial_erasing.score.maps import score_maps
@@ -134,8 +134,7 @@ def _healthy_arrays(
     band = healthy_band(training.scans, training.brain, sequence=folder.sequence)
     arrays = HealthyBrains(brain_ml, band).as_arrays()
     stored = reconstruct_with_all(networks, validation, batch_size=batch_size).mean
-    with open_arrays(folder.volumes(folder.healthy_cohorts[0])) as volumes:
-        voxel_ml = float(np.median(np.abs(np.linalg.det(volumes["affine"][:, :3, :3])))) / 1000
+    voxel_ml = math.prod(voxel_size_mm(folder.volumes(folder.healthy_cohorts[0]))) / 1000
     for score in folder.scores:
         found = measure_scores(
             score_maps(validation, stored, folder.scoring(score)),

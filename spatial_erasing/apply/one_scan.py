@@ -106,6 +106,7 @@ class Found:
             self.on_grid[name], self.grids, interpolation="nearest" if is_label else "linear"
         )
 
+    @cached_property
     def brain_on_scan(self) -> np.ndarray:
         """The brain mask as it was before downsampling, on the voxels of the scan, bool."""
         mask = Volume(self.prepared.brain.astype(np.float32), self.grids["brain"].affine)

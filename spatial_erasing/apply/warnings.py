@@ -149,7 +149,7 @@ def _skull(found: Found) -> Iterator[dict[str, Any]]:
 
 def signal_outside_percent(found: Found) -> float:
     """Volume of the voxels with signal outside the brain, in percent of the brain's."""
-    brain = found.brain_on_scan()
+    brain = found.brain_on_scan
     step = tuple(max(1, round(4 / size)) for size in scan_grid(found.scan).voxel_sizes_mm)
     coarse = tuple(slice(None, None, size) for size in step)
     signal, brain = found.scan.intensities[coarse], brain[coarse]

@@ -322,6 +322,7 @@ def test_candidates_are_components_with_place_and_size():
     score[5, 13, 6] = 0.7
     rows = find_candidates(score, score / 2, score > 0, grid=grid, minimum_ml=0.02)
     assert [row["ml"] for row in rows] == pytest.approx([0.512, 0.064])  # the single voxel is too small
+    assert find_candidates(score, score / 2, score > 2, grid=grid, minimum_ml=0.02) == []
     assert [row["peak"] for row in rows] == pytest.approx([0.7, 0.9])
     first = rows[0]
     np.testing.assert_allclose([first[name] for name in ("x_mm", "y_mm", "z_mm")], [12, -10, -4])

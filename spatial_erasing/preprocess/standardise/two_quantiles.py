@@ -10,7 +10,6 @@ b = 1 it is the power of `median`. Both quantiles lie in the brighter half, whic
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import brentq
 
 from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap
 
@@ -28,6 +27,8 @@ def to_two_quantiles(values: np.ndarray, target: Sequence[float]) -> IntensityMa
     Raises:
         ValueError: no such curve, as where both quantiles are equal or at an end of the range.
     """
+    from scipy.optimize import brentq  # noqa: PLC0415  other ways do not wait for its import
+
     median, quartile = (float(value) for value in np.percentile(values, PERCENTILES))
 
     def second_exponent(log_a: float) -> float:
