@@ -90,6 +90,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, metavar="BUNDLE", help="the example model unless given")
     parser.add_argument("--device", default="cpu", help="auto, cpu (usual) or a GPU such as cuda:0")
     parser.add_argument("--workers", type=int, default=0, help="scans at a time; what fits unless given")
+    parser.add_argument("--sequence", metavar="NAME", help="of the scans; that of the training unless given")
     skull = parser.add_mutually_exclusive_group()
     skull.add_argument("--brain-mask", type=Path, metavar="FILE", help="of one scan, on its voxels")
     skull.add_argument("--stripped", action="store_true", help="the skull is gone already")
@@ -103,10 +104,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _apply(asked: argparse.Namespace) -> int:
-    from spatial_erasing.apply.scans import FAILED, LEFT, Options, apply  # noqa: PLC0415  two seconds: torch
+    from spatial_erasing.apply.rows import FAILED, LEFT  # noqa: PLC0415  `info` answers at once
+    from spatial_erasing.apply.scans import Options, apply  # noqa: PLC0415  two seconds: torch
 
     options = Options(
         model=asked.model,
+        sequence=asked.sequence,
         device=asked.device,
         workers=asked.workers,
         brain_mask=asked.brain_mask,

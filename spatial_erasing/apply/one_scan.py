@@ -30,12 +30,13 @@ class Model:
     Args:
         bundle: opened.
         device: "cpu", "auto", or a GPU such as "cuda:0".
+        sequence: of the scans; None for that of its training.
     """
 
-    def __init__(self, bundle: Bundle, *, device: str = "cpu") -> None:
+    def __init__(self, bundle: Bundle, *, device: str = "cpu", sequence: str | None = None) -> None:
         self.bundle, self.device = bundle, device
-        self.settings: ModelSettings = read_settings(bundle)
-        self.brains = HealthyBrains.from_arrays(bundle.healthy, sequence=self.settings.sequence)
+        self.settings: ModelSettings = read_settings(bundle, sequence)
+        self.brains = HealthyBrains.from_arrays(bundle.healthy, sequence=self.settings.trained_on)
 
     @cached_property
     def networks(self) -> list:

@@ -158,6 +158,8 @@ def summarise(
         "mean_score": found.mean_score,
         "brain_ml": found.prepared.measures["brain_ml"],
         "score": found.score_name,
+        "sequence": model.settings.sequence,
+        "trained_on": model.settings.trained_on,
         "threshold": found.threshold,
         "networks": len(bundle.weights),
         "warnings": warnings_of(found, model, was_stripped=bool(known.get("stripped"))),

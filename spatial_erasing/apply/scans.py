@@ -20,11 +20,12 @@ from spatial_erasing.apply.bundle import Bundle, open_bundle
 from spatial_erasing.apply.inputs import Input, as_image, find_inputs
 from spatial_erasing.apply.one_scan import Asked, Model, examine
 from spatial_erasing.apply.outputs import EXTRAS, Places, write_results
+from spatial_erasing.apply.rows import COLUMNS, DONE, FAILED, KEPT, LEFT, ended_row, finished_row, write_run
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.ingest.files import sha256_of
 from spatial_erasing.jobs.atomic import write_text
-from spatial_erasing.jobs.faults import is_finding, one_line, remedy
+from spatial_erasing.jobs.faults import is_finding
 from spatial_erasing.jobs.parallel import map_in_processes, worker_count
 from spatial_erasing.jobs.results import read_record
 from spatial_erasing.paths import require_file
@@ -32,19 +33,6 @@ from spatial_erasing.paths import require_file
 logger = logging.getLogger(__name__)
 
 MEMORY_MB_PER_WORKER = 3000
-COLUMNS = (
-    "name",
-    "path",
-    "status",
-    "reason",
-    "total_ml",
-    "unusual_percent",
-    "candidates",
-    "warnings",
-    "seconds",
-)
-DONE, KEPT, FAILED = "done", "kept", "failed"
-LEFT = "left"  # by a fault of the machine: nothing is known about the scan
 
 
 @dataclass(frozen=True)
@@ -53,6 +41,7 @@ class Options:
 
     Args:
         model: path of a bundle; None for the example model of this package.
+        sequence: of the scans; None for that of the model's training.
         device: "cpu", "auto", or a GPU such as "cuda:0".
         workers: scans at a time; 0 for what the machine can take.
         brain_mask: of a single scan, on its voxels.
@@ -64,6 +53,7 @@ class Options:
     """
 
     model: str | Path | None = None
+    sequence: str | None = None
     device: str = "cpu"
     workers: int = 0
     brain_mask: str | Path | None = None
@@ -107,10 +97,12 @@ def apply(
     """
     options = options or Options()
     bundle = open_bundle(options.model)
-    model = Model(bundle)  # refuses a bundle before the first scan
+    model = Model(bundle, sequence=options.sequence)  # refuses a bundle before the first scan
     model.settings.scoring(options.score or model.settings.score)
     with tempfile.TemporaryDirectory() as folder:
-        found = find_inputs(_as_paths(scans, Path(folder)), participants=participants)
+        found = find_inputs(
+            _as_paths(scans, Path(folder)), participants=participants, sequence=model.settings.sequence
+        )
         options = _settle(options, found)
         return _apply_to_inputs(found, Path(output), bundle, options=options, progress=progress)
 
@@ -169,7 +161,7 @@ def _apply_to_inputs(
     finally:
         rows.sort(key=lambda row: order[row["name"]])
         write_rows(output / "scans.csv", rows, columns=COLUMNS)
-        _write_run(output / "run.json", rows, bundle, options=options, begin=begin)
+        write_run(output / "run.json", rows, bundle, options=asdict(options), begin=begin)
     return rows
 
 
@@ -177,14 +169,14 @@ def _rows(found: Sequence[Input], output: Path, options: Options, bundle: Bundle
     examine_one = partial(apply_to_one, output=output, options=options, checksum=bundle.sha256)
     is_alone = options.workers == 1 or len(found) == 1
     if is_alone or options.device == "cpu":  # a process that has used a GPU cannot share it with its children
-        _model(options.model, options.device, bundle.sha256)
+        _model(options.model, options.device, options.sequence, bundle.sha256)
     if is_alone:
         for scan in found:
             try:
                 yield examine_one(scan)
             except Exception as error:
                 logger.exception("%s is left", scan.path)
-                yield _ended(scan, LEFT, error)
+                yield ended_row(scan, LEFT, error)
         return
     left: list[dict[str, Any]] = []
     yield from map_in_processes(
@@ -192,7 +184,7 @@ def _rows(found: Sequence[Input], output: Path, options: Options, bundle: Bundle
         found,
         workers=options.workers,
         name=lambda scan: scan.name,
-        failed=lambda scan, error: left.append(_ended(scan, LEFT, error)),
+        failed=lambda scan, error: left.append(ended_row(scan, LEFT, error)),
     )
     yield from left
 
@@ -209,21 +201,21 @@ def apply_to_one(scan: Input, *, output: Path, options: Options, checksum: str) 
         checksum: of the bundle.
     """
     begin = time.perf_counter()
-    model = _model(options.model, options.device, checksum)
+    model = _model(options.model, options.device, options.sequence, checksum)
     places = (bids_places if options.naming == "bids" else Places.plain)(output, scan)
     try:
         with as_image(scan) as image:
             require_file(image)
             asked = {"sha256": _sha256(image), "model_sha256": checksum, **_what_counts(options)}
             if (summary := _finished(places, asked, options)) is not None:
-                return _row(scan, KEPT, summary, begin)
+                return finished_row(scan, KEPT, summary, begin)
             summary = _examine(scan, image, places, model, options=options, asked=asked)
     except ValueError as error:
         if not is_finding(error):
             raise
         logger.debug("%s failed", scan.path, exc_info=error)
-        return _ended(scan, FAILED, error)
-    return _row(scan, DONE, summary, begin)
+        return ended_row(scan, FAILED, error)
+    return finished_row(scan, DONE, summary, begin)
 
 
 def _examine(
@@ -252,12 +244,12 @@ def _examine(
 
 
 @functools.cache
-def _model(path: str | Path | None, device: str, checksum: str) -> Model:
+def _model(path: str | Path | None, device: str, sequence: str | None, checksum: str) -> Model:
     """The model with its networks, loaded once a process; another one when its file has changed since."""
     bundle = open_bundle(path)
     if bundle.sha256 != checksum:
         raise ValueError(f"{bundle.path} was changed while scans were examined. Give the same command again.")
-    model = Model(bundle, device=device)
+    model = Model(bundle, device=device, sequence=sequence)
     _ = model.networks
     return model
 
@@ -266,7 +258,7 @@ def _what_counts(options: Options) -> dict[str, Any]:
     """What the results depend on beside scan and model."""
     mask = options.brain_mask
     values = asdict(options)
-    kept = {name: values[name] for name in ("stripped", "threshold", "score")}
+    kept = {name: values[name] for name in ("sequence", "stripped", "threshold", "score")}
     return kept | {"brain_mask": None if mask is None else _sha256(Path(mask)), "version": __version__}
 
 
@@ -280,37 +272,3 @@ def _finished(places: Places, asked: dict[str, Any], options: Options) -> dict[s
 def _sha256(path: Path) -> str:
     require_file(path)
     return sha256_of(path)
-
-
-def _row(scan: Input, status: str, summary: dict[str, Any], begin: float) -> dict[str, Any]:
-    names = [warning["name"] for warning in summary["warnings"]]
-    return {
-        "name": scan.name,
-        "path": str(scan.path),
-        "status": status,
-        "reason": "",
-        "total_ml": round(summary["total_ml"], 3),
-        "unusual_percent": summary["unusual_percent"],
-        "candidates": summary["candidates"],
-        "warnings": "; ".join(dict.fromkeys(names)),
-        "seconds": round(time.perf_counter() - begin, 2),
-    }
-
-
-def _ended(scan: Input, status: str, error: BaseException) -> dict[str, Any]:
-    """The row of a scan without results: why, and of a fault what to do about it."""
-    reason = one_line(error) if status == FAILED else f"{one_line(error)} {remedy(error)}".rstrip()
-    return {"name": scan.name, "path": str(scan.path), "status": status, "reason": reason}
-
-
-def _write_run(path: Path, rows: list, bundle: Bundle, *, options: Options, begin: float) -> None:
-    """What ran: versions, model, options, and how many scans ended in which way."""
-    statuses = [row["status"] for row in rows]
-    content = {
-        "version": __version__,
-        "model": {"path": str(bundle.path), "sha256": bundle.sha256, "name": bundle.metadata.get("name")},
-        "options": {name: str(value) for name, value in asdict(options).items()},
-        "scans": {status: statuses.count(status) for status in (DONE, KEPT, FAILED, LEFT)},
-        "seconds": round(time.time() - begin, 2),
-    }
-    write_text(path, json.dumps(content, indent=1) + "\n")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from spatial_erasing.apply.advice import for_the_command
 from spatial_erasing.apply.one_scan import Found, Model
 from spatial_erasing.preprocess.curves import quantile_curves
 from spatial_erasing.preprocess.oddities import (
@@ -45,7 +46,8 @@ def warnings_of(found: Found, model: Model, *, was_stripped: bool) -> Warnings:
         Dictionaries with name, text, value, low, high (None where a sentence says all) and stop.
     """
     warnings = [
-        *_tissue(found),
+        *_sequence(model),
+        *_tissue(found, model),
         *_contrast(found, model),
         *_residual(found, model),
         *_volume(found, model),
@@ -66,7 +68,18 @@ def _warning(
     return {"name": name, "text": text, "value": value, "low": within[0], "high": within[1], "stop": stop}
 
 
-def _tissue(found: Found) -> Iterator[dict[str, Any]]:
+def _sequence(model: Model) -> Iterator[dict[str, Any]]:
+    """A sequence that the user has named and the networks were not trained on."""
+    named, trained_on = model.settings.sequence, model.settings.trained_on
+    if named != trained_on:
+        text = (
+            f"The scan was given as {named}; networks, threshold and healthy scans of this model are "
+            f"{trained_on}: percentiles and marked volumes also hold the difference between the two."
+        )
+        yield _warning("sequence of the training", text)
+
+
+def _tissue(found: Found, model: Model) -> Iterator[dict[str, Any]]:
     """Not a head, or a scan of another sequence."""
     scan, brain = found.on_grid["scan"].astype(np.float32), found.on_grid["brain"]
     alike = neighbour_correlation(scan, brain)
@@ -75,7 +88,7 @@ def _tissue(found: Found) -> Iterator[dict[str, Any]]:
         yield _warning("not a head", text, alike, (MINIMUM_NEIGHBOUR_CORRELATION, 1.0), stop=True)
         return
     deeper = depth_correlation(scan, brain, tuple(found.grids["network"].voxel_sizes_mm))
-    if deeper < T1_DEPTH[0]:
+    if model.settings.sequence.startswith("t1") and deeper < T1_DEPTH[0]:
         text = (
             f"The brain is not brighter inside than at its rim (rank correlation of intensity and depth "
             f"{deeper:.2f}; a T1 has {T1_DEPTH[0]:g} or more): this may be a T2, a FLAIR or another "
@@ -163,4 +176,4 @@ def _preparation(found: Found) -> Iterator[dict[str, Any]]:
     """Sentences of the preparation: a cut field of view, parts of the mask, empty slices, a doubtful map."""
     for text in found.doubts:
         is_cut = text.startswith(FIELD_OF_VIEW)
-        yield _warning("field of view" if is_cut else "preparation", text)
+        yield _warning("field of view" if is_cut else "preparation", for_the_command(text))

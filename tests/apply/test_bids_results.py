@@ -12,6 +12,7 @@ import nibabel as nib
 import pytest
 from deno import find_deno_bin
 
+from spatial_erasing.apply.inputs import find_inputs
 from spatial_erasing.cli import main
 from tests.apply.small_study import write_head
 
@@ -101,6 +102,16 @@ def test_the_description_says_who_made_it_from_what(results, data_set):
     head, *lines = (results / "descriptions.tsv").read_text().splitlines()
     assert head == "desc_id\tdescription"
     assert {line.split("\t")[0] for line in lines} == {"desc-anomaly", "desc-brain", "desc-pseudohealthy"}
+
+
+def test_scans_with_contrast_agent_are_those_of_another_sequence(tmp_path):
+    for name in ("sub-1_T1w", "sub-1_ce-gad_T1w", "sub-1_FLAIR"):
+        (tmp_path / "sub-1/anat").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"sub-1/anat/{name}.nii.gz").touch()
+    for sequence, name in (("t1", "sub-1_T1w"), ("t1ce", "sub-1_ce-gad_T1w"), ("flair", "sub-1_FLAIR")):
+        assert [scan.name for scan in find_inputs([tmp_path], sequence=sequence)] == [name]
+    with pytest.raises(ValueError, match="BIDS has no name for the sequence 'adc'"):
+        find_inputs([tmp_path], sequence="adc")
 
 
 def test_participants_are_chosen_and_missing_ones_named(data_set, bundle, tmp_path, capsys):
