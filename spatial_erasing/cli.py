@@ -57,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
 
     bundle = commands.add_parser("bundle", help="put a method of a finished study into one file")
     bundle.add_argument("study", type=Path, metavar="RUN", help="folder of the study")
-    bundle.add_argument("--model", required=True, metavar="NAME", help="row of its tables, such as 3d-none")
+    bundle.add_argument(
+        "--model", required=True, nargs="+", metavar="NAME", help="rows of its tables, such as 3d-none"
+    )
     bundle.add_argument("--output", required=True, type=Path, metavar="FILE", help="zip to write")
     bundle.add_argument("--seeds", nargs="+", type=int, default=[], help="of the ensemble; all unless given")
     bundle.set_defaults(run=_bundle)
@@ -143,7 +145,7 @@ def _bundle(asked: argparse.Namespace) -> int:
     from spatial_erasing.apply.export import write_bundle  # noqa: PLC0415
     from spatial_erasing.apply.run_folder import RunFolder  # noqa: PLC0415
 
-    write_bundle(RunFolder.opened(asked.study, asked.model, seeds=tuple(asked.seeds)), asked.output)
+    write_bundle(RunFolder.opened(asked.study, *asked.model, seeds=tuple(asked.seeds)), asked.output)
     print(f"{asked.output} is written. Look at it: spatial-erasing info {asked.output}")
     return ALL_DONE
 
