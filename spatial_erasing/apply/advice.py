@@ -14,6 +14,7 @@ ADVICE = (
     (r"Set it to brain, or scale the scan", "Scale the scan"),
     (r"skull_strip: (\S+) needs", r"the skull strip \1 needs"),
     (r", or set another skull_strip, such as deepbet", ", or give --brain-mask"),
+    (r"start with fewer --cores", "give fewer --workers"),
     (r"pip install -r requirements\.txt", 'pip install "spatial-erasing[workflow]"'),
     (r"Correct its row in the cohort's table or its folder in config\.yaml", "Correct its path"),
     (r"a file that the user of the study may read", "a file that you may read"),

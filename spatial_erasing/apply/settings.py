@@ -98,9 +98,9 @@ def _targets(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The contrast that scans of each sequence are brought to; landmarks are those of the training alone."""
     preprocess, targets = settings["preprocess"], {settings["sequence"]: settings["target"]}
     for sequence, way in preprocess["standardise"].items():
-        if way != "landmarks":
-            stated = None if way == "range" else preprocess["standard"][way][sequence]
-            targets.setdefault(sequence, stated)
+        stated = {sequence: None} if way == "range" else preprocess["standard"].get(way, {})
+        if sequence in stated:
+            targets.setdefault(sequence, stated[sequence])
     return targets
 
 

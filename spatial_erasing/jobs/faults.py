@@ -50,7 +50,7 @@ def _is_our_own(error: BaseException) -> bool:
 def remedy(error: BaseException) -> str:
     """What to do about a fault, one sentence; "" where its own words say it."""
     if isinstance(error, BrokenProcessPool) or lacks_memory(error):
-        return "The system kills what takes too much memory: free some, or take fewer --cores or --workers."
+        return "The system kills what takes too much memory: free some, or start with fewer --cores."
     if isinstance(error, FileNotFoundError):
         return "Mount its disk, or put it back."
     if is_finding(error) or _is_our_own(error):

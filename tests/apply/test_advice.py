@@ -13,7 +13,7 @@ from tests.apply.small_study import write_head
 
 LIBRARY = Path(__file__).parents[2] / "spatial_erasing"
 OF_A_STUDY = re.compile(
-    r"config\.yaml|preprocess\.\w|ingest\.\w|skull_strip|this subject|cohort's|the study|requirements"
+    r"config\.yaml|preprocess\.\w|ingest\.\w|skull_strip|this subject|cohort's|the study|requirements|--cores"
 )
 # modules whose sentences can reach somebody who applies a model
 REACHED = (

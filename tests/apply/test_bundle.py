@@ -223,7 +223,7 @@ def test_another_content_than_its_checksum_is_refused(bundle, files, tmp_path):
 
 
 def test_weights_that_are_no_weights_are_refused(files, tmp_path):
-    name, path = "weights/seed-1.safetensors", tmp_path / "weights.zip"
+    name, path = "weights/3d-none-seed-1.safetensors", tmp_path / "weights.zip"
     header = json.dumps(
         {"w": {"dtype": "F32", "shape": [10**9, 10**9], "data_offsets": [0, 4 * 10**18]}}
     ).encode()
@@ -233,10 +233,10 @@ def test_weights_that_are_no_weights_are_refused(files, tmp_path):
         b"\x80\x02pickle",
         absurd,
         files[name][:-100],
-        files["weights/seed-2.safetensors"] + b"x",
+        files["weights/3d-none-seed-2.safetensors"] + b"x",
     ):
         write_archive(path, files | {name: content})
-        with pytest.raises(ValueError, match=r"its weights/seed-1.safetensors cannot be used"):
+        with pytest.raises(ValueError, match=r"its weights/3d-none-seed-1.safetensors cannot be used"):
             _ = Model(open_bundle(path)).networks
 
 
