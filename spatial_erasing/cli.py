@@ -32,8 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted. What is finished is kept: give the same command again.", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        print(f"spatial-erasing: {' '.join(str(error).split())}", file=sys.stderr)
+    except (ValueError, OSError, ModuleNotFoundError, MemoryError) as error:
+        from spatial_erasing.jobs.faults import one_line  # noqa: PLC0415  `info` answers at once
+
+        print(f"spatial-erasing: {one_line(error)}", file=sys.stderr)
         return NOTHING_DONE
 
 
@@ -55,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
 
     bundle = commands.add_parser("bundle", help="put a method of a finished study into one file")
     bundle.add_argument("study", type=Path, metavar="RUN", help="folder of the study")
-    bundle.add_argument("--model", required=True, metavar="NAME", help="row of its tables, such as 3d-none")
+    bundle.add_argument(
+        "--model", required=True, nargs="+", metavar="NAME", help="rows of its tables, such as 3d-none"
+    )
     bundle.add_argument("--output", required=True, type=Path, metavar="FILE", help="zip to write")
     bundle.add_argument("--seeds", nargs="+", type=int, default=[], help="of the ensemble; all unless given")
     bundle.set_defaults(run=_bundle)
@@ -88,6 +92,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, metavar="BUNDLE", help="the example model unless given")
     parser.add_argument("--device", default="cpu", help="auto, cpu (usual) or a GPU such as cuda:0")
     parser.add_argument("--workers", type=int, default=0, help="scans at a time; what fits unless given")
+    parser.add_argument("--sequence", metavar="NAME", help="of the scans; that of the training unless given")
     skull = parser.add_mutually_exclusive_group()
     skull.add_argument("--brain-mask", type=Path, metavar="FILE", help="of one scan, on its voxels")
     skull.add_argument("--stripped", action="store_true", help="the skull is gone already")
@@ -101,10 +106,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _apply(asked: argparse.Namespace) -> int:
-    from spatial_erasing.apply.scans import FAILED, Options, apply  # noqa: PLC0415  two seconds: torch
+    from spatial_erasing.apply.rows import FAILED, LEFT  # noqa: PLC0415  `info` answers at once
+    from spatial_erasing.apply.scans import Options, apply  # noqa: PLC0415  two seconds: torch
 
     options = Options(
         model=asked.model,
+        sequence=asked.sequence,
         device=asked.device,
         workers=asked.workers,
         brain_mask=asked.brain_mask,
@@ -121,18 +128,24 @@ def _apply(asked: argparse.Namespace) -> int:
         participants=asked.participant_label,
         progress=lambda line: print(line, flush=True),
     )
-    failed = [row for row in rows if row["status"] == FAILED]
-    print(f"{len(rows) - len(failed)} of {len(rows)} scans have their results in {asked.output}")
-    if not failed:
+    lacking = [row["status"] for row in rows if row["status"] in (FAILED, LEFT)]
+    print(f"{len(rows) - len(lacking)} of {len(rows)} scans have their results in {asked.output}")
+    if left := lacking.count(LEFT):
+        print(
+            f"{left} are left by no fault of their own; scans.csv gives the reasons. Mend the cause and give "
+            "the same command again: it goes on with them.",
+            file=sys.stderr,
+        )
+    if not lacking:
         return ALL_DONE
-    return SOME_FAILED if len(failed) < len(rows) else NOTHING_DONE
+    return SOME_FAILED if len(lacking) < len(rows) else NOTHING_DONE
 
 
 def _bundle(asked: argparse.Namespace) -> int:
     from spatial_erasing.apply.export import write_bundle  # noqa: PLC0415
     from spatial_erasing.apply.run_folder import RunFolder  # noqa: PLC0415
 
-    write_bundle(RunFolder.opened(asked.study, asked.model, seeds=tuple(asked.seeds)), asked.output)
+    write_bundle(RunFolder.opened(asked.study, *asked.model, seeds=tuple(asked.seeds)), asked.output)
     print(f"{asked.output} is written. Look at it: spatial-erasing info {asked.output}")
     return ALL_DONE
 

@@ -148,7 +148,7 @@ def place_of(subject: str, split: Split) -> int:
     return names.index(subject)
 
 
-def voxel_size_mm(volumes: str) -> tuple[float, ...]:
+def voxel_size_mm(volumes: str | Path) -> tuple[float, ...]:
     """Edges of a voxel of a cohort's arrays; the median where they differ from subject to subject."""
     with open_arrays(volumes) as arrays:
         edges_mm = np.linalg.norm(arrays["affine"][:, :3, :3], axis=1)

@@ -29,11 +29,15 @@ def find_candidates(
         centre of mass in mm (right, anterior, superior); slice, in which axial slice of the viewer it has
         most voxels, from 0 at the bottom.
     """
-    labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    if not (boxes := ndimage.find_objects(mask.astype(np.uint8))):
+        return []
+    around = boxes[0]  # a small part of a head
+    labels, _ = ndimage.label(mask[around], structure=np.ones((3, 3, 3)))
     upwards = axial_slices(grid)
     rows = []
-    for label, box in enumerate(ndimage.find_objects(labels), start=1):
-        inside = labels[box] == label
+    for label, part in enumerate(ndimage.find_objects(labels), start=1):
+        inside = labels[part] == label
+        box = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(around, part, strict=True))
         ml = float(inside.sum() * grid.voxel_ml)
         if ml < minimum_ml:
             continue

@@ -81,8 +81,8 @@ def _table(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
 def _intervals(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The study's own intervals of the AUPRC, which are about single networks."""
     lines = [
-        f"- {row['cohort']}: {_cell(row['value'])} [{_cell(row['lower'])}, {_cell(row['upper'])}], "
-        f"{row['subjects']} scans, {row['seeds']} trainings"
+        f"- {row['model']}, {row['cohort']}: {_cell(row['value'])} "
+        f"[{_cell(row['lower'])}, {_cell(row['upper'])}], {row['subjects']} scans, {row['seeds']} trainings"
         for row in rows
         if row["metric"] == "average_precision"
     ]

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,9 @@ from spatial_erasing.apply.example import example_files
 from spatial_erasing.apply.healthy import HealthyBrains, measure_scores
 from spatial_erasing.apply.networks import combine, reconstruct_with_all, weights_as_bytes
 from spatial_erasing.apply.run_folder import RunFolder
-from spatial_erasing.cohorts import Split
+from spatial_erasing.cohorts import Split, voxel_size_mm
 from spatial_erasing.evaluate.components import LESION, components_of_split
 from spatial_erasing.evaluate.dataset import evaluate
-from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.preprocess.quality import healthy_band
 from spatial_erasing.preprocess.settings import NETWORKS
 from spatial_erasing.score.maps import score_maps
@@ -33,21 +33,27 @@ REPORTED = ("average_precision", "prevalence", "dice_dataset", "dice_subject_mea
 
 
 def write_bundle(folder: RunFolder, output: str | Path, *, version: str = "1.0") -> None:
-    """Write the bundle of a method of a finished study; several seeds become one ensemble.
+    """Write the bundle of methods of a finished study; all their seeds become one ensemble.
 
     The threshold is searched for the ensemble on the validation scans of all lesion cohorts together, with
     the study's own search; test scans give the numbers of the card and nothing else.
 
     Args:
-        folder: of the study, the method and its seeds.
+        folder: of the study, the methods and their seeds.
         output: zip to write.
         version: of the model, for its metadata.
 
     Raises:
-        ValueError: there is no such method, or its score cannot leave the study.
+        ValueError: there is no such method, its score cannot leave the study, or the networks of the methods
+            differ in more than their weights.
     """
-    networks = [load_network(folder.weights(seed), torch.device("cpu")) for seed in folder.seeds]
-    batch_size = folder.config["score"]["batch_size"] if folder.described.dims == 2 else 1
+    networks = [load_network(weights, torch.device("cpu")) for weights in folder.weights.values()]
+    if any(network.to_dict() != networks[0].to_dict() for network in networks):
+        raise ValueError(
+            f"{', '.join(folder.methods)} have different networks; a bundle holds weights of one. Give "
+            "--model methods of the same dimensions and the same entry of `networks`."
+        )
+    batch_size = folder.config["score"]["batch_size"] if folder.described[0].dims == 2 else 1
     thresholds = {score: _threshold(folder, score) for score in folder.scores}
     settings = _settings(folder, networks[0], thresholds=thresholds, batch_size=batch_size)
     arrays = _healthy_arrays(folder, networks, thresholds=thresholds, batch_size=batch_size)
@@ -59,8 +65,8 @@ def write_bundle(folder: RunFolder, output: str | Path, *, version: str = "1.0")
         "LICENSE": LICENSE.encode(),
         "README.md": write_card(metadata).encode(),
         **{
-            f"weights/seed-{seed}.safetensors": weights_as_bytes(network)
-            for seed, network in zip(folder.seeds, networks, strict=True)
+            f"weights/{name}.safetensors": weights_as_bytes(network)
+            for name, network in zip(folder.weights, networks, strict=True)
         },
     }
     write_archive(output, files | example_files(files))
@@ -116,7 +122,7 @@ def _settings(
         "skull_strip": stated if stated in NETWORKS else next(iter(NETWORKS)),
         "network": network.to_dict(),
         "scores": folder.scores,
-        "score": folder.described.score,
+        "score": folder.score,
         "post_processing": folder.post_processing,
         "batch_size": batch_size,
         "thresholds": {name: found["threshold"] for name, found in thresholds.items()},
@@ -134,8 +140,7 @@ def _healthy_arrays(
     band = healthy_band(training.scans, training.brain, sequence=folder.sequence)
     arrays = HealthyBrains(brain_ml, band).as_arrays()
     stored = reconstruct_with_all(networks, validation, batch_size=batch_size).mean
-    with open_arrays(folder.volumes(folder.healthy_cohorts[0])) as volumes:
-        voxel_ml = float(np.median(np.abs(np.linalg.det(volumes["affine"][:, :3, :3])))) / 1000
+    voxel_ml = math.prod(voxel_size_mm(folder.volumes(folder.healthy_cohorts[0]))) / 1000
     for score in folder.scores:
         found = measure_scores(
             score_maps(validation, stored, folder.scoring(score)),
@@ -151,8 +156,8 @@ def _metadata(
     folder: RunFolder, networks: list[Network], *, version: str, thresholds: Mapping[str, Mapping]
 ) -> dict[str, Any]:
     """The content of metadata.json: MONAI's keys for bundles, then population, metrics and thresholds."""
-    method, study = folder.described, folder.config["study"]
-    own = thresholds[method.score]
+    study, own = folder.config["study"], thresholds[folder.score]
+    title = " and ".join(method.title for method in folder.described)
     shape = list(networks[0].settings.grid_voxels)
     image = {
         "type": "image",
@@ -165,15 +170,15 @@ def _metadata(
     packages = {name: importlib.metadata.version(name) for name in ("numpy", "torch", "safetensors")}
     return {
         "bundle_format": FORMAT,
-        "name": method.name,
-        "title": method.title,
+        "name": "+".join(folder.methods),
+        "title": title,
         "version": version,
         "changelog": {version: f"written by spatial-erasing {__version__}"},
         "numpy_version": packages["numpy"],
         "pytorch_version": packages["torch"],
         "required_packages_version": {"spatial-erasing": __version__, "safetensors": packages["safetensors"]},
         "task": "Unsupervised anomaly segmentation of the brain",
-        "description": f"{method.title}, {len(networks)} network(s), of the study: {study['title']}.",
+        "description": f"{title}, {len(networks)} network(s), of the study: {study['title']}.",
         "authors": "The study named in the description",
         "copyright": "See LICENSE",
         "data_source": ", ".join(folder.healthy_cohorts),
@@ -182,6 +187,7 @@ def _metadata(
             "inputs": {"image": image | {"channel_def": {"0": folder.sequence}}},
             "outputs": {"pred": image | {"channel_def": {"0": "reconstruction"}}},
         },
+        "models": list(folder.methods),
         "seeds": list(folder.seeds),
         "population": _population(folder),
         "thresholds": thresholds,
@@ -201,13 +207,13 @@ def _population(folder: RunFolder) -> dict[str, Any]:
 
 def _metrics(folder: RunFolder, threshold: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The ensemble's numbers on the test scans of each lesion cohort, voxel-wise and lesion-wise."""
-    rows, scoring = [], folder.scoring(folder.described.score)
+    rows, scoring = [], folder.scoring(folder.score)
     rule = folder.config["evaluate"]["diagnostics"]
     rule = {name: rule[name] for name in ("connectivity", "minimum_overlap_percent")}
     for cohort in folder.lesion_cohorts:
         test = folder.lesions(cohort, "test")
         stored = combine(folder.stored(cohort, "test", test)).mean
-        names = {"method": folder.method, "percent": str(folder.percent), "seed": "ensemble"}
+        names = {"method": "+".join(folder.methods), "percent": str(folder.percent), "seed": "ensemble"}
         names |= {"cohort": cohort, "sequence": folder.sequence}
         found = evaluate(test, stored, scoring=scoring, names=names, threshold=threshold)
         values = {row["metric"]: row["value"] for row in found.metrics}
@@ -237,7 +243,7 @@ def _intervals(folder: RunFolder) -> list[dict[str, Any]]:
         row for row in folder.intervals() if row["metric"] in REPORTED and row["sequence"] == folder.sequence
     ]
     numbers = ("value", "lower", "upper")
-    kept = ("cohort", "metric", "subjects", "seeds")
+    kept = ("model", "cohort", "metric", "subjects", "seeds")
     return [
         {name: row[name] for name in kept} | {name: _number(row[name]) for name in numbers} for row in rows
     ]

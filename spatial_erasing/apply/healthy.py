@@ -30,8 +30,11 @@ class HealthyScores:
 
     def percentile(self, scores: np.ndarray) -> np.ndarray:
         """The share of healthy brain voxels with a lower score, float32 from 0 to 1, shape of the scores."""
-        below = np.concatenate([[0], np.cumsum(self.voxels)]) / self.voxels.sum()
-        return below[np.searchsorted(self.values, scores, side="left")].astype(np.float32)
+        below = (np.concatenate([[0], np.cumsum(self.voxels)]) / self.voxels.sum()).astype(np.float32)
+        found = np.full_like(scores, below[np.searchsorted(self.values, 0)], dtype=np.float32)
+        inside = scores != 0  # the search is slow, and most of a head is no brain
+        found[inside] = below[np.searchsorted(self.values, scores[inside])]
+        return found
 
     def unusual_percent(self, mean: float) -> float:
         """The share of healthy validation scans with a lower mean score, from 0 to 100."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from spatial_erasing.images.image_files import MGH_NAMES, NIFTI_NAMES
+from spatial_erasing.ingest.bids_names import SUFFIXES, WITH_CONTRAST_AGENT
 
 IMAGES = (*NIFTI_NAMES, *MGH_NAMES)
 BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+(_[a-zA-Z]+-[A-Za-z0-9]+)*_T1w")
@@ -38,44 +39,50 @@ class Input:
         return bool(BIDS_NAME.fullmatch(self.name))
 
 
-def find_inputs(paths: Sequence[str | Path], *, participants: Iterable[str] = ()) -> list[Input]:
+def find_inputs(
+    paths: Sequence[str | Path], *, participants: Iterable[str] = (), sequence: str = "t1"
+) -> list[Input]:
     """The scans that these paths mean, each with a name of its own.
 
     Args:
         paths: images, folders of images, BIDS data sets, folders or zips of DICOM.
         participants: of a BIDS data set, without "sub-"; none for all.
+        sequence: of the scans that are looked for in a BIDS data set.
 
     Raises:
         ValueError: a BIDS data set lacks a participant, or there is no scan at all.
     """
-    found = [scan for path in paths for scan in _inputs_of(Path(path), set(participants))]
+    found = [scan for path in paths for scan in _inputs_of(Path(path), set(participants), sequence)]
     if not found:
         named = ", ".join(map(str, paths))
         raise ValueError(f"no scan was found in {named}. Expected {', '.join(IMAGES)} or DICOM files.")
     return _with_own_names(found)
 
 
-def _inputs_of(path: Path, participants: set[str]) -> Iterator[Input]:
+def _inputs_of(path: Path, participants: set[str], sequence: str) -> Iterator[Input]:
     if not path.is_dir():
         yield Input(path, image_stem(path))
     elif participants or (path / "dataset_description.json").exists() or any(path.glob("sub-*/**/anat")):
-        yield from _bids_inputs(path, participants)
+        yield from _bids_inputs(path, participants, sequence)
     elif images := sorted(file for file in path.glob("[!.]*") if file.name.lower().endswith(IMAGES)):
         yield from (Input(file, image_stem(file)) for file in images)
     else:
         yield Input(path, path.resolve().name)  # DICOM, as its reading will tell
 
 
-def _bids_inputs(root: Path, participants: set[str]) -> Iterator[Input]:
-    """The T1 scans of a data set; derivatives within it are not looked at."""
+def _bids_inputs(root: Path, participants: set[str], sequence: str) -> Iterator[Input]:
+    """The scans of a sequence in a data set; derivatives within it are not looked at."""
+    if sequence not in SUFFIXES:
+        raise ValueError(f"BIDS has no name for the sequence '{sequence}'. Give the images themselves.")
     participants = {name.removeprefix("sub-") for name in participants}
     there = {folder.name.removeprefix("sub-") for folder in root.glob("sub-*") if folder.is_dir()}
     if missing := participants - there:
         names = ", ".join(sorted(missing))
         raise ValueError(f"{root} has no participant {names}. Correct --participant-label.")
     for subject in sorted(participants or there):
-        for file in sorted((root / f"sub-{subject}").rglob("*_T1w.nii*")):
-            if file.parent.name == "anat" and file.name.lower().endswith(NIFTI_NAMES):
+        for file in sorted((root / f"sub-{subject}").rglob(f"*_{SUFFIXES[sequence]}.nii*")):
+            is_its = ("_ce-" in file.name) == (sequence in WITH_CONTRAST_AGENT)
+            if is_its and file.parent.name == "anat" and file.name.lower().endswith(NIFTI_NAMES):
                 yield Input(file, image_stem(file), root)
 
 
@@ -109,11 +116,10 @@ def as_image(scan: Input) -> Iterator[Path]:
     """The file of a scan; DICOM is converted to NIfTI in a temporary folder.
 
     Raises:
-        FileNotFoundError: there is no such file or folder.
-        ValueError: the folder or zip holds no series of DICOM, or several.
+        ValueError: there is no such file or folder, or it holds no series of DICOM, or several.
     """
     if not scan.path.exists():
-        raise FileNotFoundError(f"{scan.path} does not exist. Correct the path of the scan.")
+        raise ValueError(f"{scan.path} does not exist. Correct the path of the scan.")
     is_zip = scan.path.suffix.lower() == ".zip"
     if not scan.path.is_dir() and not is_zip:
         yield scan.path

@@ -29,12 +29,13 @@ class Model:
     Args:
         bundle: opened.
         device: "cpu", "auto", or a GPU such as "cuda:0".
+        sequence: of the scans; None for that of its training.
     """
 
-    def __init__(self, bundle: Bundle, *, device: str = "cpu") -> None:
+    def __init__(self, bundle: Bundle, *, device: str = "cpu", sequence: str | None = None) -> None:
         self.bundle, self.device = bundle, device
-        self.settings: ModelSettings = read_settings(bundle)
-        self.brains = HealthyBrains.from_arrays(bundle.healthy, sequence=self.settings.sequence)
+        self.settings: ModelSettings = read_settings(bundle, sequence)
+        self.brains = HealthyBrains.from_arrays(bundle.healthy, sequence=self.settings.trained_on)
 
     @cached_property
     def networks(self) -> list:
@@ -105,6 +106,7 @@ class Found:
             self.on_grid[name], self.grids, interpolation="nearest" if is_label else "linear"
         )
 
+    @cached_property
     def brain_on_scan(self) -> np.ndarray:
         """The brain mask as it was before downsampling, on the voxels of the scan, bool."""
         mask = Volume(self.prepared.brain.astype(np.float32), self.grids["brain"].affine)

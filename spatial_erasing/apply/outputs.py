@@ -114,7 +114,7 @@ def write_results(
     write_map(paths["score"], found.score, header)
     write_map(paths["percentile"], found.percentile, header)
     write_map(paths["mask"], found.mask, header)
-    brain = found.brain_on_scan()
+    brain = found.brain_on_scan
     for kind in save:
         if kind == "grid":
             _write_grid(paths["grid"], found)
@@ -154,9 +154,12 @@ def summarise(
         "candidates": len(candidates),
         "unusual_percent": healthy.unusual_percent(found.mean_score),
         "healthy_scans": len(healthy.means),
+        "healthy_voxels": int(healthy.voxels.sum()),
         "mean_score": found.mean_score,
         "brain_ml": found.prepared.measures["brain_ml"],
         "score": found.score_name,
+        "sequence": model.settings.sequence,
+        "trained_on": model.settings.trained_on,
         "threshold": found.threshold,
         "networks": len(bundle.weights),
         "warnings": warnings_of(found, model, was_stripped=bool(known.get("stripped"))),

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from spatial_erasing.apply.shown import (
 from spatial_erasing.jobs.atomic import write_text
 
 TEMPLATES = Path(__file__).parent / "pages"
-TOP_LEVEL, DECADES = 255, 4  # level 255 is a percentile of 1 - 10^-4 or more
+TOP_LEVEL = 255
 CONSPICUOUS = 0.99  # what ranks slices in which nothing is marked
 SLICES_SHOWN, SLICE_DISTANCE_MM = 6, 8.0
 WHITE_OVER_BRAIN = 1.1  # white is this much brighter than nearly all of the brain; fat may be brighter still
@@ -47,8 +48,9 @@ def write_page(  # noqa: PLR0913  each is another thing about one scan
         candidates: marked regions; of each `number`, `ml`, `peak`, its centre `x_mm`, `y_mm`, `z_mm`, the
             axial `slice` in which it is shown, counted from 0 at the lowest, and `percentile`, 0 to 1.
         summary: `scan` (a name), `model`, `version`, `total_ml`, `unusual_percent`, `threshold`, `seconds`,
-            `card` (text), `checksums` (name to checksum), and `warnings`, each with `name`, `text`, `value`,
-            `low`, `high` and `stop`: whether the model should not be used on this scan.
+            `healthy_voxels` that percentiles come from, `card` (text), `checksums` (name to checksum), and
+            `warnings`, each with `name`, `text`, `value`, `low`, `high` and `stop`: whether the model should
+            not be used on this scan.
         spread: standard deviation of the reconstructions of an ensemble, 0 or more, same shape.
 
     Raises:
@@ -61,10 +63,11 @@ def write_page(  # noqa: PLR0913  each is another thing about one scan
     maps = dict(zip(maps, turned, strict=True))
     shown = shown_part(grid, scan, maps)
     scan, maps = scan[shown.box], {name: values[shown.box] for name, values in maps.items()}
-    levels, marked = percentile_levels(maps["percentile"]), maps["mask"]
+    decades = decades_of(summary["healthy_voxels"])
+    levels, marked = percentile_levels(maps["percentile"], decades=decades), maps["mask"]
     arrays = {"percentile": shown.coarse(levels), "mask": shown.coarse(marked)}
     arrays["scan"] = shown.coarse(_grey(scan, brain=levels > 0), keep_highest=False)
-    numbers = _numbers(shown, levels, marked, candidates)
+    numbers = _numbers(shown, levels, marked, candidates, decades=decades)
     if spread is not None:
         numbers["spreadMax"] = float(maps["spread"].max()) or 1.0
         of_top = np.rint(maps["spread"] * (TOP_LEVEL / numbers["spreadMax"]))
@@ -82,19 +85,26 @@ def write_page(  # noqa: PLR0913  each is another thing about one scan
     write_text(path, page)
 
 
-def percentile_levels(percentile: np.ndarray) -> np.ndarray:
-    """Percentiles as 255 levels that are even in the share of healthy voxels above: 0.9, 0.99, 0.999, 0.9999.
+def decades_of(healthy_voxels: int) -> float:
+    """Down to which power of ten the share of healthy voxels above a score can be told: one of them all."""
+    return min(max(math.log10(healthy_voxels), 2.0), 7.0)  # 7: a percentile is a float32
 
-    Level L > 0 stands for a share of 10^(-4 (L - 1) / 254); level 0 for a percentile of 0. In even steps of
-    the percentile itself, one voxel of 250 and one of 10,000 would look the same.
+
+def percentile_levels(percentile: np.ndarray, *, decades: float) -> np.ndarray:
+    """Percentiles as 255 levels that are even in the share of healthy voxels above: 0.9, 0.99, 0.999, ...
+
+    Level L > 0 stands for a share of 10^(-decades (L - 1) / 254), the last for that or less; level 0 for a
+    percentile of 0. In even steps of the percentile itself, one voxel of 250 and one of 10,000 would look
+    the same.
 
     Args:
         percentile: 0 to 1, any shape.
+        decades: down to which share.
     """
     levels = np.zeros(percentile.shape, dtype=np.uint8)
     inside = percentile > 0
-    above = np.clip(1 - percentile[inside], 10.0**-DECADES, 1)
-    levels[inside] = np.rint(1 - (TOP_LEVEL - 1) / DECADES * np.log10(above))
+    above = np.clip(1 - percentile[inside], 10.0**-decades, 1)
+    levels[inside] = np.rint(1 - (TOP_LEVEL - 1) / decades * np.log10(above))
     return levels
 
 
@@ -114,9 +124,12 @@ def short_number(value: float | str | None) -> str:
     return text.replace("-", "−")
 
 
-def percent_text(percentile: float) -> str:
-    """A percentile as a number of percent, no finer than the levels tell it."""
-    return f"{100 * percentile:.2f}" if percentile <= 1 - 10.0**-DECADES else "> 99.99"
+def percent_text(percentile: float, decades: float) -> str:
+    """A percentile as a number of percent, no finer than the healthy voxels tell it."""
+    least = 10.0**-decades
+    digits = max(2, math.ceil(decades - 2 - 1e-9))
+    text = f"{100 * min(percentile, 1 - least):.{digits}f}"
+    return text if percentile < 1 - least / 2 else f"> {text}"
 
 
 def _template() -> Template:
@@ -151,7 +164,9 @@ def _grey(scan: np.ndarray, *, brain: np.ndarray) -> np.ndarray:
     return (np.clip(scan, 0, white) * np.float32(TOP_LEVEL / white)).astype(np.uint8)
 
 
-def _numbers(shown: Shown, levels: np.ndarray, marked: np.ndarray, candidates: Sequence[Mapping]) -> dict:
+def _numbers(
+    shown: Shown, levels: np.ndarray, marked: np.ndarray, candidates: Sequence[Mapping], *, decades: float
+) -> dict:
     """What the script of the page needs beside the arrays."""
     page_grid = shown.page_grid
     ml_from_level_on = _voxels_from_level_on(levels) * shown.grid.voxel_ml
@@ -163,10 +178,12 @@ def _numbers(shown: Shown, levels: np.ndarray, marked: np.ndarray, candidates: S
         "steps": shown.steps,
         "slices": shown.grid.shape,
         "mlFromLevel": [None, *ml_from_level_on.round(3).tolist()],  # level 0 is no level
-        "decades": DECADES,
+        "decades": decades,
         "level": matching_level(levels, marked),
         "candidates": [shown.page_index(_centre_mm(row), int(row["slice"])) for row in candidates],
-        "strip": _most_marked_slices(shown, levels, marked),
+        "strip": _most_marked_slices(
+            shown, marked, conspicuous=levels >= percentile_levels(np.array(CONSPICUOUS), decades=decades)
+        ),
     }
 
 
@@ -176,11 +193,10 @@ def _voxels_from_level_on(levels: np.ndarray) -> np.ndarray:
     return counts[::-1].cumsum()[::-1]
 
 
-def _most_marked_slices(shown: Shown, levels: np.ndarray, marked: np.ndarray) -> list[dict]:
+def _most_marked_slices(shown: Shown, marked: np.ndarray, *, conspicuous: np.ndarray) -> list[dict]:
     """Axial slices with most marked voxels, some way apart, worst first; or else conspicuous ones."""
     counts = np.count_nonzero(marked, axis=(0, 1))
-    conspicuous = np.count_nonzero(levels >= percentile_levels(np.array(CONSPICUOUS)), axis=(0, 1))
-    ranked = counts if counts.any() else conspicuous
+    ranked = counts if counts.any() else np.count_nonzero(conspicuous, axis=(0, 1))
     distance = SLICE_DISTANCE_MM / shown.grid.voxel_sizes_mm[2]
     chosen: list[int] = []
     for index in np.argsort(-ranked, kind="stable").tolist():

@@ -17,24 +17,24 @@ from spatial_erasing.score.maps import RECONSTRUCTION, Scoring, load_stored, sto
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A finished study and the method in it that is to leave.
+    """A finished study and the method in it that is to leave, or several that leave as one ensemble.
 
     Args:
         results: its folder `results/`.
         config: that it was run with.
-        method: name of a row of its tables, such as "3d-none".
-        seeds: trainings that form the ensemble.
+        methods: names of rows of its tables, such as "3d-none"; the score is that of the first.
+        seeds: trainings of each that form the ensemble.
         percent: share of the training data.
     """
 
     results: Path
     config: Mapping[str, Any]
-    method: str
+    methods: tuple[str, ...]
     seeds: tuple[int, ...]
     percent: int = 100
 
     @classmethod
-    def opened(cls, run: str | Path, method: str, *, seeds: tuple[int, ...] = ()) -> "RunFolder":
+    def opened(cls, run: str | Path, *methods: str, seeds: tuple[int, ...] = ()) -> "RunFolder":
         """The folder of a run, named by itself or by its `results/`, with all seeds unless some are given.
 
         Raises:
@@ -52,27 +52,41 @@ class RunFolder:
                 "run to its end."
             )
         config = yaml.safe_load(stated.read_text(encoding="utf-8"))
-        folder = cls(results, config, method, seeds or tuple(config["study"]["seeds"]))
-        for seed in folder.seeds:
-            if not (weights := folder.weights(seed)).is_file():
+        folder = cls(results, config, methods, seeds or tuple(config["study"]["seeds"]))
+        for weights in folder.weights.values():
+            if not weights.is_file():
                 raise FileNotFoundError(f"{weights} does not exist. Train it first, or choose other --seeds.")
         return folder
 
     @cached_property
-    def described(self) -> Method:
-        """The method, as the study's config describes it."""
+    def described(self) -> list[Method]:
+        """The methods, as the study's config describes them."""
         methods = list_methods(self.config)
         networks = [name for name, method in methods.items() if not method.is_baseline]
-        if self.method not in networks:
-            raise ValueError(
-                f"the study has no network '{self.method}'; expected one of {', '.join(networks)}."
-            )
-        return methods[self.method]
+        if other := [name for name in self.methods if name not in networks]:
+            raise ValueError(f"the study has no network '{other[0]}'; expected one of {', '.join(networks)}.")
+        return [methods[name] for name in self.methods]
 
-    def weights(self, seed: int) -> Path:
-        """The weights of one training."""
-        folder = f"{self.described.model}/fraction-{self.percent}/seed-{seed}"
-        return self.results / "train" / folder / "weights.pt"
+    @property
+    def trainings(self) -> dict[str, str]:
+        """Name in the bundle of each training of the ensemble, to its folder below `train` and `score`."""
+        return {
+            f"{method.model}-seed-{seed}": f"{method.model}/fraction-{self.percent}/seed-{seed}"
+            for method in self.described
+            for seed in self.seeds
+        }
+
+    @property
+    def weights(self) -> dict[str, Path]:
+        """Name of each training to its weights."""
+        return {
+            name: self.results / "train" / folder / "weights.pt" for name, folder in self.trainings.items()
+        }
+
+    @property
+    def score(self) -> str:
+        """The usual score of the ensemble."""
+        return self.described[0].score
 
     @property
     def sequence(self) -> str:
@@ -104,10 +118,10 @@ class RunFolder:
         found = {
             name: entry for name, entry in self.config["scores"].items() if stored_as(entry) == RECONSTRUCTION
         }
-        if self.described.score not in found:
+        if self.score not in found:
             raise ValueError(
-                f"the score of {self.method} reads the network and needs healthy scans, which no bundle may "
-                "hold. Choose a method whose score reads reconstructions."
+                f"the score of {self.methods[0]} reads the network and needs healthy scans, which no bundle "
+                "may hold. Choose a method whose score reads reconstructions."
             )
         return found
 
@@ -137,9 +151,8 @@ class RunFolder:
     def stored(self, cohort: str, split: str, scans: Split) -> list[np.ndarray]:
         """The reconstructions of a split by each network of the ensemble."""
         dataset = f"{cohort}-{self.sequence}/{split}.npz"
-        folder = self.results / f"score/{self.described.model}/fraction-{self.percent}"
-        scoring = self.scoring(self.described.score)
-        return [load_stored(folder / f"seed-{seed}" / dataset, scans, scoring) for seed in self.seeds]
+        folders = [self.results / "score" / folder for folder in self.trainings.values()]
+        return [load_stored(folder / dataset, scans, self.scoring(self.score)) for folder in folders]
 
     def manifest(self) -> Iterator[dict[str, str]]:
         """The rows of the healthy brains that are done."""
@@ -148,12 +161,12 @@ class RunFolder:
             yield from (row for row in rows if row["status"] == "done")
 
     def intervals(self) -> list[dict[str, str]]:
-        """The rows of the study's own table of intervals that are about the method."""
+        """The rows of the study's own table of intervals that are about the methods."""
         rows = read_rows(self.results / "evaluate/intervals.csv")
         return [
             row
             for row in rows
-            if row["model"] == self.method and row["fraction_percent"] == str(self.percent)
+            if row["model"] in self.methods and row["fraction_percent"] == str(self.percent)
         ]
 
     def landmarks(self) -> dict[str, Any]:

@@ -20,11 +20,12 @@ from spatial_erasing.apply.bundle import Bundle, open_bundle
 from spatial_erasing.apply.inputs import Input, as_image, find_inputs
 from spatial_erasing.apply.one_scan import Asked, Model, examine
 from spatial_erasing.apply.outputs import EXTRAS, Places, write_results
+from spatial_erasing.apply.rows import COLUMNS, DONE, FAILED, KEPT, LEFT, ended_row, finished_row, write_run
 from spatial_erasing.cohorts import write_rows
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.ingest.files import sha256_of
 from spatial_erasing.jobs.atomic import write_text
-from spatial_erasing.jobs.faults import one_line
+from spatial_erasing.jobs.faults import is_finding
 from spatial_erasing.jobs.parallel import map_in_processes, worker_count
 from spatial_erasing.jobs.results import read_record
 from spatial_erasing.paths import require_file
@@ -32,18 +33,6 @@ from spatial_erasing.paths import require_file
 logger = logging.getLogger(__name__)
 
 MEMORY_MB_PER_WORKER = 3000
-COLUMNS = (
-    "name",
-    "path",
-    "status",
-    "reason",
-    "total_ml",
-    "unusual_percent",
-    "candidates",
-    "warnings",
-    "seconds",
-)
-DONE, KEPT, FAILED = "done", "kept", "failed"
 
 
 @dataclass(frozen=True)
@@ -52,6 +41,7 @@ class Options:
 
     Args:
         model: path of a bundle; None for the example model of this package.
+        sequence: of the scans; None for that of the model's training.
         device: "cpu", "auto", or a GPU such as "cuda:0".
         workers: scans at a time; 0 for what the machine can take.
         brain_mask: of a single scan, on its voxels.
@@ -63,6 +53,7 @@ class Options:
     """
 
     model: str | Path | None = None
+    sequence: str | None = None
     device: str = "cpu"
     workers: int = 0
     brain_mask: str | Path | None = None
@@ -106,10 +97,12 @@ def apply(
     """
     options = options or Options()
     bundle = open_bundle(options.model)
-    model = Model(bundle)  # refuses a bundle before the first scan
+    model = Model(bundle, sequence=options.sequence)  # refuses a bundle before the first scan
     model.settings.scoring(options.score or model.settings.score)
     with tempfile.TemporaryDirectory() as folder:
-        found = find_inputs(_as_paths(scans, Path(folder)), participants=participants)
+        found = find_inputs(
+            _as_paths(scans, Path(folder)), participants=participants, sequence=model.settings.sequence
+        )
         options = _settle(options, found)
         return _apply_to_inputs(found, Path(output), bundle, options=options, progress=progress)
 
@@ -131,6 +124,8 @@ def _settle(options: Options, found: Sequence[Input]) -> Options:
     """Options with everything decided that depends on the scans."""
     if options.brain_mask is not None and len(found) > 1:
         raise ValueError(f"one brain mask was given for {len(found)} scans. Give one scan, or none.")
+    if options.brain_mask is not None and not Path(options.brain_mask).exists():
+        raise ValueError(f"{options.brain_mask} does not exist. Correct the path of the brain mask.")
     are_bids = all(scan.is_bids for scan in found)
     if options.naming == "bids" and not are_bids:
         other = next(scan for scan in found if not scan.is_bids)
@@ -161,33 +156,43 @@ def _apply_to_inputs(
     try:
         for row in _rows(found, output, options, bundle):
             rows.append(row)
-            what = row["reason"] if row["status"] == FAILED else f"{row['total_ml']:.1f} ml marked"
+            what = row["reason"] or f"{row['total_ml']:.1f} ml marked"
             progress(f"{len(rows)} of {len(found)}  {row['name']}: {row['status']}, {what}")
     finally:
         rows.sort(key=lambda row: order[row["name"]])
         write_rows(output / "scans.csv", rows, columns=COLUMNS)
-        _write_run(output / "run.json", rows, bundle, options=options, begin=begin)
+        write_run(output / "run.json", rows, bundle, options=asdict(options), begin=begin)
     return rows
 
 
 def _rows(found: Sequence[Input], output: Path, options: Options, bundle: Bundle) -> Iterator[dict[str, Any]]:
     examine_one = partial(apply_to_one, output=output, options=options, checksum=bundle.sha256)
-    if options.workers == 1 or len(found) == 1:
-        yield from map(examine_one, found)
+    is_alone = options.workers == 1 or len(found) == 1
+    if is_alone or options.device == "cpu":  # a process that has used a GPU cannot share it with its children
+        _model(options.model, options.device, options.sequence, bundle.sha256)
+    if is_alone:
+        for scan in found:
+            try:
+                yield examine_one(scan)
+            except Exception as error:
+                logger.exception("%s is left", scan.path)
+                yield ended_row(scan, LEFT, error)
         return
-    lost: list[dict[str, Any]] = []
+    left: list[dict[str, Any]] = []
     yield from map_in_processes(
         examine_one,
         found,
         workers=options.workers,
         name=lambda scan: scan.name,
-        failed=lambda scan, error: lost.append(_failed(scan, error)),
+        failed=lambda scan, error: left.append(ended_row(scan, LEFT, error)),
     )
-    yield from lost
+    yield from left
 
 
 def apply_to_one(scan: Input, *, output: Path, options: Options, checksum: str) -> dict[str, Any]:
-    """The row of one scan in `scans.csv`: done, kept from before, or failed with the reason.
+    """The row of one scan in `scans.csv`: done, kept from before, or failed with the finding in it.
+
+    Every other error is a fault of the machine, the model or the software, and is raised.
 
     Args:
         scan: that was asked for.
@@ -196,26 +201,28 @@ def apply_to_one(scan: Input, *, output: Path, options: Options, checksum: str) 
         checksum: of the bundle.
     """
     begin = time.perf_counter()
+    model = _model(options.model, options.device, options.sequence, checksum)
     places = (bids_places if options.naming == "bids" else Places.plain)(output, scan)
     try:
         with as_image(scan) as image:
             require_file(image)
             asked = {"sha256": _sha256(image), "model_sha256": checksum, **_what_counts(options)}
             if (summary := _finished(places, asked, options)) is not None:
-                return _row(scan, KEPT, summary, begin)
-            summary = _examine(scan, image, places, options=options, asked=asked)
-    except Exception as error:  # whatever is wrong with a scan, the others are examined
+                return finished_row(scan, KEPT, summary, begin)
+            summary = _examine(scan, image, places, model, options=options, asked=asked)
+    except ValueError as error:
+        if not is_finding(error):
+            raise
         logger.debug("%s failed", scan.path, exc_info=error)
-        return _failed(scan, error)
-    return _row(scan, DONE, summary, begin)
+        return ended_row(scan, FAILED, error)
+    return finished_row(scan, DONE, summary, begin)
 
 
 def _examine(
-    scan: Input, image: Path, places: Places, *, options: Options, asked: dict[str, Any]
+    scan: Input, image: Path, places: Places, model: Model, *, options: Options, asked: dict[str, Any]
 ) -> dict[str, Any]:
     """Read, examine and write a scan; its summary."""
     begin = time.perf_counter()
-    model = _model(options.model, options.device)
     volume = read_volume(image)
     reading = time.perf_counter() - begin
     mask = None if options.brain_mask is None else read_volume(options.brain_mask)
@@ -237,16 +244,21 @@ def _examine(
 
 
 @functools.cache
-def _model(path: str | Path | None, device: str) -> Model:
-    """The model, loaded once a process."""
-    return Model(open_bundle(path), device=device)
+def _model(path: str | Path | None, device: str, sequence: str | None, checksum: str) -> Model:
+    """The model with its networks, loaded once a process; another one when its file has changed since."""
+    bundle = open_bundle(path)
+    if bundle.sha256 != checksum:
+        raise ValueError(f"{bundle.path} was changed while scans were examined. Give the same command again.")
+    model = Model(bundle, device=device, sequence=sequence)
+    _ = model.networks
+    return model
 
 
 def _what_counts(options: Options) -> dict[str, Any]:
     """What the results depend on beside scan and model."""
     mask = options.brain_mask
     values = asdict(options)
-    kept = {name: values[name] for name in ("stripped", "threshold", "score")}
+    kept = {name: values[name] for name in ("sequence", "stripped", "threshold", "score")}
     return kept | {"brain_mask": None if mask is None else _sha256(Path(mask)), "version": __version__}
 
 
@@ -260,35 +272,3 @@ def _finished(places: Places, asked: dict[str, Any], options: Options) -> dict[s
 def _sha256(path: Path) -> str:
     require_file(path)
     return sha256_of(path)
-
-
-def _row(scan: Input, status: str, summary: dict[str, Any], begin: float) -> dict[str, Any]:
-    names = [warning["name"] for warning in summary["warnings"]]
-    return {
-        "name": scan.name,
-        "path": str(scan.path),
-        "status": status,
-        "reason": "",
-        "total_ml": round(summary["total_ml"], 3),
-        "unusual_percent": summary["unusual_percent"],
-        "candidates": summary["candidates"],
-        "warnings": "; ".join(dict.fromkeys(names)),
-        "seconds": round(time.perf_counter() - begin, 2),
-    }
-
-
-def _failed(scan: Input, error: BaseException) -> dict[str, Any]:
-    return {"name": scan.name, "path": str(scan.path), "status": FAILED, "reason": one_line(error)}
-
-
-def _write_run(path: Path, rows: list, bundle: Bundle, *, options: Options, begin: float) -> None:
-    """What ran: versions, model, options, and how many scans ended in which way."""
-    statuses = [row["status"] for row in rows]
-    content = {
-        "version": __version__,
-        "model": {"path": str(bundle.path), "sha256": bundle.sha256, "name": bundle.metadata.get("name")},
-        "options": {name: str(value) for name, value in asdict(options).items()},
-        "scans": {status: statuses.count(status) for status in (DONE, KEPT, FAILED)},
-        "seconds": round(time.time() - begin, 2),
-    }
-    write_text(path, json.dumps(content, indent=1) + "\n")

@@ -40,7 +40,8 @@ class ModelSettings:
         preparation: from the scan to a brain in [0, 1].
         stack: from there to the networks' grid.
         skull_strip: of whole heads.
-        sequence: that the networks were trained on.
+        sequence: of the scans.
+        trained_on: the sequence of the networks, of the thresholds and of the healthy reference.
         network: kind and settings of every network.
         scores: name to entry of `scores`; each reads reconstructions.
         score: name of the usual one.
@@ -54,6 +55,7 @@ class ModelSettings:
     stack: StackSettings
     skull_strip: str
     sequence: str
+    trained_on: str
     network: Mapping[str, Any]
     scores: Mapping[str, Mapping[str, Any]]
     score: str
@@ -76,18 +78,34 @@ class ModelSettings:
         return Scoring(self.scores[score], self.post_processing)
 
 
-def read_settings(bundle: Bundle) -> ModelSettings:
-    """The settings of a bundle.
+def read_settings(bundle: Bundle, sequence: str | None = None) -> ModelSettings:
+    """The settings of a bundle for scans of a sequence, that of the training unless another is given.
 
     Raises:
-        ValueError: something is missing, of another version, or absurd.
+        ValueError: something is missing, of another version, or absurd; the model has no such sequence.
     """
     with readable(bundle.path, "settings.json"):
-        return _parse(bundle.settings)
+        sequence = sequence or str(bundle.settings["sequence"])
+        targets = _targets(bundle.settings)
+        if sequence in targets:
+            return _parse(bundle.settings, sequence, targets[sequence])
+    raise ValueError(
+        f"the model has no sequence '{sequence}'; expected one of {', '.join(targets)}. Correct --sequence."
+    )
 
 
-def _parse(settings: Mapping[str, Any]) -> ModelSettings:
-    preprocess, sequence = settings["preprocess"], settings["sequence"]
+def _targets(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The contrast that scans of each sequence are brought to; landmarks are those of the training alone."""
+    preprocess, targets = settings["preprocess"], {settings["sequence"]: settings["target"]}
+    for sequence, way in preprocess["standardise"].items():
+        stated = {sequence: None} if way == "range" else preprocess["standard"].get(way, {})
+        if sequence in stated:
+            targets.setdefault(sequence, stated[sequence])
+    return targets
+
+
+def _parse(settings: Mapping[str, Any], sequence: str, target: Any) -> ModelSettings:
+    preprocess = settings["preprocess"]
     for section in (preprocess, settings["post_processing"], {"batch_size": settings["batch_size"]}):
         for name, value in section.items():
             _require_possible(name, value)
@@ -100,13 +118,14 @@ def _parse(settings: Mapping[str, Any]) -> ModelSettings:
     return ModelSettings(
         BrainSettings(**{name: _plain(preprocess[name]) for name in BrainSettings.__dataclass_fields__}),
         StackSettings(
-            _standard(settings, sequence),
+            _standard(preprocess["standardise"][sequence], sequence, target),
             tuple(preprocess["padded_grid_voxels"]),
             tuple(preprocess["grid_voxels"]),
             preprocess["lesion_downsampling"],
         ),
         settings["skull_strip"],
         sequence,
+        settings["sequence"],
         settings["network"],
         settings["scores"],
         settings["score"],
@@ -135,12 +154,10 @@ def _require_possible(name: str, value: Any) -> None:
             raise ValueError(f"{name} is {str(value)[:100]}; expected {low:g} to {high:g}")
 
 
-def _standard(settings: Mapping[str, Any], sequence: str) -> Standard:
-    """How the sequence of the model is brought onto the contrast of its training."""
-    way = settings["preprocess"]["standardise"][sequence]
+def _standard(way: str, sequence: str, target: Any) -> Standard:
+    """How a sequence is brought onto the contrast of the training."""
     if way not in WAYS:
         raise ValueError(f"standardise is {way!r}; expected one of {', '.join(WAYS)}")
-    target = settings["target"]
     if way == "landmarks":
         target = Landmarks(**{name: _plain(value) for name, value in target.items()})
     return Standard({sequence: way}, {} if target is None else {sequence: target})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from spatial_erasing.apply.advice import for_the_command
 from spatial_erasing.apply.one_scan import Found, Model
 from spatial_erasing.preprocess.oddities import (
     MINIMUM_DEPTH_CORRELATION,
@@ -43,7 +44,8 @@ def warnings_of(found: Found, model: Model, *, was_stripped: bool) -> Warnings:
         Dictionaries with name, text, value, low, high (None where a sentence says all) and stop.
     """
     warnings = [
-        *_tissue(found),
+        *_sequence(model),
+        *_tissue(found, model),
         *_contrast(found, model),
         *_residual(found, model),
         *_volume(found, model),
@@ -64,7 +66,18 @@ def _warning(
     return {"name": name, "text": text, "value": value, "low": within[0], "high": within[1], "stop": stop}
 
 
-def _tissue(found: Found) -> Iterator[dict[str, Any]]:
+def _sequence(model: Model) -> Iterator[dict[str, Any]]:
+    """A sequence that the user has named and the networks were not trained on."""
+    named, trained_on = model.settings.sequence, model.settings.trained_on
+    if named != trained_on:
+        text = (
+            f"The scan was given as {named}; networks, threshold and healthy scans of this model are "
+            f"{trained_on}: percentiles and marked volumes also hold the difference between the two."
+        )
+        yield _warning("sequence of the training", text)
+
+
+def _tissue(found: Found, model: Model) -> Iterator[dict[str, Any]]:
     """Not a head, or a scan of another sequence."""
     scan, brain = found.on_grid["scan"].astype(np.float32), found.on_grid["brain"]
     alike = neighbour_correlation(scan, brain)
@@ -73,7 +86,7 @@ def _tissue(found: Found) -> Iterator[dict[str, Any]]:
         yield _warning("not a head", text, alike, (MINIMUM_NEIGHBOUR_CORRELATION, 1.0), stop=True)
         return
     deeper = depth_correlation(scan, brain, tuple(found.grids["network"].voxel_sizes_mm))
-    if deeper < T1_DEPTH[0]:
+    if model.settings.sequence.startswith("t1") and deeper < T1_DEPTH[0]:
         text = (
             f"The brain is not brighter inside than at its rim (rank correlation of intensity and depth "
             f"{deeper:.2f}; a T1 has {T1_DEPTH[0]:g} or more): this may be a T2, a FLAIR or another "
@@ -147,7 +160,7 @@ def _skull(found: Found) -> Iterator[dict[str, Any]]:
 
 def signal_outside_percent(found: Found) -> float:
     """Volume of the voxels with signal outside the brain, in percent of the brain's."""
-    brain = found.brain_on_scan()
+    brain = found.brain_on_scan
     step = tuple(max(1, round(4 / size)) for size in found.scan.grid.voxel_sizes_mm)
     coarse = tuple(slice(None, None, size) for size in step)
     signal, brain = found.scan.intensities[coarse], brain[coarse]
@@ -161,4 +174,4 @@ def _preparation(found: Found) -> Iterator[dict[str, Any]]:
     """Sentences of the preparation: a cut field of view, parts of the mask, empty slices, a doubtful map."""
     for text in found.doubts:
         is_cut = text.startswith(FIELD_OF_VIEW)
-        yield _warning("field of view" if is_cut else "preparation", text)
+        yield _warning("field of view" if is_cut else "preparation", for_the_command(text))

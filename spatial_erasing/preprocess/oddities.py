@@ -156,7 +156,11 @@ def neighbour_correlation(scan: np.ndarray, brain: np.ndarray) -> float:
 
 def depth_correlation(scan: np.ndarray, brain: np.ndarray, voxel_sizes_mm: Sequence[float]) -> float:
     """Spearman's correlation of the brain's intensities with their distance from its rim."""
-    from scipy import stats  # noqa: PLC0415  a tenth of what starting the command takes
-
     depth = ndimage.distance_transform_edt(np.pad(brain, 1), sampling=voxel_sizes_mm)[1:-1, 1:-1, 1:-1]
-    return float(stats.spearmanr(depth[brain], scan[brain]).statistic)
+    return float(np.corrcoef(_ranks(depth[brain]), _ranks(scan[brain]))[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks, the mean one for equal values; `scipy.stats` takes a second to import."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]

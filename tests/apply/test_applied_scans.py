@@ -4,7 +4,10 @@ import csv
 import gzip
 import json
 import locale
+import os
+import resource
 import shutil
+import signal
 import zipfile
 
 import nibabel as nib
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 from spatial_erasing.apply import apply
+from spatial_erasing.apply import scans as scans_module
 from spatial_erasing.apply.candidates import axial_slices, describe_slices, find_candidates
 from spatial_erasing.apply.inputs import find_inputs, image_stem
 from spatial_erasing.apply.scans import Options
@@ -61,7 +65,8 @@ def test_a_scan_receives_its_files_on_its_own_voxels(bundle, tmp_path):
     (row,) = rows_of(tmp_path / "out/scans.csv")
     assert row["status"] == "done" and float(row["total_ml"]) == pytest.approx(summary["total_ml"], abs=1e-3)
     ran = json.loads((tmp_path / "out/run.json").read_text(encoding="utf-8"))
-    assert ran["scans"] == {"done": 1, "kept": 0, "failed": 0} and ran["model"]["sha256"]
+    assert ran["scans"] == {"done": 1, "kept": 0, "failed": 0, "left": 0}
+    assert ran["model"]["sha256"]
 
 
 def placed(header):
@@ -172,6 +177,76 @@ def test_nothing_done_is_status_2(bundle, tmp_path, capsys):
     assert run(bundle, out, scan, options=("--stripped", "--device", "cuda:7")) == 2
 
 
+def out_of_memory(*_):
+    raise MemoryError("Unable to allocate 9 GiB")
+
+
+def killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def unforeseen(*_):
+    raise KeyError("t1")
+
+
+@pytest.mark.parametrize(
+    "strike, workers, said",
+    [
+        (out_of_memory, 1, "MemoryError: Unable to allocate 9 GiB The system kills what takes too much"),
+        (out_of_memory, 2, "MemoryError: Unable to allocate 9 GiB"),
+        (killed, 2, "its process was killed each time"),
+        (unforeseen, 1, "KeyError: 't1' Nobody foresaw this error"),
+    ],
+)
+def test_a_fault_of_the_machine_is_no_fault_of_a_scan(
+    strike, workers, said, *, bundle, tmp_path, monkeypatch, capsys
+):
+    scans = [write_head(tmp_path / f"{name}.nii.gz", 12) for name in ("sound", "struck")]
+    options = ("--stripped", "--workers", str(workers))
+
+    def examine(scan, *given):
+        return (strike if "struck" in str(scan.path) else sound)(scan, *given)
+
+    sound = scans_module.examine
+    monkeypatch.setattr(scans_module, "examine", examine)
+    assert run(bundle, tmp_path / "out", *scans, options=options) == 1
+    assert "1 are left by no fault of their own" in capsys.readouterr().err
+    if workers == 1:
+        assert run(bundle, tmp_path / "alone", scans[1], options=options) == 2
+    rows = rows_of(tmp_path / "out/scans.csv")
+    assert [row["status"] for row in rows] == ["done", "left"] and said in rows[1]["reason"]
+    monkeypatch.setattr(scans_module, "examine", sound)
+    assert run(bundle, tmp_path / "out", *scans, options=options) == 0
+    assert [row["status"] for row in rows_of(tmp_path / "out/scans.csv")] == ["kept", "done"]
+
+
+def test_what_finds_no_room_on_the_disk_is_left_and_the_same_command_goes_on(bundle, tmp_path):
+    scans = [write_head(tmp_path / f"{name}.nii.gz", 12, with_lesion=True) for name in "ab"]
+    assert run(bundle, tmp_path / "out", scans[0]) == 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # of a file: tables fit, maps do not
+    try:
+        assert run(bundle, tmp_path / "out", *scans) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    rows = rows_of(tmp_path / "out/scans.csv")
+    assert [row["status"] for row in rows] == ["kept", "left"]
+    assert "File too large" in rows[1]["reason"] and "Make room on its disk" in rows[1]["reason"]
+    assert json.loads((tmp_path / "out/run.json").read_text())["scans"]["left"] == 1
+    assert not (tmp_path / "out/b/summary.json").exists()
+    assert run(bundle, tmp_path / "out", *scans) == 0
+
+
+def test_what_is_wrong_with_the_model_ends_the_command(bundle, tmp_path, capsys):
+    """Before the first scan: no scan may be blamed for it."""
+    scan = write_head(tmp_path / "t1.nii.gz", 12)
+    assert run(bundle, tmp_path / "out", scan, options=("--stripped", "--device", "cuda:7")) == 2
+    assert "the device 'cuda:7' cannot be used" in capsys.readouterr().err
+    assert rows_of(tmp_path / "out/scans.csv") == []
+    assert run(bundle, tmp_path / "out", scan, options=("--brain-mask", str(tmp_path / "no.nii.gz"))) == 2
+    assert "no.nii.gz does not exist. Correct the path of the brain mask." in capsys.readouterr().err
+
+
 def test_the_same_command_keeps_what_is_finished_and_a_changed_one_does_not(bundle, tmp_path):
     scan, out = write_head(tmp_path / "t1.nii.gz", 12, with_lesion=True), tmp_path / "out"
     other = write_head(tmp_path / "t2.nii.gz", 11, with_lesion=True)
@@ -247,6 +322,7 @@ def test_candidates_are_components_with_place_and_size():
     score[5, 13, 6] = 0.7
     rows = find_candidates(score, score / 2, score > 0, grid=grid, minimum_ml=0.02)
     assert [row["ml"] for row in rows] == pytest.approx([0.512, 0.064])  # the single voxel is too small
+    assert find_candidates(score, score / 2, score > 2, grid=grid, minimum_ml=0.02) == []
     assert [row["peak"] for row in rows] == pytest.approx([0.7, 0.9])
     first = rows[0]
     np.testing.assert_allclose([first[name] for name in ("x_mm", "y_mm", "z_mm")], [12, -10, -4])

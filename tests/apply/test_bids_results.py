@@ -3,10 +3,16 @@
 import fnmatch
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
+import bids_validator_deno
 import nibabel as nib
 import pytest
+from deno import find_deno_bin
 
+from spatial_erasing.apply.inputs import find_inputs
 from spatial_erasing.cli import main
 from tests.apply.small_study import write_head
 
@@ -53,6 +59,27 @@ def test_every_file_has_a_valid_name_or_is_ignored(results):
         )
 
 
+def bids_errors(folder):
+    """What the official validator refuses, as pairs of a code and a path; it may not reach a network."""
+    program = Path(bids_validator_deno.__file__).with_name("bids-validator.js")
+    command = [find_deno_bin(), "run", "--allow-read", "--allow-env", program, folder, "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    errors = [(issue["code"], issue["location"]) for issue in issues if issue["severity"] == "error"]
+    assert (done.returncode == 0) == (not errors), done.stderr
+    return errors
+
+
+def test_the_official_validator_finds_no_error_and_does_find_a_wrong_name(results, tmp_path):
+    assert bids_errors(results) == []
+    wrong = tmp_path / "wrong"
+    shutil.copytree(results, wrong)
+    (image,) = wrong.glob("sub-02/anat/*_probseg.nii.gz")
+    image.rename(image.with_name(image.name.replace("probseg", "probability")))
+    found = bids_errors(wrong)
+    assert any(place.endswith("_probability.nii.gz") for _, place in found), found
+
+
 def test_sidecars_say_what_a_map_is_and_is_not(results):
     folder = results / "sub-01/ses-a/anat"
     stem = "sub-01_ses-a_space-orig_label-L_desc-anomaly"
@@ -75,6 +102,16 @@ def test_the_description_says_who_made_it_from_what(results, data_set):
     head, *lines = (results / "descriptions.tsv").read_text().splitlines()
     assert head == "desc_id\tdescription"
     assert {line.split("\t")[0] for line in lines} == {"desc-anomaly", "desc-brain", "desc-pseudohealthy"}
+
+
+def test_scans_with_contrast_agent_are_those_of_another_sequence(tmp_path):
+    for name in ("sub-1_T1w", "sub-1_ce-gad_T1w", "sub-1_FLAIR"):
+        (tmp_path / "sub-1/anat").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"sub-1/anat/{name}.nii.gz").touch()
+    for sequence, name in (("t1", "sub-1_T1w"), ("t1ce", "sub-1_ce-gad_T1w"), ("flair", "sub-1_FLAIR")):
+        assert [scan.name for scan in find_inputs([tmp_path], sequence=sequence)] == [name]
+    with pytest.raises(ValueError, match="BIDS has no name for the sequence 'adc'"):
+        find_inputs([tmp_path], sequence="adc")
 
 
 def test_participants_are_chosen_and_missing_ones_named(data_set, bundle, tmp_path, capsys):

@@ -1,7 +1,9 @@
 """A bundle: what is in it, what it refuses to be, and whether it still works elsewhere."""
 
 import io
+import itertools
 import json
+import shutil
 import stat
 import struct
 import subprocess
@@ -18,6 +20,7 @@ from spatial_erasing.apply.export import write_bundle
 from spatial_erasing.apply.one_scan import Model
 from spatial_erasing.apply.run_folder import RunFolder
 from spatial_erasing.cli import main
+from spatial_erasing.train.network import Network
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def changed(files, name, change):
 
 
 def test_a_bundle_holds_what_applying_needs_and_nothing_that_runs(files):
-    weights = {"weights/seed-1.safetensors", "weights/seed-2.safetensors"}
+    weights = {f"weights/3d-none-seed-{seed}.safetensors" for seed in (1, 2)}
     texts = {"README.md", "LICENSE", "metadata.json", "settings.json", "healthy.npz"}
     assert files.keys() == {*texts, *weights, SCAN, EXPECTED}
     assert not any(b"pickle" in content or content[:2] == b"\x80\x02" for content in files.values())
@@ -52,6 +55,37 @@ def test_a_bundle_holds_what_applying_needs_and_nothing_that_runs(files):
 def test_the_same_study_gives_the_same_bytes(study, bundle, tmp_path):
     write_bundle(RunFolder.opened(study, "3d-none"), tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == bundle.read_bytes()
+
+
+def test_several_models_are_one_ensemble(study, bundle, tmp_path):
+    """The second model is a copy of the other training, so that the ensemble is known."""
+    shutil.copytree(study / "results", tmp_path / "results")
+    for stage in ("train", "score"):
+        folder = tmp_path / "results" / stage
+        shutil.move(
+            folder / "3d-none/fraction-100/seed-2",
+            folder / "3d-cube-noise/fraction-100/seed-1",
+        )
+    several = tmp_path / "several.zip"
+    names = ("--model", "3d-none", "3d-cube-noise", "--seeds", "1")
+    assert main(["bundle", str(tmp_path), *names, "--output", str(several)]) == 0
+    found, one = open_bundle(several), open_bundle(bundle)
+    assert found.weights == [f"weights/{name}-seed-1.safetensors" for name in ("3d-cube-noise", "3d-none")]
+    assert [found.files[name] for name in found.weights] == [one.files[name] for name in one.weights[::-1]]
+    assert found.settings == one.settings
+    for name, values in one.healthy.items():
+        np.testing.assert_allclose(found.healthy[name], values, err_msg=name)
+    assert found.metadata["models"] == ["3d-none", "3d-cube-noise"]
+    assert "# 3D-None and 3D-Cube-n\n" in found.files["README.md"].decode()
+
+
+def test_models_with_different_networks_do_not_share_a_bundle(study, tmp_path, monkeypatch):
+    folder = RunFolder.opened(study, "3d-none")
+    real, kinds = Network.to_dict, itertools.count()
+    monkeypatch.setattr(Network, "to_dict", lambda network: real(network) | {"kind": str(next(kinds))})
+    with pytest.raises(ValueError, match="3d-none have different networks; a bundle holds weights of one"):
+        write_bundle(folder, tmp_path / "none.zip")
+    assert not (tmp_path / "none.zip").exists()
 
 
 def test_the_healthy_reference_is_that_of_the_validation_scans(bundle):
@@ -189,7 +223,7 @@ def test_another_content_than_its_checksum_is_refused(bundle, files, tmp_path):
 
 
 def test_weights_that_are_no_weights_are_refused(files, tmp_path):
-    name, path = "weights/seed-1.safetensors", tmp_path / "weights.zip"
+    name, path = "weights/3d-none-seed-1.safetensors", tmp_path / "weights.zip"
     header = json.dumps(
         {"w": {"dtype": "F32", "shape": [10**9, 10**9], "data_offsets": [0, 4 * 10**18]}}
     ).encode()
@@ -199,10 +233,10 @@ def test_weights_that_are_no_weights_are_refused(files, tmp_path):
         b"\x80\x02pickle",
         absurd,
         files[name][:-100],
-        files["weights/seed-2.safetensors"] + b"x",
+        files["weights/3d-none-seed-2.safetensors"] + b"x",
     ):
         write_archive(path, files | {name: content})
-        with pytest.raises(ValueError, match=r"its weights/seed-1.safetensors cannot be used"):
+        with pytest.raises(ValueError, match=r"its weights/3d-none-seed-1.safetensors cannot be used"):
             _ = Model(open_bundle(path)).networks
 
 

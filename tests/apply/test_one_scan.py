@@ -13,10 +13,12 @@ from spatial_erasing.apply.export import write_bundle
 from spatial_erasing.apply.inputs import Input, as_image
 from spatial_erasing.apply.one_scan import Asked, Model, examine
 from spatial_erasing.apply.run_folder import RunFolder
+from spatial_erasing.apply.warnings import warnings_of
 from spatial_erasing.cohorts import read_split
 from spatial_erasing.images.volumes import Volume, read_volume
 from spatial_erasing.preprocess.geometry import read_chains, return_to_scan
 from spatial_erasing.preprocess.resample import resample_to_grid
+from spatial_erasing.preprocess.standardise.two_quantiles import to_two_quantiles
 from spatial_erasing.score.maps import Scoring, load_stored, score_maps
 from tests.apply.small_study import VARIANTS, head, small_config, write_head
 from tests.preprocess.analytic_head import LESION_CENTRE_MM, LESION_ML
@@ -147,6 +149,29 @@ def test_a_threshold_and_a_score_of_the_users_own(model, straight):
     assert not np.array_equal(other.score, straight.score)
     with pytest.raises(ValueError, match=r"no score 'bright'; expected one of dark, residual, structural"):
         examine(straight.scan, model, Asked("none", score="bright"))
+
+
+def test_another_sequence_is_brought_to_its_own_contrast_and_the_page_says_whose_reference_it_has(
+    bundle, model, straight
+):
+    other = Model(open_bundle(bundle), sequence="t1ce")
+    found = examine(straight.scan, other, STRIPPED)
+    target = open_bundle(bundle).settings["preprocess"]["standard"]["two_quantiles"]["t1ce"]
+    (curve,) = [
+        to_two_quantiles(values[found.prepared.brain], target) for values in found.prepared.sequences.values()
+    ]
+    whole = curve(found.prepared.sequences["t1ce"])
+    np.testing.assert_allclose(np.percentile(whole[found.prepared.brain], [50, 75]), target, atol=0.01)
+    inside, as_t1 = found.on_grid["brain"], straight.on_grid["scan"]
+    scan = found.on_grid["scan"]
+    assert np.abs(np.percentile(scan[inside], [50, 75]) - target).max() < 0.06
+    assert not np.array_equal(scan, as_t1)
+    (warning,) = [w for w in warnings_of(found, other, was_stripped=True) if "of the training" in w["name"]]
+    assert "given as t1ce" in warning["text"] and "are t1:" in warning["text"] and not warning["stop"]
+    names = {warning["name"] for warning in warnings_of(straight, model, was_stripped=True)}
+    assert "sequence of the training" not in names
+    with pytest.raises(ValueError, match=r"no sequence 'dwi'; expected one of t1, .*Correct --sequence"):
+        Model(open_bundle(bundle), sequence="dwi")
 
 
 def test_a_brain_that_is_larger_than_the_grid_of_the_model_is_refused(model):

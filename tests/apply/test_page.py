@@ -18,6 +18,7 @@ from skimage.measure import block_reduce
 
 from spatial_erasing.apply import page, shown
 from spatial_erasing.apply.page import (
+    decades_of,
     matching_level,
     percent_text,
     percentile_levels,
@@ -96,6 +97,7 @@ def case(affine=None, shape=(48, 56, 44), **changes):
             "threshold": 0.153,
             "warnings": [],
             "seconds": 12.3,
+            "healthy_voxels": 10_000,
             "checksums": {"bundle": "abc123"},
             "card": "Trained on 45 healthy brains.",
         },
@@ -175,7 +177,7 @@ def test_whatever_the_orientation_a_lesion_stays_where_it_is_in_the_world(writte
         assert world_centre(found >= region, page_affine) == pytest.approx(LESION_MM, abs=0.3)
         assert np.count_nonzero(found >= region) == np.count_nonzero(given["mask"])
     (index,) = read.numbers["candidates"]
-    assert found[tuple(index)] == percentile_levels(np.array(0.9995))
+    assert found[tuple(index)] == percentile_levels(np.array(0.9995), decades=4)
     assert read.numbers["voxelMm"] == pytest.approx(nib.affines.voxel_sizes(page_affine))
 
 
@@ -208,17 +210,17 @@ def test_the_air_around_a_head_is_left_out_and_no_part_of_the_map(written):
     assert found.shape[1] < 48 and found.shape[0] < 80
     back = nib.affines.apply_affine(np.linalg.inv(given["affine"]) @ page_affine, np.argwhere(found))
     values = given["percentile"][tuple(np.rint(back).astype(int).T)]
-    assert np.array_equal(found[found > 0], percentile_levels(values))
+    assert np.array_equal(found[found > 0], percentile_levels(values, decades=4))
     assert np.count_nonzero(found) == np.count_nonzero(given["percentile"])
 
 
 def test_levels_are_even_in_the_logarithm_of_the_share_above():
     percentile = np.array([0, 1e-6, 0.3, 0.9, 0.99, 0.999, 0.9999, 1.0])
-    levels = percentile_levels(percentile)
+    levels = percentile_levels(percentile, decades=4)
     assert levels[0] == 0 and levels[1] == 1 and levels[-2] == levels[-1] == 255
     above = 10 ** (-4 * (levels[1:].astype(float) - 1) / 254)
     assert np.log10(above) == pytest.approx(np.log10(np.maximum(1 - percentile[1:], 1e-4)), abs=4 / 254 / 2)
-    assert (np.diff(percentile_levels(np.linspace(0, 1, 5000)).astype(int)) >= 0).all()
+    assert (np.diff(percentile_levels(np.linspace(0, 1, 5000), decades=4).astype(int)) >= 0).all()
 
 
 def test_the_colours_begin_where_they_fill_as_much_as_the_mask():
@@ -237,7 +239,7 @@ def test_volumes_above_a_level_are_counted_in_the_scans_own_voxels(written, monk
     numbers = written(**given).numbers
     assert numbers["steps"] != [1, 1, 1]
     for level in (1, 100, 214, 255):
-        voxels = np.count_nonzero(percentile_levels(given["percentile"]) >= level)
+        voxels = np.count_nonzero(percentile_levels(given["percentile"], decades=4) >= level)
         assert numbers["mlFromLevel"][level] == pytest.approx(voxels * 1.6 * 2.0 * 2.4 / 1000, abs=1e-3)
     assert numbers["mlFromLevel"][numbers["level"]] == pytest.approx(given["summary"]["total_ml"], abs=1e-3)
 
@@ -421,12 +423,23 @@ def test_numbers_have_the_digits_that_a_reader_needs(value, text):
 
 
 def test_no_percentile_is_written_as_100_percent():
-    assert [percent_text(share) for share in (0.9, 0.99987, 0.99995, 1)] == [
-        "90.00",
-        "99.99",
-        "> 99.99",
-        "> 99.99",
-    ]
+    shares = (0.9, 0.99987, 0.99996, 1)
+    assert [percent_text(share, 4) for share in shares] == ["90.00", "99.99", "> 99.99", "> 99.99"]
+    decades = decades_of(54_968)  # the example model's
+    assert [percent_text(share, decades) for share in shares] == ["90.000", "99.987", "99.996", "> 99.998"]
+    for voxels in range(1000, 300_000, 1234):
+        highest = float(np.float32(1 - 1 / voxels))
+        assert float(percent_text(highest, decades_of(voxels))) < 100
+
+
+def test_levels_reach_the_highest_percentile_that_the_healthy_voxels_can_tell():
+    for voxels in (500, 54_968, 1_000_000):
+        decades = decades_of(voxels)
+        highest = np.float32([1 - 2 / voxels, 1 - 1 / voxels, 1])
+        levels = percentile_levels(highest, decades=decades)
+        assert levels[1] == levels[2] == 255 > levels[0]
+        assert 10 ** (-decades) == pytest.approx(1 / voxels)
+    assert decades_of(3) == 2  # a page needs some levels, though three voxels tell next to nothing
 
 
 def test_the_page_needs_neither_pandas_nor_matplotlib_nor_torch():

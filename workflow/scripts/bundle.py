@@ -10,5 +10,5 @@ log_to(snakemake.log[0])
 
 config = snakemake.params.config
 seeds = tuple(config["study"]["seeds"])
-folder = RunFolder(Path("results"), config, snakemake.params.method, seeds)
+folder = RunFolder(Path("results"), config, (snakemake.params.method,), seeds)
 write_bundle(folder, snakemake.output[0])

@@ -30,7 +30,8 @@ async function unpacked(text) {
 const shareAbove = (level) => 10 ** (-numbers.decades * (level - 1) / (TOP - 1));
 function percentileText(level) {
   if (level === 0) return "0 %";
-  const above = shareAbove(level), digits = above > 0.095 ? 0 : above > 0.0095 ? 1 : 2;
+  const above = shareAbove(level), coarse = above > 0.095 ? 0 : above > 0.0095 ? 1 : 2;
+  const digits = Math.max(coarse, Math.ceil(-Math.log10(100 * above) - 0.02));
   const oneIn = Number((1 / above).toPrecision(2)).toLocaleString("en");
   const text = `${(100 * (1 - above)).toFixed(digits)} %`;
   return above > 0.5 ? text : `${text}, exceeded by ${level === TOP ? "at most " : ""}1 of ${oneIn} healthy voxels`;
@@ -150,10 +151,15 @@ function drawKey() {
     context.fillStyle = `rgb(${colours[layer()][Math.round(lowest + x / 255 * (TOP - lowest))].join(" ")})`;
     context.fillRect(x, 0, 1, 1);
   }
-  const ticks = isPercentile ? ["90 %", "99 %", "99.9 %", "99.99 %"]
-    : [0, 0.5, 1].map((share) => (share * numbers.spreadMax).toPrecision(2));
+  const nines = Array.from({ length: Math.floor(numbers.decades + 1e-9) }, (_, n) => n + 1);
+  const ticks = isPercentile ? nines.map((n) => [(n - LOWEST_TICK) / (numbers.decades - LOWEST_TICK), `${(100 * (1 - 10 ** -n)).toFixed(Math.max(n - 2, 0))} %`])
+    : [0, 0.5, 1].map((share) => [share, (share * numbers.spreadMax).toPrecision(2)]);
   at("key-label").textContent = isPercentile ? "Percentile: share of healthy brain voxels with a lower score" : "Spread: standard deviation between the models";
-  at("ticks").replaceChildren(...ticks.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
+  at("ticks").replaceChildren(...ticks.map(([share, textContent]) => {
+    const tick = Object.assign(document.createElement("span"), { textContent }), percent = `${100 * Math.min(share, 1)}%`;
+    Object.assign(tick.style, { left: percent, transform: `translateX(-${percent})` });
+    return tick;
+  }));
 }
 
 const figures = PLANES.map((plane) => {
