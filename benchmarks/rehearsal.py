@@ -38,7 +38,7 @@ import yaml
 from spatial_erasing import run
 from spatial_erasing.cohorts import Split, read_split, write_rows
 from spatial_erasing.evaluate.counts import save_counts
-from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS
+from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS, DatasetResult
 from spatial_erasing.models import Method, ModelSpec, list_methods
 from spatial_erasing.score.maps import Scoring
 from spatial_erasing.split.assign import assign_splits, split_rows
@@ -112,8 +112,8 @@ def make_data(config: Mapping, work: Path, template: Path) -> None:
         write_rows(splits, split_rows(assigned, scanners, seed=seed), columns=SPLIT_COLUMNS)
 
 
-def train(config: Mapping, work: Path, folder: Path, job: Run) -> Network:
-    """Train one network and write its history."""
+def train(config: Mapping, work: Path, folder: Path, job: Run, *, kept: run.Kept | None = None) -> Network:
+    """Train one network, or resume what is kept of it, and write its history."""
     values, method = config["train"], list_methods(config)[job.method]
     device = choose_device(values["device"])
     modes = {key: values[key] for key in ("precision", "compile", "deterministic")}
@@ -127,6 +127,7 @@ def train(config: Mapping, work: Path, folder: Path, job: Run) -> Network:
         read_split(*files, split="validation", sequence=sequence),
         network=config["networks"][method.network],
         device=device,
+        kept=kept,
     )
     write_rows(folder / "history.csv", trained.history, columns=trained.history[0])
     return trained.network
@@ -150,8 +151,8 @@ def stored(
 
 def evaluate(
     config: Mapping, work: Path, results: Path, names: Mapping[str, str], network: Network | None
-) -> None:
-    """Threshold and metrics of one run on one cohort and sequence."""
+) -> tuple[DatasetResult, float]:
+    """Metrics of one run on one cohort and sequence, and its threshold, after writing both."""
     cohort, sequence, method = names["cohort"], names["sequence"], list_methods(config)[names["method"]]
     validation, test = (
         read_split([work / cohort / "volumes.npz"], work / f"{cohort}.csv", split=split, sequence=sequence)
@@ -170,6 +171,7 @@ def evaluate(
     write_rows(folder / "subjects.csv", found.subjects, columns=SUBJECT_COLUMNS)
     save_counts(folder / "counts.npz", found.counts, threshold=record["threshold"])
     np.savez(folder / "slices.npz", score=found.slices, abnormal=test.lesion_slices)
+    return found, record["threshold"]
 
 
 def run_piece(options: argparse.Namespace) -> None:
