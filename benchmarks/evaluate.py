@@ -18,8 +18,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import scipy.ndimage
-from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from spatial_erasing.evaluate.bootstrap import draw_weights
 from spatial_erasing.evaluate.counts import SubjectCounts, count_scores, load_counts, save_counts
@@ -62,6 +60,8 @@ def evaluate_volume(index: int, *, grid: int) -> tuple[int, SubjectCounts, np.nd
 
 def plain_scores(volumes: list[tuple[np.ndarray, ...]]) -> np.ndarray:
     """Score maps by scipy."""
+    import scipy.ndimage  # noqa: PLC0415 - our way needs neither scipy nor scikit-learn
+
     cross = scipy.ndimage.generate_binary_structure(2, 1)[:, :, None]
     maps = []
     for scan, reconstruction, brain, _ in volumes:
@@ -73,6 +73,8 @@ def plain_scores(volumes: list[tuple[np.ndarray, ...]]) -> np.ndarray:
 
 def plain_numbers(maps: np.ndarray, lesions: np.ndarray, threshold: float) -> dict[str, float]:
     """AUPRC, best Dice and Dice at a threshold from all pooled voxels, by scikit-learn."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve  # noqa: PLC0415 - see above
+
     score, truth = maps.ravel().astype(np.float64), lesions.ravel()
     precision, recall, _ = precision_recall_curve(truth, score)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "results/evaluate/claims.csv"]
 COMMAND += ["results/report/tables/table_1.md", "--configfile", str(ROOT / "tests/workflow/tiny.yaml")]
 LONGEST_SECONDS = 30
-WITH_TIMES = {"logs", "benchmarks", "history.csv", "histories.csv", "curves"}  # files with times
+WITH_TIMES = {"logs", "benchmarks", "history.csv", "histories.csv", "curves", "latest.pt"}  # files with times
 
 
 def start(folder: Path) -> subprocess.Popen:

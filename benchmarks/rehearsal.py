@@ -38,8 +38,7 @@ import yaml
 from spatial_erasing import run
 from spatial_erasing.cohorts import Split, read_split, write_rows
 from spatial_erasing.evaluate.counts import save_counts
-from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS
-from spatial_erasing.jobs.provenance import rule_fingerprint
+from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS, DatasetResult
 from spatial_erasing.models import Method, ModelSpec, list_methods
 from spatial_erasing.score.maps import Scoring
 from spatial_erasing.split.assign import assign_splits, split_rows
@@ -119,8 +118,8 @@ def make_data(config: Mapping, work: Path, template: Path) -> None:
         write_rows(splits, split_rows(assigned, scanners, seed=seed), columns=SPLIT_COLUMNS)
 
 
-def train(config: Mapping, work: Path, folder: Path, job: Run, *, checkpoints: Path | None = None) -> Network:
-    """Train one network and write its history; with a folder for checkpoints, go on after a kill."""
+def train(config: Mapping, work: Path, folder: Path, job: Run, *, kept: run.Kept | None = None) -> Network:
+    """Train one network, or resume what is kept of it, and write its history."""
     values, method = config["train"], list_methods(config)[job.method]
     device = choose_device(values["device"])
     modes = {key: values[key] for key in ("precision", "compile", "deterministic")}
@@ -128,8 +127,6 @@ def train(config: Mapping, work: Path, folder: Path, job: Run, *, checkpoints: P
     prepare_process(computing)
     files, sequence = ([work / "healthy/volumes.npz"], work / "healthy.csv"), config["study"]["sequence"]
     model = ModelSpec(method.model, method.dims, method.erase, method.fill)
-    code = rule_fingerprint("train_model")
-    kept = run.Kept(checkpoints, code, checkpoints, _observe_nothing) if checkpoints else None
     trained = run.train_model(
         training_settings(model, values=values, computing=computing, seed=job.seed),
         read_split(*files, split="training", sequence=sequence, fraction_percent=job.fraction_percent),
@@ -140,10 +137,6 @@ def train(config: Mapping, work: Path, folder: Path, job: Run, *, checkpoints: P
     )
     write_rows(folder / "history.csv", trained.history, columns=trained.history[0])
     return trained.network
-
-
-def _observe_nothing(_: Path) -> run.Observer:
-    return lambda row: None
 
 
 def stored(
@@ -164,8 +157,8 @@ def stored(
 
 def evaluate(
     config: Mapping, work: Path, results: Path, names: Mapping[str, str], network: Network | None
-) -> None:
-    """Threshold and metrics of one run on one cohort and sequence."""
+) -> tuple[DatasetResult, float]:
+    """Metrics of one run on one cohort and sequence, and its threshold, after writing both."""
     cohort, sequence, method = names["cohort"], names["sequence"], list_methods(config)[names["method"]]
     validation, test = (
         read_split([work / cohort / "volumes.npz"], work / f"{cohort}.csv", split=split, sequence=sequence)
@@ -184,6 +177,7 @@ def evaluate(
     write_rows(folder / "subjects.csv", found.subjects, columns=SUBJECT_COLUMNS)
     save_counts(folder / "counts.npz", found.counts, threshold=record["threshold"])
     np.savez(folder / "slices.npz", score=found.slices, abnormal=test.lesion_slices)
+    return found, record["threshold"]
 
 
 def run_piece(options: argparse.Namespace) -> None:

@@ -48,9 +48,11 @@ from spatial_erasing.evaluate.resamples import (
 )
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes
+from spatial_erasing.jobs.provenance import rule_fingerprint
 from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.models import list_methods, methods_of_paper
 from spatial_erasing.report.claims_page import claims_notes, printed_claims, write_claims_markdown
+from spatial_erasing.run import Kept
 from spatial_erasing.study import Run, list_datasets
 
 CONFIGS = [ROOT / "config/rehearsal.yaml", ROOT / "config/small_rehearsal.yaml"]
@@ -100,7 +102,8 @@ def run_training(job: Run, *, config: Mapping, work: Path, rows: Path) -> str:
     checkpoints, results = work / "checkpoints" / job.folder, work / "results" / job.folder
     methods, network = list_methods(config), None
     if not methods[job.method].is_baseline:
-        network = train(config, work, results, job, checkpoints=checkpoints)
+        kept = Kept(checkpoints, rule_fingerprint("train_model"), checkpoints, lambda _: lambda _row: None)
+        network = train(config, work, results, job, kept=kept)
     for name in (name for name, method in methods.items() if method.model == job.method):
         scored = Run(name, 100, job.seed)
         for dataset in list_datasets(scored, study=config["study"], cohorts=config["ingest"]["cohorts"]):

@@ -4,7 +4,7 @@
                                [--launched] [--kernels] [--trainings 1 2 4] [--device auto]
                                [--batch-size 32] [--seconds 10]
 
-Needs torch and numpy alone; every default fits ten minutes on a GPU. Volumes are synthetic: noise in an
+Needs torch and numpy alone; benchmarks/on_gpu.py runs it on a GPU. Volumes are synthetic: noise in an
 ellipsoid, 64³, float16. Floating-point operations are those that torch's own counter finds in one step. Bytes
 are the least that a step must move: every layer reads its input and writes its output forward, and reads one
 and reads and writes a gradient backward. The ceilings are measured in the same run: a large matrix product in
@@ -16,7 +16,7 @@ import argparse
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import count, product
 
@@ -112,16 +112,17 @@ def wait(device: torch.device) -> None:
 
 
 @cache
-def ceilings(device: torch.device, precision: str) -> tuple[float, float]:
-    """FLOP/s of a large matrix product, and bytes/s of a large copy."""
+def ceilings(device: torch.device, precision: str, seconds: float) -> tuple[float, float]:
+    """FLOP/s of a large matrix product, and bytes/s of a large copy, each measured for some seconds."""
     size = 8192 if device.type == "cuda" else 2048
     dtype = getattr(torch, precision)
     first, second = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     product = torch.empty_like(first)
-    operations = 2 * size**3 / seconds_of(lambda: torch.mm(first, second, out=product), device, at_least=2)
+    multiply = lambda: torch.mm(first, second, out=product)  # noqa: E731
+    operations = 2 * size**3 / seconds_of(multiply, device, at_least=seconds)
     source = torch.zeros(2**28 if device.type == "cuda" else 2**26, device=device)
     target = torch.empty_like(source)
-    return operations, 2 * source.nbytes / seconds_of(lambda: target.copy_(source), device, at_least=2)
+    return operations, 2 * source.nbytes / seconds_of(lambda: target.copy_(source), device, at_least=seconds)
 
 
 def least_bytes(trainer: Trainer) -> int:
@@ -151,8 +152,10 @@ def operations_of_step(trainer: Trainer) -> int:
     return counter.get_total_flops()
 
 
-def measure(options: argparse.Namespace, dims: int, preset: str, computing: ComputeSettings) -> None:
-    """Print one row of the table."""
+def measure(
+    options: argparse.Namespace, dims: int, preset: str, computing: ComputeSettings
+) -> dict[str, str]:
+    """Rate of a training step, and its time beside the ceilings."""
     trainer = make_training(options, MODELS[dims], preset, computing)
     if options.launched:
         trainer._update = trainer._plain_update
@@ -166,28 +169,29 @@ def measure(options: argparse.Namespace, dims: int, preset: str, computing: Comp
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
     operations, moved = operations_of_step(trainer), least_bytes(trainer)
-    operation_ceiling, byte_ceiling = ceilings(device, computing.precision)
+    operation_ceiling, byte_ceiling = ceilings(device, computing.precision, min(2, options.seconds))
     floor = max(operations / operation_ceiling, moved / byte_ceiling)
     binds = "arithmetic" if operations / operation_ceiling >= moved / byte_ceiling else "memory"
     epoch_items = 1807 if dims == 3 else 1807 * 54
     rate = options.batch_size / seconds
-    print_row(
-        f"{dims}-D",
-        preset,
-        computing.precision
-        + (", compiled" if computing.compile else "")
-        + (", launched" if options.launched else "")
-        + ("" if computing.deterministic else ", not deterministic"),
-        f"{rate:,.1f}",
-        f"{operations / options.batch_size / 1e9:.2f}",
-        f"{operations / seconds / operation_ceiling:.0%} of {operation_ceiling / 1e12:.3g} TFLOP/s",
-        f"{moved / seconds / byte_ceiling:.0%} of {byte_ceiling / 1e9:.3g} GB/s",
-        f"{seconds / floor:.1f} x floor ({binds})",
-        f"{epoch_items / rate:,.1f}",
-        f"{peak / 1e9:.1f}",
-    )
     if options.kernels:
         print_kernels(trainer, next(counted))
+    return {
+        "items/s": f"{rate:,.1f}",
+        "GFLOP an item": f"{operations / options.batch_size / 1e9:.2f}",
+        "of the arithmetic ceiling": f"{operations / seconds / operation_ceiling:.0%} "
+        f"of {operation_ceiling / 1e12:.3g} TFLOP/s",
+        "of the memory ceiling": f"{moved / seconds / byte_ceiling:.0%} of {byte_ceiling / 1e9:.3g} GB/s",
+        "time": f"{seconds / floor:.1f} x floor ({binds})",
+        "s an epoch": f"{epoch_items / rate:,.1f}",
+        "peak GB": f"{peak / 1e9:.1f}",
+    }
+
+
+def mode(options: argparse.Namespace, computing: ComputeSettings) -> str:
+    """How a step is computed."""
+    compiled, launched = ", compiled" * computing.compile, ", launched" * options.launched
+    return computing.precision + compiled + launched + ", not deterministic" * (not computing.deterministic)
 
 
 def train_alone(
@@ -205,21 +209,25 @@ def train_alone(
 
 def measure_together(
     options: argparse.Namespace, dims: int, together: int, computing: ComputeSettings
-) -> None:
-    """Print the summed rate of several trainings at once."""
+) -> dict[str, str]:
+    """The summed rate of several trainings at once."""
     context = multiprocessing.get_context("spawn")
     rates = context.Queue()
-    arguments = (options, dims, computing, context.Barrier(together), rates)
+    arguments = (options, dims, computing, context.Barrier(together, timeout=300), rates)
     processes = [context.Process(target=train_alone, args=arguments) for _ in range(together)]
     for process in processes:
         process.start()
-    total = sum(rates.get() for _ in processes)
     for process in processes:
         process.join()
+    if any(process.exitcode for process in processes):
+        raise RuntimeError(f"a training ended with {[process.exitcode for process in processes]}")
+    total = sum(rates.get() for _ in processes)
     voxels = total * options.grid**dims
-    print(
-        f"| {dims}-D | {together} | {total:,.1f} | {total / options.batch_size:,.1f} | {voxels / 1e6:,.1f} |"
-    )
+    return {
+        "items/s, all": f"{total:,.1f}",
+        "steps/s, all": f"{total / options.batch_size:,.1f}",
+        "million voxels/s, all": f"{voxels / 1e6:,.1f}",
+    }
 
 
 def print_kernels(trainer: Trainer, first_step: int) -> None:
@@ -262,6 +270,16 @@ def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return options
 
 
+def measurements(options: argparse.Namespace, ways: Sequence[ComputeSettings]) -> Iterator[dict[str, str]]:
+    """Rows of the requested tables, titles to cells."""
+    for dims, preset, way in product(options.dims, options.presets, ways):
+        names = {"input": f"{dims}-D", "preset": preset, "computing": mode(options, way)}
+        yield names | measure(options, dims, preset, way)
+    for dims, together in product(options.dims, options.trainings):
+        names = {"input": f"{dims}-D", "trainings at once": str(together)}
+        yield names | measure_together(options, dims, together, ways[-1])
+
+
 def main() -> None:
     """Print the requested tables."""
     options = parse_options(argparse.ArgumentParser(description=__doc__))
@@ -270,17 +288,14 @@ def main() -> None:
         for precision in options.precisions
     ]
     prepare_process(ways[0])
-    titles = ["input", "preset", "computing", "items/s", "GFLOP an item", "of the arithmetic ceiling"]
-    print_row(*titles, "of the memory ceiling", "time", "s an epoch", "peak GB")
-    print_row(*[":--"] * 3, *["--:"] * 7)
-    for dims, preset, way in product(options.dims, options.presets, ways):
-        measure(options, dims, preset, way)
-    if options.trainings:
-        print()
-        print_row("input", "trainings at once", "items/s, all", "steps/s, all", "million voxels/s, all")
-        print_row(":--", *["--:"] * 4)
-    for dims, together in product(options.dims, options.trainings):
-        measure_together(options, dims, together, ways[-1])
+    titles: list[str] = []
+    for found in measurements(options, ways):
+        if titles != list(found):
+            titles = list(found)
+            print()
+            print_row(*titles)
+            print_row(*[":--"] * len(titles))
+        print_row(*found.values())
 
 
 if __name__ == "__main__":

@@ -207,8 +207,8 @@ def as_torch_starts() -> None:
     torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
 
 
-def measure(options: argparse.Namespace, dims: int) -> None:
-    """Print one row per training loop."""
+def measure(options: argparse.Namespace, dims: int) -> Iterator[tuple[str, float | None]]:
+    """Training loops and their items per second; None for one that is not installed."""
 
     def fresh() -> Trainer:
         computing = choose_computing(
@@ -218,26 +218,22 @@ def measure(options: argparse.Namespace, dims: int) -> None:
         trainer.network.to(memory_format=torch.contiguous_format)
         return trainer
 
-    def row(name: str, rate: float) -> None:
-        print_row(f"{dims}-D", name, f"{rate:,.1f}", f"{ours / rate:.2f}")
-
-    ours = our_rate(options, dims)
-    row("this project", ours)
+    yield "this project", our_rate(options, dims)
     as_torch_starts()
     on_gpu = fresh().device.type == "cuda"
     for autocast in (False, True) if on_gpu else (False,):
         name = "plain loop, DataLoader" + (", autocast" if autocast else "")
-        row(name, plain_rate(options, fresh(), dims, autocast=autocast))
-    if monai is not None:
-        row(f"MONAI {monai.__version__}", monai_rate(options, fresh()))
+        yield name, plain_rate(options, fresh(), dims, autocast=autocast)
+    if monai is None:
+        yield "MONAI", None
     else:
-        print_row(f"{dims}-D", "MONAI is not installed", "", "")
-    for precision in ("32-true", "bf16-mixed") if on_gpu else ("32-true",):
-        if lightning is not None:
-            name = f"Lightning {lightning.__version__}, {precision}"
-            row(name, lightning_rate(options, fresh(), dims, precision=precision))
+        yield f"MONAI {monai.__version__}", monai_rate(options, fresh())
     if lightning is None:
-        print_row(f"{dims}-D", "Lightning is not installed", "", "")
+        yield "Lightning", None
+        return
+    for precision in ("32-true", "bf16-mixed") if on_gpu else ("32-true",):
+        rate = lightning_rate(options, fresh(), dims, precision=precision)
+        yield f"Lightning {lightning.__version__}, {precision}", rate
 
 
 def main() -> None:
@@ -246,7 +242,11 @@ def main() -> None:
     print_row("input", "who", "items/s", "times slower")
     print_row(":--", ":--", "--:", "--:")
     for dims in options.dims:
-        measure(options, dims)
+        for name, rate in measure(options, dims):
+            if name == "this project":
+                ours = rate
+            cells = ("not installed", "") if rate is None else (f"{rate:,.1f}", f"{ours / rate:.2f}")
+            print_row(f"{dims}-D", name, *cells)
 
 
 if __name__ == "__main__":

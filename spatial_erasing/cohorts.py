@@ -128,12 +128,14 @@ def read_split(
     for path in map(Path, volumes):
         cohort = path.parent.name
         with open_arrays(path) as arrays:
-            kept = np.array([(cohort, name) in wanted for name in arrays["subject"]], dtype=bool)
-            subjects += [(cohort, str(name)) for name in arrays["subject"][kept]]
+            names = [(cohort, str(name)) for name in arrays["subject"]]
+            subjects += [name for name in names if name in wanted]
             for name in (sequence, "brain", "lesion", "lesion_slices"):
                 # subjects of other splits are dropped here, so that no test subject reaches a training
-                parts.setdefault(name, []).append(arrays[name][kept])
-    scans, *rest = (np.concatenate(arrays) for arrays in parts.values())
+                rows = arrays.rows(name, [subject in wanted for subject in names])
+                parts.setdefault(name, []).append(rows)
+    # of a single cohort without a copy
+    scans, *rest = (np.concatenate(rows) if len(rows) > 1 else rows[0] for rows in parts.values())
     return Split(subjects, scans, *rest)
 
 

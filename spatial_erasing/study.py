@@ -4,8 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from jsonschema import Draft202012Validator, ValidationError
+from typing import TYPE_CHECKING
 
 from spatial_erasing.config_values import CHECKS, number_findings, size_findings
 from spatial_erasing.entries import entry_findings, with_kinds
@@ -15,6 +14,9 @@ from spatial_erasing.jobs.faults import refuse
 from spatial_erasing.models import named_methods, networks_of_study, trained_entries
 from spatial_erasing.paths import expand_path, require_part_of_disk
 from spatial_erasing.registry import ERASINGS
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 
 @dataclass(frozen=True, order=True)
@@ -54,6 +56,8 @@ def list_datasets(run: Run, *, study: Mapping, cohorts: Mapping) -> list[str]:
 
 def check_schema(config: Mapping, schema: Mapping) -> None:
     """Refuse a config that violates the schema."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - a bare GPU machine may lack it
+
     errors = Draft202012Validator(with_kinds(schema, config)).iter_errors(dict(config))
     findings = [_explain(error) for error in sorted(errors, key=lambda e: list(map(str, e.path)))]
     findings += number_findings(config)
@@ -64,7 +68,7 @@ def check_schema(config: Mapping, schema: Mapping) -> None:
     )
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: "ValidationError") -> str:
     """One line per finding of the schema: key, value found, allowed values."""
     place = ".".join(map(str, error.path)) or "the top level"
     if error.validator == "additionalProperties" and "properties" in error.schema:

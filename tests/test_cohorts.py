@@ -1,4 +1,5 @@
 import csv
+import tracemalloc
 from itertools import chain, pairwise
 
 import numpy as np
@@ -13,8 +14,10 @@ from spatial_erasing.cohorts import (
     voxel_size_mm,
     write_rows,
 )
+from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.split.assign import scanners_of
 
+ARRAYS = {"t1": np.float16, "brain": bool, "lesion": bool}
 COLUMNS = ("cohort", "subject", "scanner", "split", "training_rank")
 SHAPE = (4, 5, 6)
 
@@ -207,3 +210,33 @@ def test_written_tables_end_their_lines_alike_on_every_system(tmp_path):
 def test_the_size_of_a_voxel_follows_from_the_affine(tmp_path):
     np.savez(tmp_path / "volumes.npz", affine=[np.diag([-3, 3.75, 6, 1])] * 6)
     assert voxel_size_mm(tmp_path / "volumes.npz") == pytest.approx((3, 3.75, 6))
+
+
+def test_reading_a_split_takes_the_memory_of_its_own_subjects(tmp_path):
+    """The cohort has ten times as many; of those a single one is in memory at a time."""
+    names, shape = [f"s{number}" for number in range(40)], (24, 24, 24)
+    arrays = {name: np.ones((40, *shape), dtype) for name, dtype in ARRAYS.items()}
+    (tmp_path / "ixi").mkdir()
+    np.savez(tmp_path / "ixi/volumes.npz", subject=names, lesion_slices=np.ones((40, 24), bool), **arrays)
+    rows = [split_row("ixi", name, "training", number / 40) for number, name in enumerate(names)]
+    write_rows(tmp_path / "healthy.csv", rows, columns=COLUMNS)
+    wanted = {"split": "training", "sequence": "t1", "fraction_percent": 10}
+    tracemalloc.start()
+    part = read_split([tmp_path / "ixi/volumes.npz"], tmp_path / "healthy.csv", **wanted)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    kept = sum(array.nbytes for array in (part.scans, part.brain, part.lesion))
+    assert len(part.subjects) == 4 and kept == 4 * 4 * 24**3
+    assert peak < 1.5 * kept
+
+
+def test_rows_of_an_array_are_those_that_numpy_reads(tmp_path):
+    array = np.random.default_rng(0).random((5, 3, 2)).astype(np.float16)
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "a.npz", a=array)
+        with open_arrays(tmp_path / "a.npz") as arrays:
+            for wanted in ([True, False, True, True, False], [False] * 5, [True] * 5):
+                found = arrays.rows("a", wanted)
+                assert found.dtype == array.dtype and np.array_equal(found, array[wanted])
+            with pytest.raises(OSError, match=r"a has the shape \(5, 3, 2\), expected 4 rows"):
+                arrays.rows("a", [True] * 4)

@@ -5,7 +5,9 @@ import pytest
 import yaml
 from merged_configs import merged
 
+from spatial_erasing.models import ModelSpec
 from spatial_erasing.study import Run, check_paths, check_schema, check_study, list_datasets, list_runs
+from spatial_erasing.train.start import training_settings
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -53,6 +55,17 @@ def test_every_config_that_is_shipped_is_possible(paper, overlay):
     config = merged(paper, yaml.safe_load(overlay.read_text()))
     check_schema(config, SCHEMA)
     check_study(config)
+
+
+def test_validations_may_be_rarer_in_one_dimension(paper):
+    optimisation = paper["train"]["optimisation"] | {"validate_every_steps": {"2d": 1000, "3d": 250}}
+    values = paper["train"] | {"optimisation": optimisation}
+    check_schema(paper | {"train": values}, SCHEMA)
+    settings = [
+        training_settings(ModelSpec("a", dims, "none", "none"), values=values, computing=None, seed=1)
+        for dims in (2, 3)
+    ]
+    assert [one.optimisation.validate_every_steps for one in settings] == [1000, 250]
 
 
 def test_a_misspelt_key_is_named_with_the_right_one(paper):

@@ -16,8 +16,10 @@ MIB = 2**20
 SUBJECTS_OF_A_BATCH = 50
 # An interpreter with torch has 221 MB, a training of the demo 391, an evaluation of it less.
 BASE_MB = 1000
-# volumes.npz has 4 bytes a voxel and is read whole. Reading 100 and 300 subjects of 64³ took 7.1 a voxel.
+# A cohort is stacked from arrays of 4 bytes a voxel, 6 with a further sequence, and is there twice.
 ARRAY_BYTES = 10
+# A training reads only its subjects: 4 bytes a voxel, and 2 for slices or for a copy on the way to a GPU.
+SPLIT_BYTES = 7
 # Activations and gradients, for each voxel of a batch and each map of the first level, which has 1 / 2^dims
 # of the voxels: up to 232 bytes in 3-D and 95 in 2-D on a CPU, where the process keeps what it has freed.
 # `python benchmarks/train.py --dims 3 --batch-size 16 --volumes 16` prints the peak; torch has 600 MB of it.
@@ -58,16 +60,18 @@ def arrays_mb(subjects: int, grid_voxels: Sequence[int]) -> int:
 def training_mb(
     subjects: int, grid_voxels: Sequence[int], *, dims: int, maps: int, batch_size: int, on_gpu: bool
 ) -> int:
-    """Memory of a training on the host: its samples, and a batch of the network where that is on the CPU.
+    """Memory of a training on the host: its samples, and a batch of the network unless a GPU computes it.
 
     Args:
         grid_voxels: of a volume; a 2-D network sees its first two axes.
-        on_gpu: a GPU is asked for; without one the network falls back to the CPU, so both must fit.
+        dims: of the network.
+        maps: feature maps of its first level.
+        batch_size: samples a step.
+        on_gpu: a GPU is asked for. Where "auto" finds none, `train.device: cpu` counts the batch.
     """
-    batch_mb = (
-        _work_of_a_step(grid_voxels, dims=dims, maps=maps, batch_size=batch_size) * TRAINING_BYTES / MIB
-    )
-    return arrays_mb(subjects, grid_voxels) + ceil(max(batch_mb, CUDA_MB if on_gpu else 0))
+    samples_mb = subjects * prod(grid_voxels) * SPLIT_BYTES / MIB
+    work = _work_of_a_step(grid_voxels, dims=dims, maps=maps, batch_size=batch_size)
+    return BASE_MB + ceil(samples_mb + (CUDA_MB if on_gpu else work * TRAINING_BYTES / MIB))
 
 
 def training_minutes(

@@ -10,8 +10,9 @@ import io
 import json
 import shlex
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,29 @@ class StoredArrays(Mapping[str, "np.ndarray"]):
     def __getitem__(self, name: str) -> "np.ndarray":
         with _whole(self._path):
             return self._stored[name]
+
+    def rows(self, name: str, wanted: Sequence[bool]) -> "np.ndarray":
+        """Some rows of an array, along its first axis; only they and one further row are in memory.
+
+        Args:
+            name: of the array.
+            wanted: one value for each row.
+        """
+        import numpy as np  # noqa: PLC0415 - see above
+
+        with _whole(self._path), self._stored.zip.open(f"{name}.npy") as stream:
+            np.lib.format.read_magic(stream)
+            shape, in_columns, dtype = np.lib.format.read_array_header_1_0(stream)
+            if in_columns or shape[0] != len(wanted):
+                raise ValueError(f"{name} has the shape {shape}, expected {len(wanted)} rows")
+            found = np.empty((sum(map(bool, wanted)), *shape[1:]), dtype)
+            places = iter(found)
+            for is_wanted in wanted:
+                row = stream.read(prod(shape[1:]) * dtype.itemsize)
+                if is_wanted:
+                    next(places)[...] = np.frombuffer(row, dtype).reshape(shape[1:])
+            stream.read()  # zipfile compares the checksum at the end
+            return found
 
     def __contains__(self, name: object) -> bool:
         return name in self._stored.files

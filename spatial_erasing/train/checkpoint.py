@@ -1,7 +1,9 @@
 """Checkpoints that survive a kill, and weights with their network's settings."""
 
 import logging
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,10 +12,42 @@ from spatial_erasing.jobs.atomic import not_written, replaced_when_complete
 from spatial_erasing.jobs.provenance import describe_maker
 from spatial_erasing.train.device import device_name
 from spatial_erasing.train.network import Network, build_network, build_on_meta
+from spatial_erasing.train.settings import OptimisationSettings
 
 logger = logging.getLogger(__name__)
 
 _TRAIN_AGAIN = "Delete it and give the same snakemake command again: the network is trained anew."
+
+
+@dataclass
+class Progress:
+    """Progress of a training: the content of a checkpoint besides weights and optimiser.
+
+    Args:
+        step: number of finished steps.
+        best_step: the step with the best validation loss.
+        best_l1: mean absolute error on the validation items at that step.
+        best_latent: the network's value per latent dimension at that step, for example the KL divergence.
+        seconds: training time, over all starts of this training.
+        history: one row per validation.
+    """
+
+    step: int = 0
+    best_step: int = 0
+    best_l1: float = math.inf
+    best_latent: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def is_beyond(self, optimisation: OptimisationSettings) -> bool:
+        """Whether a training of this length ends before it has come so far."""
+        earlier = Progress()
+        for row in self.history[:-1]:
+            if row["validation_l1"] < earlier.best_l1:
+                earlier.best_l1, earlier.best_step = row["validation_l1"], int(row["step"])
+            if row["step"] - earlier.best_step >= optimisation.patience_steps:
+                return True
+        return self.step > optimisation.maximum_steps
 
 
 def save_atomically(content: dict, path: Path) -> None:

@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -12,7 +11,7 @@ from torch import Generator, Tensor
 from torch.func import functional_call
 
 from spatial_erasing.train.augmentation import augment
-from spatial_erasing.train.checkpoint import load_checkpoint, save_atomically
+from spatial_erasing.train.checkpoint import Progress, load_checkpoint, save_atomically
 from spatial_erasing.train.draws import Draws
 from spatial_erasing.train.erase import erase_drawn
 from spatial_erasing.train.network import Network, reconstruction_l1, weights_in_precision
@@ -25,27 +24,6 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 60
 VALIDATION_VOXELS = 2**21  # minimum at a time: without gradients memory suffices, and slices are small
 Losses = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
-
-
-@dataclass
-class Progress:
-    """Progress of a training: the content of a checkpoint besides weights and optimiser.
-
-    Args:
-        step: number of finished steps.
-        best_step: the step with the best validation loss.
-        best_l1: mean absolute error on the validation items at that step.
-        best_latent: the network's value per latent dimension at that step, for example the KL divergence.
-        seconds: training time, over all starts of this training.
-        history: one row per validation.
-    """
-
-    step: int = 0
-    best_step: int = 0
-    best_l1: float = math.inf
-    best_latent: list[float] = field(default_factory=list)
-    seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 class Trainer:
@@ -99,7 +77,7 @@ class Trainer:
 
         Args:
             checkpoint: the training resumes from it; written at the first validation, then at most once a
-                minute.
+                minute, and at `maximum_steps`, so that a training with more of them continues there.
             observe: called with every new row of the history.
 
         Raises:
@@ -107,8 +85,8 @@ class Trainer:
             MemoryError: a batch does not fit on the device; the message gives a size that fits.
         """
         self._resume(checkpoint)
-        settings, progress, saved = self.optimisation, self.progress, -math.inf
-        while progress.step < settings.maximum_steps and not self._patience_is_over():
+        progress, saved = self.progress, -math.inf
+        while not self.is_at_maximum() and not self._patience_is_over():
             started = time.monotonic()
             try:
                 losses = self._train_until(self._next_validation())
@@ -119,11 +97,17 @@ class Trainer:
             self._record(losses, l1, latent)
             if observe is not None:
                 observe(progress.history[-1])
-            if checkpoint is not None and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            is_due = self.is_at_maximum() or time.monotonic() - saved >= CHECKPOINT_SECONDS
+            # a longer training has no validation at a maximum between two of its validations
+            if checkpoint is not None and is_due and self._is_regular(progress.step):
                 self._save(checkpoint)
                 saved = time.monotonic()
         logger.info("best validation l1 %.5f at step %d", progress.best_l1, progress.best_step)
         return self.best_weights
+
+    def is_at_maximum(self) -> bool:
+        """Whether all steps are done, so that more of them might improve the weights."""
+        return self.progress.step >= self.optimisation.maximum_steps
 
     def train_step(self, step: int) -> dict[str, Tensor]:
         """One update of the weights; returns the named terms of its loss, which the next step overwrites."""
@@ -253,6 +237,9 @@ class Trainer:
         every = self.optimisation.validate_every_steps
         return min((self.progress.step // every + 1) * every, self.optimisation.maximum_steps)
 
+    def _is_regular(self, step: int) -> bool:
+        return step % self.optimisation.validate_every_steps == 0
+
     def _patience_is_over(self) -> bool:
         return self.progress.step - self.progress.best_step >= self.optimisation.patience_steps
 
@@ -288,9 +275,15 @@ class Trainer:
         content = load_checkpoint(checkpoint, self.device) if checkpoint is not None else None
         if content is None:
             return
+        progress = Progress(**content["progress"])
+        if progress.is_beyond(self.optimisation):
+            logger.info(
+                "%s is of a longer training, to step %d; this one starts anew", checkpoint, progress.step
+            )
+            return
         self.network.load_state_dict(content["weights"])
         # learning rate and implementation are those of this start
         own = self.optimiser.state_dict()
         self.optimiser.load_state_dict(own | {"state": content["optimiser"]["state"]})
-        self.best_weights, self.progress = content["best_weights"], Progress(**content["progress"])
+        self.best_weights, self.progress = content["best_weights"], progress
         logger.info("resuming at step %d", self.progress.step)

@@ -1,9 +1,11 @@
-"""Replacements for three torch layers that are slow when compiled.
+"""Replacements for torch layers that are slow when compiled, and for group norm in bfloat16 on a CPU.
 
 Compiled, torch's group norm converts to channels first, and the next convolution converts back; and a
 convolution of one map is slow on a GPU. The layers here give the same results (tested) and are used in
 compiled networks; otherwise they call torch's kernels, which are then faster.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +26,8 @@ class GroupNorm(nn.GroupNorm):
     def forward(self, features: Tensor) -> Tensor:
         """Features of shape (batch, maps, *grid)."""
         if not torch.compiler.is_compiling():
+            if features.is_cpu and features.dtype == torch.bfloat16:
+                return _GroupNormOfBfloat16.apply(features, self.weight, self.bias, self.num_groups, self.eps)
             return super().forward(features)
         # in bfloat16 a sum over a volume would lose its small terms
         values, of_maps = features.float(), (*features.shape[:2], *[1] * (features.ndim - 2))
@@ -37,6 +41,31 @@ class GroupNorm(nn.GroupNorm):
         shift = bias - group_mean * scale
         scale, shift = (part.view(of_maps) for part in (scale, shift))
         return (values * scale + shift).to(features.dtype)
+
+
+class _GroupNormOfBfloat16(torch.autograd.Function):
+    """Torch's group norm, with its gradient channels first: nine times as fast in bfloat16 on a CPU."""
+
+    @staticmethod
+    def forward(
+        context: Any, features: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float
+    ) -> Tensor:
+        batch, maps = features.shape[:2]
+        sizes = (batch, maps, features[0, 0].numel(), groups)
+        output, *moments = torch.native_group_norm(features, weight, bias, *sizes, eps)
+        context.save_for_backward(features, weight, *moments)
+        context.sizes = sizes
+        return output
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        features, weight, *moments = context.saved_tensors
+        channels_first = (gradient.contiguous(), features.contiguous(), *moments)
+        found = torch.ops.aten.native_group_norm_backward(
+            *channels_first, weight, *context.sizes, context.needs_input_grad[:3]
+        )
+        of_features = torch.empty_like(features).copy_(found[0])  # channels last again, as the features
+        return of_features, found[1], found[2], None, None
 
 
 class OneMapConv2d(nn.Conv2d):

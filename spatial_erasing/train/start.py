@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -134,15 +135,29 @@ def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
     """The folder of this training's checkpoint, named by a hash of samples, settings and code.
 
     Snakemake removes declared outputs before it restarts a job, so checkpoints lie beside them. A training
-    with other settings, data or code must not resume from this checkpoint.
+    with other settings, data or code must not resume from this checkpoint. One that only ends later does: no
+    earlier step depends on its end.
     """
     content = sha256()
     for items in (trainer.training_items, trainer.validation_items):
         # by content, so that recomputed files with the same samples still resume
         content.update(np.ascontiguousarray(items.cpu().numpy()).data)  # no copy on the CPU
-    settings = [trainer.network.to_dict(), asdict(trainer.settings), code]
-    content.update(json.dumps(settings, sort_keys=True).encode())
+    settings = asdict(trainer.settings)
+    for end in ("maximum_steps", "patience_steps"):
+        del settings["optimisation"][end]
+    content.update(json.dumps([trainer.network.to_dict(), settings, code], sort_keys=True).encode())
     checkpoint = folder / f"checkpoint-{content.hexdigest()[:12]}"
     for other in sorted(set(folder.glob("checkpoint-*")) - {checkpoint}):
         logger.info("%s has other settings, data or code; it is kept and not resumed", other)
     return checkpoint
+
+
+def remove_checkpoints(folder: Path, *, kept: Path | None) -> None:
+    """Remove the checkpoints of a training whose weights are saved, of earlier settings and code as well.
+
+    Args:
+        folder: their parent.
+        kept: the one that a longer training resumes from.
+    """
+    for checkpoint in sorted(set(folder.glob("checkpoint-*")) - {kept}):
+        rmtree(checkpoint)

@@ -32,6 +32,16 @@ def test_a_training_is_given_what_it_was_seen_to_take_and_not_many_times_that(
     assert measured_mb <= asked <= measured_mb + 1500
 
 
+@pytest.mark.parametrize("edge, previous_mb", [(96, 44_000), (128, 103_000)])
+def test_a_training_on_a_gpu_is_not_given_the_batch_of_a_cpu(edge, previous_mb):
+    """Its samples are 4 bytes a voxel, with slices or a copy for the device 6."""
+    paper = {"dims": 3, "maps": 32, "batch_size": 32}
+    asked = training_mb(2008, (edge,) * 3, **paper, on_gpu=True)
+    samples_mb = 2008 * edge**3 * 6 / 2**20
+    assert samples_mb + 4000 < asked < 1.2 * samples_mb + 6000 < 0.5 * previous_mb
+    assert asked < training_mb(2008, (edge,) * 3, **paper, on_gpu=False)
+
+
 def test_twice_the_batch_takes_twice_the_memory_of_a_batch_and_twice_the_time():
     def batch(size):
         return training_mb(0, GRID, dims=3, **PAPER | {"batch_size": size}) - training_mb(

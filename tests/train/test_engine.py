@@ -21,6 +21,7 @@ from spatial_erasing.train.start import (
     checkpoint_folder,
     make_network,
     make_trainer,
+    remove_checkpoints,
     require_memory,
     training_settings,
 )
@@ -217,8 +218,8 @@ def test_a_training_that_was_killed_ends_with_the_weights_of_one_that_was_not(tm
     assert [row["step"] for row in resumed.progress.history] == [4, 8, 12]
 
 
-@pytest.mark.parametrize("seconds, steps", [(0, [4, 8, 12]), (60, [4])])
-def test_a_checkpoint_is_written_once_a_minute(tmp_path, monkeypatch, seconds, steps):
+@pytest.mark.parametrize("seconds, steps", [(0, [4, 8, 12]), (60, [4, 12])])
+def test_a_checkpoint_is_written_once_a_minute_and_at_the_end(tmp_path, monkeypatch, seconds, steps):
     monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", seconds)
     trainer, written = trainer_of(), []
     monkeypatch.setattr(trainer, "_save", lambda _: written.append(trainer.progress.step))
@@ -262,6 +263,75 @@ def test_a_checkpoint_of_another_config_is_named_and_left_alone(tmp_path, caplog
     assert f"{other} has other settings, data or code" in caplog.text
     assert same(trainer_of().run(checkpoint=mine / "latest.pt"), trainer_of().run())
     assert (other / "latest.pt").read_bytes() == before
+
+
+def without_seconds(trainer):
+    return [{key: row[key] for key in row if key != "seconds"} for row in trainer.progress.history]
+
+
+def steps_trained(trainer):
+    """The numbers of the steps that it computes from now on."""
+    numbers, step = [], trainer.train_step
+    trainer.train_step = lambda number: numbers.append(number) or step(number)
+    return numbers
+
+
+@pytest.mark.parametrize("first, computed", [(12, 8), (8, 12), (10, 12)])
+def test_a_training_with_a_higher_maximum_continues_and_ends_as_one_that_had_it_from_the_start(
+    tmp_path, monkeypatch, first, computed
+):
+    """At 10 steps the last validation is none of the longer training's: that one resumes from step 8."""
+    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", 0)
+    trainer_of(optimisation={"maximum_steps": first}).run(checkpoint=tmp_path / "latest.pt")
+    longer, whole = (trainer_of(optimisation={"maximum_steps": 20}) for _ in range(2))
+    numbers = steps_trained(longer)
+    assert same(longer.run(checkpoint=tmp_path / "latest.pt"), whole.run())
+    assert numbers == list(range(20 - computed, 20))
+    assert without_seconds(longer) == without_seconds(whole)
+    assert same(longer.network.state_dict(), whole.network.state_dict())
+
+
+def of_scripted_validation(patience):
+    trainer = trainer_of(optimisation={"maximum_steps": 20, "patience_steps": patience})
+    trainer.validate = lambda: ([0.5, 0.6, 0.6, 0.4, 0.6][trainer.progress.step // 4 - 1], [1.0, 0.0])
+    return trainer
+
+
+@pytest.mark.parametrize(
+    "first, then, resumes", [(8, 12, True), (8, 100, True), (100, 8, False), (100, 12, True)]
+)
+def test_a_training_with_more_patience_continues_and_with_too_little_starts_anew(
+    tmp_path, monkeypatch, first, then, resumes
+):
+    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", 0)
+    of_scripted_validation(first).run(checkpoint=tmp_path / "latest.pt")
+    again, whole = (of_scripted_validation(then) for _ in range(2))
+    numbers = steps_trained(again)
+    assert same(again.run(checkpoint=tmp_path / "latest.pt"), whole.run())
+    assert (numbers[:1] != [0]) == resumes
+    assert without_seconds(again) == without_seconds(whole)
+
+
+def test_a_training_with_a_lower_maximum_starts_anew(tmp_path, caplog):
+    caplog.set_level("INFO")
+    trainer_of(optimisation={"maximum_steps": 20}).run(checkpoint=tmp_path / "latest.pt")
+    shorter = trainer_of(optimisation={"maximum_steps": 8})
+    assert same(
+        shorter.run(checkpoint=tmp_path / "latest.pt"), trainer_of(optimisation={"maximum_steps": 8}).run()
+    )
+    assert shorter.progress.step == 8 and "is of a longer training, to step 20" in caplog.text
+
+
+def test_the_last_state_is_kept_where_a_training_ends_at_its_maximum_and_only_there(tmp_path):
+    ways = [{}, {"maximum_steps": 20}, {"patience_steps": 50}]
+    kept, *same_folder = (checkpoint_folder(trainer_of(optimisation=way), tmp_path, code="a") for way in ways)
+    assert same_folder == [kept, kept]
+    for folder in (kept, tmp_path / "checkpoint-of-other-code"):
+        folder.mkdir()
+    remove_checkpoints(tmp_path, kept=kept)
+    assert list(tmp_path.iterdir()) == [kept]
+    remove_checkpoints(tmp_path, kept=None)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda _: b"", os.urandom])

@@ -44,6 +44,24 @@ def test_presets_have_the_parameters_counted_by_hand(preset, kernel_size, millio
         assert f"{parameter_count(network) / 1e6:.{digits}f}" == expected
 
 
+@pytest.mark.parametrize(
+    "edge, values, code_size, millions",
+    [
+        (96, {}, 16 * 12**3, "43.9"),
+        (96, {"bottleneck_channels": 5}, 5 * 12**3, "14.7"),
+        (128, {}, 16 * 16**3, "102.1"),
+        (128, {"feature_maps": (32, 64, 128, 128)}, 16 * 8**3, "16.1"),
+    ],
+)
+def test_networks_of_finer_grids_have_the_sizes_of_decision_0007(edge, values, code_size, millions):
+    values = PRESETS["a"] | values
+    with torch.device("meta"):
+        network = vae(vae_settings(3, (edge,) * 3, **values, latent_size=512, kernel_size=4))
+        assert network(torch.zeros(1, 1, edge, edge, edge))[0].shape == (1, 1, edge, edge, edge)
+    assert network.settings.code_size == code_size
+    assert f"{parameter_count(network) / 1e6:.1f}" == millions
+
+
 def chain_by_hand(kernel_size, padding, output_padding):
     """The layers of SMALL[2] as anyone would write them down from the description."""
     encoder = nn.Sequential(

@@ -1,5 +1,5 @@
 """What leads up to a recorded step, on the CPU; that replays equal launches is shown on a GPU by
-benchmarks/check_gpu.py."""
+the piece "check" of benchmarks/on_gpu.py."""
 
 import contextlib
 from types import SimpleNamespace

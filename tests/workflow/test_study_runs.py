@@ -68,9 +68,12 @@ def test_a_finished_study_has_nothing_to_do(study):
     assert "Nothing to be done" in study.run()
 
 
-def test_no_checkpoint_and_no_unfinished_file_is_left(study):
-    names = [path.name for path in study.results.rglob("*")]
-    assert not [name for name in names if name.startswith((".unfinished", "checkpoint"))]
+def test_no_unfinished_file_is_left_and_the_last_state_of_trainings_that_ended_at_maximum_steps(study):
+    assert not list(study.results.rglob(".unfinished*"))
+    states = study.results.rglob("checkpoint-*")
+    assert sorted(state.parent for state in states) == sorted(
+        path.parent for path in study.results.rglob("history.csv")
+    )
 
 
 def test_another_median_reruns_the_post_processing_and_trains_nothing(changed):

@@ -2,7 +2,8 @@
 
 reads   results/preprocess/{healthy cohort}/volumes.npz, results/split/healthy.csv
 writes  results/train/{model}/fraction-{percent}/seed-{seed}/weights.pt, history.csv, latent.csv
-        checkpoint-{hash}/ beside them during training, from which a killed training resumes
+        checkpoint-{hash}/ beside them, from which a killed training resumes; kept if the training ended at
+        maximum_steps, so that it continues if they are raised
 """
 
 

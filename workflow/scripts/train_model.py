@@ -1,7 +1,6 @@
 """Rule train_model: train one model on healthy scans; a killed training resumes."""
 
 from pathlib import Path
-from shutil import rmtree
 
 import torch
 
@@ -12,7 +11,7 @@ from spatial_erasing.models import ModelSpec
 from spatial_erasing.run import Kept, train_model
 from spatial_erasing.train.checkpoint import save_weights
 from spatial_erasing.train.device import choose_computing, choose_device, prepare_process
-from spatial_erasing.train.start import training_settings
+from spatial_erasing.train.start import remove_checkpoints, training_settings
 
 log_to(snakemake.log[0])
 
@@ -35,4 +34,4 @@ write_rows(snakemake.output.history, trained.history, columns=trained.history[0]
 latent = [{"dimension": place, "number": number} for place, number in enumerate(trained.latent)]
 write_rows(snakemake.output.latent, latent, columns=["dimension", "number"])
 save_weights(weights, trained.network, trained.network.state_dict(), code=params.code)
-rmtree(trained.checkpoint)
+remove_checkpoints(weights.parent, kept=trained.checkpoint)
