@@ -58,14 +58,14 @@ def test_every_config_that_is_shipped_is_possible(paper, overlay):
 
 
 def test_validations_may_be_rarer_in_one_dimension(paper):
-    optimisation = paper["train"]["optimisation"] | {"validate_every_steps": {"2d": 1000, "3d": 250}}
+    optimisation = paper["train"]["optimisation"] | {"validate_every_steps": {"2d": 700, "3d": 300}}
     values = paper["train"] | {"optimisation": optimisation}
     check_schema(paper | {"train": values}, SCHEMA)
     settings = [
         training_settings(ModelSpec("a", dims, "none", "none"), values=values, computing=None, seed=1)
         for dims in (2, 3)
     ]
-    assert [one.optimisation.validate_every_steps for one in settings] == [1000, 250]
+    assert [one.optimisation.validate_every_steps for one in settings] == [700, 300]
 
 
 def test_a_misspelt_key_is_named_with_the_right_one(paper):
