@@ -1,8 +1,8 @@
-"""What a study's sentences advise about a scan, in the words of the command: its options, no config.yaml."""
+"""Errors of the preparation, reworded for the command: its options in place of keys of config.yaml."""
 
 import re
 
-# Pattern of a sentence of the preparation to what the command has in its place.
+# Pattern in an error of the preparation, and its replacement.
 ADVICE = (
     (r"a mask of your own \(skull_strip: given\)", "a brain mask of your own (--brain-mask)"),
     (r", widen preprocess\.brain_range_ml", ""),
@@ -22,7 +22,7 @@ ADVICE = (
 
 
 def for_the_command(text: str) -> str:
-    """A sentence of the preparation for somebody who applies a model and has no study."""
+    """An error of the preparation, reworded for a user of the command, who has no study."""
     for of_study, of_command in ADVICE:
         text = re.sub(of_study, of_command, text)
     return text

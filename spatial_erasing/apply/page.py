@@ -86,7 +86,7 @@ def write_page(  # noqa: PLR0913  each is another thing about one scan
 
 
 def decades_of(healthy_voxels: int) -> float:
-    """Down to which power of ten the share of healthy voxels above a score can be told: one of them all."""
+    """Length of the percentile scale, 2 to 7: 10^-decades is a share of one voxel among the healthy ones."""
     return min(max(math.log10(healthy_voxels), 2.0), 7.0)  # 7: a percentile is a float32
 
 
@@ -99,7 +99,7 @@ def percentile_levels(percentile: np.ndarray, *, decades: float) -> np.ndarray:
 
     Args:
         percentile: 0 to 1, any shape.
-        decades: down to which share.
+        decades: the smallest share is 10^-decades; see `decades_of`.
     """
     levels = np.zeros(percentile.shape, dtype=np.uint8)
     inside = percentile > 0
@@ -125,7 +125,7 @@ def short_number(value: float | str | None) -> str:
 
 
 def percent_text(percentile: float, decades: float) -> str:
-    """A percentile as a number of percent, no finer than the healthy voxels tell it."""
+    """A percentile in percent, with the digits that the number of healthy voxels supports."""
     least = 10.0**-decades
     digits = max(2, math.ceil(decades - 2 - 1e-9))
     text = f"{100 * min(percentile, 1 - least):.{digits}f}"

@@ -1,4 +1,4 @@
-"""What `scans.csv` says of a scan, and `run.json` of them all."""
+"""The row of a scan in `scans.csv`, and `run.json`, which describes the whole call."""
 
 import json
 import time
@@ -32,10 +32,10 @@ def finished_row(scan: Input, status: str, summary: dict[str, Any], begin: float
     """The row of a scan with results.
 
     Args:
-        scan: that was asked for.
-        status: done, or kept from before.
-        summary: of its results.
-        begin: when it was taken up, by `time.perf_counter`.
+        scan: the input.
+        status: done, or kept from an earlier call.
+        summary: content of its summary.json.
+        begin: start of its examination, by `time.perf_counter`, in seconds.
     """
     names = [warning["name"] for warning in summary["warnings"]]
     return {
@@ -52,7 +52,7 @@ def finished_row(scan: Input, status: str, summary: dict[str, Any], begin: float
 
 
 def ended_row(scan: Input, status: str, error: BaseException) -> dict[str, Any]:
-    """The row of a scan without results: why, and of a fault what to do about it."""
+    """The row of a scan without results: the reason, and after a fault of the machine its remedy."""
     said = one_line(error) if status == FAILED else f"{one_line(error)} {remedy(error)}".rstrip()
     return {"name": scan.name, "path": str(scan.path), "status": status, "reason": for_the_command(said)}
 
@@ -60,7 +60,7 @@ def ended_row(scan: Input, status: str, error: BaseException) -> dict[str, Any]:
 def write_run(
     path: Path, rows: Sequence[Mapping], bundle: Bundle, *, options: Mapping[str, Any], begin: float
 ) -> None:
-    """What ran: versions, model, options, and how many scans ended in which way."""
+    """Write run.json: version, model, options, and the number of scans of each status."""
     statuses = [row["status"] for row in rows]
     content = {
         "version": __version__,

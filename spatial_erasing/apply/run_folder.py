@@ -17,11 +17,11 @@ from spatial_erasing.score.maps import RECONSTRUCTION, Scoring, load_stored, sto
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A finished study and the method in it that is to leave, or several that leave as one ensemble.
+    """A finished study, and the methods whose networks become one bundle.
 
     Args:
         results: its folder `results/`.
-        config: that it was run with.
+        config: the study's configuration.
         methods: names of rows of its tables, such as "3d-none"; the score is that of the first.
         seeds: trainings of each that form the ensemble.
         percent: share of the training data.
@@ -41,7 +41,7 @@ class RunFolder:
             FileNotFoundError: the study is not there or not finished.
             ValueError: there is no such method, or it has no network.
         """
-        import yaml  # noqa: PLC0415  who applies a model needs none
+        import yaml  # noqa: PLC0415  applying a model needs no yaml
 
         run = Path(run)
         results = run / "results" if (run / "results").is_dir() else run
@@ -69,7 +69,7 @@ class RunFolder:
 
     @property
     def trainings(self) -> dict[str, str]:
-        """Name in the bundle of each training of the ensemble, to its folder below `train` and `score`."""
+        """Each training of the ensemble: its name in the bundle to its folder below `train` and `score`."""
         return {
             f"{method.model}-seed-{seed}": f"{method.model}/fraction-{self.percent}/seed-{seed}"
             for method in self.described
@@ -85,7 +85,7 @@ class RunFolder:
 
     @property
     def score(self) -> str:
-        """The usual score of the ensemble."""
+        """The score of the ensemble, unless `apply --score` names another."""
         return self.described[0].score
 
     @property
@@ -113,15 +113,15 @@ class RunFolder:
         """Every score that reads reconstructions, by name.
 
         Raises:
-            ValueError: the method's own score is none of them.
+            ValueError: the method's own score reads the network.
         """
         found = {
             name: entry for name, entry in self.config["scores"].items() if stored_as(entry) == RECONSTRUCTION
         }
         if self.score not in found:
             raise ValueError(
-                f"the score of {self.methods[0]} reads the network and needs healthy scans, which no bundle "
-                "may hold. Choose a method whose score reads reconstructions."
+                f"the score of {self.methods[0]} reads the network, and a bundle holds only scores that read "
+                "reconstructions. Choose a method with such a score, for example 3d-none@structural."
             )
         return found
 
@@ -131,7 +131,7 @@ class RunFolder:
         return {name: self.config["score"][name] for name in ("erosion_iterations", "median_size_voxels")}
 
     def scoring(self, score: str) -> Scoring:
-        """What maps of this score are made with."""
+        """This score with the post-processing of the study."""
         return Scoring(self.scores[score], self.post_processing)
 
     def healthy(self, split: str) -> Split:

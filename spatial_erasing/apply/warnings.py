@@ -72,7 +72,7 @@ def _sequence(model: Model) -> Iterator[dict[str, Any]]:
     if named != trained_on:
         text = (
             f"The scan was given as {named}; networks, threshold and healthy scans of this model are "
-            f"{trained_on}: percentiles and marked volumes also hold the difference between the two."
+            f"{trained_on}. Percentiles and marked volumes also reflect the difference of the sequences."
         )
         yield _warning("sequence of the training", text)
 

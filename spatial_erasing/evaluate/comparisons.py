@@ -100,7 +100,7 @@ def judge_claims(
     rule: IntervalRule,
     seed: int,
 ) -> tuple[list[dict], list[dict]]:
-    """Compare what each claim compares: rows of comparisons.csv and of claims.csv.
+    """Return the rows of comparisons.csv and of claims.csv: the differences of each claim, and its verdict.
 
     Args:
         found: every number of the study on every resample.
@@ -168,7 +168,7 @@ def _numbers(samples: np.ndarray, lower: float, upper: float) -> dict:
 
 
 def _test(part: Part, samples: np.ndarray, has_interval: bool, dice: SubjectDice, seed: int) -> dict:
-    """Sign flips, exact for few subjects, where both arms have a Dice of each; else the resamples."""
+    """The p-value: by sign flips (exact for few subjects) if each subject has a Dice, else by resamples."""
     differences = dice.paired_differences(part)
     if differences is None:
         return {"p": two_sided_p(samples[1:]) if has_interval else np.nan, "test": "bootstrap"}
@@ -179,7 +179,7 @@ def _test(part: Part, samples: np.ndarray, has_interval: bool, dice: SubjectDice
 
 
 def _counts(parts: Iterable[Part], found: Mapping[Quantity, Resampled]) -> dict:
-    """Test subjects of the parts, each counted once, and the fewest seeds of an arm; none without parts."""
+    """Test subjects of the parts, each counted once, and the fewest seeds of a model; empty without parts."""
     quantities = {quantity for part in parts for _, quantity in part.terms}
     subjects = {(q.cohort, q.metric): found[q].subjects for q in quantities}
     of_metric: Counter[str] = Counter()
@@ -194,7 +194,7 @@ def _counts(parts: Iterable[Part], found: Mapping[Quantity, Resampled]) -> dict:
 
 
 def _claim_row(claim: Claim, run: Mapping[Part, np.ndarray], intervals: ClaimIntervals, parts: int) -> dict:
-    """A row of claims.csv but for subjects and seeds."""
+    """A row of claims.csv without its numbers of subjects and seeds."""
     differences = [float(samples[0]) for samples in run.values()]
     lower, upper = intervals.mean
     mean = {"difference": float(np.mean(differences)), "lower": lower, "upper": upper} if run else {}

@@ -36,7 +36,6 @@ def components_of(
         labels, _ = ndimage.label(mask, structure=neighbours)
         sizes = np.bincount(labels.ravel())[1:]
         # one pass for all components instead of a mask for each
-        # one pass for all components instead of a mask for each
         overlaps = np.bincount(labels.ravel(), weights=other.ravel(), minlength=len(sizes) + 1)[1:]
         for size, overlap in zip(sizes.tolist(), overlaps.astype(int).tolist(), strict=True):
             is_detected = kind == LESION and overlap > 0 and 100 * overlap >= minimum_overlap_percent * size
@@ -90,7 +89,7 @@ def marks_of(score: np.ndarray, lesion: np.ndarray, *, connectivity: int) -> Mar
     Unlike components at a threshold, marks do not merge when the threshold falls.
 
     Args:
-        score: post-processed, shape (X, Y, Z).
+        score: post-processed, at least 0, any unit, shape (X, Y, Z).
         lesion: truth, bool, same shape.
         connectivity: neighbours of a voxel and within a lesion: 6, 18 or 26.
     """
@@ -110,7 +109,8 @@ def sensitivities(marks: Sequence[Marks]) -> dict[str, float]:
     """The share of lesions with a mark at 1, 2, 4 and 8 false positives a scan (FROC).
 
     Bunch et al. 1978, "A free response approach to the measurement and characterization of radiographic
-    observer performance". For each number the lowest threshold that keeps the mean over scans at or below it.
+    observer performance". For each number, the threshold is the lowest that keeps the mean
+    number of false positives a scan at or below it.
 
     Args:
         marks: of each subject.
@@ -127,7 +127,7 @@ def sensitivities(marks: Sequence[Marks]) -> dict[str, float]:
     found = {}
     for allowed in FALSE_POSITIVES_A_SCAN:
         count = allowed * len(marks)
-        # a lesion counts if its best mark is above the first false positive that is one too many
+        # a lesion counts if its highest mark is above the first false positive beyond the number allowed
         limit = false[count] if count < len(false) else 0
         found[f"sensitivity_at_{allowed}"] = float(np.mean(np.array(best) > limit)) if best else float("nan")
     return found

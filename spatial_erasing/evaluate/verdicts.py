@@ -20,12 +20,12 @@ NOT_RUN = "not run"
 
 
 class ClaimIntervals(NamedTuple):
-    """Intervals of a claim's differences and of their mean; NaN for none.
+    """Intervals of a claim's differences (its parts) and of their mean; NaN where a part has no interval.
 
     Args:
-        lower: simultaneous lower ends of the parts, shape (parts,).
-        upper: their upper ends, same shape.
-        mean: lower and upper end of the mean difference.
+        lower: lower ends of the simultaneous intervals, in units of the metric, shape (parts,).
+        upper: upper ends, same shape.
+        mean: lower and upper end of the interval of the mean difference.
     """
 
     lower: np.ndarray
@@ -43,9 +43,10 @@ def claim_intervals(
     counts.
 
     Args:
-        samples: of each part that was run: its difference on the test set, then on every resample, shape
-            (1 + samples,).
-        subjects: of each part, of its smallest group. If one has too few, the mean has no interval.
+        samples: one array for each part that was run: its difference on the test set, then on every
+            resample, shape (1 + samples,).
+        subjects: number of test subjects of each part, of its smallest group. If any part has too few, the
+            mean has no interval.
         rule: confidence, and the smallest number of subjects.
         seed: of random draws.
     """
@@ -65,8 +66,8 @@ def claim_intervals(
 def verdict_of_intervals(intervals: ClaimIntervals, *, parts: int) -> str:
     """Judge a claim by the interval of its mean difference and the simultaneous intervals of its parts.
 
-    It does not hold if the mean or some part is below 0 with its whole interval. Otherwise it holds if every
-    part was run and the mean is above 0 with its whole interval; else it is undecided.
+    A claim does not hold if the interval of its mean or of some part lies below 0. Otherwise it holds if
+    every part was run and the interval of the mean lies above 0; else it is undecided.
 
     With intervals of 95 % and models that are all equal, a claim stays undecided in at least 95 % of studies
     (at most 1.25 % "holds", 3.75 % "does not hold"). If each of 72 parts has a true effect of three standard
@@ -75,7 +76,7 @@ def verdict_of_intervals(intervals: ClaimIntervals, *, parts: int) -> str:
 
     Args:
         intervals: of the parts that were run.
-        parts: how many parts the claim has.
+        parts: number of parts of the claim, run or not.
     """
     if not len(intervals.lower):
         return NOT_RUN
@@ -85,10 +86,10 @@ def verdict_of_intervals(intervals: ClaimIntervals, *, parts: int) -> str:
 
 
 def signs_of_points(differences: Sequence[float]) -> str:
-    """Count numbers that have no interval: are "all", "some" or "none" of the differences above 0?
+    """Return whether "all", "some" or "none" of the differences are above 0, for numbers without intervals.
 
     Args:
-        differences: one for each part that has a number.
+        differences: one for each part whose numbers are known; an empty list gives "not run".
     """
     if not len(differences):
         return NOT_RUN

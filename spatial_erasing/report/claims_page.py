@@ -32,7 +32,7 @@ class PaperSigns:
     """What the printed numbers say about a claim: signs, and no verdict, since they have no intervals.
 
     Args:
-        differences: of the parts that the tables contain, in percent points, with what they compare.
+        differences: of the parts that the tables contain, in percentage points, with what they compare.
         signs: "all", "some" or "none" of them above 0, or "not printed".
     """
 
@@ -41,7 +41,7 @@ class PaperSigns:
 
     @property
     def mean(self) -> float | None:
-        """Mean of the differences, in percent points."""
+        """Mean of the differences, in percentage points."""
         values = [value for _, value in self.differences]
         return sum(values) / len(values) if values else None
 
@@ -75,7 +75,7 @@ def printed_claims(
     naming: Naming,
     paper_cohorts: Mapping[str, str | None],
 ) -> list[PrintedClaim]:
-    """Lay out the rows of claims.csv and comparisons.csv, in percent points, the paper's numbers beside them.
+    """Lay out the rows of claims.csv and comparisons.csv beside the paper's numbers, in percentage points.
 
     Args:
         claims: one row a claim.
@@ -100,7 +100,7 @@ def printed_claims(
 
 
 def rows_with_paper(claims: Sequence[Row], naming: Naming) -> list[dict[str, object]]:
-    """The rows of claims.csv with the paper's own signs behind, differences in percent points."""
+    """The rows of claims.csv with the paper's own signs behind, differences in percentage points."""
     rows: list[dict[str, object]] = []
     for claim, row in zip(CLAIMS, claims, strict=True):
         paper = signs_of_paper(claim, naming)
@@ -145,7 +145,7 @@ def _part(row: Row, paper: PaperSigns, paper_cohorts: Mapping[str, str | None]) 
 
 
 def _difference(row: Row) -> str:
-    """A difference and its interval in percent points: "+2.31 [+0.94, +3.70]"."""
+    """A difference and its interval in percentage points: "+2.31 [+0.94, +3.70]"."""
     difference, lower, upper = (_points(row[name]) for name in ("difference", "lower", "upper"))
     interval = f" [{lower:+.2f}, {upper:+.2f}]" if isfinite(float(lower)) else ", no interval"
     return f"{difference:+.2f}{interval}"
@@ -156,7 +156,7 @@ def _p(text: str) -> str:
 
 
 def _points(text: str) -> float | str:
-    """A fraction of a CSV file in percent points; an empty field stays empty."""
+    """A fraction of a CSV file in percentage points; an empty field stays empty."""
     return 100 * float(text) if text else text
 
 
@@ -171,18 +171,19 @@ def claims_notes(
     small, large = size_percentiles
     half = (100 + confidence_percent) / 2
     return [
-        "Differences are in percent points, positive in the direction of the claim. The mean difference of a "
-        "claim is over all its comparisons that were run.",
+        "Differences are in percentage points, positive in the direction of the claim. The mean difference "
+        "of a claim is over all its comparisons that were run.",
         f"Intervals are from {samples} resamples of the test subjects, the same for all models: of {half:g} "
         f"% for the mean, and of {confidence_percent:g} % for all comparisons of a claim at once (max-t). A "
-        f"number of fewer than {minimum_subjects} subjects has none.",
+        f"number from fewer than {minimum_subjects} subjects has no interval.",
         'A claim "does not hold" if its mean or one of its comparisons lies below 0 with the whole interval. '
         'Otherwise it "holds" if every comparison was run and the mean lies above 0 with its whole interval; '
         "else it is undecided. If all models are equal, a claim is undecided with a probability of at least "
         f"{confidence_percent:g} %, however many comparisons it has. Each claim is judged by itself: of "
         f"{len(CLAIMS)} claims some may be judged wrongly.",
         "The networks and the thresholds are fixed in every resample. With one seed, an interval says "
-        "nothing about another training of the same model; with several it is that of their mean.",
+        "nothing about another training of the same model; with several seeds it is that of "
+        "their mean.",
         "p is of one comparison by itself and decides nothing: sign flips of the subjects' differences for "
         "DICE_S of two models on the same subjects, else the resampled differences.",
         f"Small lesions are those up to percentile {small:g} of the lesion sizes of a test set, large ones "

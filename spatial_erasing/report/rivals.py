@@ -29,12 +29,12 @@ NUMBER_COLUMNS = ("cohort", "model", "metric", "value", "lowest_seed", "highest_
 
 @dataclass(frozen=True)
 class Evidence:
-    """The numbers of all runs, and how they are compared.
+    """The numbers of all runs, their resamples, and the rule of the intervals.
 
     Args:
         metrics: tidy rows of `metrics.csv` and of every `detection.csv`, of one sequence, all training data.
         resamples: of `resamples.load_resamples`.
-        sequence: that the networks are trained on.
+        sequence: of the training and of the tests.
         rule: of the intervals.
     """
 
@@ -178,7 +178,7 @@ def _range(ends: Iterable[float]) -> str:
 
 
 def rival_notes(*, connectivity: int, confidence_percent: float, seeds: int, samples: int) -> Iterator[str]:
-    """How to read the table, a sentence or two each."""
+    """Notes below the table: what each column means."""
     yield (
         f"Mean of {seeds} seeds, in brackets the lowest and the highest; bold: highest. Every threshold was "
         "found on validation subjects with the method's own score."
@@ -189,12 +189,12 @@ def rival_notes(*, connectivity: int, confidence_percent: float, seeds: int, sam
         "the test sets."
     )
     yield (
-        f"sens. at k: lesions ({connectivity} neighbours) in % with a mark inside, at k false marks a scan. "
-        "Marks are the local maxima of the score map, so no threshold is needed."
+        f"sens. at k: percentage of lesions (components of {connectivity} neighbours) with a mark inside, at "
+        "k false positives a scan (FROC). Marks are the local maxima of the score map, without a threshold."
     )
     yield (
-        "healthy ml: marked in a healthy validation scan at the threshold, mean. s a scan: wall time of the "
-        "job that scores a cohort, start of Python included, by its scans."
+        "healthy ml: mean volume marked in a healthy validation scan at the threshold. s a scan: wall time "
+        "of the job that scores a cohort, start of Python included, divided by the number of its scans."
     )
     yield (
         f"Differences in percentage points are paired: both methods on the same {samples} resamples of the "

@@ -42,10 +42,10 @@ def subject_maps(
     Args:
         network: trained, in evaluation mode, on its device.
         scans: a split.
-        compute: from scans (float32), brain masks (bool) and a generator, seeded with the name of the first
-            subject, to maps, all of shape (samples, 1, *grid).
-        subjects_at_once: for scores without random numbers; with them, a subject's map would depend on
-            others.
+        compute: returns maps of scans (float32), given their brain masks (bool) and a generator that is
+            seeded with the name of the first subject; all of shape (samples, 1, *grid).
+        subjects_at_once: above 1 only for scores without random numbers; with them, the map of a
+            subject would depend on the other subjects.
     """
     dims, device = network.settings.spatial_dims, next(network.parameters()).device
     for start in range(0, len(scans.subjects), subjects_at_once):
@@ -76,7 +76,7 @@ def require_latent(network: Network) -> LatentNetwork:
     """The network, if it has a latent distribution.
 
     Raises:
-        ValueError: it has no `encode` and `decode`.
+        ValueError: the network has no `encode` and `decode`.
     """
     if not (hasattr(network, "encode") and hasattr(network, "decode")):
         raise ValueError(

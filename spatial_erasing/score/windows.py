@@ -9,8 +9,11 @@ def smooth(volume: np.ndarray, weights: np.ndarray) -> np.ndarray:
     Equal to scipy.ndimage.correlate1d along the last three axes with mode "nearest" (border voxels repeated).
 
     Args:
-        volume: shape (..., X, Y, Z).
-        weights: of a window, an odd number, the same along each axis.
+        volume: any unit, shape (..., X, Y, Z).
+        weights: of the window along an axis, the same for each axis, shape (window,), an odd number.
+
+    Returns:
+        Same unit and shape.
     """
     reach = len(weights) // 2
     for axis in (-3, -2, -1):
@@ -22,7 +25,7 @@ def smooth(volume: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def gaussian_weights(deviation_voxels: float) -> np.ndarray:
-    """Weights of a Gaussian up to four standard deviations, sum 1; the voxel alone for 0."""
+    """Weights of a Gaussian up to four standard deviations, shape (window,), sum 1; [1] for 0."""
     reach = int(4 * deviation_voxels + 0.5)
     if reach == 0:
         return np.ones(1)
@@ -31,5 +34,5 @@ def gaussian_weights(deviation_voxels: float) -> np.ndarray:
 
 
 def uniform_weights(size_voxels: int) -> np.ndarray:
-    """Equal weights of a window of an odd size, sum 1."""
+    """Equal weights of a window of an odd size, shape (size_voxels,), sum 1."""
     return np.full(size_voxels, 1 / size_voxels)

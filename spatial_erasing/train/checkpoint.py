@@ -40,7 +40,7 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
 
     def is_beyond(self, optimisation: OptimisationSettings) -> bool:
-        """Whether a training of this length ends before it has come so far."""
+        """Whether a training with these limits would have ended before this step."""
         earlier = Progress()
         for row in self.history[:-1]:
             if row["validation_l1"] < earlier.best_l1:

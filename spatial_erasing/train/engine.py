@@ -77,7 +77,7 @@ class Trainer:
 
         Args:
             checkpoint: the training resumes from it; written at the first validation, then at most once a
-                minute, and at `maximum_steps`, so that a training with more of them continues there.
+                minute, and at `maximum_steps`, so that the training continues if they are raised.
             observe: called with every new row of the history.
 
         Raises:
@@ -98,7 +98,7 @@ class Trainer:
             if observe is not None:
                 observe(progress.history[-1])
             is_due = self.is_at_maximum() or time.monotonic() - saved >= CHECKPOINT_SECONDS
-            # a longer training has no validation at a maximum between two of its validations
+            # a prolonged training validates at regular steps alone, so it could not resume from another one
             if checkpoint is not None and is_due and self._is_regular(progress.step):
                 self._save(checkpoint)
                 saved = time.monotonic()

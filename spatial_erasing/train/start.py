@@ -135,8 +135,8 @@ def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
     """The folder of this training's checkpoint, named by a hash of samples, settings and code.
 
     Snakemake removes declared outputs before it restarts a job, so checkpoints lie beside them. A training
-    with other settings, data or code must not resume from this checkpoint. One that only ends later does: no
-    earlier step depends on its end.
+    with other settings, data or code must not resume from this checkpoint. A training that differs only in
+    its length does, since no step depends on the length.
     """
     content = sha256()
     for items in (trainer.training_items, trainer.validation_items):
@@ -157,7 +157,7 @@ def remove_checkpoints(folder: Path, *, kept: Path | None) -> None:
 
     Args:
         folder: their parent.
-        kept: the one that a longer training resumes from.
+        kept: the checkpoint from which a prolonged training resumes; None to remove all.
     """
     for checkpoint in sorted(set(folder.glob("checkpoint-*")) - {kept}):
         rmtree(checkpoint)

@@ -17,12 +17,12 @@ from spatial_erasing.train.convolutions import (
 
 
 class RestoringNetwork(network.Network):
-    """Learns to undo a corruption of healthy scans; at test the scan itself goes in.
+    """Learns to undo a corruption of healthy scans; at test time its input is the scan itself.
 
     Ronneberger et al. (2015), "U-Net", MICCAI, with the convolutions of the paper's network: one at the
-    scan's own grid, strided ones to each level, transposed ones back, each followed by a convolution of three
-    pixels that joins it with the maps of that level. Skip connections keep the detail that a code loses, so
-    that only what looks like a corruption differs from the scan.
+    scan's own grid, a strided one to each level, and a transposed one back from each, followed by a
+    convolution of three pixels that joins its maps with those of the level. Skip connections keep the detail
+    that a code loses, so that the output differs from the scan only where it resembles a corruption.
 
     A kind implements `corrupt` and sets `noise_size`. Its corruption is drawn in every training step from the
     step's generator, as the noise of a VAE is. Validation restores a corruption that is the same every time:
@@ -54,13 +54,13 @@ class RestoringNetwork(network.Network):
         raise NotImplementedError
 
     def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor]:
-        """Restorations of corrupted scans (batch, 1, *grid); without `noise`, always of the same."""
+        """Restorations of corrupted scans (batch, 1, *grid); without `noise`, of one fixed corruption."""
         if noise is None:
             noise = self.draw_noise(len(scans), generator=Generator(scans.device).manual_seed(0))
         return (self.reconstruct(self.corrupt(scans.float(), noise)),)
 
     def reconstruct(self, scans: Tensor) -> Tensor:
-        """Restorations of scans as they are, same shape."""
+        """Restorations of uncorrupted scans, shape (batch, 1, *grid)."""
         network.require_grid(scans, self.settings)
         levels = [self.enter(scans.to(next(self.parameters()).dtype))]
         for down in self.down:
@@ -71,7 +71,7 @@ class RestoringNetwork(network.Network):
         return self.output(features)
 
     def trace(self) -> Iterator[tuple[str, nn.Module]]:
-        """The way through the deepest level; the layers that join keep the shape."""
+        """The path through the deepest level, without the layers after skip connections."""
         yield "enter", self.enter
         for name, layers in (("down", self.down), ("up", self.up)):
             yield from ((f"{name}_{level}", layer) for level, layer in enumerate(layers, start=1))
@@ -79,21 +79,21 @@ class RestoringNetwork(network.Network):
 
 
 def field_size(dims: int, cells: int) -> int:
-    """Random numbers per sample of `smooth_field`."""
+    """Number of random numbers per sample that `smooth_field` reads."""
     return dims + (cells + 2) ** dims
 
 
 def smooth_field(normal: Tensor, grid: Sequence[int], cells: int) -> Tensor:
-    """A random field whose values are standard normal at every pixel and change over one cell of a lattice.
+    """A random field that is standard normal at every pixel and varies smoothly over the cells of a lattice.
 
-    Linear interpolation between independent values at the lattice's points, divided by its standard deviation
-    there, which is lower between points. The lattice has another offset in each sample, so that no pixel is
-    always at a point.
+    Values at the points of the lattice are independent; between them they are interpolated linearly and
+    divided by the standard deviation of the interpolation. The lattice has another offset in each sample, so
+    that no pixel always lies on a point.
 
     Args:
         normal: standard normal, shape (batch, field_size).
         grid: pixels on each axis.
-        cells: of the lattice along each axis of the image.
+        cells: number of lattice cells along each axis of the image.
 
     Returns:
         Shape (batch, 1, *grid).

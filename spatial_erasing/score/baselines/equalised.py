@@ -12,7 +12,8 @@ from spatial_erasing.cohorts import Split
 def reconstruct(_healthy: Split, scans: Split) -> np.ndarray:
     """The volumes whose distance from the scans is |2 · rank - 1|, float16, shape of the scans.
 
-    The rank of a voxel is the share of its brain's voxels that are darker, equal ones counted half.
+    The rank of a voxel is the share of its brain's voxels that are darker, 0 to 1; voxels of equal intensity
+    count half.
     """
     outputs = scans.scans.astype(np.float16)
     for scan, brain, output in zip(scans.scans, scans.brain, outputs, strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 from spatial_erasing.cohorts import Split
 from spatial_erasing.score.maps import bounded
 
-FLOOR = 1.0  # of the mean spread in the brain: at voxels where all healthy volumes agree by chance
+FLOOR = 1.0  # times the mean spread in the brain, for voxels where all healthy volumes agree by chance
 
 
 def reconstruct(healthy: Split, scans: Split) -> np.ndarray:

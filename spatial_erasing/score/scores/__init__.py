@@ -16,7 +16,7 @@ Maps are at least 0 and finite; post-processing sets voxels outside the brain to
 between threshold.lower and upper, 0 and 1 in the paper's study: a score without an upper limit returns
 `maps.bounded`.
 
-A setting `of` holds kind and settings of another score (`relative.py`). A kind that needs `encode` and
-`decode` of a network has the literal NEEDS_LATENT, the values of its settings with which it does; a network
-that has them, the literal HAS_LATENT.
+A setting `of` holds kind and settings of another score (`relative.py`). A kind that calls the network's
+`encode` and `decode` has the literal NEEDS_LATENT: the settings with which it calls them, {} for all. The
+module of a network with both methods has the literal HAS_LATENT.
 """

@@ -30,10 +30,10 @@ class Score:
     """|scan - reconstruction| after the last round.
 
     Args:
-        share: of the brain's voxels that is erased: those with the largest residual, averaged over three
-            voxels along each axis.
-        rounds: of erasing and reconstruction.
-        fill: of the erased voxels.
+        share: erased share of the brain's voxels, 0 to 0.5; the voxels with the largest residual are erased,
+            averaged over three voxels along each axis.
+        rounds: number of rounds of erasing and reconstruction.
+        fill: "zero" or "noise" in the erased voxels.
     """
 
     share: float
@@ -41,7 +41,7 @@ class Score:
     fill: str
 
     def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
-        """Maps of the scans, shape (X, Y, Z)."""
+        """One map per scan, float32, at least 0, in units of intensity, shape (X, Y, Z)."""
         yield from subject_maps(network, scans, partial(self._map, network))
 
     @torch.no_grad()

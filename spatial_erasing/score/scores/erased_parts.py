@@ -1,8 +1,8 @@
 """Each part of the brain is erased in turn, and the network's reconstruction of that part alone is kept.
 
 The idea of Zavrtanik et al. (2021), "Reconstruction by inpainting for visual anomaly detection" (RIAD), and
-of patch-wise diffusion (Behrendt et al. 2023): a network that never sees a lesion cannot copy it. It asks for
-what only a network trained with erasing has learned.
+of patch-wise diffusion (Behrendt et al. 2023): a network that never sees a lesion cannot copy it. Only a
+network trained with erasing has learned to reconstruct a part that it does not see.
 """
 
 from collections.abc import Iterator
@@ -24,18 +24,18 @@ SETTINGS = {"edge_voxels": {"$ref": "#/$defs/count"}, "fill": {"enum": ["zero", 
 
 @dataclass(frozen=True)
 class Score:
-    """|scan - what is painted into the erased square or cube|.
+    """|scan - reconstruction of the erased square or cube|.
 
     Args:
         edge_voxels: edge of the parts, which tile the grid.
-        fill: of the erased part.
+        fill: "zero" or "noise" in the erased part.
     """
 
     edge_voxels: int
     fill: str
 
     def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
-        """Maps of the scans, shape (X, Y, Z); 0 in parts without brain."""
+        """One map per scan, float32, at least 0, shape (X, Y, Z); 0 in parts without brain."""
         yield from subject_maps(network, scans, partial(self._map, network))
 
     @torch.no_grad()

@@ -1,9 +1,9 @@
 """The latent code is fitted to the scan by l1 with its prior, and the scan compared with the decoded image.
 
 You et al. 2019 and Chen et al. 2020, "Unsupervised lesion detection via image restoration with a normative
-prior", restore instead of projecting; here the restored image is the decoder's. The encoder is pulled by a
-lesion, while the l1 distance weighs a voxel in a lesion no more than any other. Bengs et al. (2021) name
-restoration as future work.
+prior", restore a scan instead of encoding and decoding it; here the restored image is the decoder's output.
+A lesion shifts the encoder's code, whereas in the l1 distance a lesion voxel weighs no more than any other.
+Bengs et al. (2021) name restoration as future work.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,8 +37,8 @@ class Score:
 
     Args:
         of: kind and settings of the score that compares both; a kind that reads reconstructions.
-        steps: of Adam, from the encoder's mean on.
-        rate: of Adam.
+        steps: number of steps of Adam, which starts at the encoder's mean.
+        rate: learning rate of Adam, in units of z.
         prior: weight of the standard normal prior; 1 as in training.
     """
 
@@ -48,15 +48,15 @@ class Score:
     prior: float
 
     def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
-        """Maps of the scans, shape (X, Y, Z).
+        """One map per scan by the score `of`, shape (X, Y, Z).
 
         Raises:
             ValueError: the network has no latent distribution, or `of` reads the network.
         """
         if stored_as(self.of) != RECONSTRUCTION:
             raise ValueError(
-                f"a restoration is compared by the score {self.of['kind']}, which reads the network; "
-                "expected one that reads reconstructions, such as absolute. Correct `of` in config.yaml."
+                f"scan and restoration are compared by the score {self.of['kind']}, which reads the network; "
+                "expected a score that reads reconstructions, such as absolute. Correct `of` in config.yaml."
             )
         score, restore = make_score(self.of), partial(self._restore, require_latent(network))
         restored = subject_maps(network, scans, restore, subjects_at_once=SUBJECTS_AT_ONCE)

@@ -32,7 +32,7 @@ class Score:
 
     Args:
         of: kind and settings of the other score.
-        centred: whether the mean is subtracted first; what is below it scores 0.
+        centred: whether the mean is subtracted first; scores below the mean become 0.
         smoothing_voxels: standard deviation of a Gaussian that pools neighbouring voxels, since a few healthy
             brains say little about one voxel; 0 for none.
         floor: added to the spread, as a share of its mean over the brain.
@@ -44,7 +44,7 @@ class Score:
     floor: float
 
     def score_maps(self, network: Network, scans: Split, healthy: Split) -> Iterator[np.ndarray]:
-        """Maps of the scans, shape (X, Y, Z). A healthy subject is compared with the other healthy ones."""
+        """One map per scan, shape (X, Y, Z). A healthy subject is compared with the other healthy ones."""
         maps = unstored_maps(network, healthy, healthy, score=self.of)
         powers = {
             subject: np.stack([brain, brain * raw, brain * np.square(raw)]).astype(np.float64)
@@ -65,10 +65,12 @@ def moments(powers: np.ndarray, smoothing_voxels: float) -> tuple[np.ndarray, np
     """Mean and standard deviation of a score at each voxel, both 0 far from every healthy brain.
 
     Args:
-        powers: number of healthy brains with this voxel, sum of their scores and of the squares, shape (3, X,
-            Y, Z).
-        centred: whether the mean is subtracted first; what is below it scores 0.
-        smoothing_voxels: standard deviation of the Gaussian by which neighbours count.
+        powers: number of healthy brains with this voxel, sum of their scores, and sum of the squared scores,
+            shape (3, X, Y, Z).
+        smoothing_voxels: standard deviation of the Gaussian by which neighbouring voxels are weighted.
+
+    Returns:
+        Both in units of the score, shape (X, Y, Z).
     """
     brains, first, second = smooth(powers, gaussian_weights(smoothing_voxels))
     brains = np.maximum(brains, 1e-6)

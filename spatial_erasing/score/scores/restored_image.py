@@ -1,8 +1,8 @@
-"""The image is restored until the network explains it, close to the scan in total variation.
+"""The scan is changed until the network explains it, with a penalty on the change's total variation.
 
 Chen et al. 2020, "Unsupervised lesion detection via image restoration with a normative prior": from the scan
-on, the image goes down the network's own loss (for a VAE the negative evidence lower bound), while the total
-variation of its difference from the scan keeps the difference in few, smooth regions.
+on, the image descends the gradient of the network's own loss (for a VAE the negative evidence lower bound).
+The total variation of its difference from the scan keeps the difference in few, smooth regions.
 """
 
 from collections.abc import Iterator
@@ -30,8 +30,8 @@ class Score:
     """|scan - restored image| after steps of Adam from the scan.
 
     Args:
-        steps: of Adam.
-        rate: of Adam, in units of intensity.
+        steps: number of steps of Adam.
+        rate: learning rate of Adam, in units of intensity.
         variation: weight of the total variation of the difference.
     """
 
@@ -40,7 +40,7 @@ class Score:
     variation: float
 
     def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
-        """Maps of the scans, shape (X, Y, Z)."""
+        """One map per scan, float32, at least 0, in units of intensity, shape (X, Y, Z)."""
         yield from subject_maps(network, scans, partial(self._map, network))
 
     def _map(self, network: Network, scans: Tensor, _brain: Tensor, _generator: Generator) -> Tensor:
@@ -55,6 +55,13 @@ class Score:
 
 
 def total_variation(volumes: Tensor) -> Tensor:
-    """Sum of absolute differences of neighbours along each axis, over all samples (anisotropic)."""
+    """Sum of absolute differences of neighbours along each axis (anisotropic), over all samples.
+
+    Args:
+        volumes: any unit, shape (samples, 1, *grid).
+
+    Returns:
+        A scalar in the same unit.
+    """
     axes = range(2, volumes.ndim)
     return torch.stack([volumes.diff(dim=axis).abs().sum() for axis in axes]).sum()

@@ -36,12 +36,12 @@ class Score:
     """A statistic of several reconstructions of each scan.
 
     Args:
-        draws: "latent" decodes samples of q(z|x); "zero" and "noise" erase a random square or cube, filled
-            so.
-        count: reconstructions of a scan.
+        draws: "latent" decodes samples of q(z|x); "zero" and "noise" erase a random square or cube and fill
+            it with zeros or noise.
+        count: number of reconstructions of a scan.
         keeps: "residual", |scan - mean|; "spread", the standard deviation; "distance", d / (1 + d) with
             d = |scan - mean| / sqrt(spread² + floor²).
-        floor: of the spread, in units of intensity.
+        floor: added to the spread in quadrature, in units of intensity.
     """
 
     draws: str
@@ -50,7 +50,7 @@ class Score:
     floor: float
 
     def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
-        """Maps of the scans, shape (X, Y, Z).
+        """One map per scan, float32, at least 0, shape (X, Y, Z).
 
         Raises:
             ValueError: latent codes are drawn, and the network has none.

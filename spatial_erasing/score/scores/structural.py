@@ -23,7 +23,7 @@ class Score:
     """(1 - SSIM) / 2, from 0 (equal) to 1.
 
     Args:
-        windows_voxels: edges of the windows.
+        windows_voxels: edges of the cubes over which SSIM is computed.
     """
 
     windows_voxels: Sequence[int]
@@ -33,14 +33,22 @@ class Score:
             raise ValueError(f"windows_voxels is {self.windows_voxels}; expected some of {WINDOWS}.")
 
     def score_map(self, scan: np.ndarray, reconstruction: np.ndarray, _brain: np.ndarray) -> np.ndarray:
-        """Mean over the windows, shape (X, Y, Z)."""
+        """Mean over the windows, float32 from 0 to 1, shape (X, Y, Z)."""
         pair = scan.astype(np.float64), reconstruction.astype(np.float64)
         maps = [1 - structural_similarity(*pair, window_voxels=size) for size in self.windows_voxels]
         return np.clip(np.mean(maps, axis=0) / 2, 0, 1).astype(np.float32)
 
 
 def structural_similarity(first: np.ndarray, second: np.ndarray, *, window_voxels: int) -> np.ndarray:
-    """SSIM of two volumes in [0, 1] at each voxel (Wang et al. 2004, equation 13), from -1 to 1."""
+    """SSIM of two volumes at each voxel, from -1 to 1 (equal).
+
+    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", equation 13.
+
+    Args:
+        first: intensities in [0, 1], shape (X, Y, Z).
+        second: same unit and shape.
+        window_voxels: edge of the cubic window, an odd number.
+    """
     weights = uniform_weights(window_voxels)
     products = np.stack([first, second, first * first, second * second, first * second])
     mean_1, mean_2, square_1, square_2, mixed = smooth(products, weights)

@@ -23,7 +23,7 @@ class Settings(LayerSettings):
 
     Args:
         noise_level: standard deviation of the noise, in units of the intensity.
-        noise_cells: of the noise along each axis of the image; see `unet.smooth_field`.
+        noise_cells: number of lattice cells along each axis of the image; see `unet.smooth_field`.
     """
 
     noise_level: float
@@ -40,6 +40,6 @@ class Network(unet.RestoringNetwork):
         self.noise_size = unet.field_size(settings.spatial_dims, settings.noise_cells)
 
     def corrupt(self, scans: Tensor, noise: Tensor) -> Tensor:
-        """Add coarse noise to every pixel above 0."""
+        """Add coarse noise to every pixel above 0; shape and arguments as in the base class."""
         field = unet.smooth_field(noise, self.settings.grid_voxels, self.settings.noise_cells)
         return torch.where(scans > 0, scans + self.settings.noise_level * field, scans)

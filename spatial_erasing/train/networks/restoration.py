@@ -20,7 +20,7 @@ SETTINGS = LAYERS | {
     "maximum_shift": {"$ref": "#/$defs/positive"},
 }
 EDGE = 0.3  # the field rises by this much from the border of a shape to its full strength
-NUMBERS = 3  # per sample, besides the fields of shape and amount
+NUMBERS = 3  # random numbers per sample, besides the fields of shape and amount
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Settings(LayerSettings):
     """Settings of the layers and of the anomalies.
 
     Args:
-        shape_cells: of the shapes along each axis of the image; see `unet.smooth_field`.
-        maximum_share: largest expected share of the image in shapes.
-        maximum_shift: largest change of the intensity by a shift.
+        shape_cells: number of lattice cells along each axis of the image; see `unet.smooth_field`.
+        maximum_share: largest expected share of the image that shapes cover, between 0 and 1.
+        maximum_shift: largest change of the intensity by a shift, in units of intensity.
     """
 
     shape_cells: int
@@ -51,10 +51,11 @@ class Network(unet.RestoringNetwork):
     def corrupt(self, scans: Tensor, noise: Tensor) -> Tensor:
         """Change the intensity of pixels above 0 inside the shapes; it stays within [0, 1].
 
-        Shapes are where a smooth field is above a threshold, whose expected share of the image is uniform up
-        to the maximum. In half of the samples they are shifted by an amount, in the others mixed with an
-        intensity to a uniform degree. Amount and intensity are uniform and follow a second smooth field: with
-        one value for all shapes of a sample, a network would take a scan without that value for clean.
+        Shapes are the regions in which a smooth field exceeds a threshold; their expected share of the image
+        is drawn uniformly up to `maximum_share`. In half of the samples the intensity in a shape is shifted
+        by an amount, in the others it is mixed with another intensity to a uniformly drawn degree. Amount and
+        intensity follow a second smooth field with uniform values: trained with one value for all shapes of a
+        sample, the network left lesions as they were (docs/rivals.md).
         """
         settings = self.settings
         numbers, *fields = noise.split([NUMBERS, self.field_size, self.field_size], dim=1)

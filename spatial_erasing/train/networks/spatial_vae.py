@@ -1,4 +1,4 @@
-"""A variational autoencoder whose latent code keeps its place: maps of mean and log variance.
+"""A variational autoencoder whose latent code is a grid: maps of mean and log variance.
 
 Baur et al. (2018), "Deep autoencoding models for unsupervised anomaly segmentation in brain MR images",
 BrainLes, replace the dense latent code of slices by one with axes in space. Loss and remaining layers are
@@ -37,7 +37,7 @@ class Network(vae.Network):
     """Encodes a slice or volume to a Gaussian over maps on the coarsest grid, and decodes these."""
 
     def latent_layers(self) -> tuple[nn.Linear, nn.Linear, nn.Module]:
-        """1x1 convolutions to the maps of mean and log variance; z is only given its shape again."""
+        """1x1 convolutions to the maps of mean and log variance; from z, only a change of shape."""
         maps = self.settings.code_shape[0]
         to_mean, to_log_variance = PointwiseConvolution(maps, maps), PointwiseConvolution(maps, maps)
         return to_mean, to_log_variance, nn.Unflatten(1, self.settings.code_shape)

@@ -35,7 +35,7 @@ class Settings(ConvolutionSettings):
 
 
 class FlatLinear(nn.Linear):
-    """A dense layer of all values of a sample."""
+    """A dense layer that reads all values of a sample."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Features of shape (batch, maps, *grid)."""
@@ -69,7 +69,7 @@ class Network(network.Network):
         self.decoder = nn.Sequential(decoder_layers(settings))
 
     def latent_layers(self) -> tuple[nn.Linear, nn.Linear, nn.Module]:
-        """From the encoder's output to mean and log variance, and from z to the decoder's input."""
+        """Layers from the encoder's output to mean and to log variance, and from z to the decoder's input."""
         code_size, latent_size = self.settings.code_size, self.settings.latent_size
         to_mean, to_log_variance = FlatLinear(code_size, latent_size), FlatLinear(code_size, latent_size)
         back = nn.Linear(latent_size, code_size), nn.Unflatten(1, self.settings.code_shape)
