@@ -1,8 +1,8 @@
 """Checks that compiled and recorded training gives the same results as plain training, for on_gpu.py.
 
-Each yields what was compared, what was found, and whether it is good. Gradients are those of the first step
+Each check yields a quantity, its result, and whether the check passed. Gradients are those of the first step
 of preset a, beside float32 on the CPU with the same draws; distances are the norm of the difference over the
-norm. On a CPU nothing is compiled and recorded: a try of the checks themselves.
+norm. On a CPU nothing is compiled or recorded, which only tests the checks themselves.
 """
 
 import argparse
@@ -30,7 +30,7 @@ Check = tuple[str, str, bool]
 
 @dataclass(frozen=True)
 class Size:
-    """What is trained: batches of volumes of this edge, for some steps with three validations.
+    """The size of the trainings: the edge of the volumes, the batch, and the steps, with three validations.
 
     Args:
         device: "auto" or "cpu".

@@ -1,8 +1,8 @@
 """Measurements as rows of a file, and the tables of docs/benchmarks.md that are made from them.
 
-A row is one line of JSON: the unit that it belongs to, what was measured and found, and what measured it. A
-unit's last row has no `what`, and says in `found` how it ended. Rows of other training code are kept in the
-file and count as not measured.
+A row is one line of JSON: its unit, the quantity (`what`), the result (`found`), and the machine and code
+that measured it. A unit's last row has no quantity, and its result says how the unit ended. Rows of other
+training code are kept in the file and count as not measured.
 """
 
 import json
@@ -31,9 +31,9 @@ class Unit:
     Args:
         piece: heading of its table.
         name: unique.
-        seconds: at most, on a GPU; not begun where less time is left.
-        measure: yields what was measured and what was found.
-        rule: whose code it measures.
+        seconds: upper limit on a GPU; the unit is not begun if less time is left.
+        measure: yields pairs of a quantity and its result, as text.
+        rule: rule whose code is measured.
     """
 
     piece: str
@@ -66,7 +66,7 @@ def describe_machine(wanted: str) -> dict[str, str]:
 
 
 def read_measured(paths: Iterable[Path]) -> list[dict[str, str]]:
-    """The rows of these files; a file may be missing, and a line cut short by a kill."""
+    """The rows of these files; a missing file and a line cut short by a kill are left out."""
     rows = []
     for path in paths:
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
@@ -124,10 +124,10 @@ def _table(piece: str, units: Iterable[Unit], rows: Iterable[Mapping[str, str]])
 
 
 def with_tables(page: str, text: str, *, name: str) -> str:
-    """A page with other tables between its marks.
+    """A page with new tables between its marks.
 
     Raises:
-        ValueError: it lacks a mark.
+        ValueError: the page lacks a mark.
     """
     first, last = FIRST_MARK.format(name=name), LAST_MARK
     if page.count(first) != 1 or page.count(last) != 1:

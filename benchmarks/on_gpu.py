@@ -1,20 +1,20 @@
-r"""Every question to a GPU, by priority, until the time is used; the next call goes on from the rows.
+r"""Measurements on a GPU in order of priority, within a limit of time; the next call continues from the rows.
 
     python benchmarks/on_gpu.py --minutes 9 --output DIR [--template FILE] [--real FOLDER] [--work FOLDER]
     cat DIR/rows.jsonl >> docs/gpu_rows.jsonl && python benchmarks/on_gpu.py --tables
 
-Needs torch, numpy, scipy and pyyaml; a unit that needs more says what is lacking. The pieces (--only):
-`check` that replayed steps equal launched ones; `step`, their rate; `peers`, other training loops;
-`rehearsal`, models of the study at full size on synthetic brains; `real` brains; `choices` that the paper
-leaves open; `scoring`. Units run in processes of their own, and one that fails or lasts too long ends alone.
-Rows are appended to DIR/rows.jsonl; units with rows of this code and device, there or in docs/gpu_rows.jsonl,
-are not repeated.
+Needs torch, numpy, scipy and pyyaml; a unit that needs another package names it and ends. The pieces
+(--only): `check`, whether replayed steps equal launched ones; `step`, their rate; `peers`, other training
+loops; `rehearsal`, models of the study at full size on synthetic brains; `real`, the same on real brains;
+`choices` that the paper leaves open; `scoring`, time of scoring, evaluation and one new scan. Each unit runs
+in its own process, so that a unit that fails or lasts too long ends alone. Rows are appended to
+DIR/rows.jsonl; units with rows of this code and device, there or in docs/gpu_rows.jsonl, are not repeated.
 
 `python benchmarks/rehearsal.py template FILE` writes the template where nilearn is installed. Synthetic
-brains and checkpoints, gigabytes, are in --work for the next window on the same machine. The FOLDER of real
+brains and checkpoints, gigabytes, stay in --work for the next call on the same machine. The FOLDER of real
 brains has {cohort}/volumes.npz and {cohort}.csv of healthy and gliomas: results/preprocess/{cohort}/
 volumes.npz and results/split/{cohort}.csv of config/real.yaml with `preprocess.grid_voxels: [64, 64, 64]`.
---tables rewrites the tables of docs/benchmarks.md. `--device cpu --tiny` tries a unit of each kind.
+--tables rewrites the tables of docs/benchmarks.md. `--device cpu --tiny` tests units of each kind on a CPU.
 """
 
 import argparse
@@ -62,7 +62,7 @@ FORK = get_context("fork")  # torch is imported once; this process itself never 
 MODELS = ("3d-none", "3d-cube-noise", "2d-none", "2d-patch-noise")
 CHOICES = ("norm", "kl_weight", "preset", "noise_from")
 CHOICE_STEPS = {"2d": 20000, "3d": 6000}
-KEPT_SECONDS = 10  # of the time, to end a unit and to write its last row
+KEPT_SECONDS = 10  # at the end of the time, to stop a unit and to write its last row
 TINY_SIZE = {"grid": 16, "batch_size": 2, "volumes": 2, "seconds": 0.01}
 TINY_STUDY = {
     "phantom": {
@@ -86,10 +86,10 @@ TINY_STUDY = {
     "evaluate": {"bootstrap_samples": 20, "intervals": {"minimum_subjects": 3}},
 }
 PIECES = {
-    "check": "Correct: distances are the norm of the difference over the norm",
+    "check": "Correctness: a distance is the norm of the difference over the norm",
     "step": "Rate of a training step, preset a or b, batch 32 at 64³",
-    "peers": "Other training loops, TF32 and the fastest kernels for all others",
-    "rehearsal": "Models of the study at full size on synthetic brains, one seed, until they stop early",
+    "peers": "Training loops; those of other libraries may use TF32 and the fastest kernels",
+    "rehearsal": "Models of the study at full size on synthetic brains, one seed, until early stopping",
     "real": "Real brains at 64³, one seed",
     "choices": "Open choices, on synthetic validation brains",
     "scoring": "Scoring, evaluation, and one new scan",
@@ -108,11 +108,11 @@ Found = Iterator[tuple[str, str]]
 
 
 class LackingError(Exception):
-    """What a unit needs is not on this machine."""
+    """A unit needs something that this machine lacks."""
 
 
 def check(options: argparse.Namespace, checks: Callable[[], Iterator[check_gpu.Check]]) -> Found:
-    """Checks, whose failure is part of what was found."""
+    """Results of checks; a failed check is a result as well."""
     for what, how, good in checks(check_gpu.Size(**options.size)):
         yield what, how if good else f"**failed**: {how}"
 
@@ -159,7 +159,7 @@ def train_and_evaluate(
 ) -> Found:
     """When a training stops, and its metrics on test subjects with their intervals."""
     began = time.perf_counter()
-    # a window may end within the training, and the next one begin on the same machine
+    # the time may end within the training, and the next call continue on the same machine
     kept = run.Kept(folder, code_version(), folder, lambda _: lambda _row: None)
     network = rehearsal.train(config, work, folder, Run(model, 100, 1), kept=kept)
     rows, seconds = read_rows(folder / "history.csv"), time.perf_counter() - began
@@ -185,7 +185,7 @@ def train_and_evaluate(
 
 
 def rehearse(options: argparse.Namespace, model: str) -> Found:
-    """A model of Table 1 on synthetic brains, at the paper's size and to convergence."""
+    """A model of Table 1 on synthetic brains, at the paper's size, until early stopping."""
     config, work = synthetic(options)
     folder = options.work / "rehearsal" / model
     yield from train_and_evaluate(config, work, folder, model, ("brats", "atlas"))
@@ -264,7 +264,7 @@ def apply_one(options: argparse.Namespace) -> Found:
 
 
 def described(found: Mapping[str, object]) -> str:
-    """Names and numbers on one line."""
+    """Names and numbers as one line."""
     return "; ".join(f"{name} {value}" for name, value in found.items())
 
 

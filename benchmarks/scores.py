@@ -38,7 +38,7 @@ SEVERAL = {"kind": "several", "draws": "latent", "count": 16, "keeps": "residual
 PARTS = {"kind": "erased_parts", "edge_voxels": 8, "fill": "noise"}
 AGAIN = {"kind": "erase_and_restore", "share": 0.05, "rounds": 4, "fill": "noise"}
 IMAGE = {"kind": "restored_image", "steps": 20, "rate": 0.02, "variation": 1.0}
-# Each question: a score, and the values of its settings that are compared, in all combinations.
+# Question to a score and the values of its settings, which are compared in all combinations.
 QUESTIONS = {
     "residual": (RESIDUAL, {}),
     "dark": (DARK, {}),

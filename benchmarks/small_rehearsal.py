@@ -4,14 +4,15 @@
     python benchmarks/small_rehearsal.py run 3d-none [--seeds 1 2] --work FOLDER
     python benchmarks/small_rehearsal.py page
 
-A piece is a model with its seeds: five for the four of `study.models`, which come first, then three for the
-paper's ten others, then three for each network that is not in the paper. A model is evaluated by every score
-that the study names for it. `run` takes pieces by name, or all in this order; two hours are meant for each,
-and --seeds makes it shorter. It does two trainings at a time, one thread each, until patience ends them.
-After a kill the same command goes on: a finished training has its rows in docs/small_rehearsal/, another
-resumes from its checkpoint in --work, which also keeps the brains. Rows are histories, metrics and counts, to
-be committed; weights are not kept, so a score that is named later needs its trainings again. `page` makes
-docs/small_rehearsal.md of the rows that exist, and names the missing pieces.
+A piece is a model with its seeds. Baselines come first, then the four models of `study.models` with five
+seeds each, the paper's ten other models and the networks that are not in the paper with three seeds each. A
+model is evaluated by every score that the study names for it. `run` takes pieces by name, or all in this
+order; a piece should take at most two hours, and --seeds shortens it. Two trainings run at a time, one thread
+each, until patience ends them. After a kill the same command continues: a finished training has its rows in
+docs/small_rehearsal/, an unfinished one resumes from its checkpoint in --work, which also keeps the brains.
+Rows are histories, metrics and counts, to be committed; weights are not kept, so a score that the study names
+later needs its trainings again. `page` writes docs/small_rehearsal.md from the existing rows, and names the
+missing pieces.
 """
 
 import argparse
@@ -74,15 +75,15 @@ def pieces(config: Mapping) -> dict[str, list[Run]]:
 
 
 def is_done(job: Run, rows: Path) -> bool:
-    """Whether a training and its evaluation left their rows."""
+    """Whether the rows of a training and of its evaluation exist."""
     return (rows / job.folder).is_dir()
 
 
 def coarser(path: Path) -> None:
-    """Count the scores of a file at fewer levels, except that none crosses the threshold.
+    """Merge the scores of a file into fewer levels; no score crosses the threshold.
 
-    Dice stays exact. An AUPRC falls by about half a percent point in all resamples, which `exact_auprc` puts
-    right again. The file shrinks to a tenth.
+    Dice stays exact. An AUPRC falls by about half a percentage point in all resamples, which `exact_auprc`
+    corrects. The file shrinks to a tenth.
     """
     counts, threshold = load_counts(path)
     first = first_pattern(threshold)
@@ -98,7 +99,7 @@ def coarser(path: Path) -> None:
 
 
 def run_training(job: Run, *, config: Mapping, work: Path, rows: Path) -> str:
-    """Train, or resume, and evaluate by every score that the study names; rows appear all at once."""
+    """Train or resume, and evaluate by every score that the study names; all rows are written at once."""
     checkpoints, results = work / "checkpoints" / job.folder, work / "results" / job.folder
     methods, network = list_methods(config), None
     if not methods[job.method].is_baseline:
@@ -126,7 +127,7 @@ def run_training(job: Run, *, config: Mapping, work: Path, rows: Path) -> str:
 
 
 def run_pieces(options: argparse.Namespace) -> None:
-    """Run what has no rows yet of the pieces named, or of all."""
+    """Run the trainings without rows, of the named pieces or of all."""
     config = overlaid(options.config)
     listed, work = pieces(config), options.work
     unknown = sorted(set(options.pieces) - set(listed))
@@ -146,13 +147,13 @@ def run_pieces(options: argparse.Namespace) -> None:
 
 
 def state(config: Mapping, rows: Path) -> Iterator[tuple[str, int, int]]:
-    """Every piece, how many of its seeds have rows, and how many it has."""
+    """Name of every piece, number of its seeds with rows, and number of its seeds."""
     for name, jobs in pieces(config).items():
         yield name, sum(is_done(job, rows) for job in jobs), len(jobs)
 
 
 def list_pieces(options: argparse.Namespace) -> None:
-    """Print every piece, how much of it has rows, and what it costs, as Markdown."""
+    """Print every piece, its seeds with rows, and its estimated time, as Markdown."""
     config = overlaid(options.config)
     print(
         "| piece | seeds with rows | minutes on two cores, 5,000 and 15,000 steps each |\n| :-- | --: | --: |"
@@ -166,7 +167,7 @@ def list_pieces(options: argparse.Namespace) -> None:
 
 
 def write_page(options: argparse.Namespace) -> None:
-    """Judge the claims on the rows that exist."""
+    """Judge the claims on the existing rows, and write the page."""
     config, rows = overlaid(options.config), options.rows
     values, study = config["evaluate"], config["study"]
     percentiles = tuple(values["lesion_size_percentiles"])
@@ -204,7 +205,7 @@ def write_page(options: argparse.Namespace) -> None:
 
 
 def exact_auprc(found: Mapping[Quantity, Resampled], folders: Iterable[Path]) -> dict[Quantity, Resampled]:
-    """Shift resampled AUPRCs so that those of the test sets are the exact ones of metrics.csv."""
+    """Shift resampled AUPRCs so that the AUPRC of each test set equals the exact one of metrics.csv."""
     exact: dict[Quantity, list[float]] = {}
     for row in (row for folder in folders for row in read_rows(folder / "metrics.csv")):
         if row["metric"] == "average_precision":
@@ -232,11 +233,11 @@ def head(config: Mapping, rows: Path) -> list[str]:
     return [
         "# Claims of the paper on synthetic brains at 32³",
         "",
-        "By `python benchmarks/small_rehearsal.py page`, from the rows in `docs/small_rehearsal/`: not to be "
-        "edited. The brains are synthetic and coarse, so that nothing here is about patients.",
+        "Written by `python benchmarks/small_rehearsal.py page` from the rows in `docs/small_rehearsal/`; do "
+        "not edit it. The brains are synthetic and coarse: these numbers say nothing about patients.",
         "",
-        f"**Missing pieces:** {', '.join(missing) if missing else 'none'}. No piece trains on a share of the "
-        "healthy subjects, so that claims about shares are not run.",
+        f"**Missing pieces:** {', '.join(missing) if missing else 'none'}. All pieces train on all "
+        "healthy subjects, so the claims about smaller training sets are not run.",
         "",
     ]
 
@@ -263,7 +264,7 @@ def numbers(found: Mapping[Quantity, Resampled], rule: IntervalRule, config: Map
 
 
 def as_text(rows: list[dict], columns: Iterable[str]) -> list[dict[str, str]]:
-    """Rows as they are read from a file."""
+    """Rows with the texts that a file would hold."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "rows.csv")
         write_rows(path, rows, columns=columns)
@@ -280,12 +281,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     commands = parser.add_subparsers(required=True)
     commands.add_parser("list", help="name the pieces").set_defaults(run=list_pieces)
-    piece = commands.add_parser("run", help="train and evaluate what has no rows yet")
+    piece = commands.add_parser("run", help="train and evaluate seeds without rows")
     piece.add_argument("pieces", nargs="*", help="by default all, in their order")
     piece.add_argument("--seeds", nargs="+", type=int, help="by default all of the piece")
     piece.add_argument("--work", type=Path, required=True, help="keeps the brains and the checkpoints")
     piece.set_defaults(run=run_pieces)
-    page = commands.add_parser("page", help="judge the claims on the rows that exist")
+    page = commands.add_parser("page", help="judge the claims on the existing rows")
     page.add_argument("--page", type=Path, default=PAGE)
     page.set_defaults(run=write_page)
     options = parser.parse_args()
