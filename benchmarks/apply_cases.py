@@ -1,4 +1,4 @@
-"""What the example model sees and misses on scans whose lesions are known, from the files that a user gets.
+"""What the example model sees and misses on scans with known lesions, from the files that a user gets.
 
     SPATIAL_ERASING_DATA=DATA python benchmarks/apply_cases.py --output FOLDER [--model BUNDLE]
 
@@ -61,11 +61,11 @@ def main() -> None:
         "scan",
         "lesion, ml",
         "marked, ml",
-        "of them lesion, ml",
+        "marked within the lesion, ml",
         "Dice",
         "median percentile in the lesion",
     ]
-    titles += ["more unusual than, % of healthy scans", "warnings"]
+    titles += ["`unusual_percent`", "warnings"]
     print(f"| {' | '.join(titles)} |\n| :-- |{' --: |' * (len(titles) - 2)} :-- |")
     for name, (reader, path) in SETS.items():
         rows = list_scans(reader, path, sequences=["t1"], skull_strip="none", cohort=name)
@@ -76,9 +76,7 @@ def main() -> None:
     heads = sorted((Path(os.environ["SPATIAL_ERASING_DATA"]) / "whole_head").glob("*.nii.gz"))
     applied = apply(heads, asked.output / "heads", options=Options(asked.model))
     print(f"\n{len(applied)} whole heads of healthy people, half of which trained or validated the model:\n")
-    print(
-        "| scan | marked, ml | more unusual than, % of healthy scans | warnings |\n| :-- | --: | --: | :-- |"
-    )
+    print("| scan | marked, ml | `unusual_percent` | warnings |\n| :-- | --: | --: | :-- |")
     for found in applied:
         cells = (
             found["name"],

@@ -69,10 +69,10 @@ def verdict_of_intervals(intervals: ClaimIntervals, *, parts: int) -> str:
     A claim does not hold if the interval of its mean or of some part lies below 0. Otherwise it holds if
     every part was run and the interval of the mean lies above 0; else it is undecided.
 
-    With intervals of 95 % and models that are all equal, a claim stays undecided in at least 95 % of studies
-    (at most 1.25 % "holds", 3.75 % "does not hold"). If each of 72 parts has a true effect of three standard
-    errors, "holds" comes out in 97 % of studies of 100 subjects if the parts correlate by 0.5, in 86 % if by
-    0.8; in 91 % and 75 % of studies of ten subjects (simulated in tests/evaluate/test_verdicts.py).
+    With intervals of 95 %, many subjects and models that are all equal, a claim stays undecided in at least
+    95 % of studies (at most 1.25 % "holds", 3.75 % "does not hold"). If each of 72 parts has a true effect of
+    three standard errors, the verdict is "holds" in 97 % of studies of 100 subjects if the parts correlate by
+    0.5 and in 86 % if by 0.8; with ten subjects in 91 % and 75 % (tests/evaluate/test_verdicts.py simulates).
 
     Args:
         intervals: of the parts that were run.
