@@ -106,7 +106,7 @@ def check_precision(name: str, precision: str, size: Size) -> Iterator[Check]:
 
 
 def waits(trainer: Trainer, first: int) -> str:
-    """Host-device synchronisations over two stretches of draws and many epochs; empty if there are none."""
+    """Host-device synchronisations over two stretches of draws and many epochs; empty without any."""
     torch.cuda.set_sync_debug_mode("error")
     try:
         for step in range(first, first + 129):
@@ -151,7 +151,7 @@ def train(folder: Path, name: str, size: Size, kill_at: int | None) -> None:
 
 
 def check_processes(name: str, size: Size) -> Iterator[Check]:
-    """Weights of trainings in processes of their own: one, another, and one that is killed and goes on."""
+    """Weights of three trainings, each in its own process; the third is killed and resumes."""
     fork = get_context("fork")  # this process must not have used a GPU before
     with tempfile.TemporaryDirectory() as work:
         folders = [Path(work, run) for run in ("first", "second", "killed")]

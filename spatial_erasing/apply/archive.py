@@ -99,7 +99,7 @@ def _require_checksums(path: Path, files: Mapping[str, bytes]) -> None:
 
 @contextmanager
 def readable(path: Path, name: str) -> Iterator[None]:
-    """Foreign content fails in as many ways as there is foreign content; here they become one.
+    """Turn the many errors that foreign content can raise into one ValueError.
 
     Raises:
         ValueError: naming the bundle and the file in it.

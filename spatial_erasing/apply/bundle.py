@@ -50,7 +50,7 @@ def open_bundle(path: str | Path | None = None) -> Bundle:
     """Open a bundle, or the example model of this package; torch is not needed.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         ValueError: it is damaged, hostile, or of a newer format.
     """
     if path is None and not EXAMPLE_MODEL.exists():

@@ -46,7 +46,7 @@ def example_scan(settings: ModelSettings) -> nib.Nifti1Image:
 
 
 def example_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The example of a bundle with these files: its scan, and what the model makes of it here.
+    """The example of a bundle with these files: its scan, and the score that the model gives it here.
 
     Args:
         files: of the bundle, all but its example.

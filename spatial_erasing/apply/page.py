@@ -109,7 +109,7 @@ def percentile_levels(percentile: np.ndarray, *, decades: float) -> np.ndarray:
 
 
 def matching_level(levels: np.ndarray, marked: np.ndarray) -> int:
-    """The level from which on the map fills most nearly as many voxels as the mask; 256 if that is none."""
+    """The level from which on the map has most nearly as many voxels as the mask, 1 to 256 (no voxel)."""
     difference = np.abs(_voxels_from_level_on(levels) - np.count_nonzero(marked))
     return TOP_LEVEL + 1 - int(difference[::-1].argmin())  # the higher one of equals
 
@@ -188,7 +188,7 @@ def _numbers(
 
 
 def _voxels_from_level_on(levels: np.ndarray) -> np.ndarray:
-    """How many voxels have at least the level 1, 2, ... 256, which is none."""
+    """Numbers of voxels with at least level 1, 2, ... 256; no voxel has level 256."""
     counts = np.bincount(levels[levels > 0], minlength=TOP_LEVEL + 2)[1:]
     return counts[::-1].cumsum()[::-1]
 

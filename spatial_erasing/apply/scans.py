@@ -37,7 +37,7 @@ MEMORY_MB_PER_WORKER = 3000
 
 @dataclass(frozen=True)
 class Options:
-    """How scans are examined, and what is written of each.
+    """How scans are examined, and which files are written for each.
 
     Args:
         model: path of a bundle; None for the example model of this package.
@@ -82,17 +82,17 @@ def apply(
     participants: Sequence[str] = (),
     progress: Callable[[str], object] = logger.info,
 ) -> list[dict[str, Any]]:
-    """Look for what is abnormal in scans; write maps, tables and pages, and return the rows of `scans.csv`.
+    """Mark anomalies in scans: write maps, tables and pages, and return the rows of `scans.csv`.
 
     Args:
         scans: a path or a nibabel image, or several: images, folders of them, BIDS data sets, DICOM.
-        output: folder of the results; scans that are finished there are kept.
-        options: None for the example model and its own ways.
-        participants: of a BIDS data set; none for all.
-        progress: is told a line a scan.
+        output: folder of the results; scans already finished there are kept.
+        options: None for the example model with its defaults.
+        participants: of a BIDS data set; empty for all.
+        progress: called with one line per scan.
 
     Raises:
-        FileNotFoundError: there is no such model.
+        FileNotFoundError: the model does not exist.
         ValueError: the model cannot be used, no scan was found, or the options exclude each other.
     """
     options = options or Options()

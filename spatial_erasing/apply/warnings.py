@@ -1,4 +1,4 @@
-"""Where a scan is unlike those that a model was trained on: warnings with their number and healthy range.
+"""Warnings about a scan that is unlike the training scans of a model, each with number and healthy range.
 
 A warning with `stop` means that the map says nothing about this scan.
 """
@@ -33,12 +33,12 @@ Warnings = list[dict[str, Any]]
 
 
 def warnings_of(found: Found, model: Model, *, was_stripped: bool) -> Warnings:
-    """Everything that is odd about a scan, those that forbid to use its map first.
+    """All warnings about a scan, first those that forbid the use of its map.
 
     Args:
         found: of the scan.
-        model: that was applied.
-        was_stripped: whether the user said that the skull is gone already.
+        model: the applied model.
+        was_stripped: whether the user gave the scan as already stripped.
 
     Returns:
         Dictionaries with name, text, value, low, high (None where a sentence says all) and stop.

@@ -3,7 +3,7 @@
 Subjects are drawn with replacement (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter
 13): voxels of one head are not independent, heads are. Pooled numbers are exact for every resample, ties
 included, and cost seconds: a resample is a row of weights, and all rows meet the subjects' counts in one
-matrix product. The threshold stays the one that validation gave, and the trained network stays as it is.
+matrix product. The threshold from validation and the trained network stay fixed.
 Two models on the same subjects are also compared by sign flips, subject by subject.
 """
 
@@ -22,8 +22,8 @@ class IntervalRule:
 
     Args:
         confidence_percent: of the interval.
-        minimum_subjects: of fewer there is none. Percentile intervals of a few subjects are too narrow, and
-            that of a single one has no width at all.
+        minimum_subjects: fewer subjects give no interval. Percentile intervals of a few subjects are too
+            narrow, and the interval of a single subject has no width at all.
     """
 
     confidence_percent: float
@@ -41,7 +41,7 @@ def draw_weights(subjects: int, *, samples: int, seed: int) -> np.ndarray:
 
     Args:
         subjects: of the test set.
-        samples: resamples below row 0; each draws as many subjects as there are, with replacement.
+        samples: number of resamples, below row 0; each draws `subjects` subjects with replacement.
         seed: the same for every model, so that differences between models are paired.
 
     Returns:

@@ -87,8 +87,8 @@ class Claim:
         name: of the claim, for files.
         section: of the paper.
         text: the claim, close to the paper's words.
-        contrasts: what is compared.
-        metrics: by which numbers; all of them count.
+        contrasts: the compared groups of models.
+        metrics: names of the compared metrics; all of them count.
         over: "each" lesion cohort by itself, or "all": slices ranked together, other metrics averaged.
     """
 
@@ -138,9 +138,9 @@ class Part(NamedTuple):
     """A difference, positive if the claim is right: a weighted sum of quantities.
 
     Args:
-        title: what is compared.
-        cohort: on which test set; "all" for all of them.
-        metric: by which number.
+        title: the compared models, for tables.
+        cohort: name of the test set; "all" for all of them.
+        metric: name of the metric.
         terms: weight and quantity.
     """
 

@@ -80,7 +80,6 @@ def count_scores(scores: np.ndarray, lesion: np.ndarray) -> ScoreCounts:
         )
     patterns = np.ascontiguousarray(scores).view(np.uint16).ravel()
     # -0 has a pattern of its own and is a score of 0
-    # -0 has a pattern of its own and is a score of 0
     patterns = np.where(patterns == NEGATIVE_ZERO, 0, patterns)
     if patterns.max(initial=0) >= PATTERNS:
         found = scores[~((scores >= 0) & (scores <= LARGEST_SCORE))]
@@ -139,7 +138,6 @@ class SubjectCounts:
         """Keep the entries of each subject that are not empty, one subject in memory at a time."""
         entries = [_entries(of_subject) for of_subject in counts]
         owner = np.repeat(np.arange(len(entries), dtype=np.int32), [len(part[0]) for part in entries])
-        # gives a split without subjects arrays of the right types
         # gives a split without subjects arrays of the right types
         nobody = _entries(ScoreCounts.empty())
         columns = (np.concatenate(column) for column in zip(nobody, *entries, strict=True))

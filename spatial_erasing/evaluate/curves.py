@@ -20,7 +20,6 @@ def precision_recall_curve(counts: ScoreCounts) -> tuple[np.ndarray, np.ndarray,
     thresholds, hits, predicted = _cumulative(counts)
     precision = np.append(hits / predicted, 1.0)
     # NaN without a lesion voxel, which no later mean can hide
-    # NaN without a lesion voxel, which no later mean can hide
     recall = np.append(hits, 0) / (counts.lesion_voxels or np.nan)
     return precision, recall, thresholds
 
@@ -45,7 +44,6 @@ def average_precision_of_groups(positives: np.ndarray, totals: np.ndarray) -> fl
     Returns:
         A value in (0, 1]; NaN without a positive sample.
     """
-    # the precision of an empty group would be 0 / 0
     # the precision of an empty group would be 0 / 0
     filled = totals > 0
     positives, totals = positives[filled], totals[filled]
@@ -94,7 +92,6 @@ def best_dice(counts: ScoreCounts) -> tuple[float, float]:
         return float("nan"), float("nan")
     thresholds, dice = dice_curve(counts)
     # the first of equals is the lowest threshold
-    # the first of equals is the lowest threshold
     best = dice.argmax()
     return float(dice[best]), float(thresholds[best])
 
@@ -114,7 +111,6 @@ def dice_curve_points(counts: ScoreCounts, *, points: int = 512) -> dict[str, li
     kept = np.arange(len(thresholds))
     if len(kept) > points:
         kept = np.searchsorted(thresholds, np.linspace(thresholds[0], thresholds[-1], points))
-        # the optimum is kept, however thin the curve becomes
         # the optimum is kept, however thin the curve becomes
         kept = np.union1d(kept, dice.argmax())
     return {"threshold": thresholds[kept].tolist(), "dice": dice[kept].tolist()}

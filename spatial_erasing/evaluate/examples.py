@@ -71,7 +71,7 @@ def examples_of_cohort(
     Args:
         subject_rows: `subjects.csv` of the run that is shown, on this cohort.
         files: `volumes.npz` of the cohort, in a folder of its name; the model's reconstructions of the test
-            split; what is stored of them for the score, the same file where that reads reconstructions.
+            split; the maps stored for the score, or the same reconstructions if the score reads those.
         sequence: of the scans.
         percentiles: of DICE_S.
         threshold: of the run on this cohort.
@@ -86,7 +86,6 @@ def examples_of_cohort(
         (reconstruction,) = _arrays_of(reconstructions, subject, ("reconstruction",))
         (raw,) = _arrays_of(stored, subject, (stored_as(scoring.score),))
         # a split of one subject, so that its map is the one that was evaluated
-        # a split of one subject, so that its map is the one that was evaluated
         alone = Split([(cohort, subject)], *(array[None] for array in arrays))
         (difference,) = score_maps(alone, raw[None], scoring)
         images = (arrays[0], reconstruction, difference, arrays[2])
@@ -98,7 +97,7 @@ def save_examples(path: str | Path, examples: Sequence[Example]) -> None:
     """Write examples into one npz file: some MB at 64³.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the list of examples is empty.
     """
     if not examples:
         raise ValueError(

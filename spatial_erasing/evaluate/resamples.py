@@ -72,13 +72,11 @@ def resample_dataset(
     """
     hits, predicted, lesion = counts.at_threshold(threshold)
     # a subject without a lesion voxel has no Dice
-    # a subject without a lesion voxel has no Dice
     dice = 2 * hits / np.where(lesion > 0, predicted + lesion, np.nan)
     positives, totals = lesion_groups(
         counts.owner,
         counts.pattern,
         positives=counts.lesion,
-        # a sum of two uint32 may overflow
         # a sum of two uint32 may overflow
         totals=counts.lesion.astype(np.int64) + counts.normal,
         subjects=len(counts),
@@ -140,7 +138,6 @@ def save_resamples(path: str | Path, found: Mapping[Quantity, Resampled]) -> Non
         samples=np.stack([result.samples for result in found.values()]),
         subjects=[result.subjects for result in found.values()],
         # as text, since quantities may have different numbers of seeds
-        # as text, since quantities may have different numbers of seeds
         by_seed=[" ".join(map(repr, result.by_seed)) for result in found.values()],
         **columns,
     )
@@ -169,22 +166,21 @@ class Resampling:
             len(subjects), samples=self.samples, seed=hash_seed("bootstrap", self.seed, cohort)
         )
         # by the rank of the names, so that the order of a file does not matter
-        # by the rank of the names, so that the order of a file does not matter
         return weights[:, np.argsort(np.argsort(subjects))]
 
 
 def resample_study(
     folders: Iterable[str | Path], *, sequence: str, resampling: Resampling, workers: int
 ) -> dict[Quantity, Resampled]:
-    """Resample every evaluation and what is over all test sets of one sequence, averaging the seeds.
+    """Resample every evaluation, and the means over all test sets of one sequence; seeds are averaged.
 
     Over all test sets ("all") slices are ranked together, and other metrics are the mean of the cohorts'.
 
     Args:
         folders: .../{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}, with counts and slices.
-        sequence: of the numbers over all test sets: the one that the networks are trained on.
-        resampling: how.
-        workers: processes.
+        sequence: sequence of the numbers over all test sets, on which the networks are trained.
+        resampling: number of resamples, seed, and limits of the lesion sizes.
+        workers: number of processes.
     """
     evaluated = sorted(map(Path, folders))
     trainings: dict[Path, list[Path]] = defaultdict(list)

@@ -65,7 +65,6 @@ def checksums_of(jobs: Sequence[Job]) -> dict[str, str]:
 def checksum_lines(checksums: Mapping[str, str], folder: str) -> str:
     """What `sha256sum --check` reads inside the folder, for the files that lie there."""
     # raw data are not handed over with the results
-    # raw data are not handed over with the results
     inside = {path: digest for path, digest in checksums.items() if Path(path).is_relative_to(folder)}
     return "".join(f"{digest}  {Path(path).relative_to(folder)}\n" for path, digest in inside.items())
 

@@ -141,7 +141,6 @@ def _table(
         scanned = {wanted[0][1], *metrics.loc[metrics["cohort"] == cohort, "sequence"]}
         by_seed = {key: _numbers_by_seed(metrics, (*key, cohort)) for key in keys if key[1] in scanned}
         # rows of different test subjects must not be compared
-        # rows of different test subjects must not be compared
         _require_same_test(pd.concat(by_seed), cohort)
         rows = [
             _row(by_seed.get((method.name, sequence)), method) | _paper_row(method, sequence, paper_cohort)
@@ -149,7 +148,6 @@ def _table(
         ]
         blocks[cohort] = pd.DataFrame(rows, index=index)
     table = pd.concat(blocks, axis=1, names=["cohort", "quantity"])
-    # with one seed, lowest and highest only repeat the mean
     # with one seed, lowest and highest only repeat the mean
     several_seeds = (table.xs("seeds", axis=1, level="quantity") > 1).any(axis=None)
     is_range = table.columns.get_level_values("quantity").str.endswith(("_lowest", "_highest"))

@@ -214,7 +214,7 @@ class Trainer:
         return {f"training_{name}": mean for name, mean in zip(numbers, means, strict=True)}
 
     def _advice_on_batch_size(self) -> str:
-        """Advice if a batch does not fit: the largest half, quarter, … of it that fits."""
+        """Advice if a batch does not fit: the largest of its half, quarter, … that fits."""
         asked = size = self.draws.batch_size
         while size := size // 2:
             self.optimiser.zero_grad(set_to_none=True)

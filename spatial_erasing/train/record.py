@@ -29,7 +29,7 @@ class RecordedStep:
         self._outputs = self._record(step, generator)
 
     def _record(self, step: Step, generator: Generator) -> dict[str, Tensor]:
-        """Record the step; its own error is raised where ending the recording fails because of it."""
+        """Record the step; if that fails, raise the step's own error, not the failed end of the recording."""
         cause = None
         try:
             with torch.cuda.graph(self._graph):
