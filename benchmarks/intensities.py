@@ -21,7 +21,8 @@ import yaml
 
 os.environ["OMP_NUM_THREADS"] = os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
-from spatial_erasing.images.volumes import Grid, read_volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.ingest.files import sha256_of
 from spatial_erasing.preprocess.batch import prepare_batch
 from spatial_erasing.preprocess.quality import largest_distance

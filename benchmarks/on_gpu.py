@@ -404,7 +404,8 @@ def main() -> None:
         if left < (0 if options.tiny else unit.seconds):
             print(f"{unit.name}: not begun, the time is over", flush=True)
             continue
-        measure_unit(unit, add, seconds=left, threads=options.threads)
+        seconds = left if options.tiny else min(left, 2 * unit.seconds)  # a hanging unit costs itself alone
+        measure_unit(unit, add, seconds=seconds, threads=options.threads)
 
 
 if __name__ == "__main__":

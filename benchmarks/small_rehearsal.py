@@ -51,7 +51,8 @@ from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.jobs.provenance import rule_fingerprint
 from spatial_erasing.jobs.results import open_arrays
-from spatial_erasing.models import list_methods, methods_of_paper
+from spatial_erasing.models import Method, list_methods, methods_of_paper
+from spatial_erasing.registry import ERASINGS, FILLS, NETWORKS
 from spatial_erasing.report.claims_page import claims_notes, printed_claims, write_claims_markdown
 from spatial_erasing.run import Kept
 from spatial_erasing.study import Run, list_datasets
@@ -98,12 +99,20 @@ def coarser(path: Path) -> None:
     save_counts(path, SubjectCounts(counts.subjects, owner, pattern, lesion, normal), threshold=threshold)
 
 
+def code_of(method: Method, config: Mapping) -> str:
+    """Fingerprint of the code that trains a model, its network, erasing and fill included."""
+    kinds = [NETWORKS.file(config["networks"][method.network]["kind"]), ERASINGS.file(method.erase)]
+    kinds += [FILLS.file(method.fill)] if method.fill != "none" else []
+    return rule_fingerprint("train_model", kinds=tuple(kinds))
+
+
 def run_training(job: Run, *, config: Mapping, work: Path, rows: Path) -> str:
     """Train or resume, and evaluate by every score that the study names; all rows are written at once."""
     checkpoints, results = work / "checkpoints" / job.folder, work / "results" / job.folder
     methods, network = list_methods(config), None
     if not methods[job.method].is_baseline:
-        kept = Kept(checkpoints, rule_fingerprint("train_model"), checkpoints, lambda _: lambda _row: None)
+        code = code_of(methods[job.method], config)
+        kept = Kept(checkpoints, code, checkpoints, lambda _: lambda _row: None)
         network = train(config, work, results, job, kept=kept)
     for name in (name for name, method in methods.items() if method.model == job.method):
         scored = Run(name, 100, job.seed)

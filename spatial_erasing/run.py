@@ -51,8 +51,7 @@ class Trained:
         network: with the weights of the best validation, in evaluation mode, on its device.
         history: one row per validation.
         latent: the network's value per latent dimension at the best validation.
-        checkpoint: folder of the last state if the training ended at `maximum_steps`, from which it continues
-            with more of them; None if it ended by patience or kept none.
+        checkpoint: folder of the last state, from which a longer training continues; None if none was kept.
     """
 
     network: Network
@@ -100,8 +99,7 @@ def train_model(
         best = trainer.run(checkpoint=folder / "latest.pt", observe=kept.observer(curves))
     # the trainer ends with its last weights
     fresh.load_state_dict(best)
-    last_state = folder if trainer.is_at_maximum() else None
-    return Trained(fresh.eval(), trainer.progress.history, trainer.progress.best_latent, last_state)
+    return Trained(fresh.eval(), trainer.progress.history, trainer.progress.best_latent, folder)
 
 
 def reconstruct_scans(

@@ -9,10 +9,10 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from torch import Tensor
 from torch.nn import functional
 
-from spatial_erasing.images import volumes
+from spatial_erasing.images import grids
 
 
-class Grid(volumes.Grid):
+class Grid(grids.Grid):
     """A voxel grid on which fields are sampled."""
 
     def thinned(self, step_mm: float) -> "Grid":

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from spatial_erasing.images.volumes import Grid
+from spatial_erasing.images.grids import Grid
 
 COLUMNS = ("number", "ml", "peak", "x_mm", "y_mm", "z_mm", "slice", "percentile")
 SLICE_COLUMNS = ("slice", "z_mm", "brain_cm2", "marked_cm2", "mean_score", "highest_percentile")

@@ -15,7 +15,8 @@ from spatial_erasing.apply.healthy import HealthyBrains, HealthyScores, brain_sc
 from spatial_erasing.apply.networks import load_networks, reconstruct_with_all
 from spatial_erasing.apply.settings import ModelSettings, read_settings
 from spatial_erasing.cohorts import Split
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.chain import PreparedBrain, prepare_brain
 from spatial_erasing.preprocess.geometry import return_to_scan
 from spatial_erasing.preprocess.resample import resample_to_grid

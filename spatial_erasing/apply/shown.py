@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.resample import turned_grid
 
 MAXIMUM_VOXELS = 9_000_000  # a file of some 10 MB

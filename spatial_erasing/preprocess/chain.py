@@ -6,7 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.jobs.faults import about
 from spatial_erasing.preprocess.geometry import bounding_box, box_around
 from spatial_erasing.preprocess.intensity import scale_brain

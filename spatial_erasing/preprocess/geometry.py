@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.results import read_json
 from spatial_erasing.preprocess.resample import resample_to_grid

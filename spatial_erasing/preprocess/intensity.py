@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import SimpleITK as sitk
 
-from spatial_erasing.images.volumes import Grid
+from spatial_erasing.images.grids import Grid
 from spatial_erasing.preprocess.settings import BrainSettings
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.geometry import box_around
 from spatial_erasing.preprocess.resample import resample_to_grid
 

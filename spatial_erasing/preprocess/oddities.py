@@ -10,7 +10,8 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.geometry import bounding_box
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.zero import ringing_level

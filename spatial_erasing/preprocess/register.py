@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
 
 SPACING_MM = 2.0  # 12 parameters need no finer voxels: 4.5 s on one core

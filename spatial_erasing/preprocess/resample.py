@@ -4,7 +4,8 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 
 INTERPOLATORS = {"cubic": sitk.sitkBSpline, "linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}
 # How many voxels beyond the target an interpolator looks. A cubic B-spline weighs a voxel k away by 0.268^k:

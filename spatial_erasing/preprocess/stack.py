@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_erasing.images.volumes import Grid
+from spatial_erasing.images.grids import Grid
 from spatial_erasing.jobs.faults import about, is_finding
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.preprocess.geometry import (

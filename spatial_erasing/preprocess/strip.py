@@ -11,7 +11,8 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.jobs.resources import STRIPPERS, install_command
 from spatial_erasing.preprocess.geometry import box_around
 from spatial_erasing.preprocess.oddities import warn_of_parts

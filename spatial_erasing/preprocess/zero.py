@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.resample import resample_to_grid
 
 # Interpolation rings around the brain: at most 0.23 % of the voxels of 55 real stripped scans are negative.

@@ -86,7 +86,7 @@ class Trainer:
         """
         self._resume(checkpoint)
         progress, saved = self.progress, -math.inf
-        while not self.is_at_maximum() and not self._patience_is_over():
+        while not self._is_over():
             started = time.monotonic()
             try:
                 losses = self._train_until(self._next_validation())
@@ -97,17 +97,13 @@ class Trainer:
             self._record(losses, l1, latent)
             if observe is not None:
                 observe(progress.history[-1])
-            is_due = self.is_at_maximum() or time.monotonic() - saved >= CHECKPOINT_SECONDS
+            is_due = self._is_over() or time.monotonic() - saved >= CHECKPOINT_SECONDS
             # a prolonged training validates at regular steps alone, so it could not resume from another one
             if checkpoint is not None and is_due and self._is_regular(progress.step):
                 self._save(checkpoint)
                 saved = time.monotonic()
         logger.info("best validation l1 %.5f at step %d", progress.best_l1, progress.best_step)
         return self.best_weights
-
-    def is_at_maximum(self) -> bool:
-        """Whether all steps are done, so that more of them might improve the weights."""
-        return self.progress.step >= self.optimisation.maximum_steps
 
     def train_step(self, step: int) -> dict[str, Tensor]:
         """One update of the weights; returns the named terms of its loss, which the next step overwrites."""
@@ -240,8 +236,10 @@ class Trainer:
     def _is_regular(self, step: int) -> bool:
         return step % self.optimisation.validate_every_steps == 0
 
-    def _patience_is_over(self) -> bool:
-        return self.progress.step - self.progress.best_step >= self.optimisation.patience_steps
+    def _is_over(self) -> bool:
+        progress, settings = self.progress, self.optimisation
+        patience_is_over = progress.step - progress.best_step >= settings.patience_steps
+        return progress.step >= settings.maximum_steps or patience_is_over
 
     def _record(self, losses: dict[str, float], l1: float, latent: list[float]) -> None:
         """Add a row to the history, keep the best weights, and log the remaining time."""

@@ -20,7 +20,7 @@ from spatial_erasing.apply.candidates import axial_slices, describe_slices, find
 from spatial_erasing.apply.inputs import find_inputs, image_stem
 from spatial_erasing.apply.scans import Options
 from spatial_erasing.cli import main
-from spatial_erasing.images.volumes import Grid
+from spatial_erasing.images.grids import Grid
 from tests.apply.small_study import head, write_head
 from tests.apply.test_one_scan import write_dicom
 from tests.preprocess.analytic_head import directions_of

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spatial_erasing.images.volumes import Grid
+from spatial_erasing.images.grids import Grid
 
 SHEARED = np.array([[1.0, 0.2, 0.0, -8.0], [0.1, -0.9, 0.3, 3.0], [0.0, -0.2, 1.3, 5.0], [0, 0, 0, 1]])
 

@@ -4,7 +4,7 @@ from analytic_head import SETTINGS, brain_at, intensities_at, sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spatial_erasing.images.volumes import Grid
+from spatial_erasing.images.grids import Grid
 from spatial_erasing.preprocess.geometry import bounding_box
 from spatial_erasing.preprocess.intensity import curvature_flow, intensity_range, rescale, scale_brain
 

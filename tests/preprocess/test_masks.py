@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, zoom
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.masks import label_lesion, unite_lesions
 
 SHAPE = (40, 40, 40)

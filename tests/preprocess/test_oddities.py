@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from spatial_erasing.images.volumes import Grid
+from spatial_erasing.images.grids import Grid
 from spatial_erasing.preprocess.oddities import (
     depth_correlation,
     neighbour_correlation,

@@ -10,7 +10,8 @@ from analytic_head import SETTINGS, brain_at, lesion_at, sample, variant
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 from scipy import ndimage
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.chain import prepare_brain
 from spatial_erasing.preprocess.intensity import bias_field, curvature_flow, non_local_means, scale_brain
 from spatial_erasing.preprocess.register import register_to_template

@@ -3,7 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from spatial_erasing.images.volumes import Grid, Volume
+from spatial_erasing.images.grids import Grid
+from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.strip import brain_of_stripped_scan
 from spatial_erasing.preprocess.zero import (
     face_value,

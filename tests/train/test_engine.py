@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -312,6 +313,16 @@ def test_a_training_with_more_patience_continues_and_with_too_little_starts_anew
     assert without_seconds(again) == without_seconds(whole)
 
 
+def test_more_steps_cost_nothing_where_patience_had_ended_the_training(tmp_path):
+    ended = of_scripted_validation(8)
+    best = ended.run(checkpoint=tmp_path / "latest.pt")
+    longer = of_scripted_validation(8)
+    longer.optimisation = replace(longer.optimisation, maximum_steps=1000)
+    numbers = steps_trained(longer)
+    assert same(longer.run(checkpoint=tmp_path / "latest.pt"), best)
+    assert numbers == [] and longer.progress.history == ended.progress.history
+
+
 def test_a_training_with_a_lower_maximum_starts_anew(tmp_path, caplog):
     caplog.set_level("INFO")
     trainer_of(optimisation={"maximum_steps": 20}).run(checkpoint=tmp_path / "latest.pt")
@@ -322,7 +333,7 @@ def test_a_training_with_a_lower_maximum_starts_anew(tmp_path, caplog):
     assert shorter.progress.step == 8 and "is of a longer training, to step 20" in caplog.text
 
 
-def test_the_last_state_is_kept_where_a_training_ends_at_its_maximum_and_only_there(tmp_path):
+def test_only_the_last_state_of_the_training_stays_once_its_weights_are_saved(tmp_path):
     ways = [{}, {"maximum_steps": 20}, {"patience_steps": 50}]
     kept, *same_folder = (checkpoint_folder(trainer_of(optimisation=way), tmp_path, code="a") for way in ways)
     assert same_folder == [kept, kept]

@@ -112,6 +112,13 @@ def test_every_network_is_in_one_piece_and_the_four_of_the_study_come_first(smal
     assert [len(jobs) for jobs in pieces.values()] == [1] * baselines + [5] * 4 + [3] * (len(networks) - 4)
 
 
+def test_a_checkpoint_is_resumed_only_by_the_code_of_its_own_network_erasing_and_fill(small):
+    config = small.overlaid(small.CONFIGS)
+    methods = small.list_methods(config)
+    names = ("3d-none", "3d-cube-zero", "3d-cube-noise", "3d-denoising")
+    assert len({small.code_of(methods[name], config) for name in names}) == len(names)
+
+
 def test_coarser_counts_keep_the_dice_and_nearly_the_auprc(small, tmp_path):
     rng = np.random.default_rng(1)
     owner = np.repeat(np.arange(6, dtype=np.int32), 3000)
