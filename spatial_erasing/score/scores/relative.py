@@ -7,6 +7,7 @@ the ventricles are reconstructed badly in every brain, a lesion in one.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class Score:
             subject: np.stack([brain, brain * raw, brain * np.square(raw)]).astype(np.float64)
             for subject, raw, brain in zip(healthy.subjects, maps, healthy.brain, strict=True)
         }
-        total = np.sum(list(powers.values()), axis=0)
+        total = reduce(np.add, powers.values())  # np.sum would copy them all
         of_all = moments(total, self.smoothing_voxels)
         found = unstored_maps(network, scans, healthy, score=self.of)
         for subject, raw in zip(scans.subjects, found, strict=True):
