@@ -54,6 +54,18 @@ def test_a_healthy_subject_is_compared_with_the_others_alone(smoothing):
     np.testing.assert_allclose(found, expected[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_healthy_scans_too_few_for_a_spread_are_refused_unless_neighbours_are_pooled(count):
+    few = part_of(HEALTHY, range(count))
+    for smoothing in (0, 0.1):
+        with pytest.raises(
+            ValueError, match=rf"with {count} healthy validation scans, expected at least 3: "
+        ):
+            maps(relative(smoothing=smoothing), few, healthy=few)
+    assert np.isfinite(maps(relative(smoothing=1), few, healthy=few)).all()
+    assert np.isfinite(maps(relative(), HEALTHY, healthy=part_of(HEALTHY, range(3)))).all()
+
+
 def test_healthy_scans_take_no_more_memory_than_a_job_asks_for(monkeypatch):
     count, grid = 20, (32, 32, 32)
     volumes = np.random.default_rng(3).random((count, *grid)).astype(np.float16)

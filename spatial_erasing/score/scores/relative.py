@@ -25,6 +25,7 @@ SETTINGS = {
     "smoothing_voxels": {"type": "number", "minimum": 0},
     "floor": {"type": "number", "exclusiveMinimum": 0},
 }
+FEWEST = 3  # each healthy scan is compared with the others, and at one voxel a single other has no spread
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,17 @@ class Score:
     floor: float
 
     def score_maps(self, network: Network, scans: Split, healthy: Split) -> Iterator[np.ndarray]:
-        """One map per scan, shape (X, Y, Z). A healthy subject is compared with the other healthy ones."""
+        """One map per scan, shape (X, Y, Z). A healthy subject is compared with the other healthy ones.
+
+        Raises:
+            ValueError: fewer than three healthy scans, and no smoothing.
+        """
+        if len(healthy.subjects) < FEWEST and len(gaussian_weights(self.smoothing_voxels)) == 1:
+            raise ValueError(
+                f"the score relative with smoothing_voxels: {self.smoothing_voxels:g} compares with "
+                f"{len(healthy.subjects)} healthy validation scans, expected at least {FEWEST}: give more to "
+                "validation in split.sizes.healthy of config.yaml, or write smoothing_voxels: 1."
+            )
         maps = unstored_maps(network, healthy, healthy, score=self.of)
         powers = {
             subject: np.stack([brain, brain * raw, brain * np.square(raw)]).astype(np.float64)
