@@ -127,8 +127,13 @@ class JobMethods:
         yield from sorted({registry.FILLS.file(method.fill) for method in self.that_erase()})
 
     def kinds_of_score(self, wildcards: Any) -> Iterator[Path]:
-        """Modules of a method's score, and of the score that it is relative to."""
-        yield from (registry.SCORES.file(part["kind"]) for part in parts_of(self.score(wildcards)))
+        """Modules of a method's score, of the score that it is `of`, and of their erasings and fills."""
+        for part in parts_of(self.score(wildcards)):
+            yield registry.SCORES.file(part["kind"])
+            if (fill := part.get("fill", part.get("draws"))) in registry.FILLS.kinds():
+                yield registry.FILLS.file(fill)
+                if erasing := registry.SCORES.literal(part["kind"], "ERASING", None):
+                    yield registry.ERASINGS.file(erasing)
 
     def kinds_to_store(self, wildcards: Any) -> Iterator[Path]:
         """Modules of a model's network, and of the score whose maps are stored."""

@@ -1,6 +1,7 @@
 """Memory and minutes of each job of a study, from its config and the wildcards of the job."""
 
 from collections.abc import Callable, Iterable
+from math import ceil
 from typing import Any, TypedDict
 
 from spatial_erasing.jobs import resources
@@ -95,7 +96,12 @@ class Needs:
         """Memory of a reconstruction job."""
         network = self._network(wildcards)
         batch_size = self.plan.samples_at_a_time(wildcards)
-        return resources.training_mb(self.subjects([wildcards.cohort]), batch_size=batch_size, **network)
+        own_mb = resources.training_mb(self.subjects([wildcards.cohort]), batch_size=batch_size, **network)
+        if wildcards.get("stored") not in self.plan.methods.with_maps:
+            return own_mb
+        size = self.config["split"]["sizes"]["healthy"]["validation"]
+        healthy = size if isinstance(size, int) else ceil(size * self.subjects(self.plan.healthy))
+        return own_mb + resources.healthy_mb(healthy, network["grid_voxels"])
 
     def _network(self, wildcards: Any) -> NetworkNeeds:
         return {

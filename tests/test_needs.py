@@ -50,6 +50,20 @@ def test_a_network_in_3d_needs_more_than_one_in_2d_on_a_cpu(name):
     assert ask(whole, 1) > 0
 
 
+@pytest.mark.parametrize("size", [201, 0.25])
+def test_maps_that_compare_with_healthy_scans_ask_for_those_and_their_sums(size):
+    config = deepcopy(CONFIG)
+    config["study"]["models"] = ["3d-none@relative"]
+    config["split"]["sizes"]["healthy"] = {"training": 1807 if size == 201 else 0.75, "validation": size}
+    needs = Needs(Plan(config, root=Path.cwd()))
+    plain, compared = (
+        needs.reconstruction_mb(Job(model="3d-none", cohort="brats", stored=stored), 1)
+        for stored in ("3d-none", "3d-none@relative")
+    )
+    scans = size if size == 201 else size * needs.subjects(["healthy"])
+    assert compared - plain == pytest.approx(scans * 64**3 * (3 * 8 + resources.SPLIT_BYTES) / 2**20, abs=1)
+
+
 def test_only_a_device_that_is_not_the_cpu_asks_for_a_gpu():
     assert needs_of(device="cpu").gpus == 0
     assert needs_of(device="auto").gpus == needs_of(device="cuda").gpus == 1

@@ -52,6 +52,30 @@ def test_a_table_or_figure_that_compares_what_a_study_lacks_is_left_out(tmp_path
         assert whole - set(plan_of(tmp_path, change).tables_and_figures()) == {f"results/report/{left_out}"}
 
 
+@pytest.mark.parametrize(
+    "of, kinds",
+    [
+        ({"kind": "erased_parts", "edge_voxels": 8, "fill": "noise"}, {"erased_parts", "noise"}),
+        ({"kind": "erase_and_restore", "fill": "zero"}, {"erase_and_restore", "zero"}),
+        ({"kind": "several", "draws": "noise"}, {"several", "noise", "cube"}),
+        ({"kind": "several", "draws": "zero"}, {"several", "zero", "cube"}),
+        ({"kind": "several", "draws": "latent"}, {"several"}),
+    ],
+)
+def test_what_a_score_erases_counts_in_the_fingerprint_of_its_maps(tmp_path, of, kinds):
+    def add(config):
+        config["scores"] |= {
+            "own": of | {"title": "own"},
+            "compared": {"kind": "relative", "of": of, "title": "compared"},
+        }
+        config["study"]["models"] = ["3d-none@own", "3d-none@compared"]
+
+    methods = plan_of(tmp_path, add).methods
+    for name, more in (("3d-none@own", {"vae"}), ("3d-none@compared", {"vae", "relative"})):
+        job = type("Job", (dict,), {"stored": name})(stored=name)
+        assert {file.stem for file in methods.kinds_to_store(job)} == kinds | more
+
+
 def test_the_table_of_rivals_is_that_of_a_study_that_names_some(tmp_path):
     def add(config):
         config["report"]["rivals"] = ["3d-none"]

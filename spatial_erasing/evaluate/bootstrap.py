@@ -166,7 +166,8 @@ def simultaneous_intervals(
     degrees of freedom): for one part and normal differences that is the interval of Student's t.
 
     Args:
-        samples: differences on the test set, then on every resample, shape (1 + samples, parts).
+        samples: differences on the test set, then on every resample, shape (1 + samples, parts); NaN for
+            none. A resample counts with its parts that have a number.
         subjects: of each part, shape (parts,). A part of too few subjects, or without spread over the
             resamples, has no interval (NaN) and does not widen the others.
         rule: confidence, and the smallest number of subjects.
@@ -181,7 +182,9 @@ def simultaneous_intervals(
     n, s = np.asarray(subjects)[has_interval], spread[has_interval]
     chi_squared = np.random.default_rng(seed).chisquare(n - 1, size=(len(resampled), len(n)))
     ratios = np.abs(resampled - difference)[:, has_interval] / s * np.sqrt(n / chi_squared)
-    largest = np.sort(np.fmax.reduce(ratios, axis=1, initial=0))
+    largest = np.fmax.reduce(ratios, axis=1, initial=np.nan)
+    # resamples without a number are left out, since a ratio of 0 would narrow the intervals
+    largest = np.sort(largest[np.isfinite(largest)])
     # the test set counts as one more resample, the most extreme one
     rank = math.ceil((len(largest) + 1) * rule.confidence_percent / 100)
     half = np.full(len(difference), np.nan)

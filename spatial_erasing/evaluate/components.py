@@ -84,7 +84,7 @@ class Marks(NamedTuple):
 
 
 def marks_of(score: np.ndarray, lesion: np.ndarray, *, connectivity: int) -> Marks:
-    """Mark each voxel above 0 that no neighbour exceeds; neighbouring ones of equal score are one mark.
+    """Mark each voxel above 0 that no neighbour exceeds; a plateau of equal scores is one mark, or none.
 
     Unlike components at a threshold, marks do not merge when the threshold falls.
 
@@ -100,7 +100,9 @@ def marks_of(score: np.ndarray, lesion: np.ndarray, *, connectivity: int) -> Mar
     highest = (score == ndimage.maximum_filter(score, footprint=neighbours)) & (score > 0)
     marks, count = ndimage.label(highest, structure=neighbours)
     lesions, lesion_count = ndimage.label(lesion, structure=neighbours)
-    places = np.arange(1, count + 1)
+    # next to a voxel of equal score that is not highest, the whole plateau touches a higher one
+    beside = ndimage.maximum_filter(np.where(highest, -1, score), footprint=neighbours)
+    places = np.setdiff1d(np.arange(1, count + 1), marks[highest & (beside == score)])
     found = [np.asarray(ndimage.maximum(values, marks, places)) for values in (score, lesions)]
     return Marks(found[0], found[1].astype(int), lesion_count)
 

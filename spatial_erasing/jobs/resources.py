@@ -20,6 +20,8 @@ BASE_MB = 1000
 ARRAY_BYTES = 10
 # A training reads only its subjects: 4 bytes a voxel, and 2 for slices or for a copy on the way to a GPU.
 SPLIT_BYTES = 7
+# A relative score also keeps three float64 sums of each healthy validation scan.
+HEALTHY_BYTES = SPLIT_BYTES + 24
 # Activations and gradients, for each voxel of a batch and each map of the first level, which has 1 / 2^dims
 # of the voxels: up to 232 bytes in 3-D and 95 in 2-D on a CPU, where the process keeps what it has freed.
 # `python benchmarks/train.py --dims 3 --batch-size 16 --volumes 16` prints the peak; torch has 600 MB of it.
@@ -72,6 +74,11 @@ def training_mb(
     samples_mb = subjects * prod(grid_voxels) * SPLIT_BYTES / MIB
     work = _work_of_a_step(grid_voxels, dims=dims, maps=maps, batch_size=batch_size)
     return BASE_MB + ceil(samples_mb + (CUDA_MB if on_gpu else work * TRAINING_BYTES / MIB))
+
+
+def healthy_mb(subjects: int, grid_voxels: Sequence[int]) -> int:
+    """Memory of so many healthy scans, with which a score that reads the network may compare."""
+    return ceil(subjects * prod(grid_voxels) * HEALTHY_BYTES / MIB)
 
 
 def training_minutes(

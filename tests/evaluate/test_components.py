@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import median_filter
 from skimage.measure import label
 from skimage.morphology import local_maxima
 
@@ -98,6 +99,20 @@ def test_marks_are_the_local_maxima_of_scikit_image(seed):
     np.testing.assert_array_equal(np.sort(marks.scores), np.sort(score[expected]))
     assert (marks.lesions > 0).sum() == lesion[expected].sum()
     assert marks.lesion_count == label(lesion, connectivity=3).max()
+
+
+@pytest.mark.parametrize("connectivity", [6, 18, 26])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_plateau_is_one_mark_as_in_scikit_image_and_none_beside_a_higher_voxel(seed, connectivity):
+    score, lesion = (array[0] for array in maps_with_lesions(seed, values=9, shape=(16, 15, 14)))
+    score = median_filter(score.astype("f4"), size=5)
+    peaks = label(local_maxima(score, connectivity=SKIMAGE[connectivity]), connectivity=SKIMAGE[connectivity])
+    expected = [score[peaks == place][0] for place in range(1, peaks.max() + 1)]
+    marks = marks_of(score, lesion, connectivity=connectivity)
+    np.testing.assert_array_equal(np.sort(marks.scores), np.sort([value for value in expected if value > 0]))
+    line = np.zeros((7, 3, 3))
+    line[1:6, 1, 1] = [0.5, 0.5, 0.6, 0.5, 0.5]
+    assert marks_of(line, line > 0.5, connectivity=connectivity).lesions.tolist() == [1]
 
 
 def froc_by_thresholds(scores, lesions):

@@ -113,6 +113,23 @@ def test_resamples_without_a_number_are_left_out():
     assert np.isfinite(intervals_of(samples, [40, 40])).all()
 
 
+def test_a_resample_without_a_number_does_not_narrow_the_interval():
+    samples = np.random.default_rng(4).normal(size=(4001, 2))
+    samples[0], samples[5::5] = 0, np.nan
+    left = samples[np.isfinite(samples[:, 0])]
+    quantile = stats.norm.ppf((1 + np.sqrt(0.95)) / 2)
+    for given in (samples, left):
+        lower, upper = intervals_of(given, [10**6] * 2)
+        np.testing.assert_allclose((upper - lower) / 2 / left[1:].std(axis=0), quantile, rtol=0.03)
+    samples[3::7, 1] = np.nan  # the mean counts resamples in which both parts have a number
+    both = samples[np.isfinite(samples).all(axis=1)]
+    means = [
+        claim_intervals(list(given.T), subjects=[10**6] * 2, rule=RULE, seed=1).mean
+        for given in (samples, both)
+    ]
+    np.testing.assert_allclose(*means, rtol=0.03)
+
+
 def test_too_few_resamples_for_the_confidence_give_no_interval():
     samples = np.random.default_rng(5).normal(size=(101, 2))
     assert np.isnan(intervals_of(samples, [40, 40], IntervalRule(99.5, 10))).all()

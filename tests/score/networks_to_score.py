@@ -13,7 +13,8 @@ SIZES = {"feature_maps": [4, 8], "latent_size": {"2d": 4, "3d": 6}}
 
 def network_of(dims, kind="vae"):
     """An untrained network of this kind."""
-    values = CONFIG["networks"][kind] | SIZES
+    values = CONFIG["networks"][kind]
+    values = values | {name: size for name, size in SIZES.items() if name in values}
     return make_network(dims, GRID, values=values, seed=1, device=torch.device("cpu")).eval()
 
 

@@ -38,6 +38,9 @@ def test_the_distance_of_z_score_grows_with_the_z_score_of_each_voxel():
     outputs = reconstruct_without_network("z_score", healthy, scans)
     residual = np.abs(scans.scans.astype(float) - outputs)
     np.testing.assert_allclose(residual, z / (1 + z), atol=2e-3)
+    # what is darker than in healthy brains lies below its output, what is brighter above it
+    is_dark, is_clear = scans.scans < values.mean(axis=0), z > 0.05
+    np.testing.assert_array_equal((outputs > scans.scans)[is_clear], is_dark[is_clear])
     same = reconstruct_without_network("z_score", healthy, part_at_the_mean(healthy))
     np.testing.assert_allclose(same[0], values.mean(axis=0), atol=2e-2)
 

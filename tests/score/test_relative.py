@@ -1,7 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from networks_to_score import network_of, part_of, split_of
 
+from spatial_erasing.cohorts import Split
+from spatial_erasing.jobs.resources import HEALTHY_BYTES, SPLIT_BYTES
 from spatial_erasing.run import reconstruct_scans
 from spatial_erasing.score.reconstruct import reconstruct, unstored_maps
 
@@ -48,6 +52,34 @@ def test_a_healthy_subject_is_compared_with_the_others_alone(smoothing):
     expected = maps(relative(smoothing=smoothing), part_of(HEALTHY, [2]), others)
     found = maps(relative(smoothing=smoothing), HEALTHY)[2]
     np.testing.assert_allclose(found, expected[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_healthy_scans_too_few_for_a_spread_are_refused_unless_neighbours_are_pooled(count):
+    few = part_of(HEALTHY, range(count))
+    for smoothing in (0, 0.1):
+        with pytest.raises(
+            ValueError, match=rf"with {count} healthy validation scans, expected at least 3: "
+        ):
+            maps(relative(smoothing=smoothing), few, healthy=few)
+    assert np.isfinite(maps(relative(smoothing=1), few, healthy=few)).all()
+    assert np.isfinite(maps(relative(), HEALTHY, healthy=part_of(HEALTHY, range(3)))).all()
+
+
+def test_healthy_scans_take_no_more_memory_than_a_job_asks_for(monkeypatch):
+    count, grid = 20, (32, 32, 32)
+    volumes = np.random.default_rng(3).random((count, *grid)).astype(np.float16)
+    brain = np.ones(volumes.shape, dtype=bool)
+    names = [("healthy", str(place)) for place in range(count)]
+    healthy = Split(names, volumes, brain, brain, brain.any(axis=(1, 2)))
+    monkeypatch.setattr("spatial_erasing.score.scores.relative.unstored_maps", lambda *_, **__: iter(volumes))
+    tracemalloc.start()
+    next(unstored_maps(NETWORK, healthy, healthy, score=relative()))
+    peak_mb = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    # beside the scans themselves; a copy of the sums would be as large as they are
+    sums_mb = count * 32**3 * (HEALTHY_BYTES - SPLIT_BYTES) / 2**20
+    assert sums_mb < peak_mb < 1.6 * sums_mb
 
 
 def test_the_other_score_may_have_settings():

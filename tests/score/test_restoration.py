@@ -61,6 +61,24 @@ def test_no_step_is_the_start_and_subjects_do_not_depend_on_each_other(dims, sco
     np.testing.assert_allclose(together[2], alone[0], atol=2e-3)
 
 
+class Restored(Network):
+    """The plain restoration of another network, without a corruption."""
+
+    def __init__(self, restoring):
+        super().__init__()
+        self.settings, self.restoring = restoring.settings, restoring
+
+    def forward(self, scans, noise=None):
+        return (self.restoring.reconstruct(scans),)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("kind", ["denoising", "restoration"])
+def test_an_image_is_not_corrupted_before_a_network_that_undoes_corruptions_explains_it(dims, kind):
+    network = network_of(dims, kind)
+    np.testing.assert_array_equal(maps(network, IMAGE), maps(Restored(network), IMAGE))
+
+
 def test_weights_are_left_as_they_are():
     network = network_of(3)
     before = [weight.clone() for weight in network.parameters()]

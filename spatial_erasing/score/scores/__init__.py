@@ -18,5 +18,7 @@ between threshold.lower and upper, 0 and 1 in the paper's study: a score without
 
 A setting `of` holds kind and settings of another score (`relative.py`). A kind that calls the network's
 `encode` and `decode` has the literal NEEDS_LATENT: the settings with which it calls them, {} for all. The
-module of a network with both methods has the literal HAS_LATENT.
+module of a network with both methods has the literal HAS_LATENT. A setting `fill` or `draws` may name a fill;
+a kind that also draws regions has the literal ERASING, the kind of these. Both modules count in the
+fingerprint of the score's maps.
 """

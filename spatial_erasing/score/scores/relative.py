@@ -7,6 +7,7 @@ the ventricles are reconstructed badly in every brain, a lesion in one.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ SETTINGS = {
     "smoothing_voxels": {"type": "number", "minimum": 0},
     "floor": {"type": "number", "exclusiveMinimum": 0},
 }
+FEWEST = 3  # each healthy scan is compared with the others, and at one voxel a single other has no spread
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,23 @@ class Score:
     floor: float
 
     def score_maps(self, network: Network, scans: Split, healthy: Split) -> Iterator[np.ndarray]:
-        """One map per scan, shape (X, Y, Z). A healthy subject is compared with the other healthy ones."""
+        """One map per scan, shape (X, Y, Z). A healthy subject is compared with the other healthy ones.
+
+        Raises:
+            ValueError: fewer than three healthy scans, and no smoothing.
+        """
+        if len(healthy.subjects) < FEWEST and len(gaussian_weights(self.smoothing_voxels)) == 1:
+            raise ValueError(
+                f"the score relative with smoothing_voxels: {self.smoothing_voxels:g} compares with "
+                f"{len(healthy.subjects)} healthy validation scans, expected at least {FEWEST}: give more to "
+                "validation in split.sizes.healthy of config.yaml, or write smoothing_voxels: 1."
+            )
         maps = unstored_maps(network, healthy, healthy, score=self.of)
         powers = {
             subject: np.stack([brain, brain * raw, brain * np.square(raw)]).astype(np.float64)
             for subject, raw, brain in zip(healthy.subjects, maps, healthy.brain, strict=True)
         }
-        total = np.sum(list(powers.values()), axis=0)
+        total = reduce(np.add, powers.values())  # np.sum would copy them all
         of_all = moments(total, self.smoothing_voxels)
         found = unstored_maps(network, scans, healthy, score=self.of)
         for subject, raw in zip(scans.subjects, found, strict=True):

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from spatial_erasing.cohorts import Split
 from spatial_erasing.score.samples import subject_maps
 from spatial_erasing.train.network import Network
+from spatial_erasing.train.unet import RestoringNetwork
 
 READS = "network"
 SETTINGS = {
@@ -47,7 +48,10 @@ class Score:
         image = scans.clone().requires_grad_()
         optimiser = torch.optim.Adam([image], lr=self.rate)
         for _ in range(self.steps):
-            loss = len(image) * network.loss(image, network(image))[0]
+            # in `forward` such a network corrupts its input first
+            is_restoring = isinstance(network, RestoringNetwork)
+            outputs = (network.reconstruct(image),) if is_restoring else network(image)
+            loss = len(image) * network.loss(image, outputs)[0]
             loss = loss + self.variation * total_variation(image - scans)
             (image.grad,) = torch.autograd.grad(loss, image)
             optimiser.step()

@@ -23,6 +23,7 @@ from spatial_erasing.train.settings import ErasingSettings
 
 READS = "network"
 NEEDS_LATENT = {"draws": "latent"}
+ERASING = "cube"
 SETTINGS = {
     "draws": {"enum": ["latent", "zero", "noise"]},
     "count": {"type": "integer", "minimum": 2},
@@ -77,6 +78,6 @@ class Score:
         # erasing draws on the CPU
         seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
         drawn = draw_regions(
-            "cube", len(scans), grid, settings=settings, generator=Generator().manual_seed(seed)
+            ERASING, len(scans), grid, settings=settings, generator=Generator().manual_seed(seed)
         )
         return network.reconstruct(erased(scans, drawn.unsqueeze(1).to(scans.device), self.draws, generator))
