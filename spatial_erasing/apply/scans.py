@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import math
 import os
 import tempfile
 import time
@@ -46,7 +47,7 @@ class Options:
         workers: scans at a time; 0 for what the machine can take.
         brain_mask: of a single scan, on its voxels.
         stripped: whether the skull is gone in all of them.
-        threshold: from which a voxel is marked; None for the model's own.
+        threshold: from which a voxel is marked, above 0; None for the model's own.
         score: of the model; None for its usual one.
         save: which of `outputs.EXTRAS` are written.
         naming: "plain" or "bids"; "auto" is bids where all scans have names of BIDS and come from a data set.
@@ -70,6 +71,8 @@ class Options:
             )
         if self.naming not in ("auto", "plain", "bids"):
             raise ValueError(f"naming is '{self.naming}'; expected plain or bids.")
+        if self.threshold is not None and not 0 < self.threshold < math.inf:
+            raise ValueError(f"the threshold is {self.threshold:g}; expected a finite number above 0.")
         if self.stripped and self.brain_mask is not None:
             raise ValueError("a scan is either stripped or has a brain mask of its own. Give one of the two.")
 

@@ -177,6 +177,13 @@ def test_nothing_done_is_status_2(bundle, tmp_path, capsys):
     assert run(bundle, out, scan, options=("--stripped", "--device", "cuda:7")) == 2
 
 
+@pytest.mark.parametrize("threshold", ["0", "-0.5", "nan", "inf"])
+def test_a_threshold_that_marks_everything_or_nothing_is_refused(threshold, bundle, tmp_path, capsys):
+    assert run(bundle, tmp_path / "out", tmp_path / "t1.nii.gz", options=("--threshold", threshold)) == 2
+    said = f"the threshold is {threshold}; expected a finite number above 0."
+    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def out_of_memory(*_):
     raise MemoryError("Unable to allocate 9 GiB")
 
