@@ -149,21 +149,22 @@ def _apply_to_inputs(
     options: Options,
     progress: Callable[[str], object],
 ) -> list[dict[str, Any]]:
-    """The rows of all scans; `scans.csv` is written after each, so that Ctrl-C keeps what is finished."""
+    """The rows of all scans; `scans.csv` is written after each, so that a kill keeps what is finished."""
     begin = time.time()
     output.mkdir(parents=True, exist_ok=True)
     if options.naming == "bids":
         write_description(output, roots={scan.root for scan in found if scan.root})
     order = {scan.name: place for place, scan in enumerate(found)}
     rows: list[dict[str, Any]] = []
+    write_rows(output / "scans.csv", rows, columns=COLUMNS)
     try:
         for row in _rows(found, output, options, bundle):
             rows.append(row)
+            rows.sort(key=lambda row: order[row["name"]])
+            write_rows(output / "scans.csv", rows, columns=COLUMNS)
             what = row["reason"] or f"{row['total_ml']:.1f} ml marked"
             progress(f"{len(rows)} of {len(found)}  {row['name']}: {row['status']}, {what}")
     finally:
-        rows.sort(key=lambda row: order[row["name"]])
-        write_rows(output / "scans.csv", rows, columns=COLUMNS)
         write_run(output / "run.json", rows, bundle, options=asdict(options), begin=begin)
     return rows
 

@@ -8,6 +8,8 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import zipfile
 
 import nibabel as nib
@@ -286,6 +288,18 @@ def test_an_interrupted_run_keeps_its_rows_and_goes_on(bundle, tmp_path, monkeyp
     monkeypatch.setattr("spatial_erasing.apply.scans.apply", lambda *_, **__: interrupt(""))
     assert run(bundle, tmp_path / "out", *scans) == 130
     assert "give the same command again" in capsys.readouterr().err
+
+
+def test_a_killed_run_leaves_the_rows_of_what_is_finished(bundle, tmp_path):
+    scans = [write_head(tmp_path / f"{name}.nii.gz", 12) for name in "ab"]
+    code = (
+        "import os, sys; from spatial_erasing.apply.scans import Options, apply;"
+        "options = Options(sys.argv[1], stripped=True, workers=1);"
+        "apply(sys.argv[3:], sys.argv[2], options=options, progress=lambda line: os.kill(os.getpid(), 9))"
+    )
+    command = [sys.executable, "-c", code, bundle, tmp_path / "out", *scans]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert [(row["name"], row["status"]) for row in rows_of(tmp_path / "out/scans.csv")] == [("a", "done")]
 
 
 def test_several_workers_find_what_one_finds(bundle, tmp_path):
