@@ -211,8 +211,9 @@ def apply_to_one(scan: Input, *, output: Path, options: Options, checksum: str) 
         with as_image(scan) as image:
             require_file(image)
             asked = {"sha256": _sha256(image), "model_sha256": checksum, **_what_counts(options)}
-            if (summary := _finished(places, asked, options)) is not None:
-                return finished_row(scan, KEPT, summary, begin)
+            earlier = _earlier(places, asked)
+            if earlier and places.are_there(options.save):
+                return finished_row(scan, KEPT, earlier, begin)
             summary = _examine(scan, image, places, model, options=options, asked=asked)
     except ValueError as error:
         if not is_finding(error):
@@ -234,13 +235,12 @@ def _examine(
     found = examine(volume, model, Asked(skull, mask, options.score, options.threshold))
     found.seconds["read"] = reading
     known = {"scan": scan.name, "path": str(scan.path), "stripped": options.stripped, "asked": asked}
-    places.paths["summary"].unlink(missing_ok=True)  # older results must not look finished when cut short
     begin = time.perf_counter()
     summary = write_results(
         found, model, places=places, image=image, save=options.save, known=known | {"sha256": asked["sha256"]}
     )
     if options.naming == "bids":
-        write_sidecars(places, scan, summary, written=places.wanted(options.save))
+        write_sidecars(places, scan, summary)
     summary["steps"]["write"] = round(time.perf_counter() - begin, 3)
     summary["seconds"] = round(sum(summary["steps"].values()), 2)
     write_text(places.paths["summary"], json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
@@ -266,11 +266,13 @@ def _what_counts(options: Options) -> dict[str, Any]:
     return kept | {"brain_mask": None if mask is None else _sha256(Path(mask)), "version": __version__}
 
 
-def _finished(places: Places, asked: dict[str, Any], options: Options) -> dict[str, Any] | None:
-    """The summary of a scan that was finished with the same scan, model and options; None if it was not."""
+def _earlier(places: Places, asked: dict[str, Any]) -> dict[str, Any] | None:
+    """The summary of results with the same scan, model and options; all other results are removed."""
     summary = read_record(places.paths["summary"], keys=("asked",))
-    are_there = all(path.is_file() for path in places.wanted(options.save).values())
-    return summary if summary and are_there and summary["asked"] == asked else None
+    if summary and summary["asked"] == asked:
+        return summary
+    places.remove()
+    return None
 
 
 def _sha256(path: Path) -> str:

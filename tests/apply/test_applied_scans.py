@@ -272,6 +272,28 @@ def test_the_same_command_keeps_what_is_finished_and_a_changed_one_does_not(bund
     assert statuses("--threshold", "0.5") == ["done", "kept"]
 
 
+def test_no_file_of_an_earlier_run_passes_for_one_of_another(bundle, tmp_path, monkeypatch):
+    scan, folder = write_head(tmp_path / "t1.nii.gz", 12, with_lesion=True), tmp_path / "out/t1"
+
+    def status(*options):
+        run(bundle, tmp_path / "out", scan, options=("--stripped", *options))
+        return rows_of(tmp_path / "out/scans.csv")[0]["status"]
+
+    extra, other = ("--save", "reconstruction"), ("--threshold", "0.5")
+    assert status(*extra) == "done" and (folder / "reconstruction.nii.gz").exists()
+    assert status(*other) == "done" and not (folder / "reconstruction.nii.gz").exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(scans_module, "examine", out_of_memory)
+        assert status(*other, *extra) == "left"
+    assert status(*other) == "kept"  # a fault costs nothing that is finished
+    with monkeypatch.context() as patched:
+        patched.setattr(scans_module, "write_results", out_of_memory)
+        assert status(*other, *extra) == "left"
+    assert status(*other) == "kept" and status(*other, *extra) == "done"
+    scan.write_text("no image")
+    assert status() == "failed" and list(folder.iterdir()) == []
+
+
 def test_an_interrupted_run_keeps_its_rows_and_goes_on(bundle, tmp_path, monkeypatch, capsys):
     scans = [write_head(tmp_path / f"{name}.nii.gz", 12) for name in "abc"]
     real = nib.Nifti1Image.get_fdata
