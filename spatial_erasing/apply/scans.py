@@ -211,7 +211,7 @@ def apply_to_one(scan: Input, *, output: Path, options: Options, checksum: str) 
         with as_image(scan) as image:
             require_file(image)
             asked = {"sha256": _sha256(image), "model_sha256": checksum, **_what_counts(options)}
-            earlier = _earlier(places, asked)
+            earlier = _earlier(places, scan, asked)
             if earlier and places.are_there(options.save):
                 return finished_row(scan, KEPT, earlier, begin)
             summary = _examine(scan, image, places, model, options=options, asked=asked)
@@ -234,7 +234,12 @@ def _examine(
     skull = "none" if options.stripped else "given" if mask is not None else None
     found = examine(volume, model, Asked(skull, mask, options.score, options.threshold))
     found.seconds["read"] = reading
-    known = {"scan": scan.name, "path": str(scan.path), "stripped": options.stripped, "asked": asked}
+    known = {
+        "scan": scan.name,
+        "path": str(scan.path.absolute()),
+        "stripped": options.stripped,
+        "asked": asked,
+    }
     begin = time.perf_counter()
     summary = write_results(
         found, model, places=places, image=image, save=options.save, known=known | {"sha256": asked["sha256"]}
@@ -266,11 +271,21 @@ def _what_counts(options: Options) -> dict[str, Any]:
     return kept | {"brain_mask": None if mask is None else _sha256(Path(mask)), "version": __version__}
 
 
-def _earlier(places: Places, asked: dict[str, Any]) -> dict[str, Any] | None:
-    """The summary of results with the same scan, model and options; all other results are removed."""
-    summary = read_record(places.paths["summary"], keys=("asked",))
+def _earlier(places: Places, scan: Input, asked: dict[str, Any]) -> dict[str, Any] | None:
+    """The summary of results with the same scan, model and options; other results of it are removed.
+
+    Raises:
+        ValueError: results of another scan lie there, of another path and content.
+    """
+    file = places.paths["summary"]
+    summary = read_record(file, keys=("asked", "path", "sha256"))
     if summary and summary["asked"] == asked:
         return summary
+    if summary and summary["path"] != str(scan.path.absolute()) and summary["sha256"] != asked["sha256"]:
+        raise ValueError(
+            f"{file} is of another scan, {summary['path']}. Give another --output for {scan.path}, or remove "
+            "that file to have its results replaced."
+        )
     places.remove()
     return None
 

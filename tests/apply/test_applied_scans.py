@@ -347,6 +347,33 @@ def test_scans_of_the_same_name_have_folders_of_their_own(tmp_path):
         find_inputs([])
 
 
+def test_results_of_another_scan_of_that_name_are_never_replaced(bundle, tmp_path, monkeypatch):
+    for name, number in (("a", 12), ("b", 11)):
+        write_head(tmp_path / name / "t1.nii.gz", number, with_lesion=True)
+    out = tmp_path / "out"
+
+    def ended(folder, scan="t1.nii.gz"):
+        monkeypatch.chdir(tmp_path / folder)  # paths that read the same are not the same scan
+        status = run(bundle, out, scan)
+        (row,) = rows_of(out / "scans.csv")
+        return status, row["status"], row["reason"]
+
+    assert ended("a") == (0, "done", "")
+    before = {file.name: file.read_bytes() for file in (out / "t1").iterdir()}
+    for scan in ("t1.nii.gz", tmp_path / "b/t1.nii.gz"):
+        status, row_status, reason = ended("b", scan)
+        assert (status, row_status) == (2, "failed")
+        said = (
+            f"{out / 't1/summary.json'} is of another scan, {tmp_path / 'a/t1.nii.gz'}. Give another --output"
+        )
+        assert reason.startswith(said) and str(scan) in reason
+    assert {file.name: file.read_bytes() for file in (out / "t1").iterdir()} == before
+    shutil.copytree(tmp_path / "a", tmp_path / "moved")
+    assert ended("moved") == ended("a") == (0, "kept", "")
+    write_head(tmp_path / "a/t1.nii.gz", 10, with_lesion=True)
+    assert ended("a") == (0, "done", "")
+
+
 def test_a_brain_mask_of_the_users_own_is_used(bundle, tmp_path):
     scan = write_head(tmp_path / "t1.nii.gz", 12, with_lesion=True)
     image = nib.load(scan)
