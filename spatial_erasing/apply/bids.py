@@ -22,6 +22,7 @@ NAMES = {
     "spread": "space-orig_desc-anomaly_spread.nii.gz",
     "grid": "desc-anomaly_grid.npz",
 }
+DESCRIBED = ("percentile", "mask", "brain", "reconstruction")  # with a sidecar
 # No suffix of BIDS exists for a score map, a spread, or a page, so a validator is told to pass over them.
 IGNORED = ("*.html", "*_score.nii.gz", "*_spread.nii.gz", "*_grid.npz", "scans.csv", "run.json", "logs/")
 DESCRIPTIONS = {
@@ -44,19 +45,19 @@ def bids_places(output: Path, scan: Input) -> Places:
         folder /= f"ses-{entities['ses']}"
     paths = {kind: folder / "anat" / f"{stem}_{name}" for kind, name in NAMES.items()}
     logs = {kind: output / "logs" / stem / PLAIN_NAMES[kind] for kind in TABLES if kind != "page"}
-    return Places(paths | logs | {"page": output / f"{stem}.html"})
+    sidecars = {
+        kind: paths[kind].with_name(paths[kind].name.replace(".nii.gz", ".json")) for kind in DESCRIBED
+    }
+    return Places(paths | logs | {"page": output / f"{stem}.html"}, sidecars)
 
 
-def write_sidecars(
-    places: Places, scan: Input, summary: Mapping[str, Any], *, written: Mapping[str, Path]
-) -> None:
+def write_sidecars(places: Places, scan: Input, summary: Mapping[str, Any]) -> None:
     """The JSON file beside each image: what it is, of which scan, by which model.
 
     Args:
         places: of the files.
         scan: that was given.
         summary: of the scan.
-        written: kind to path of the files that are there.
     """
     source = scan.path.name if scan.root is None else str(scan.path.relative_to(scan.root))
     common = {
@@ -79,9 +80,9 @@ def write_sidecars(
             "SkullStripped": True,
         },
     }
-    for kind in about.keys() & written.keys():
-        sidecar = places.paths[kind].with_name(places.paths[kind].name.replace(".nii.gz", ".json"))
-        write_text(sidecar, json.dumps(common | about[kind], indent=1) + "\n")
+    for kind, sidecar in places.sidecars.items():
+        if places.paths[kind].is_file():
+            write_text(sidecar, json.dumps(common | about[kind], indent=1) + "\n")
 
 
 def write_description(output: Path, *, roots: set[Path]) -> None:

@@ -1,7 +1,7 @@
 """The files of one scan: where each lies by plain or BIDS naming, and how it is written."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +44,26 @@ class Places:
 
     Args:
         paths: kind of file, a key of `PLAIN_NAMES`, to its path.
+        sidecars: kind of image to the path of its sidecar, with names of BIDS.
     """
 
     paths: Mapping[str, Path]
+    sidecars: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
     def plain(cls, output: Path, scan: Input) -> "Places":
         """A folder of the scan's name."""
         return cls({kind: output / scan.name / name for kind, name in PLAIN_NAMES.items()})
 
-    def wanted(self, save: Sequence[str]) -> dict[str, Path]:
-        """The files that are written."""
-        return {kind: self.paths[kind] for kind in (*MAPS, *save, *TABLES)}
+    def are_there(self, save: Sequence[str]) -> bool:
+        """Whether every file lies there that is written with these `EXTRAS`."""
+        kinds = (*MAPS, *save, *TABLES)
+        return all(of[kind].is_file() for of in (self.paths, self.sidecars) for kind in kinds if kind in of)
+
+    def remove(self) -> None:
+        """Remove the files of an earlier run, the summary first: without it nothing counts as finished."""
+        for path in (self.paths["summary"], *self.paths.values(), *self.sidecars.values()):
+            path.unlink(missing_ok=True)
 
 
 def scan_header(path: Path) -> nib.Nifti1Header:

@@ -69,12 +69,16 @@ class RunFolder:
 
     @property
     def trainings(self) -> dict[str, str]:
-        """Each training of the ensemble: its name in the bundle to its folder below `train` and `score`."""
-        return {
+        """Each training of the ensemble: its name in the bundle to its folder below `train` and `score`.
+
+        In the order of `Bundle.weights`: float32 means over the networks depend on it in their last digit.
+        """
+        found = {
             f"{method.model}-seed-{seed}": f"{method.model}/fraction-{self.percent}/seed-{seed}"
             for method in self.described
             for seed in self.seeds
         }
+        return dict(sorted(found.items()))
 
     @property
     def weights(self) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import math
 import os
 import tempfile
 import time
@@ -46,7 +47,7 @@ class Options:
         workers: scans at a time; 0 for what the machine can take.
         brain_mask: of a single scan, on its voxels.
         stripped: whether the skull is gone in all of them.
-        threshold: from which a voxel is marked; None for the model's own.
+        threshold: from which a voxel is marked, above 0; None for the model's own.
         score: of the model; None for its usual one.
         save: which of `outputs.EXTRAS` are written.
         naming: "plain" or "bids"; "auto" is bids where all scans have names of BIDS and come from a data set.
@@ -70,6 +71,8 @@ class Options:
             )
         if self.naming not in ("auto", "plain", "bids"):
             raise ValueError(f"naming is '{self.naming}'; expected plain or bids.")
+        if self.threshold is not None and not 0 < self.threshold < math.inf:
+            raise ValueError(f"the threshold is {self.threshold:g}; expected a finite number above 0.")
         if self.stripped and self.brain_mask is not None:
             raise ValueError("a scan is either stripped or has a brain mask of its own. Give one of the two.")
 
@@ -146,21 +149,22 @@ def _apply_to_inputs(
     options: Options,
     progress: Callable[[str], object],
 ) -> list[dict[str, Any]]:
-    """The rows of all scans; `scans.csv` is written after each, so that Ctrl-C keeps what is finished."""
+    """The rows of all scans; `scans.csv` is written after each, so that a kill keeps what is finished."""
     begin = time.time()
     output.mkdir(parents=True, exist_ok=True)
     if options.naming == "bids":
         write_description(output, roots={scan.root for scan in found if scan.root})
     order = {scan.name: place for place, scan in enumerate(found)}
     rows: list[dict[str, Any]] = []
+    write_rows(output / "scans.csv", rows, columns=COLUMNS)
     try:
         for row in _rows(found, output, options, bundle):
             rows.append(row)
+            rows.sort(key=lambda row: order[row["name"]])
+            write_rows(output / "scans.csv", rows, columns=COLUMNS)
             what = row["reason"] or f"{row['total_ml']:.1f} ml marked"
             progress(f"{len(rows)} of {len(found)}  {row['name']}: {row['status']}, {what}")
     finally:
-        rows.sort(key=lambda row: order[row["name"]])
-        write_rows(output / "scans.csv", rows, columns=COLUMNS)
         write_run(output / "run.json", rows, bundle, options=asdict(options), begin=begin)
     return rows
 
@@ -207,8 +211,9 @@ def apply_to_one(scan: Input, *, output: Path, options: Options, checksum: str) 
         with as_image(scan) as image:
             require_file(image)
             asked = {"sha256": _sha256(image), "model_sha256": checksum, **_what_counts(options)}
-            if (summary := _finished(places, asked, options)) is not None:
-                return finished_row(scan, KEPT, summary, begin)
+            earlier = _earlier(places, scan, asked)
+            if earlier and places.are_there(options.save):
+                return finished_row(scan, KEPT, earlier, begin)
             summary = _examine(scan, image, places, model, options=options, asked=asked)
     except ValueError as error:
         if not is_finding(error):
@@ -229,14 +234,18 @@ def _examine(
     skull = "none" if options.stripped else "given" if mask is not None else None
     found = examine(volume, model, Asked(skull, mask, options.score, options.threshold))
     found.seconds["read"] = reading
-    known = {"scan": scan.name, "path": str(scan.path), "stripped": options.stripped, "asked": asked}
-    places.paths["summary"].unlink(missing_ok=True)  # older results must not look finished when cut short
+    known = {
+        "scan": scan.name,
+        "path": str(scan.path.absolute()),
+        "stripped": options.stripped,
+        "asked": asked,
+    }
     begin = time.perf_counter()
     summary = write_results(
         found, model, places=places, image=image, save=options.save, known=known | {"sha256": asked["sha256"]}
     )
     if options.naming == "bids":
-        write_sidecars(places, scan, summary, written=places.wanted(options.save))
+        write_sidecars(places, scan, summary)
     summary["steps"]["write"] = round(time.perf_counter() - begin, 3)
     summary["seconds"] = round(sum(summary["steps"].values()), 2)
     write_text(places.paths["summary"], json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
@@ -262,11 +271,23 @@ def _what_counts(options: Options) -> dict[str, Any]:
     return kept | {"brain_mask": None if mask is None else _sha256(Path(mask)), "version": __version__}
 
 
-def _finished(places: Places, asked: dict[str, Any], options: Options) -> dict[str, Any] | None:
-    """The summary of a scan that was finished with the same scan, model and options; None if it was not."""
-    summary = read_record(places.paths["summary"], keys=("asked",))
-    are_there = all(path.is_file() for path in places.wanted(options.save).values())
-    return summary if summary and are_there and summary["asked"] == asked else None
+def _earlier(places: Places, scan: Input, asked: dict[str, Any]) -> dict[str, Any] | None:
+    """The summary of results with the same scan, model and options; other results of it are removed.
+
+    Raises:
+        ValueError: results of another scan lie there, of another path and content.
+    """
+    file = places.paths["summary"]
+    summary = read_record(file, keys=("asked", "path", "sha256"))
+    if summary and summary["asked"] == asked:
+        return summary
+    if summary and summary["path"] != str(scan.path.absolute()) and summary["sha256"] != asked["sha256"]:
+        raise ValueError(
+            f"{file} is of another scan, {summary['path']}. Give another --output for {scan.path}, or remove "
+            "that file to have its results replaced."
+        )
+    places.remove()
+    return None
 
 
 def _sha256(path: Path) -> str:

@@ -8,6 +8,8 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import zipfile
 
 import nibabel as nib
@@ -177,6 +179,13 @@ def test_nothing_done_is_status_2(bundle, tmp_path, capsys):
     assert run(bundle, out, scan, options=("--stripped", "--device", "cuda:7")) == 2
 
 
+@pytest.mark.parametrize("threshold", ["0", "-0.5", "nan", "inf"])
+def test_a_threshold_that_marks_everything_or_nothing_is_refused(threshold, bundle, tmp_path, capsys):
+    assert run(bundle, tmp_path / "out", tmp_path / "t1.nii.gz", options=("--threshold", threshold)) == 2
+    said = f"the threshold is {threshold}; expected a finite number above 0."
+    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def out_of_memory(*_):
     raise MemoryError("Unable to allocate 9 GiB")
 
@@ -263,6 +272,28 @@ def test_the_same_command_keeps_what_is_finished_and_a_changed_one_does_not(bund
     assert statuses("--threshold", "0.5") == ["done", "kept"]
 
 
+def test_no_file_of_an_earlier_run_passes_for_one_of_another(bundle, tmp_path, monkeypatch):
+    scan, folder = write_head(tmp_path / "t1.nii.gz", 12, with_lesion=True), tmp_path / "out/t1"
+
+    def status(*options):
+        run(bundle, tmp_path / "out", scan, options=("--stripped", *options))
+        return rows_of(tmp_path / "out/scans.csv")[0]["status"]
+
+    extra, other = ("--save", "reconstruction"), ("--threshold", "0.5")
+    assert status(*extra) == "done" and (folder / "reconstruction.nii.gz").exists()
+    assert status(*other) == "done" and not (folder / "reconstruction.nii.gz").exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(scans_module, "examine", out_of_memory)
+        assert status(*other, *extra) == "left"
+    assert status(*other) == "kept"  # a fault costs nothing that is finished
+    with monkeypatch.context() as patched:
+        patched.setattr(scans_module, "write_results", out_of_memory)
+        assert status(*other, *extra) == "left"
+    assert status(*other) == "kept" and status(*other, *extra) == "done"
+    scan.write_text("no image")
+    assert status() == "failed" and list(folder.iterdir()) == []
+
+
 def test_an_interrupted_run_keeps_its_rows_and_goes_on(bundle, tmp_path, monkeypatch, capsys):
     scans = [write_head(tmp_path / f"{name}.nii.gz", 12) for name in "abc"]
     real = nib.Nifti1Image.get_fdata
@@ -279,6 +310,18 @@ def test_an_interrupted_run_keeps_its_rows_and_goes_on(bundle, tmp_path, monkeyp
     monkeypatch.setattr("spatial_erasing.apply.scans.apply", lambda *_, **__: interrupt(""))
     assert run(bundle, tmp_path / "out", *scans) == 130
     assert "give the same command again" in capsys.readouterr().err
+
+
+def test_a_killed_run_leaves_the_rows_of_what_is_finished(bundle, tmp_path):
+    scans = [write_head(tmp_path / f"{name}.nii.gz", 12) for name in "ab"]
+    code = (
+        "import os, sys; from spatial_erasing.apply.scans import Options, apply;"
+        "options = Options(sys.argv[1], stripped=True, workers=1);"
+        "apply(sys.argv[3:], sys.argv[2], options=options, progress=lambda line: os.kill(os.getpid(), 9))"
+    )
+    command = [sys.executable, "-c", code, bundle, tmp_path / "out", *scans]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert [(row["name"], row["status"]) for row in rows_of(tmp_path / "out/scans.csv")] == [("a", "done")]
 
 
 def test_several_workers_find_what_one_finds(bundle, tmp_path):
@@ -302,6 +345,33 @@ def test_scans_of_the_same_name_have_folders_of_their_own(tmp_path):
     assert image_stem(tmp_path / "a.b.nii.gz") == "a.b"
     with pytest.raises(ValueError, match="no scan was found"):
         find_inputs([])
+
+
+def test_results_of_another_scan_of_that_name_are_never_replaced(bundle, tmp_path, monkeypatch):
+    for name, number in (("a", 12), ("b", 11)):
+        write_head(tmp_path / name / "t1.nii.gz", number, with_lesion=True)
+    out = tmp_path / "out"
+
+    def ended(folder, scan="t1.nii.gz"):
+        monkeypatch.chdir(tmp_path / folder)  # paths that read the same are not the same scan
+        status = run(bundle, out, scan)
+        (row,) = rows_of(out / "scans.csv")
+        return status, row["status"], row["reason"]
+
+    assert ended("a") == (0, "done", "")
+    before = {file.name: file.read_bytes() for file in (out / "t1").iterdir()}
+    for scan in ("t1.nii.gz", tmp_path / "b/t1.nii.gz"):
+        status, row_status, reason = ended("b", scan)
+        assert (status, row_status) == (2, "failed")
+        said = (
+            f"{out / 't1/summary.json'} is of another scan, {tmp_path / 'a/t1.nii.gz'}. Give another --output"
+        )
+        assert reason.startswith(said) and str(scan) in reason
+    assert {file.name: file.read_bytes() for file in (out / "t1").iterdir()} == before
+    shutil.copytree(tmp_path / "a", tmp_path / "moved")
+    assert ended("moved") == ended("a") == (0, "kept", "")
+    write_head(tmp_path / "a/t1.nii.gz", 10, with_lesion=True)
+    assert ended("a") == (0, "done", "")
 
 
 def test_a_brain_mask_of_the_users_own_is_used(bundle, tmp_path):

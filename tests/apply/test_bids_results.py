@@ -114,6 +114,17 @@ def test_scans_with_contrast_agent_are_those_of_another_sequence(tmp_path):
         find_inputs([tmp_path], sequence="adc")
 
 
+def test_a_sidecar_comes_and_goes_with_its_image(data_set, bundle, tmp_path):
+    app = [str(data_set), str(tmp_path), "participant", "--participant-label", "02", "--model", str(bundle)]
+    app += ["--stripped", "--workers", "1"]
+    assert main([*app, "--save", "brain"]) == 0
+    sidecar = tmp_path / "sub-02/anat/sub-02_space-orig_desc-brain_mask.json"
+    sidecar.unlink()  # as after a kill
+    assert main([*app, "--save", "brain"]) == 0 and sidecar.exists()
+    assert main([*app, "--threshold", "0.5"]) == 0
+    assert not list(tmp_path.rglob("*desc-brain*"))
+
+
 def test_participants_are_chosen_and_missing_ones_named(data_set, bundle, tmp_path, capsys):
     options = ["--model", str(bundle), "--stripped", "--workers", "1"]
     app = [str(data_set), str(tmp_path / "out"), "participant"]

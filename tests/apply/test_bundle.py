@@ -9,12 +9,13 @@ import struct
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from spatial_erasing.apply.archive import CHECKSUMS, pack_arrays, read_archive, unpack_arrays, write_archive
-from spatial_erasing.apply.bundle import open_bundle, settings_text
+from spatial_erasing.apply.bundle import Bundle, open_bundle, settings_text
 from spatial_erasing.apply.example import EXPECTED, SCAN, check_example
 from spatial_erasing.apply.export import write_bundle
 from spatial_erasing.apply.one_scan import Model
@@ -77,6 +78,15 @@ def test_several_models_are_one_ensemble(study, bundle, tmp_path):
         np.testing.assert_allclose(found.healthy[name], values, err_msg=name)
     assert found.metadata["models"] == ["3d-none", "3d-cube-noise"]
     assert "# 3D-None and 3D-Cube-n\n" in found.files["README.md"].decode()
+
+
+def test_a_study_averages_its_networks_in_the_order_of_the_bundle(study):
+    """Ten seeds and more sort as text, and methods may be given in any order."""
+    folder = replace(RunFolder.opened(study, "3d-none"), methods=("3d-none", "3d-cube-noise"))
+    folder = replace(folder, seeds=(2, 11, 10, 1))
+    names = [f"weights/{name}.safetensors" for name in folder.trainings]
+    assert len(names) == 8 and list(folder.weights) == list(folder.trainings)
+    assert names == Bundle(study, "", {}, {}, dict.fromkeys(names, b"")).weights
 
 
 def test_models_with_different_networks_do_not_share_a_bundle(study, tmp_path, monkeypatch):
