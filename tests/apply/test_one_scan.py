@@ -167,7 +167,7 @@ def test_another_sequence_is_brought_to_its_own_contrast_and_the_page_says_whose
     assert np.abs(np.percentile(scan[inside], [50, 75]) - target).max() < 0.06
     assert not np.array_equal(scan, as_t1)
     (warning,) = [w for w in warnings_of(found, other, was_stripped=True) if "of the training" in w["name"]]
-    assert "given as t1ce" in warning["text"] and "are t1:" in warning["text"] and not warning["stop"]
+    assert "given as t1ce" in warning["text"] and "are t1." in warning["text"] and not warning["stop"]
     names = {warning["name"] for warning in warnings_of(straight, model, was_stripped=True)}
     assert "sequence of the training" not in names
     with pytest.raises(ValueError, match=r"no sequence 'dwi'; expected one of t1, .*Correct --sequence"):

@@ -165,7 +165,7 @@ def copied(root, change=None):
         (None, False),
         (("spatial_erasing/preprocess/zero.py", "RINGING_SHARE = 0.01", "RINGING_SHARE = 0.02"), True),
         (("spatial_erasing/images/volumes.py", "dtype=np.float32", "dtype=np.float64"), True),
-        (("spatial_erasing/images/volumes.py", '"""Volumes and their', '"""Some volumes and their'), False),
+        (("spatial_erasing/images/volumes.py", '"""Volumes, and the', '"""Some volumes and their'), False),
         (("spatial_erasing/preprocess/geometry.py", "# one rounding", "# a single rounding"), False),
         (("spatial_erasing/train/networks/vae.py", "def ", "UNUSED = 1\n\n\ndef "), False),
     ],
