@@ -29,6 +29,7 @@ def units_of(measurements, **measured):
     return [measurements.Unit("A piece", name, 60, measure) for name, measure in measured.items()]
 
 
+@pytest.mark.long
 def test_every_piece_runs_on_a_cpu_and_is_not_repeated(tmp_path, on_gpu, measurements):
     command = [sys.executable, ROOT / "benchmarks/on_gpu.py", "--device", "cpu", "--tiny"]
     command += ["--minutes", "30", "--output", tmp_path]

@@ -67,6 +67,7 @@ def content(folder):
     }
 
 
+@pytest.mark.long
 def test_a_killed_piece_goes_on_and_leaves_the_rows_of_an_undisturbed_one(tmp_path, overlay):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     work, killed, whole = tmp_path / "work", tmp_path / "killed", tmp_path / "whole"
