@@ -109,6 +109,7 @@ WAYS = {
     "moved": Trial(*DEFAULT, MOVED),
     "registered": Trial(*DEFAULT, register="affine"),
     "registered, moved": Trial(*DEFAULT, MOVED, register="affine"),
+    "registered, moved, contrast 0.35": Trial(*DEFAULT, MOVED | {"contrast": 0.35}, register="affine"),
 }
 NOTHING = asdict(AugmentationSettings())  # all off by default
 Key = tuple[str, str, str, int]  # way, data set left out, model, seed
