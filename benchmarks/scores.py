@@ -37,7 +37,7 @@ RESTORED = {"kind": "latent_restoration", "of": RESIDUAL, "steps": 20, "rate": 0
 SEVERAL = {"kind": "several", "draws": "latent", "count": 16, "keeps": "residual", "floor": 0.02}
 PARTS = {"kind": "erased_parts", "edge_voxels": 8, "fill": "noise"}
 AGAIN = {"kind": "erase_and_restore", "share": 0.05, "rounds": 4, "fill": "noise"}
-IMAGE = {"kind": "restored_image", "steps": 20, "rate": 0.02, "variation": 1.0}
+IMAGE = {"kind": "restored_image", "steps": 20, "rate": 0.02, "variation": 0.3}
 # Question to a score and the values of its settings, which are compared in all combinations.
 QUESTIONS = {
     "residual": (RESIDUAL, {}),
@@ -50,7 +50,7 @@ QUESTIONS = {
     "several floor": (SEVERAL | {"keeps": "distance"}, {"floor": [0.05, 0.1, 0.2]}),
     "parts": (PARTS, {"edge_voxels": [8, 16], "fill": ["zero", "noise"]}),
     "again": (AGAIN, {"share": [0.05, 0.15], "rounds": [1, 4]}),
-    "image": (IMAGE, {"variation": [0.0, 1.0, 3.0]}),
+    "image": (IMAGE, {"variation": [0.0, 0.03, 0.1, 0.3, 1.0]}),
 }
 OF = {"residual": RESIDUAL, "dark": DARK, "structural": STRUCTURAL, "restored": RESTORED}
 OF |= {"restored dark": RESTORED | {"of": DARK}, "restored structural": RESTORED | {"of": STRUCTURAL}}
