@@ -83,7 +83,7 @@ def training_items(volumes: np.ndarray, brain: np.ndarray, *, spatial_dims: int)
     """The samples of a cohort, with the dtype of `volumes`, shape (items, 1, *grid).
 
     "For the 2D network only a single 2D slice is used as input" (Bengs et al. 2021, Figure 1): every axial
-    slice (last axis) with brain is one sample. Both arrays have the shape (subjects, X, Y, Z).
+    slice (last axis) with brain (bool) is one sample. Both arrays have the shape (subjects, X, Y, Z).
     """
     if spatial_dims == 3:
         return torch.from_numpy(volumes).unsqueeze(1)

@@ -128,8 +128,7 @@ def sample_latent(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
 def kl_per_dimension(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL divergence of q(z|x) from the standard normal prior, float32, shape (batch, latent_size).
 
-    Kingma and Welling 2013, "Auto-encoding variational Bayes", appendix B, with mean μ and log variance log
-    σ²:
+    Kingma and Welling 2013, "Auto-encoding variational Bayes", appendix B, with mean μ and variance σ²:
 
         KL = (μ² + σ² - 1 - log σ²) / 2
 
