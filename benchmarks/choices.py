@@ -30,7 +30,7 @@ from spatial_erasing.evaluate.curves import average_precision
 from spatial_erasing.models import list_methods
 from spatial_erasing.score.maps import score_maps
 from spatial_erasing.study import Run
-from spatial_erasing.train.convolutions import PRESETS
+from train import PRESETS
 
 QUESTIONS = {
     "norm": {norm: {"networks": {"vae": {"norm": norm}}} for norm in ("none", "batch", "group")},

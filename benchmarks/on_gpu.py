@@ -51,7 +51,6 @@ from spatial_erasing.evaluate.resamples import resample_dataset
 from spatial_erasing.jobs.provenance import code_version
 from spatial_erasing.score.maps import RECONSTRUCTION, stored_as
 from spatial_erasing.study import Run
-from spatial_erasing.train.convolutions import PRESETS
 from spatial_erasing.train.device import choose_device, prepare_process
 from spatial_erasing.train.settings import ComputeSettings
 from spatial_erasing.train.start import make_network
@@ -218,7 +217,7 @@ def score(options: argparse.Namespace, dims: int) -> Found:
     """Seconds to reconstruct test volumes, and for each score that reads the network."""
     device = choose_device(options.device, trainings_per_gpu=64)
     prepare_process(ComputeSettings())
-    values, grid = train.NETWORK | PRESETS["a"], (options.grid,) * 3
+    values, grid = train.NETWORK | train.PRESETS["a"], (options.grid,) * 3
     network = make_network(dims, grid, values=values, seed=1, device=device).eval()
     scans, healthy = (train.make_volumes(count, options.grid) for count in (options.test_volumes, 2))
     entries = yaml.safe_load((ROOT / "config.yaml").read_text())["scores"]

@@ -25,7 +25,6 @@ from spatial_erasing.cohorts import Split, read_split
 from spatial_erasing.evaluate.counts import count_dataset
 from spatial_erasing.evaluate.curves import average_precision
 from spatial_erasing.run import reconstruct_scans
-from spatial_erasing.score.baselines import reconstruct_without_network
 from spatial_erasing.score.maps import Scoring, score_maps
 from spatial_erasing.train.checkpoint import load_network
 
@@ -129,7 +128,7 @@ def main() -> None:
     training = read(asked.run, config, config["study"]["healthy_cohorts"][0], "training")
     for kind in BASELINES:
         found = {
-            cohort: auprc(scans, reconstruct_without_network(kind, training, scans), RESIDUAL, config)
+            cohort: auprc(scans, reconstruct_scans(kind, scans, training), RESIDUAL, config)
             for cohort, scans in cohorts.items()
         }
         print(f"| {kind} | {' | '.join(f'{cohort} {value:.1f}' for cohort, value in found.items())} |")

@@ -31,12 +31,6 @@ import numpy as np
 from rehearsal import ROOT, evaluate, make_data, overlaid, train, write_template
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.evaluate.bootstrap import IntervalRule
-from spatial_erasing.evaluate.comparisons import (
-    CLAIM_COLUMNS,
-    COMPARISON_COLUMNS,
-    judge_claims,
-    read_subject_dice,
-)
 from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.evaluate.counts import SubjectCounts, first_pattern, load_counts, save_counts
 from spatial_erasing.evaluate.resamples import (
@@ -46,6 +40,12 @@ from spatial_erasing.evaluate.resamples import (
     Resampling,
     interval_rows,
     resample_study,
+)
+from spatial_erasing.evaluate.verdicts import (
+    CLAIM_COLUMNS,
+    COMPARISON_COLUMNS,
+    judge_claims,
+    read_subject_dice,
 )
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes

@@ -28,7 +28,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from spatial_erasing.cohorts import Split
 from spatial_erasing.models import ModelSpec
-from spatial_erasing.train.convolutions import PRESETS
 from spatial_erasing.train.device import choose_device, device_name, prepare_process
 from spatial_erasing.train.engine import Trainer
 from spatial_erasing.train.settings import PRECISIONS, ComputeSettings, ErasingSettings
@@ -36,6 +35,12 @@ from spatial_erasing.train.start import make_network, make_trainer, training_set
 
 MODELS = {2: "2d-patch-noise", 3: "3d-cube-noise"}
 SPECS = {name: ModelSpec(name, dims, "cube", "noise") for dims, name in MODELS.items()}
+# The sizes printed in the paper's Figure 2 are not in its text; "a" follows the 2-D network of Baur et al.
+# 2020, which the paper builds on, "b" has one more level.
+PRESETS = {
+    "a": {"feature_maps": (32, 64, 128), "bottleneck_channels": 16},
+    "b": {"feature_maps": (32, 64, 128, 256), "bottleneck_channels": None},
+}
 NETWORK = {
     "kind": "vae",
     "kernel_size": 4,

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from spatial_erasing.train.device import choose_computing, prepare_process
 from spatial_erasing.train.engine import Trainer
-from spatial_erasing.train.erase import erase
+from spatial_erasing.train.erase import draw_erased, erase_drawn
 from spatial_erasing.train.settings import ErasingSettings
 from train import MODELS, SPECS, make_training, on_device, parse_options, print_row, seconds_of, wait
 
@@ -49,9 +49,9 @@ class ErasedItems(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Unerased scan and erased scan."""
         scan, model = self.items[index].float(), self.model
-        generator = torch.Generator().manual_seed(index)
-        settings = ErasingSettings()
-        return scan, erase(scan[None], model.erase, model.fill, settings=settings, generator=generator)[0]
+        drawing = {"settings": ErasingSettings(), "generator": torch.Generator().manual_seed(index)}
+        drawn = draw_erased(model.erase, 1, tuple(scan.shape[1:]), **drawing)
+        return scan, erase_drawn(scan[None], drawn, (model.erase, model.fill), **drawing)[0]
 
 
 class WithNoise(nn.Module):

@@ -13,10 +13,10 @@ import torch
 
 from spatial_erasing.cohorts import Split
 from spatial_erasing.evaluate.dataset import evaluate
-from spatial_erasing.score.baselines import reconstruct_without_network
+from spatial_erasing.registry import BASELINES
 from spatial_erasing.score.maps import RECONSTRUCTION, stored_as
 from spatial_erasing.score.reconstruct import raw_maps, reconstruct
-from spatial_erasing.threshold.record import find_threshold
+from spatial_erasing.threshold.search import find_threshold
 from spatial_erasing.train.network import Network
 from spatial_erasing.train.settings import TrainingSettings
 from spatial_erasing.train.start import checkpoint_folder, make_network, make_trainer
@@ -133,5 +133,5 @@ def reconstruct_scans(
             "a baseline or a score that reads the network needs healthy subjects; pass them as healthy."
         )
     if isinstance(model, str):
-        return reconstruct_without_network(model, healthy, scans)
+        return BASELINES.load(model).reconstruct(healthy, scans)
     return raw_maps(model, scans, healthy, score=score or {})

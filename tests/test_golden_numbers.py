@@ -5,7 +5,7 @@ import numpy as np
 from spatial_erasing.cohorts import Split
 from spatial_erasing.evaluate.dataset import evaluate
 from spatial_erasing.score.maps import Scoring
-from spatial_erasing.threshold.record import find_threshold
+from spatial_erasing.threshold.search import find_threshold
 
 SCORING = Scoring(
     score={"kind": "absolute", "title": "absolute residual"},

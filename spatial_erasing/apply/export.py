@@ -24,7 +24,7 @@ from spatial_erasing.evaluate.dataset import evaluate
 from spatial_erasing.preprocess.quality import healthy_band
 from spatial_erasing.preprocess.settings import NETWORKS
 from spatial_erasing.score.maps import score_maps
-from spatial_erasing.threshold.record import find_threshold
+from spatial_erasing.threshold.search import find_threshold
 from spatial_erasing.train.checkpoint import load_network
 from spatial_erasing.train.network import Network
 

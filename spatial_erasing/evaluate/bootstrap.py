@@ -18,34 +18,26 @@ SMALLEST_SPREAD = 1e-12  # metrics are at most 1; below it, differences of equal
 
 @dataclass(frozen=True)
 class IntervalRule:
-    """Confidence of the intervals, and the smallest number of subjects for one.
-
-    Args:
-        confidence_percent: of the interval.
-        minimum_subjects: fewer subjects give no interval. Percentile intervals of a few subjects are too
-            narrow, and the interval of a single subject has no width at all.
-    """
+    """Confidence of the intervals, and the smallest number of subjects for one."""
 
     confidence_percent: float
-    minimum_subjects: int
+    minimum_subjects: int  # intervals of fewer subjects would be too narrow, of one without width
 
     def interval(self, samples: np.ndarray, *, subjects: int) -> tuple[float, float]:
-        """Lower and upper end; NaN if the number is of too few subjects."""
-        if subjects < self.minimum_subjects:
+        """Percentile interval of resamples (Efron and Tibshirani, chapter 13); NaN with too few subjects."""
+        finite = samples[np.isfinite(samples)]
+        if subjects < self.minimum_subjects or not finite.size:
             return float("nan"), float("nan")
-        return percentile_interval(samples, confidence_percent=self.confidence_percent)
+        outside = (100 - self.confidence_percent) / 2
+        lower, upper = np.percentile(finite, [outside, 100 - outside])
+        return float(lower), float(upper)
 
 
 def draw_weights(subjects: int, *, samples: int, seed: int) -> np.ndarray:
-    """How often each subject is in each resample; row 0 is the test set itself.
+    """How often each subject is in each resample, whole numbers, float64, shape (1 + samples, subjects).
 
-    Args:
-        subjects: of the test set.
-        samples: number of resamples, below row 0; each draws `subjects` subjects with replacement.
-        seed: the same for every model, so that differences between models are paired.
-
-    Returns:
-        float64 whole numbers, shape (1 + samples, subjects).
+    Row 0 is the test set itself; each other row draws as many subjects with replacement. With one seed for
+    all models, differences between models are paired.
     """
     # the counts of n draws with replacement, without the draws themselves
     draws = np.random.default_rng(seed).multinomial(subjects, np.full(subjects, 1 / subjects), size=samples)
@@ -61,11 +53,8 @@ def lesion_groups(
     with the lower one, and what lies below all of them is never reached. Nothing is rounded.
 
     Args:
-        owner: place of the subject that an entry belongs to, shape (entries,).
-        value: score of the entry, same shape.
-        positives: positive samples of the entry, same shape.
-        totals: all samples of the entry, same shape.
-        subjects: number of subjects.
+        owner: index of the subject of each entry, shape (entries,).
+        value: score of the entry; `positives` and `totals` are its numbers of samples; same shape.
 
     Returns:
         Positives and totals, ascending in score, float64, shape (subjects, groups).
@@ -76,25 +65,19 @@ def lesion_groups(
     kept = group >= 0
     place = owner[kept].astype(np.int64) * len(scores) + group[kept]
     shape = (subjects, len(scores))
-    grouped = [
+    positives, totals = (
         np.bincount(place, counts[kept], minlength=subjects * len(scores)).reshape(shape)
         for counts in (positives, totals)
-    ]
-    return grouped[0], grouped[1]
+    )
+    return positives, totals
 
 
 def resampled_average_precision(positives: np.ndarray, totals: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the average precision of every resample, as `curves.average_precision` has it on its pool.
+    """Return the average precision of every resample, shape (samples,); NaN without a positive.
 
-    With H and N the weighted positives and samples at or above a score: AP = sum of dH * (H / N) / H_all.
-
-    Args:
-        positives: shape (subjects, groups), groups ascending in score.
-        totals: same shape.
-        weights: shape (samples, subjects).
-
-    Returns:
-        Shape (samples,); NaN where no subject of the resample has a positive.
+    Equal to `curves.average_precision` of the pool. With H and N the weighted positives and samples at or
+    above a score: AP = sum of dH * (H / N) / H_all. Positives and totals have the shape (subjects, groups),
+    groups ascending in score, weights (samples, subjects).
     """
     if positives.shape[1] == 0:
         return np.full(len(weights), np.nan)
@@ -117,11 +100,7 @@ def resampled_dice(
 ) -> np.ndarray:
     """Return the Dice over the pooled voxels of every resample; NaN where none of them is lesion.
 
-    Args:
-        hits: lesion voxels that are predicted, of each subject, shape (subjects,).
-        predicted: predicted voxels, same shape.
-        lesion: lesion voxels, same shape.
-        weights: shape (samples, subjects).
+    Hits, predicted and lesion voxels have the shape (subjects,), weights (samples, subjects).
     """
     in_lesion = weights @ lesion
     dice = 2 * (weights @ hits) / np.maximum(weights @ predicted + in_lesion, 1)
@@ -129,29 +108,14 @@ def resampled_dice(
 
 
 def resampled_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the mean over subjects of every resample; a subject without a number (NaN) is left out.
+    """Return the mean of values (subjects,) in every resample, shape (samples,); NaN values are left out.
 
-    Args:
-        values: one number a subject, shape (subjects,).
-        weights: shape (samples, subjects).
-
-    Returns:
-        Shape (samples,); NaN where a resample holds no subject with a number.
+    NaN where a resample holds no subject with a number. Weights have the shape (samples, subjects).
     """
     has_number = np.isfinite(values)
     drawn = weights[:, has_number].sum(axis=1)
     total = weights[:, has_number] @ values[has_number]
     return np.divide(total, drawn, out=np.full_like(total, np.nan), where=drawn > 0)
-
-
-def percentile_interval(samples: np.ndarray, *, confidence_percent: float) -> tuple[float, float]:
-    """Return the percentile interval of the resamples (Efron and Tibshirani, chapter 13); NaN is left out."""
-    finite = samples[np.isfinite(samples)]
-    if not finite.size:
-        return float("nan"), float("nan")
-    outside = (100 - confidence_percent) / 2
-    lower, upper = np.percentile(finite, [outside, 100 - outside])
-    return float(lower), float(upper)
 
 
 def simultaneous_intervals(
@@ -170,8 +134,6 @@ def simultaneous_intervals(
             none. A resample counts with its parts that have a number.
         subjects: of each part, shape (parts,). A part of too few subjects, or without spread over the
             resamples, has no interval (NaN) and does not widen the others.
-        rule: confidence, and the smallest number of subjects.
-        seed: of the chi-squared draws.
 
     Returns:
         Lower and upper ends, shape (parts,).
@@ -211,15 +173,8 @@ def sign_flip_p(differences: np.ndarray, *, samples: int, seed: int) -> float:
 
     If both models were equal, each difference could as well have the other sign (Fisher 1935, "The Design of
     Experiments", section 21). All 2^n ways are tried where there are no more than `samples`, else `samples`
-    random ones beside the one observed.
-
-    Args:
-        differences: one a subject, shape (subjects,); NaN ones are left out.
-        samples: ways to try.
-        seed: of the random ways.
-
-    Returns:
-        A value in (0, 1]; NaN without a subject.
+    random ones beside the one observed. Differences have the shape (subjects,); NaN ones are left out, and
+    without any the result is NaN.
     """
     differences = differences[np.isfinite(differences)]
     subjects = len(differences)
@@ -228,16 +183,11 @@ def sign_flip_p(differences: np.ndarray, *, samples: int, seed: int) -> float:
     observed = abs(differences.sum())
     # exact where all signs are no more work than the random ones
     is_all = 2**subjects <= samples
-    signs = _all_signs(subjects) if is_all else _random_signs(subjects, samples, seed)
+    if is_all:
+        flips = (np.arange(2**subjects)[:, None] >> np.arange(subjects)) & 1
+    else:
+        flips = np.random.default_rng(seed).integers(0, 2, size=(samples, subjects))
+    signs = 1.0 - 2 * flips
     # sums of the same numbers in another order may differ in the last digit
     extreme = int((np.abs(signs @ differences) >= observed * (1 - 1e-12)).sum())
     return extreme / len(signs) if is_all else (extreme + 1) / (len(signs) + 1)
-
-
-def _all_signs(subjects: int) -> np.ndarray:
-    """Every way to sign the subjects, shape (2^subjects, subjects)."""
-    return 1.0 - 2 * ((np.arange(2**subjects)[:, None] >> np.arange(subjects)) & 1)
-
-
-def _random_signs(subjects: int, samples: int, seed: int) -> np.ndarray:
-    return 1.0 - 2 * np.random.default_rng(seed).integers(0, 2, size=(samples, subjects))

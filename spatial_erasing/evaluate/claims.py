@@ -37,25 +37,22 @@ def _kinds(dims: int, better: str, *worse: str) -> tuple[Contrast, ...]:
 CLAIMS = (
     Claim(
         "3d-beats-2d",
-        "4",
         "Without erasing, 3-D outperforms 2-D on both data sets.",
         more_of([(_NONE[3], _NONE[2])]),
+        section="4",
     ),
     Claim(
         "3d-beats-2d-everywhere",
-        "3",
         "The 3-D VAE outperforms the 2-D VAE in all experiments.",
         more_of(zip([_NONE[3], *_ERASED[3]], [_NONE[2], *_ERASED[2]], strict=True)),
     ),
     Claim(
         "erasing-helps",
-        "3",
         "For both VAEs, the different erasing methods lead to improvements.",
         more_of((model, _NONE[dims]) for dims in _DIMS for model in _ERASED[dims]),
     ),
     Claim(
         "noise-beats-zeros",
-        "3",
         "Filling erased regions with noise works slightly better than filling them with zeros.",
         more_of(
             (PaperModel(dims, kind, "noise"), PaperModel(dims, kind, "zero"))
@@ -65,31 +62,26 @@ CLAIMS = (
     ),
     Claim(
         "3d-single-cube-best",
-        "3",
         "For the 3-D VAE, erasing a single cube works best.",
         _kinds(3, "cube", "multi_cube", "half"),
     ),
     Claim(
         "3d-half-volume-second",
-        "3",
         "For the 3-D VAE, erasing a brain side in a subvolume follows the single cube.",
         _kinds(3, "half", "multi_cube"),
     ),
     Claim(
         "2d-half-slice-best",
-        "3",
         "For the 2-D VAE, erasing an entire brain side works best.",
         _kinds(2, "half", "cube", "multi_cube"),
     ),
     Claim(
         "2d-multi-patch-second",
-        "3",
         "For the 2-D VAE, erasing multiple patches follows the brain side closely.",
         _kinds(2, "multi_cube", "cube"),
     ),
     Claim(
         "extreme-sizes-are-hardest",
-        "3",
         "The smallest and the largest lesions are the hardest.",
         tuple(
             more(arm._replace(lesions="middle"), arm._replace(lesions=size))
@@ -100,7 +92,6 @@ CLAIMS = (
     ),
     Claim(
         "erasing-helps-all-sizes",
-        "3",
         "Erasing improves the subject-wise Dice over all lesion sizes.",
         tuple(
             more(_BEST[dims]._replace(lesions=size), _PLAIN[dims]._replace(lesions=size))
@@ -111,28 +102,24 @@ CLAIMS = (
     ),
     Claim(
         "erasing-helps-large-lesions-most",
-        "3",
         "Erasing is particularly effective for large lesions.",
         tuple(gain_differs(_BEST[dims], _PLAIN[dims], lesions="large") for dims in _DIMS),
         metrics=("dice_subject_mean",),
     ),
     Claim(
         "3d-beats-2d-at-all-sizes",
-        "3",
         "With erasing, 3-D outperforms 2-D over all lesion sizes.",
         tuple(more(*(_BEST[dims]._replace(lesions=size) for dims in (3, 2))) for size in SIZES),
         metrics=("dice_subject_mean",),
     ),
     Claim(
         "3d-helps-small-lesions-most",
-        "3",
         "3-D outperforms 2-D especially for small lesions.",
         (gain_differs(_BEST[3], _BEST[2], lesions="small"),),
         metrics=("dice_subject_mean",),
     ),
     Claim(
         "3d-with-a-fifth-beats-2d",
-        "3",
         "3-D with 20 % of the training data works better than 2-D with erasing and 100 %.",
         tuple(more(arm._replace(percent=20), _BEST[2]) for arm in (_PLAIN[3], _BEST[3])),
         metrics=("average_precision",),
@@ -140,7 +127,6 @@ CLAIMS = (
     ),
     Claim(
         "2d-erased-with-a-fifth-beats-2d",
-        "3",
         "2-D with erasing and 20 % of the training data outperforms 2-D without erasing and 100 %.",
         (more(_BEST[2]._replace(percent=20), _PLAIN[2]),),
         metrics=("average_precision",),
@@ -148,15 +134,14 @@ CLAIMS = (
     ),
     Claim(
         "erased-with-60-percent-beats-plain",
-        "4",
         "With 60 % of the training data, erasing beats no erasing with 100 %.",
         tuple(more(_BEST[dims]._replace(percent=60), _PLAIN[dims]) for dims in _DIMS),
         metrics=("average_precision",),
         over="all",
+        section="4",
     ),
     Claim(
         "less-data-is-worse",
-        "3",
         "Reducing the training data to less than 60 % has a pronounced impact on 2-D and 3-D.",
         tuple(more(arm._replace(percent=60), arm._replace(percent=10)) for arm in _SHOWN),
         metrics=("average_precision",),
@@ -164,18 +149,13 @@ CLAIMS = (
     ),
     Claim(
         "3d-loses-more-with-less-data",
-        "3",
         "Reducing the training data has a larger impact on 3-D.",
-        (
-            loss_differs(_PLAIN[3], _PLAIN[2], percent=10),
-            loss_differs(_BEST[3], _BEST[2], percent=10),
-        ),
+        (loss_differs(_PLAIN[3], _PLAIN[2], percent=10), loss_differs(_BEST[3], _BEST[2], percent=10)),
         metrics=("average_precision",),
         over="all",
     ),
     Claim(
         "erasing-needs-data",
-        "3",
         "Erasing works better when the network is trained with more data.",
         tuple(loss_differs(_BEST[dims], _PLAIN[dims], percent=10) for dims in _DIMS),
         metrics=("average_precision",),
@@ -183,13 +163,11 @@ CLAIMS = (
     ),
     Claim(
         "t1ce-helps",
-        "3",
         "Models trained on T1 perform better on T1ce than on T1.",
         tuple(more_on(_BEST[dims], sequence="t1ce", title="T1ce") for dims in _DIMS),
     ),
     Claim(
         "slices-3d-and-erasing-help",
-        "3",
         "For finding abnormal slices, 3-D information and erasing are beneficial.",
         (
             more(_PLAIN[3], _PLAIN[2]),

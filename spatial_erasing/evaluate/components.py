@@ -23,8 +23,7 @@ def components_of(
     component of the prediction that holds a single lesion voxel is no false positive, however large it is.
 
     Args:
-        lesion: truth, bool, shape (X, Y, Z).
-        predicted: mask, same shape.
+        lesion: truth, bool, shape (X, Y, Z); so is the predicted mask.
         connectivity: neighbours that belong together: 6, 18 or 26.
         minimum_overlap_percent: of a lesion's voxels, from 0 to 100.
     """
@@ -53,15 +52,7 @@ def components_of_split(
     threshold: float,
     rule: Mapping[str, Any],
 ) -> list[dict[str, object]]:
-    """The components of every subject of a split.
-
-    Args:
-        maps: score maps, one a subject.
-        lesions: their truth.
-        subjects: their names.
-        threshold: predicted is score >= threshold.
-        rule: the keywords of `components_of`.
-    """
+    """The components of every subject of a split."""
     return [
         {"subject": subject} | row
         for subject, score, lesion in zip(subjects, maps, lesions, strict=True)
@@ -70,28 +61,18 @@ def components_of_split(
 
 
 class Marks(NamedTuple):
-    """The local maxima of one score map.
+    """The local maxima of one score map."""
 
-    Args:
-        scores: of the marks, float32, shape (marks,).
-        lesions: number of the lesion that a mark is in, from 1 on; 0 for a false positive; same shape.
-        lesion_count: lesions of the subject.
-    """
-
-    scores: np.ndarray
-    lesions: np.ndarray
+    scores: np.ndarray  # float32, shape (marks,)
+    lesions: np.ndarray  # number of the lesion around each mark, from 1 on; 0 for a false positive
     lesion_count: int
 
 
 def marks_of(score: np.ndarray, lesion: np.ndarray, *, connectivity: int) -> Marks:
     """Mark each voxel above 0 that no neighbour exceeds; a plateau of equal scores is one mark, or none.
 
-    Unlike components at a threshold, marks do not merge when the threshold falls.
-
-    Args:
-        score: post-processed, at least 0, any unit, shape (X, Y, Z).
-        lesion: truth, bool, same shape.
-        connectivity: neighbours of a voxel and within a lesion: 6, 18 or 26.
+    Unlike components at a threshold, marks do not merge when the threshold falls. Scores are at least 0, the
+    lesion is bool, both (X, Y, Z); a voxel has 6, 18 or 26 neighbours.
     """
     if score.shape != lesion.shape:
         raise ValueError(f"score map {score.shape} and lesion {lesion.shape} must lie on one grid.")
@@ -108,17 +89,11 @@ def marks_of(score: np.ndarray, lesion: np.ndarray, *, connectivity: int) -> Mar
 
 
 def sensitivities(marks: Sequence[Marks]) -> dict[str, float]:
-    """The share of lesions with a mark at 1, 2, 4 and 8 false positives a scan (FROC).
+    """The share of lesions with a mark at 1, 2, 4 and 8 false positives a scan (FROC); NaN without a lesion.
 
     Bunch et al. 1978, "A free response approach to the measurement and characterization of radiographic
-    observer performance". For each number, the threshold is the lowest that keeps the mean
-    number of false positives a scan at or below it.
-
-    Args:
-        marks: of each subject.
-
-    Returns:
-        "sensitivity_at_1" and so on, from 0 to 1; NaN without a lesion.
+    observer performance". For each number, the threshold is the lowest that keeps the mean number of false
+    positives a scan at or below it. The marks are those of each subject.
     """
     false = np.sort(np.concatenate([part.scores[part.lesions == 0] for part in marks]))[::-1]
     best = [

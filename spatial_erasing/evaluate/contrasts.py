@@ -7,25 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from spatial_erasing.evaluate.metrics import SIZES
+from spatial_erasing.evaluate.metrics import SIZES, TABLE_METRICS
 from spatial_erasing.evaluate.resamples import ALL_COHORTS, Quantity
 from spatial_erasing.models import PAPER_SEQUENCE, Method, PaperModel
 
-TABLE_METRICS = ("dice_dataset", "dice_subject_mean", "average_precision")
 ALL_LESIONS = "all"
 
 
 @dataclass(frozen=True)
 class Naming:
-    """Which methods of a study are the models of the paper, and which sequence stands for its T1.
+    """Which methods of a study are the models of the paper, and which sequence stands for its T1."""
 
-    Args:
-        methods: of `models.methods_of_paper`; a model that the study has no entry for is named by what it is.
-        sequence: that the study trains its networks on.
-    """
-
+    # of `models.methods_of_paper`; a model that the study has no entry for is named by what it is
     methods: Mapping[PaperModel, Method]
-    sequence: str = PAPER_SEQUENCE
+    sequence: str = PAPER_SEQUENCE  # that the study trains its networks on
 
     def name(self, model: PaperModel) -> str:
         """Of the method, as in metrics.csv."""
@@ -54,25 +49,12 @@ class Arm(NamedTuple):
         return naming.title(self.model) + share + lesions
 
 
-class Term(NamedTuple):
-    """An arm and how it counts in a difference."""
-
-    weight: float
-    arm: Arm
-
-
 class Contrast(NamedTuple):
-    """A weighted sum of arms that is positive if the claim is right.
+    """A weighted sum of arms that is positive if the claim is right."""
 
-    Args:
-        template: the title, with {} for each of `arms`.
-        arms: that the title names.
-        terms: of the sum.
-    """
-
-    template: str
+    template: str  # the title, with {} for each of `arms`
     arms: tuple[Arm, ...]
-    terms: tuple[Term, ...]
+    terms: tuple[tuple[float, Arm], ...]  # weights and arms of the sum
 
     def title(self, naming: Naming) -> str:
         """What is compared, for example "3D-Cube-n − 3D-None"."""
@@ -81,28 +63,19 @@ class Contrast(NamedTuple):
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper and the contrasts that must be positive for it.
-
-    Args:
-        name: of the claim, for files.
-        section: of the paper.
-        text: the claim, close to the paper's words.
-        contrasts: the compared groups of models.
-        metrics: names of the compared metrics; all of them count.
-        over: "each" lesion cohort by itself, or "all": slices ranked together, other metrics averaged.
-    """
+    """A claim of the paper and the contrasts that must be positive for it."""
 
     name: str
-    section: str
-    text: str
+    text: str  # close to the paper's words
     contrasts: tuple[Contrast, ...]
-    metrics: tuple[str, ...] = TABLE_METRICS
-    over: str = "each"
+    metrics: tuple[str, ...] = TABLE_METRICS  # all of them count
+    over: str = "each"  # lesion cohort by itself, or "all": slices ranked together, other metrics averaged
+    section: str = "3"  # of the paper
 
 
 def more(better: Arm, worse: Arm) -> Contrast:
     """That one arm has the larger number."""
-    return Contrast("{} − {}", (better, worse), (Term(1, better), Term(-1, worse)))
+    return Contrast("{} − {}", (better, worse), ((1, better), (-1, worse)))
 
 
 def more_of(pairs: Iterable[tuple[PaperModel, PaperModel]]) -> tuple[Contrast, ...]:
@@ -112,7 +85,7 @@ def more_of(pairs: Iterable[tuple[PaperModel, PaperModel]]) -> tuple[Contrast, .
 
 def more_on(arm: Arm, *, sequence: str, title: str) -> Contrast:
     """That an arm has the larger number on scans of another sequence than the one it was trained on."""
-    terms = (Term(1, arm._replace(sequence=sequence)), Term(-1, arm))
+    terms = ((1, arm._replace(sequence=sequence)), (-1, arm))
     return Contrast(f"{{}} on {title} − {{}}", (arm, arm), terms)
 
 
@@ -120,7 +93,7 @@ def gain_differs(better: Arm, worse: Arm, *, lesions: str) -> Contrast:
     """The gain at lesions of one size, minus the mean gain at the two other sizes."""
     weights = {size: 1.0 if size == lesions else -0.5 for size in SIZES}
     terms = tuple(
-        Term(sign * weight, arm._replace(lesions=size))
+        (sign * weight, arm._replace(lesions=size))
         for size, weight in weights.items()
         for sign, arm in ((1, better), (-1, worse))
     )
@@ -130,40 +103,27 @@ def gain_differs(better: Arm, worse: Arm, *, lesions: str) -> Contrast:
 def loss_differs(more: Arm, less: Arm, *, percent: int) -> Contrast:
     """How much one model loses more than another when its training subjects become fewer."""
     few = [arm._replace(percent=percent) for arm in (more, less)]
-    terms = (Term(1, more), Term(-1, few[0]), Term(-1, less), Term(1, few[1]))
+    terms = ((1, more), (-1, few[0]), (-1, less), (1, few[1]))
     return Contrast("({} − {}) − ({} − {})", (more, few[0], less, few[1]), terms)
 
 
 class Part(NamedTuple):
-    """A difference, positive if the claim is right: a weighted sum of quantities.
+    """A difference, positive if the claim is right: a weighted sum of quantities."""
 
-    Args:
-        title: the compared models, for tables.
-        cohort: name of the test set; "all" for all of them.
-        metric: name of the metric.
-        terms: weight and quantity.
-    """
-
-    title: str
-    cohort: str
+    title: str  # the compared models, for tables
+    cohort: str  # name of the test set, or "all"
     metric: str
-    terms: tuple[tuple[float, Quantity], ...]
+    terms: tuple[tuple[float, Quantity], ...]  # weights and quantities
 
 
 def parts_of(claim: Claim, cohorts: Mapping[str, Sequence[str]], naming: Naming) -> list[Part]:
-    """Spell a claim out for these lesion cohorts.
-
-    Args:
-        claim: one of `CLAIMS`.
-        cohorts: name to the sequences that were scanned; a comparison of others has no part there.
-        naming: of the models in this study, and the sequence that they were trained on.
-    """
+    """Spell a claim out for these lesion cohorts."""
     return [
         Part(
             contrast.title(naming),
             place,
             metric,
-            tuple((term.weight, _quantity(term.arm, place, metric, naming)) for term in contrast.terms),
+            tuple((weight, _quantity(arm, place, metric, naming)) for weight, arm in contrast.terms),
         )
         for contrast in claim.contrasts
         for metric in claim.metrics
@@ -175,7 +135,7 @@ def _places(contrast: Contrast, over: str, cohorts: Mapping[str, Sequence[str]],
     """The test sets of a contrast; a gain on T1ce is asked only of networks that were trained on T1."""
     if over == ALL_COHORTS:
         return [ALL_COHORTS]
-    sequences = {_sequence(term.arm, naming) for term in contrast.terms}
+    sequences = {_sequence(arm, naming) for _, arm in contrast.terms}
     if naming.sequence != PAPER_SEQUENCE and len(sequences) > 1:
         return []
     return [cohort for cohort, scanned in cohorts.items() if sequences <= set(scanned)]

@@ -20,19 +20,15 @@ PATTERNS = 0x7C00
 NEGATIVE_ZERO = 0x8000
 SCORE_VALUES = np.arange(PATTERNS, dtype=np.uint16).view(np.float16).astype(np.float64)
 LARGEST_SCORE = float(SCORE_VALUES[-1])  # 65504
+_ARRAYS = ("owner", "pattern", "lesion", "normal")  # of `SubjectCounts`
 
 
 @dataclass(frozen=True, eq=False)
 class ScoreCounts:
-    """Number of voxels at each value of `SCORE_VALUES`, for one subject or many.
+    """Number of voxels at each value of `SCORE_VALUES`, for one subject or many."""
 
-    Args:
-        lesion: voxels inside lesions, int64, shape (31744,).
-        normal: all other voxels of the grid, background included, same shape.
-    """
-
-    lesion: np.ndarray
-    normal: np.ndarray
+    lesion: np.ndarray  # voxels inside lesions, int64, shape (31744,)
+    normal: np.ndarray  # all other voxels of the grid, background included
 
     @classmethod
     def empty(cls) -> "ScoreCounts":
@@ -59,11 +55,7 @@ class ScoreCounts:
 
 
 def count_scores(scores: np.ndarray, lesion: np.ndarray) -> ScoreCounts:
-    """Count the voxels of a subject by score, apart for lesion and normal tissue.
-
-    Args:
-        scores: float16, finite and not negative, any shape.
-        lesion: True inside lesions, same shape.
+    """Count the voxels of a subject by score, apart for lesion (bool, same shape) and normal tissue.
 
     Raises:
         ValueError: shapes differ, scores are not float16, or some are negative, NaN or infinite.
@@ -117,21 +109,13 @@ def anomaly_mask(scores: np.ndarray, threshold: float) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class SubjectCounts:
-    """Score counts of each subject, one entry for each score that the subject has.
+    """Score counts of each subject, one entry for each score that the subject has; arrays (entries,)."""
 
-    Args:
-        subjects: names, in the order of the split.
-        owner: place of the entry's subject in `subjects`, ascending, int32, shape (entries,).
-        pattern: place of the entry's score in `SCORE_VALUES`, ascending in each subject, uint16, same shape.
-        lesion: voxels inside lesions with this score, uint32, same shape.
-        normal: all other voxels with this score, uint32, same shape.
-    """
-
-    subjects: tuple[str, ...]
-    owner: np.ndarray
-    pattern: np.ndarray
-    lesion: np.ndarray
-    normal: np.ndarray
+    subjects: tuple[str, ...]  # in the order of the split
+    owner: np.ndarray  # index of the subject, ascending, int32
+    pattern: np.ndarray  # of the score, see `SCORE_VALUES`, ascending in each subject, uint16
+    lesion: np.ndarray  # voxels inside lesions with this score, uint32
+    normal: np.ndarray  # all other voxels with this score, uint32
 
     @classmethod
     def collect(cls, subjects: Sequence[str], counts: Iterable[ScoreCounts]) -> "SubjectCounts":
@@ -151,13 +135,6 @@ class SubjectCounts:
     def __len__(self) -> int:
         return len(self.subjects)
 
-    def __add__(self, other: "SubjectCounts") -> "SubjectCounts":
-        """The subjects of both, those of `other` behind."""
-        owner = np.concatenate([self.owner, other.owner + len(self)])
-        names = ("pattern", "lesion", "normal")
-        rest = (np.concatenate([getattr(self, name), getattr(other, name)]) for name in names)
-        return SubjectCounts(self.subjects + other.subjects, owner, *rest)
-
     def of(self, place: int) -> ScoreCounts:
         """The counts of one subject, at every score."""
         entries = slice(*np.searchsorted(self.owner, [place, place + 1]))
@@ -167,11 +144,7 @@ class SubjectCounts:
         return counts
 
     def pooled(self, times: np.ndarray | None = None) -> ScoreCounts:
-        """The counts of all subjects together.
-
-        Args:
-            times: how often each subject is in the pool, shape (subjects,); once by default.
-        """
+        """The counts of all subjects together, each so many `times`, shape (subjects,); once by default."""
         weight = np.ones(len(self.owner)) if times is None else np.asarray(times, np.float64)[self.owner]
         lesion, normal = (
             np.bincount(self.pattern, weight * voxels, minlength=PATTERNS).astype(np.int64)
@@ -191,14 +164,14 @@ class SubjectCounts:
 
 def save_counts(path: str | Path, counts: SubjectCounts, *, threshold: float) -> None:
     """Write the counts of a test split and the threshold that validation gave."""
-    arrays = {name: getattr(counts, name) for name in ("owner", "pattern", "lesion", "normal")}
+    arrays = {name: getattr(counts, name) for name in _ARRAYS}
     np.savez_compressed(path, subject=np.array(counts.subjects, dtype=str), threshold=threshold, **arrays)
 
 
 def load_counts(path: str | Path) -> tuple[SubjectCounts, float]:
     """The counts and the threshold of a file that `save_counts` wrote."""
     with open_arrays(path) as arrays:
-        columns = (arrays[name] for name in ("owner", "pattern", "lesion", "normal"))
+        columns = (arrays[name] for name in _ARRAYS)
         return SubjectCounts(tuple(arrays["subject"].tolist()), *columns), float(arrays["threshold"])
 
 

@@ -35,14 +35,12 @@ def average_precision(counts: ScoreCounts) -> float:
 def average_precision_of_groups(positives: np.ndarray, totals: np.ndarray) -> float:
     """Return the step-wise area from counts in groups of equal score, so that ties are exact.
 
-    AP = sum over groups of (recall gained by the group) * (precision once the group is predicted).
+    AP = sum over groups of (recall gained by the group) * (precision once the group is predicted), in (0, 1];
+    NaN without a positive sample.
 
     Args:
         positives: positive samples in each group, groups in ascending order of score, shape (groups,).
         totals: all samples in each group, same shape; groups may be empty.
-
-    Returns:
-        A value in (0, 1]; NaN without a positive sample.
     """
     # the precision of an empty group would be 0 / 0
     filled = totals > 0
@@ -101,9 +99,7 @@ def dice_curve_points(counts: ScoreCounts, *, points: int = 512) -> dict[str, li
 
     Every point is exact. A curve of more than `points` distinct scores is thinned to those nearest above
     `points` equal steps of the threshold (scores crowd towards 0, where equal steps in rank would be spent).
-
-    Returns:
-        {"threshold": [...], "dice": [...]}, ascending, at most `points` + 1 long; empty lists without lesion.
+    Both lists, "threshold" and "dice", ascend in threshold; they are empty without lesion.
     """
     if counts.lesion_voxels == 0:
         return {"threshold": [], "dice": []}

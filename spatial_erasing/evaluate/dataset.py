@@ -15,27 +15,16 @@ _NAMES = ("method", "percent", "seed", "cohort", "sequence")
 METRIC_COLUMNS = (*RUN_COLUMNS, "metric", "value")
 SUBJECT_COLUMNS = (
     *RUN_COLUMNS,
-    "subject",
-    "dice",
-    "lesion_voxels",
-    "predicted_voxels",
-    "average_precision",
+    *("subject", "dice", "lesion_voxels", "predicted_voxels", "average_precision"),
 )
 
 
 class DatasetResult(NamedTuple):
-    """The evaluation of one run on one test split.
+    """The evaluation of one run on one test split."""
 
-    Args:
-        metrics: of the data set, tidy rows.
-        subjects: one row a subject.
-        slices: the score of every axial slice, float32, shape (subjects, Z).
-        counts: the score counts of every subject.
-    """
-
-    metrics: list[dict]
-    subjects: list[dict]
-    slices: np.ndarray
+    metrics: list[dict]  # of the data set, tidy rows
+    subjects: list[dict]  # one row a subject
+    slices: np.ndarray  # the score of every axial slice, float32, shape (subjects, Z)
     counts: SubjectCounts
 
 
@@ -45,39 +34,22 @@ def evaluate(
     *,
     scoring: Scoring,
     names: Mapping[str, str],
-    threshold: Mapping[str, object],
+    threshold: Mapping[str, Any],
 ) -> DatasetResult:
-    """The numbers of a method on the test subjects of a lesion cohort.
+    """The numbers of a method on the test subjects of a lesion cohort, one score map in memory at a time.
 
     Args:
-        test: scans with lesions.
-        stored: their reconstructions or raw maps, as the score stage stores them.
-        scoring: score and post-processing.
+        stored: reconstructions or raw maps, as the score stage stores them.
         names: method, percent, seed, cohort and sequence, which stand in every row.
-        threshold: of `find_threshold`.
-    """
-    return evaluate_dataset(score_maps(test, stored, scoring), test, names=names, threshold=threshold)
-
-
-def evaluate_dataset(
-    maps: Iterable[np.ndarray], scans: Split, *, names: Mapping[str, str], threshold: Mapping[str, Any]
-) -> DatasetResult:
-    """Evaluate one run on one test split, with one score map in memory at a time.
-
-    Args:
-        maps: score maps of the test split, in the order of `scans`.
-        scans: the test split.
-        names: method, percent, seed, cohort and sequence, which stand in every row.
-        threshold: the record of the validation search.
     """
     run: dict[str, Any] = dict(zip(RUN_COLUMNS, (names[name] for name in _NAMES), strict=True))
-    counts, slices = _count_subjects(maps, scans)
+    counts, slices = _count_subjects(score_maps(test, stored, scoring), test)
     of_subjects = map(counts.of, range(len(counts)))
     metrics, subjects = metrics_of_counts(of_subjects, threshold=threshold["threshold"])
     metrics |= {
         "threshold": threshold["threshold"],
         "dice_validation": threshold["dice"],
-        "slice_average_precision": slice_average_precision(list(slices), list(scans.lesion_slices)),
+        "slice_average_precision": slice_average_precision(slices, test.lesion_slices),
     }
     metric_rows = [run | {"metric": metric, "value": value} for metric, value in metrics.items()]
     subject_rows = [

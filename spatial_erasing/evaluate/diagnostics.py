@@ -12,13 +12,12 @@ import numpy as np
 
 from spatial_erasing.evaluate.counts import SubjectCounts, count_scores
 from spatial_erasing.evaluate.curves import best_dice, dice_at, precision_recall_curve
-from spatial_erasing.evaluate.metrics import metrics_of_counts
+from spatial_erasing.evaluate.metrics import TABLE_METRICS, metrics_of_counts
 from spatial_erasing.score.maps import Scoring, read_score_maps
 from spatial_erasing.threshold.search import greedy_threshold
 
 GREEDY, EXHAUSTIVE, UPPER_BOUND = "greedy", "exhaustive", "upper bound: test labels"
 DIAGNOSTIC_COLUMNS = ("erosion_iterations", "median_size_voxels", "threshold_from", "metric", "value")
-_SHOWN = ("dice_dataset", "dice_subject_mean", "average_precision")
 
 Row = dict[str, Any]
 Variant = Mapping[str, int]
@@ -27,13 +26,7 @@ Variant = Mapping[str, int]
 def variants_of(
     protocol: Variant, *, median_sizes_voxels: Sequence[int], erosion_iterations: Sequence[int]
 ) -> list[dict[str, int]]:
-    """The protocol's post-processing first, then those that differ from it in one value.
-
-    Args:
-        protocol: erosion_iterations and median_size_voxels of the study.
-        median_sizes_voxels: edges of the median's cube to compare.
-        erosion_iterations: of the brain mask, to compare.
-    """
+    """The protocol's post-processing first, then those that differ from it in one value."""
     wanted = [dict(protocol)]
     wanted += [{**protocol, "erosion_iterations": iterations} for iterations in erosion_iterations]
     wanted += [{**protocol, "median_size_voxels": size} for size in median_sizes_voxels]
@@ -41,14 +34,7 @@ def variants_of(
 
 
 def read_counts(files: tuple[str, str, str], *, split: str, sequence: str, scoring: Scoring) -> SubjectCounts:
-    """The counts of every subject of a split after one way of post-processing.
-
-    Args:
-        files: as `read_score_maps` takes them.
-        split: "validation" or "test".
-        sequence: such as "t1".
-        scoring: the score, and post-processing by one variant.
-    """
+    """The counts of every subject of a split after one way of post-processing."""
     scans, maps = read_score_maps(files, split=split, sequence=sequence, scoring=scoring)
     counts = map(count_scores, maps, scans.lesion)
     return SubjectCounts.collect([name for _, name in scans.subjects], counts)
@@ -57,14 +43,7 @@ def read_counts(files: tuple[str, str, str], *, split: str, sequence: str, scori
 def diagnose_variant(
     validation: SubjectCounts, test: SubjectCounts, *, variant: Variant, search: Mapping[str, Any]
 ) -> list[Row]:
-    """Test metrics after one way of post-processing, at the threshold of the same greedy search.
-
-    Args:
-        validation: counts of the validation split after this post-processing.
-        test: of the test split.
-        variant: erosion_iterations and median_size_voxels.
-        search: iterations, lower and upper of the study.
-    """
+    """Test metrics after one way of post-processing, at the threshold of the same greedy search."""
     found = greedy_threshold(partial(dice_at, validation.pooled()), **search)
     return list(_rows(test, found.threshold, found.dice, variant=variant, source=GREEDY))
 
@@ -74,11 +53,7 @@ def diagnose_thresholds(
 ) -> list[Row]:
     """Test metrics at thresholds that the protocol does not use.
 
-    Args:
-        validation: counts of the validation split.
-        test: of the test split.
-        variant: the study's post-processing.
-        others: data set to the threshold that its own validation split gave.
+    `others` has the threshold that the validation split of another data set gave, by data set.
     """
     dice, threshold = best_dice(validation.pooled())
     rows = list(_rows(test, threshold, dice, variant=variant, source=EXHAUSTIVE))
@@ -92,12 +67,7 @@ def diagnose_thresholds(
 
 
 def precision_recall_points(test: SubjectCounts, *, points: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Recall, ascending, and precision of the pooled test split; at most `points`, each of them exact.
-
-    Args:
-        test: counts of the test split.
-        points: as many are kept, at equal steps of recall.
-    """
+    """Recall, ascending, and precision of the pooled test split; at most `points`, each of them exact."""
     precision, recall, _ = precision_recall_curve(test.pooled())
     precision, recall = precision[::-1], recall[::-1]
     if len(recall) > points:
@@ -112,5 +82,5 @@ def _rows(
     """Rows of the test split at one threshold."""
     metrics, _ = metrics_of_counts(map(test.of, range(len(test))), threshold=threshold)
     shown = {"threshold": threshold, "dice_validation": dice_validation}
-    for metric, value in (shown | {name: metrics[name] for name in _SHOWN}).items():
+    for metric, value in (shown | {name: metrics[name] for name in TABLE_METRICS}).items():
         yield {**variant, "threshold_from": source, "metric": metric, "value": value}

@@ -16,25 +16,16 @@ from spatial_erasing.score.maps import Scoring, score_maps, stored_as
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One test subject of Figure 7; all volumes RAS, shape (X, Y, Z).
-
-    Args:
-        scan: intensities in [0, 1].
-        reconstruction: the network's output, same unit.
-        difference: score map after post-processing, in the unit of the threshold.
-        lesion: the truth, boolean.
-        dice: DICE_S of this subject, in [0, 1].
-        threshold: of its test set, from validation subjects.
-    """
+    """One test subject of Figure 7; all volumes RAS, shape (X, Y, Z)."""
 
     cohort: str
     subject: str
-    scan: np.ndarray
-    reconstruction: np.ndarray
-    difference: np.ndarray
-    lesion: np.ndarray
-    dice: float
-    threshold: float
+    scan: np.ndarray  # intensities in [0, 1]
+    reconstruction: np.ndarray  # same unit
+    difference: np.ndarray  # score map after post-processing, in the unit of the threshold
+    lesion: np.ndarray  # truth, bool
+    dice: float  # DICE_S in [0, 1]
+    threshold: float  # of its test set, from validation subjects
 
 
 def choose_examples(
@@ -44,10 +35,6 @@ def choose_examples(
 
     Ranked by DICE_S, then by name. Subjects without DICE_S (no lesion voxel on the grid) are left out; two
     percentiles that meet in one subject give it once.
-
-    Args:
-        subject_rows: subject and dice, as `subjects.csv` of one run and test set.
-        percentiles: of DICE_S.
     """
     dice = {row["subject"]: float(row["dice"] or "nan") for row in subject_rows}
     ranked = sorted((value, subject) for subject, value in dice.items() if not math.isnan(value))
@@ -72,10 +59,6 @@ def examples_of_cohort(
         subject_rows: `subjects.csv` of the run that is shown, on this cohort.
         files: `volumes.npz` of the cohort, in a folder of its name; the model's reconstructions of the test
             split; the maps stored for the score, or the same reconstructions if the score reads those.
-        sequence: of the scans.
-        percentiles: of DICE_S.
-        threshold: of the run on this cohort.
-        scoring: score and post-processing, as evaluated.
     """
     volumes, reconstructions, stored = files
     cohort = Path(volumes).parent.name
@@ -94,11 +77,7 @@ def examples_of_cohort(
 
 
 def save_examples(path: str | Path, examples: Sequence[Example]) -> None:
-    """Write examples into one npz file: some MB at 64³.
-
-    Raises:
-        ValueError: the list of examples is empty.
-    """
+    """Write examples into one npz file, some MB at 64³; an empty list is a ValueError."""
     if not examples:
         raise ValueError(
             "no test subject has a DICE_S, so there is no example to show; expected a lesion voxel on the "

@@ -1,6 +1,6 @@
 """The numbers of the paper's tables and figures, from score maps: voxels, slices, sizes of lesions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from spatial_erasing.evaluate.curves import (
 
 Row = dict[str, float | int]
 SIZES = ("small", "middle", "large")  # of lesions
+TABLE_METRICS = ("dice_dataset", "dice_subject_mean", "average_precision")  # of the paper
 
 
 def metrics_of_counts(counts: Iterable[ScoreCounts], *, threshold: float) -> tuple[Row, list[Row]]:
@@ -24,11 +25,7 @@ def metrics_of_counts(counts: Iterable[ScoreCounts], *, threshold: float) -> tup
     Every voxel of the grid counts, background included; a lesion voxel outside the eroded brain mask has
     score 0 and is a miss. A subject whose lesion vanished on the grid has no Dice of its own: it is left
     out of `dice_subject_*` and counted in `subjects_without_lesion`, while its voxels stay in all pooled
-    metrics. One subject is in memory at a time.
-
-    Args:
-        counts: of each subject.
-        threshold: from the validation split; predicted is score >= threshold.
+    metrics. One subject is in memory at a time. Predicted is score >= threshold.
 
     Returns:
         The pooled metrics by name, as fractions, and one row a subject: dice, lesion_voxels,
@@ -36,15 +33,15 @@ def metrics_of_counts(counts: Iterable[ScoreCounts], *, threshold: float) -> tup
     """
     pooled, rows = ScoreCounts.empty(), []
     for of_subject in counts:
-        rows.append(subject_metrics(of_subject, threshold=threshold))
+        rows.append(_subject_metrics(of_subject, threshold))
         pooled = pooled + of_subject
     if not rows:
         raise ValueError("no subject to evaluate; give the test split of this cohort at least one.")
     return _pooled_metrics(pooled, threshold) | _mean_over_subjects(rows), rows
 
 
-def subject_metrics(counts: ScoreCounts, *, threshold: float) -> Row:
-    """Return one subject's overlap at the threshold and its own average precision."""
+def _subject_metrics(counts: ScoreCounts, threshold: float) -> Row:
+    """One subject's overlap at the threshold and its own average precision."""
     return {
         "dice": dice_at(counts, threshold),
         "lesion_voxels": counts.lesion_voxels,
@@ -75,78 +72,42 @@ def _mean_over_subjects(rows: list[Row]) -> Row:
     }
 
 
-def dice(first: np.ndarray, second: np.ndarray) -> float:
-    """Return 2 |X and Y| / (|X| + |Y|) of two masks (Bengs et al. 2021, section 2.3).
-
-    One empty mask gives 0, two empty masks NaN: no agreement can be measured, and neither 0 nor 1 is
-    invented for it.
-
-    Args:
-        first: mask X, any shape.
-        second: mask Y, same shape.
-    """
-    if first.shape != second.shape:
-        raise ValueError(f"masks of shape {first.shape} and {second.shape} cannot overlap; use one grid.")
-    first, second = first.astype(bool), second.astype(bool)
-    size = int(first.sum()) + int(second.sum())
-    return 2 * int((first & second).sum()) / size if size else float("nan")
-
-
 def slice_scores(score_volume: np.ndarray) -> np.ndarray:
     """Return one score a slice: the sum of the post-processed score over each axial slice.
 
     The paper takes "the l1-distance [...] calculated for each slice" (Bengs et al. 2021, section 2.3); here
     it is masked and filtered as for the segmentation. Summed in float64, as float16 would stop at 2048 ones.
-
-    Args:
-        score_volume: shape (..., X, Y, Z); axial slices run along the last axis.
-
-    Returns:
-        float32, shape (..., Z).
+    Volumes (..., X, Y, Z), with axial slices along the last axis, give float32 (..., Z).
     """
     return score_volume.sum(axis=(-3, -2), dtype=np.float64).astype(np.float32)
 
 
-def slice_average_precision(scores: Sequence[np.ndarray], abnormal: Sequence[np.ndarray]) -> float:
+def slice_average_precision(scores: np.ndarray, abnormal: np.ndarray) -> float:
     """Return the area under the precision-recall curve of all slices together, empty slices included.
 
-    Cohorts are pooled into one curve, as in Figure 6 of Bengs et al. 2021. Equal to scikit-learn's
-    average_precision_score, ties included; NaN if no slice is abnormal.
-
-    Args:
-        scores: an array for each cohort, shape (subjects, Z); one such array alone will do.
-        abnormal: True where the slice holds a lesion, in the same form.
+    Equal to scikit-learn's average_precision_score, ties included; NaN if no slice is abnormal. Scores and
+    labels, True where the slice holds a lesion, have one shape, in a cohort (subjects, Z).
 
     Raises:
         ValueError: the shapes differ or a score is not finite.
     """
-    found, expected = [np.shape(part) for part in scores], [np.shape(part) for part in abnormal]
-    if found != expected:
+    if scores.shape != abnormal.shape:
         raise ValueError(
-            f"slice scores {found} and labels {expected} differ in shape; take both from one run."
+            f"slice scores {scores.shape} and labels {abnormal.shape} differ in shape; expected one run."
         )
-    pooled_scores = np.concatenate([np.ravel(part) for part in scores])
-    pooled_abnormal = np.concatenate([np.ravel(part) for part in abnormal]).astype(bool)
-    if not np.isfinite(pooled_scores).all():
-        count = int((~np.isfinite(pooled_scores)).sum())
+    if count := int((~np.isfinite(scores)).sum()):
         raise ValueError(f"{count} slice scores are not finite; evaluate the model's score maps again.")
-    distinct, group = np.unique(pooled_scores, return_inverse=True)
-    positives = np.bincount(group[pooled_abnormal], minlength=len(distinct))
+    distinct, group = np.unique(scores.ravel(), return_inverse=True)
+    positives = np.bincount(group[abnormal.ravel().astype(bool)], minlength=len(distinct))
     return average_precision_of_groups(positives, np.bincount(group, minlength=len(distinct)))
 
 
 def size_groups(lesion_voxels: np.ndarray, *, percentiles: tuple[float, float]) -> dict[str, np.ndarray]:
-    """Divide the subjects of a test set by the size of their lesion.
+    """Divide the subjects of a test set by the size of their lesion; a bool array (subjects,) for each size.
 
     The two borders are percentiles of the sizes in this test set; they stay when its subjects are resampled.
-    A subject whose lesion vanished on the grid is in no group.
-
-    Args:
-        lesion_voxels: lesion voxels of each subject, shape (subjects,).
-        percentiles: small is at most the first, large is above the second.
-
-    Returns:
-        "small", "middle" and "large" to a bool array, shape (subjects,).
+    A subject whose lesion vanished on the grid is in no group. Small is at most the first border, large is
+    above the second.
     """
     has_lesion = lesion_voxels > 0
     if not has_lesion.any():

@@ -18,17 +18,12 @@ from spatial_erasing.evaluate.bootstrap import (
     resampled_mean,
 )
 from spatial_erasing.evaluate.counts import SubjectCounts, load_counts
-from spatial_erasing.evaluate.metrics import size_groups
+from spatial_erasing.evaluate.metrics import TABLE_METRICS, size_groups
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.seeds import hash_seed
 
-INTERVAL_COLUMNS = (
-    *("model", "fraction_percent", "cohort", "sequence", "metric"),
-    *("value", "lower", "upper", "subjects", "seeds", "lowest_seed", "highest_seed"),
-)
 ALL_COHORTS = "all"  # the cohort of a number over all test sets
-AVERAGED = ("dice_dataset", "dice_subject_mean", "average_precision")
 
 
 class Quantity(NamedTuple):
@@ -41,34 +36,27 @@ class Quantity(NamedTuple):
     metric: str
 
 
+INTERVAL_COLUMNS = (
+    *Quantity._fields,
+    *("value", "lower", "upper", "subjects", "seeds", "lowest_seed", "highest_seed"),
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """A number of the test set and of every resample of it.
+    """A number of the test set and of every resample of it."""
 
-    Args:
-        samples: the test set's own number, then one a resample; the mean over seeds; shape (1 + samples,).
-        subjects: how many test subjects it is of.
-        by_seed: the test set's number for each seed.
-    """
-
-    samples: np.ndarray
-    subjects: int
-    by_seed: tuple[float, ...]
+    samples: np.ndarray  # of the test set, then of every resample; mean over seeds; shape (1 + samples,)
+    subjects: int  # number of test subjects
+    by_seed: tuple[float, ...]  # the test set's number for each seed
 
 
 def resample_dataset(
     counts: SubjectCounts, weights: np.ndarray, *, threshold: float, size_percentiles: tuple[float, float]
 ) -> dict[str, tuple[np.ndarray, int]]:
-    """Resample the metrics of one test set.
+    """Each metric of one test set on every resample, shape (samples,), and how many subjects it is of.
 
-    Args:
-        counts: of the test set.
-        weights: of its resamples, shape (samples, subjects).
-        threshold: from the validation split.
-        size_percentiles: where small lesions end and large ones begin.
-
-    Returns:
-        Metric to the number of every resample, shape (samples,), and to how many subjects it is of.
+    Weights have the shape (samples, subjects); the threshold is that of the validation split.
     """
     hits, predicted, lesion = counts.at_threshold(threshold)
     # a subject without a lesion voxel has no Dice
@@ -95,12 +83,9 @@ def resample_dataset(
 def resample_slices(
     scores: Sequence[np.ndarray], abnormal: Sequence[np.ndarray], weights: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """Resample `slices.slice_average_precision`, each cohort's subjects within the cohort.
+    """Resample `metrics.slice_average_precision`, each cohort's subjects within the cohort.
 
-    Args:
-        scores: slice scores of each cohort, shape (subjects, Z).
-        abnormal: True where the slice holds a lesion, in the same form.
-        weights: of each cohort, shape (samples, subjects).
+    The lists have an array per cohort: scores and labels (subjects, Z), and weights (samples, subjects).
     """
     score, is_abnormal = (np.concatenate([part.ravel() for part in parts]) for parts in (scores, abnormal))
     slices_of_subject = np.concatenate([np.full(len(part), part.shape[1]) for part in scores])
@@ -162,9 +147,8 @@ class Resampling:
 
     def weights_of(self, cohort: str, subjects: Sequence[str]) -> np.ndarray:
         """Weights of a cohort's resamples: the same for every model, sequence and order of the subjects."""
-        weights = draw_weights(
-            len(subjects), samples=self.samples, seed=hash_seed("bootstrap", self.seed, cohort)
-        )
+        seed = hash_seed("bootstrap", self.seed, cohort)
+        weights = draw_weights(len(subjects), samples=self.samples, seed=seed)
         # by the rank of the names, so that the order of a file does not matter
         return weights[:, np.argsort(np.argsort(subjects))]
 
@@ -175,12 +159,7 @@ def resample_study(
     """Resample every evaluation, and the means over all test sets of one sequence; seeds are averaged.
 
     Over all test sets ("all") slices are ranked together, and other metrics are the mean of the cohorts'.
-
-    Args:
-        folders: .../{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}, with counts and slices.
-        sequence: sequence of the numbers over all test sets, on which the networks are trained.
-        resampling: number of resamples, seed, and limits of the lesion sizes.
-        workers: number of processes.
+    Folders are .../{model}/fraction-{percent}/seed-{seed}/{cohort}-{sequence}, with counts and slices.
     """
     evaluated = sorted(map(Path, folders))
     trainings: dict[Path, list[Path]] = defaultdict(list)
@@ -202,15 +181,10 @@ def _resample(task: Path | tuple[Path, ...], *, resampling: Resampling) -> dict:
         return _resample_union(task, resampling)
     model, percent, seed, cohort, sequence = _names(task)
     counts, threshold = load_counts(task / "counts.npz")
-    found = resample_dataset(
-        counts,
-        resampling.weights_of(cohort, counts.subjects),
-        threshold=threshold,
-        size_percentiles=resampling.size_percentiles,
-    )
-    return {
-        (Quantity(model, percent, cohort, sequence, metric), seed): result for metric, result in found.items()
-    }
+    weights, percentiles = resampling.weights_of(cohort, counts.subjects), resampling.size_percentiles
+    found = resample_dataset(counts, weights, threshold=threshold, size_percentiles=percentiles)
+    names = (model, percent, cohort, sequence)
+    return {(Quantity(*names, metric), seed): result for metric, result in found.items()}
 
 
 def _resample_union(folders: tuple[Path, ...], resampling: Resampling) -> dict:
@@ -236,7 +210,7 @@ def _means_of_cohorts(found: Mapping[Quantity, Resampled], sequence: str) -> dic
     """The mean of all test sets of a sequence, which are resampled each by itself."""
     parts = defaultdict(list)
     for quantity, result in found.items():
-        if quantity.metric in AVERAGED and quantity.sequence == sequence:
+        if quantity.metric in TABLE_METRICS and quantity.sequence == sequence:
             parts[quantity._replace(cohort=ALL_COHORTS)].append(result)
     return {
         quantity: Resampled(

@@ -18,26 +18,14 @@ RECONSTRUCTION, MAP = "reconstruction", "map"  # content of a file of the score 
 
 @dataclass(frozen=True)
 class Scoring:
-    """A score and its post-processing: one entry of `scores`, and the section `score`.
-
-    Args:
-        score: kind and settings of the score.
-        post_processing: keywords of `post_process`.
-    """
+    """A score and its post-processing: one entry of `scores`, and the section `score`."""
 
     score: Mapping[str, Any]
-    post_processing: Mapping[str, int]
+    post_processing: Mapping[str, int]  # keywords of `post_process`
 
 
 def make_score(values: Mapping[str, Any]) -> Any:
-    """The `Score` of a kind.
-
-    Args:
-        values: an entry of `scores`: kind, title and the settings of the kind.
-
-    Raises:
-        ValueError: an unknown kind.
-    """
+    """The `Score` of a kind, from an entry of `scores`; an unknown kind is a ValueError."""
     settings = {key: value for key, value in values.items() if key not in ("kind", "title")}
     return SCORES.load(values["kind"]).Score(**settings)
 
@@ -55,10 +43,7 @@ def bounded(distance: Any) -> Any:
 def score_maps(scans: Split, stored: np.ndarray, scoring: Scoring) -> Iterator[np.ndarray]:
     """Post-processed score maps, float16, in the order of `scans`.
 
-    Args:
-        scans: a split.
-        stored: its reconstructions or raw maps, as given by `stored_as`, shape of the scans.
-        scoring: score and post-processing.
+    `stored` has the reconstructions or raw maps of the split (see `stored_as`), in the shape of its scans.
     """
     score = make_score(scoring.score) if stored_as(scoring.score) == RECONSTRUCTION else None
     for scan, volume, brain in zip(scans.scans, stored, scans.brain, strict=True):
@@ -72,26 +57,14 @@ def score_maps(scans: Split, stored: np.ndarray, scoring: Scoring) -> Iterator[n
 
 
 def save_stored(path: str | Path, scans: Split, stored: np.ndarray, *, what: str, made_by: str) -> None:
-    """Write the reconstructions or raw maps of a split.
-
-    Args:
-        path: npz file to write.
-        scans: the split.
-        stored: shape of the scans.
-        what: "reconstruction" or "map".
-        made_by: provenance, device and code.
-    """
+    """Write the reconstructions or raw maps of a split."""
     arrays: dict[str, Any] = {"subject": [subject for _, subject in scans.subjects], what: stored}
     with replaced_when_complete(path) as unfinished:
         np.savez(unfinished, **arrays, made_by=made_by)
 
 
 def load_stored(path: str | Path, scans: Split, scoring: Scoring) -> np.ndarray:
-    """Read what `save_stored` wrote for a split.
-
-    Raises:
-        ValueError: the subjects of the file differ from the split.
-    """
+    """What `save_stored` wrote for a split; a ValueError if the subjects of the file are others."""
     with open_arrays(path) as arrays:
         subjects, stored = arrays["subject"].tolist(), arrays[stored_as(scoring.score)]
     # maps are matched by position, so that one added subject would shift all others
@@ -107,12 +80,7 @@ def read_score_maps(
 ) -> tuple[Split, Iterator[np.ndarray]]:
     """A split of one cohort, and the score map of each of its subjects.
 
-    Args:
-        files: paths of the cohort's `volumes.npz`, of the table of splits, and of the file that
-            `save_stored` wrote.
-        split: "validation" or "test".
-        sequence: such as "t1".
-        scoring: score and post-processing.
+    Files are the cohort's `volumes.npz`, the table of splits, and what `save_stored` wrote.
     """
     volumes, splits, stored = files
     scans = read_split([volumes], splits, split=split, sequence=sequence)

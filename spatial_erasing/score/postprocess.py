@@ -11,20 +11,16 @@ LARGEST_SCORE = float(np.finfo(np.float16).max)  # 65504
 def post_process(
     score: np.ndarray, brain: np.ndarray, *, erosion_iterations: int, median_size_voxels: int
 ) -> np.ndarray:
-    """Return a score map without brain edges and small outliers.
+    """Return a score map without brain edges and small outliers, float16, shape (X, Y, Z).
 
     The map times the slightly eroded brain mask, then a median filter (Bengs et al. 2021, section 2.3). The
     result is float16 by definition: it has at most 31,744 different values, so curves over millions of voxels
     are computed exactly by counting (`evaluate.counts`).
 
     Args:
-        score: at least 0, shape (X, Y, Z).
-        brain: True inside the brain, same shape.
+        score: at least 0, shape (X, Y, Z); the brain mask has the same shape.
         erosion_iterations: number of in-plane erosions of the mask; 0 for none.
         median_size_voxels: edge of the median filter's cube, odd; 1 for no filter.
-
-    Returns:
-        float16, shape (X, Y, Z).
 
     Raises:
         ValueError: the shapes differ or are not 3-D, the score is negative, NaN or beyond float16, or erosion
@@ -51,15 +47,11 @@ def post_process(
 
 
 def erode_in_plane(brain: np.ndarray, iterations: int) -> np.ndarray:
-    """Return the mask after `iterations` binary erosions within each axial slice.
+    """Return the mask (..., X, Y, Z) after binary erosions within each axial slice, along the last axis.
 
-    The structuring element is the 2-D cross (4 neighbours in the plane), as in the authors' later public
-    code (2 iterations at 64 voxels). Voxels beyond the grid count as outside the brain: border_value=0, the
+    The structuring element is the 2-D cross (4 neighbours in the plane), as in the authors' later public code
+    (2 iterations at 64 voxels). Voxels beyond the grid count as outside the brain: border_value=0, the
     default of scipy.ndimage.binary_erosion.
-
-    Args:
-        brain: mask, shape (..., X, Y, Z); axial slices run along the last axis.
-        iterations: 0 returns the mask as it is.
     """
     if iterations < 0:
         raise ValueError(f"{iterations} erosions of the brain mask; give 0 (none) or more.")
@@ -81,12 +73,9 @@ def median_filter(volume: np.ndarray, size_voxels: int) -> np.ndarray:
     """Return the median of the cube around each voxel, equal to scipy.ndimage.median_filter(volume, size).
 
     The grid is mirrored at its border with the border voxel repeated (scipy's mode "reflect", numpy's
-    "symmetric"). If more than half of a cube is exactly 0, so is its median; only the other cubes,
-    about a third of a 64-voxel grid, are extracted and sorted.
-
-    Args:
-        volume: shape (X, Y, Z), finite.
-        size_voxels: edge of the cube, odd; 1 returns a copy.
+    "symmetric"). If more than half of a cube is exactly 0, so is its median; only the other cubes, about a
+    third of a 64-voxel grid, are extracted and sorted. The volume is finite and 3-D, the edge of the cube
+    odd.
     """
     if size_voxels < 1 or size_voxels % 2 == 0:
         raise ValueError(
@@ -96,7 +85,6 @@ def median_filter(volume: np.ndarray, size_voxels: int) -> np.ndarray:
         return volume.copy()
     middle = size_voxels**3 // 2
     padded = np.pad(volume, size_voxels // 2, mode="symmetric")
-    # if more than half of a cube is 0, so is its median
     open_voxels = np.flatnonzero(_window_sum(padded != 0, size_voxels) > middle)
     corners = np.ravel_multi_index(np.unravel_index(open_voxels, volume.shape), padded.shape)
     offsets = np.ravel_multi_index(np.indices((size_voxels,) * 3).reshape(3, -1), padded.shape)

@@ -4,16 +4,10 @@ import numpy as np
 
 
 def smooth(volume: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The weighted mean of a window around each voxel, along one axis after the other.
+    """The weighted mean of a window around each voxel, along one axis after the other; unit and shape stay.
 
-    Equal to scipy.ndimage.correlate1d along the last three axes with mode "nearest" (border voxels repeated).
-
-    Args:
-        volume: any unit, shape (..., X, Y, Z).
-        weights: of the window along an axis, the same for each axis, shape (window,), an odd number.
-
-    Returns:
-        Same unit and shape.
+    Equal to scipy.ndimage.correlate1d along the last three axes with mode "nearest" (border voxels repeated),
+    with an odd number of weights, the same for each axis.
     """
     reach = len(weights) // 2
     for axis in (-3, -2, -1):
@@ -31,8 +25,3 @@ def gaussian_weights(deviation_voxels: float) -> np.ndarray:
         return np.ones(1)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation_voxels) ** 2)
     return weights / weights.sum()
-
-
-def uniform_weights(size_voxels: int) -> np.ndarray:
-    """Equal weights of a window of an odd size, shape (size_voxels,), sum 1."""
-    return np.full(size_voxels, 1 / size_voxels)

@@ -1,9 +1,16 @@
-"""The binarisation threshold, searched on the validation split."""
+"""The binarisation threshold, searched on the validation split, and the record of the search."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
+
+from spatial_erasing.cohorts import Split
+from spatial_erasing.evaluate.counts import count_dataset
+from spatial_erasing.evaluate.curves import best_dice, dice_at, dice_curve_points
+from spatial_erasing.score.maps import Scoring, score_maps
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,22 @@ class Search:
     path: tuple[SearchStep, ...]
 
 
+def find_threshold(
+    validation: Split, stored: np.ndarray, *, scoring: Scoring, search: Mapping[str, Any]
+) -> dict[str, object]:
+    """The greedy search over pooled validation voxels, with the exhaustive optimum and the Dice curve."""
+    counts = count_dataset(score_maps(validation, stored, scoring), validation.lesion)
+    found = greedy_threshold(partial(dice_at, counts), **search)
+    exhaustive_dice, exhaustive_threshold = best_dice(counts)
+    return asdict(found) | {
+        "exhaustive_dice": exhaustive_dice,
+        "exhaustive_threshold": exhaustive_threshold,
+        "curve": dice_curve_points(counts),
+    }
+
+
 def greedy_threshold(
-    dice_at: Callable[[float], float], *, lower: float = 0.0, upper: float = 1.0, iterations: int = 10
+    dice_of: Callable[[float], float], *, lower: float = 0.0, upper: float = 1.0, iterations: int = 10
 ) -> Search:
     """Return the best threshold that the paper's bisection evaluates (Bengs et al. 2021, section 2.3).
 
@@ -40,9 +61,7 @@ def greedy_threshold(
     optimum of a curve with two peaks, so the exhaustive optimum is stored too.
 
     Args:
-        dice_at: Dice of the validation split at a threshold.
-        lower: lower end of the interval; intensities, hence residuals, are in [0, 1].
-        upper: upper end of the interval.
+        lower, upper: ends of the interval; intensities, hence residuals, are in [0, 1].
         iterations: number of halvings, two evaluations each.
 
     Raises:
@@ -55,7 +74,7 @@ def greedy_threshold(
         )
     path = []
     for _ in range(iterations):
-        step = _compare_quartiles(dice_at, lower, upper)
+        step = _compare_quartiles(dice_of, lower, upper)
         path.append(step)
         middle = (lower + upper) / 2
         lower, upper = (lower, middle) if step.kept == "lower" else (middle, upper)
@@ -68,10 +87,10 @@ def greedy_threshold(
     return Search(threshold, dice, tuple(path))
 
 
-def _compare_quartiles(dice_at: Callable[[float], float], lower: float, upper: float) -> SearchStep:
+def _compare_quartiles(dice_of: Callable[[float], float], lower: float, upper: float) -> SearchStep:
     """Evaluate both quartile points; the upper half is kept only if its Dice is strictly higher."""
     quarter = (upper - lower) / 4
-    lower_dice, upper_dice = float(dice_at(lower + quarter)), float(dice_at(upper - quarter))
+    lower_dice, upper_dice = float(dice_of(lower + quarter)), float(dice_of(upper - quarter))
     if np.isnan([lower_dice, upper_dice]).any():
         raise ValueError(
             f"the Dice between {lower} and {upper} is NaN, because the validation split has no lesion voxel. "

@@ -12,13 +12,7 @@ from spatial_erasing.train.settings import AugmentationSettings
 def augment(scans: Tensor, settings: AugmentationSettings, *, generator: Generator) -> Tensor:
     """The scans, each with its own random change; unchanged, without a draw, if all settings are off.
 
-    Args:
-        scans: intensities in [0, 1], shape (batch, 1, *grid), the first grid axis left to right.
-        settings: the largest change of each kind.
-        generator: on the device of the samples.
-
-    Returns:
-        Type and shape of `scans`.
+    Type and shape stay: intensities in [0, 1], (batch, 1, *grid), the first grid axis left to right.
     """
     if settings.contrast:
         exponents = draw_contrast(len(scans), settings.contrast, generator=generator)
@@ -33,26 +27,13 @@ def draw_contrast(samples: int, largest_log: float, *, generator: Generator) -> 
     """An exponent for each sample, log-uniform from exp(-largest_log) to exp(largest_log), shape (samples,).
 
     Billot et al. (2023), "SynthSeg", Medical Image Analysis 86, 102789, augment T1 intensities in [0, 1] by a
-    random power as well, with a normal exponent.
-
-    Args:
-        samples: number of exponents.
-        largest_log: logarithm of the largest exponent; 0.35 is a power from 0.70 to 1.42.
-        generator: on the device of the samples.
+    random power as well, with a normal exponent. A largest_log of 0.35 is a power from 0.70 to 1.42.
     """
     return torch.exp(largest_log * _uniform(samples, generator=generator))
 
 
 def apply_contrast(scans: Tensor, exponents: Tensor) -> Tensor:
-    """Each sample to the power of its exponent, which leaves 0 and 1 unchanged.
-
-    Args:
-        scans: intensities in [0, 1], shape (batch, 1, *grid).
-        exponents: above 0, shape (batch,).
-
-    Returns:
-        Type and shape of `scans`.
-    """
+    """Samples (batch, 1, *grid) in [0, 1] to the power of their exponents (batch,); 0 and 1 are unchanged."""
     exponents = exponents.view(-1, *[1] * (scans.ndim - 1))
     return scans.float().pow(exponents).to(scans.dtype)
 
@@ -60,19 +41,10 @@ def apply_contrast(scans: Tensor, exponents: Tensor) -> Tensor:
 def draw_affine_maps(
     samples: int, dims: int, settings: AugmentationSettings, *, generator: Generator
 ) -> Tensor:
-    """For each sample a random affine map from new to old voxel positions.
+    """A random affine map for each sample from new to old voxel positions, shape (samples, dims, dims + 1).
 
-    Scale, rotation and shift are uniform between their limits; the scale is drawn as a logarithm, per axis;
-    with `mirror`, half of the samples are mirrored.
-
-    Args:
-        samples: number of maps.
-        dims: 2 or 3.
-        settings: the limits.
-        generator: on the device of the samples.
-
-    Returns:
-        Shape (samples, dims, dims + 1), from new to old coordinates, each from -1 to 1 along its axis.
+    Positions are from -1 to 1 along each axis. Scale, rotation and shift are uniform between their limits,
+    the scale as a logarithm and per axis; with `mirror`, half of the samples are mirrored.
     """
     device = generator.device
     maps = torch.diag_embed(torch.exp(settings.scale * _uniform(samples, dims, generator=generator)))
@@ -92,15 +64,7 @@ def draw_affine_maps(
 
 
 def apply_affine_maps(scans: Tensor, maps: Tensor) -> Tensor:
-    """Each sample resampled by its map, with linear interpolation and 0 outside the grid.
-
-    Args:
-        scans: shape (batch, 1, *grid).
-        maps: shape (batch, dims, dims + 1), see `draw_affine_maps`.
-
-    Returns:
-        Type and shape of `scans`.
-    """
+    """Samples (batch, 1, *grid) resampled by their maps, with linear interpolation and 0 outside the grid."""
     # torch orders the axes of the grid from last to first
     backwards = torch.cat([maps[:, :, :-1].flip(2), maps[:, :, -1:]], dim=2).flip(1)
     places = affine_grid(backwards, list(scans.shape), align_corners=False)

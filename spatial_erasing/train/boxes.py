@@ -1,7 +1,8 @@
 """Boxes to erase: first and one-past-last pixel of each box on each axis, shape (samples, boxes, dims, 2)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,27 +27,38 @@ def draw_cubes(count: int, grid: Sequence[int], *, settings: ErasingSettings, ge
     limits is drawn again (1 % of the samples), so the erased share is always within the limits; because of
     cuts and overlaps it is smaller than uniform: on average 10.6 % (one box) and 11.0 % (up to ten) at 64²,
     8.5 % and 9.4 % at 64³.
+    """
+    draw = partial(_draw_cubes, count, grid, settings=settings, generator=generator)
+    misses_limits = partial(_misses_limits, grid=grid, settings=settings)
+    what = "square or cube of whole pixels"
+    return draw_within_limits(draw, misses_limits, what=what, grid=grid, settings=settings)
 
-    Args:
-        count: number of samples.
-        grid: pixels on each axis, 2 or 3 axes.
-        settings: limits, and the maximum number of boxes per sample.
-        generator: on the device of the boxes.
+
+def draw_within_limits(
+    draw: Callable[[], Tensor],
+    misses_limits: Callable[[Tensor], Tensor],
+    *,
+    what: str,
+    grid: Sequence[int],
+    settings: ErasingSettings,
+) -> Tensor:
+    """Parameters of erasings, one row per sample; rows that miss the limits are drawn again.
 
     Raises:
         ValueError: limits that this grid cannot meet.
     """
-    boxes = _draw_cubes(count, grid, settings=settings, generator=generator)
+    drawn = draw()
+    rejected = misses_limits(drawn)
     for _ in range(MAXIMUM_REDRAWS):
-        rejected = _misses_limits(boxes, grid, settings=settings)
         if not rejected.any():
-            return boxes
-        redrawn = _draw_cubes(count, grid, settings=settings, generator=generator)
-        boxes = torch.where(rejected.view(-1, 1, 1, 1), redrawn, boxes)
+            return drawn
+        drawn = torch.where(rejected.view(-1, *[1] * (drawn.ndim - 1)), draw(), drawn)
+        # only the new rows are checked again, since a mask of each is expensive
+        rejected[rejected.clone()] = misses_limits(drawn[rejected])
     raise ValueError(
-        f"no square or cube of whole pixels on the grid {tuple(grid)} covered a share of "
-        f"{settings.minimum_share} to {settings.maximum_share} in {MAXIMUM_REDRAWS} draws. "
-        "Widen minimum_share and maximum_share, or use a finer grid."
+        f"no {what} on the grid {tuple(grid)} covered a share of {settings.minimum_share} to "
+        f"{settings.maximum_share} in {MAXIMUM_REDRAWS} draws. Widen train.erasing.minimum_share and "
+        "maximum_share, or use a finer grid."
     )
 
 
@@ -63,10 +75,7 @@ def _misses_limits(boxes: Tensor, grid: Sequence[int], *, settings: ErasingSetti
 def percent_within_limits(grid: Sequence[int], *, settings: ErasingSettings, samples: int = 1000) -> float:
     """Percentage of draws whose union is within the limits; the others are drawn again.
 
-    Args:
-        grid: pixels on each axis, 2 or 3 axes.
-        settings: with maximum_regions 1 for the kind "cube".
-        samples: number of draws, from a fixed seed.
+    For the kind "cube" the settings must have maximum_regions 1.
     """
     generator = Generator().manual_seed(0)
     boxes = _draw_cubes(samples, grid, settings=settings, generator=generator)
@@ -76,11 +85,7 @@ def percent_within_limits(grid: Sequence[int], *, settings: ErasingSettings, sam
 def _draw_cubes(
     batch_size: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator
 ) -> Tensor:
-    """Squares or cubes cut off at the border; boxes beyond a sample's number of regions are empty.
-
-    Returns:
-        First and one-past-last pixel on each axis, shape (batch, regions, dims, 2).
-    """
+    """Squares or cubes cut off at the border; boxes beyond a sample's number of regions are empty."""
     drawing: dict[str, Any] = {"generator": generator, "device": generator.device}
     dims, voxels, regions = len(grid), math.prod(grid), settings.maximum_regions
     total = torch.rand(batch_size, 1, **drawing)
@@ -121,8 +126,7 @@ def _union_voxels(boxes: Tensor) -> Tensor:
 def _covered(boxes: Tensor, positions: list[Tensor]) -> Tensor:
     """True at the points of a lattice that lie in any box, shape (batch, *lattice).
 
-    A box is the product of one interval per axis, so the number of boxes over a point is a matrix product
-    of their indicators, without a mesh of coordinates.
+    The number of boxes over a point is a product of one indicator per axis, without a mesh of coordinates.
     """
     starts, stops = boxes.unbind(dim=-1)
     inside = [

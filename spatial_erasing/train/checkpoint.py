@@ -21,23 +21,14 @@ _TRAIN_AGAIN = "Delete it and give the same snakemake command again: the network
 
 @dataclass
 class Progress:
-    """Progress of a training: the content of a checkpoint besides weights and optimiser.
+    """Progress of a training: the content of a checkpoint besides weights and optimiser."""
 
-    Args:
-        step: number of finished steps.
-        best_step: the step with the best validation loss.
-        best_l1: mean absolute error on the validation items at that step.
-        best_latent: the network's value per latent dimension at that step, for example the KL divergence.
-        seconds: training time, over all starts of this training.
-        history: one row per validation.
-    """
-
-    step: int = 0
-    best_step: int = 0
-    best_l1: float = math.inf
-    best_latent: list[float] = field(default_factory=list)
-    seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
+    step: int = 0  # finished steps
+    best_step: int = 0  # with the best validation loss
+    best_l1: float = math.inf  # mean absolute error per voxel on the validation items at that step
+    best_latent: list[float] = field(default_factory=list)  # the network's `latent_numbers` at that step
+    seconds: float = 0.0  # over all starts of this training
+    history: list[dict[str, float]] = field(default_factory=list)  # one row per validation
 
     def is_beyond(self, optimisation: OptimisationSettings) -> bool:
         """Whether a training with these limits would have ended before this step."""
@@ -51,25 +42,20 @@ class Progress:
 
 
 def save_atomically(content: dict, path: Path) -> None:
-    """Write tensors and plain values under a temporary name, then rename, so that no file is partial.
-
-    Raises:
-        OSError: the file could not be written; torch itself names neither file nor disk.
-    """
+    """Write tensors and plain values under a temporary name, then rename, so that no file is partial."""
     try:
         with replaced_when_complete(path) as unfinished:
             torch.save(content, unfinished)
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError as error:
+    except RuntimeError as error:  # torch itself names neither file nor disk
         raise OSError(f"{not_written(path)} ({_first_line(error)}). Make room there.") from error
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict | None:
-    """The content of a checkpoint, or None if the file is missing or damaged.
+    """The content of a checkpoint, never executing code from it; None if the file is missing or damaged.
 
-    Never executes code from the file. A damaged file is renamed and kept, and the training starts from
-    scratch.
+    A damaged file is renamed and kept, and the training starts from scratch.
     """
     if not path.exists():
         return None
@@ -92,14 +78,7 @@ def load_checkpoint(path: Path, device: torch.device) -> dict | None:
 def save_weights(
     path: Path, network: Network, weights: dict[str, torch.Tensor], *, code: str | None = None
 ) -> None:
-    """Write weights with the settings of their network and their provenance.
-
-    Args:
-        path: file to write.
-        network: on the device on which it was trained.
-        weights: the state dict to write.
-        code: fingerprint of the code that trained it.
-    """
+    """Write weights with the settings of their network and their provenance."""
     device = device_name(next(network.parameters()).device)
     content = {"network": network.to_dict(), "weights": weights, "device": device}
     save_atomically(content | {"made_by": describe_maker(code, device=device)}, path)
@@ -136,19 +115,8 @@ def load_network(path: Path, device: torch.device) -> Network:
 
 
 def network_with_weights(settings: Mapping[str, object], weights: Mapping[str, torch.Tensor]) -> Network:
-    """The network of these settings with these weights, on the CPU.
-
-    Raises:
-        ValueError: they do not belong together, or a weight is not finite.
-    """
-    _require_weights(weights, settings)
-    network = build_network(settings)
-    network.load_state_dict(weights)
-    return network
-
-
-def _require_weights(weights: Mapping[str, torch.Tensor], settings: Mapping[str, object]) -> None:
-    """Refuse weights that do not fit a network of these settings, before memory is allocated."""
+    """The network of these settings with these weights, on the CPU; else a ValueError says what differs."""
+    # checked before memory is allocated
     expected = build_on_meta(settings).state_dict()
     if names := sorted(expected.keys() ^ weights.keys()):
         kind = "missing" if names[0] in expected else "unknown"
@@ -160,6 +128,9 @@ def _require_weights(weights: Mapping[str, torch.Tensor], settings: Mapping[str,
             )
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name} holds values that are NaN or infinite")
+    network = build_network(settings)
+    network.load_state_dict(weights)
+    return network
 
 
 def _read_weights(path: str | Path, device: torch.device, *, mmap: bool = False) -> dict:

@@ -29,15 +29,6 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "elu": partial(nn.ELU, inplace=True),
 }
 OUTPUT_ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {"linear": nn.Identity, "sigmoid": nn.Sigmoid}
-
-# The sizes printed in the paper's Figure 2 are not in its text; "a" follows the 2-D network of Baur et al.
-# 2020, which the paper builds on, "b" has one more level.
-PRESETS = {
-    "a": {"feature_maps": (32, 64, 128), "bottleneck_channels": 16},
-    "b": {"feature_maps": (32, 64, 128, 256), "bottleneck_channels": None},
-}
-
-
 # JSON schemas of the settings in config.yaml, for the literal `SETTINGS` of the kinds.
 LAYERS = {
     "feature_maps": {"type": "array", "items": {"$ref": "#/$defs/count"}, "minItems": 1},
@@ -51,18 +42,10 @@ CODE = LAYERS | {"bottleneck_channels": {"anyOf": [{"type": "null"}, {"$ref": "#
 
 @dataclass(frozen=True)
 class LayerSettings(NetworkSettings):
-    """Settings of strided and transposed convolutions.
+    """Settings of strided and transposed convolutions."""
 
-    Args:
-        kernel_size: in pixels, at least 2.
-        norm: "none", "batch" or "group" (the same for erased and whole inputs), between convolution and
-            activation.
-        activation: a key of `ACTIVATIONS`.
-        output_activation: "linear" or "sigmoid".
-    """
-
-    kernel_size: int
-    norm: str
+    kernel_size: int  # at least 2
+    norm: str  # between convolution and activation; "group" is the same for erased and whole inputs
     activation: str
     output_activation: str
 
@@ -80,12 +63,9 @@ class LayerSettings(NetworkSettings):
 
 @dataclass(frozen=True)
 class ConvolutionSettings(LayerSettings):
-    """Settings of an encoder and its mirrored decoder around a code.
+    """Settings of an encoder and its mirrored decoder around a code."""
 
-    Args:
-        bottleneck_channels: maps of the 1x1 convolution at the end of the encoder; None for no bottleneck.
-    """
-
+    # maps of the 1x1 convolution at the end of the encoder; None for no bottleneck
     bottleneck_channels: int | None
 
     @property
@@ -131,23 +111,18 @@ def convolution(before: int, after: int, settings: LayerSettings, *, stride: int
     """A convolution, norm and activation; of stride 2 with the kernel of the settings, of stride 1 with 3."""
     kernel_size = settings.kernel_size if stride == 2 else 3
     layers = FIRST_CONVOLUTIONS if before == 1 else CONVOLUTIONS
-    convolve = layers[settings.spatial_dims](
-        before, after, kernel_size, stride=stride, padding=(kernel_size - 1) // 2
-    )
+    padding = (kernel_size - 1) // 2
+    convolve = layers[settings.spatial_dims](before, after, kernel_size, stride=stride, padding=padding)
     return nn.Sequential(convolve, *_norm_and_activation(after, settings))
 
 
 def transposed_convolution(before: int, after: int, settings: LayerSettings) -> nn.Module:
     """A transposed convolution of stride 2, norm and activation."""
     # Size afterwards: 2 (n - 1) - 2 padding + kernel + output_padding; it must be 2 n.
-    padding = (settings.kernel_size - 1) // 2
+    kernel_size, padding = settings.kernel_size, (settings.kernel_size - 1) // 2
+    output_padding = 2 + 2 * padding - kernel_size
     double = TRANSPOSED_CONVOLUTIONS[settings.spatial_dims](
-        before,
-        after,
-        settings.kernel_size,
-        stride=2,
-        padding=padding,
-        output_padding=2 + 2 * padding - settings.kernel_size,
+        before, after, kernel_size, stride=2, padding=padding, output_padding=output_padding
     )
     return nn.Sequential(double, *_norm_and_activation(after, settings))
 

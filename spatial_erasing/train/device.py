@@ -13,11 +13,9 @@ from spatial_erasing.train.settings import ComputeSettings
 
 
 def choose_device(wanted: str, *, trainings_per_gpu: int = 1) -> torch.device:
-    """The device to compute on; a GPU is reserved for this process.
+    """The device to compute on, a free GPU if `wanted` is "auto", or the CPU; the GPU is reserved.
 
-    Args:
-        wanted: "auto" for a GPU if available, or "cpu".
-        trainings_per_gpu: number of processes that may share one GPU.
+    At most `trainings_per_gpu` processes share one GPU.
     """
     if wanted == "cpu":
         return torch.device("cpu")
@@ -56,10 +54,10 @@ def prepare_process(settings: ComputeSettings) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let this process reuse the memory of freed tensors.
+    """Let this process reuse the memory of freed tensors; without glibc this has no effect.
 
     glibc returns large blocks to the system, which zeroes their pages on the next allocation: a third of the
-    time of a training step on the CPU. Without glibc this has no effect.
+    time of a training step on the CPU.
     """
     if sys.platform != "linux":
         return
@@ -76,9 +74,6 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     processors = Path("/proc/cpuinfo")
-    found = (
-        re.search(r"^model name\s*: (.+)$", processors.read_text(), re.MULTILINE)
-        if processors.exists()
-        else None
-    )
+    listed = processors.read_text() if processors.exists() else ""
+    found = re.search(r"^model name\s*: (.+)$", listed, re.MULTILINE)
     return found[1] if found else "CPU"

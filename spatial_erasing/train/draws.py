@@ -14,13 +14,8 @@ class Draws:
     """Order of the items, regions to erase, and a generator for the noise, of every step of one training.
 
     A resumed training repeats the draws of an uninterrupted one. Order and erasing are drawn on the CPU, so
-    that they are the same on every device, and ahead of time, so that no step has to wait for them.
-
-    Args:
-        seed: of the training.
-        items: number of training samples.
-        batch_size: samples per step, at most `items`.
-        device: of the training.
+    that they are the same on every device, and ahead of time, so that no step has to wait for them. `items`
+    is the number of training samples, `batch_size` at most as many.
     """
 
     def __init__(self, *, seed: int, items: int, batch_size: int, device: torch.device) -> None:
@@ -43,13 +38,8 @@ class Draws:
         """The erasing of a step's items, shape (batch, ...); see `erase.draw_erased`."""
         stretch, place = divmod(step, STEPS_AHEAD)
         if stretch != self._stretch:
-            drawn = draw_erased(
-                kind,
-                STEPS_AHEAD * self.batch_size,
-                grid,
-                settings=settings,
-                generator=self._on_cpu("boxes", stretch),
-            )
+            samples, generator = STEPS_AHEAD * self.batch_size, self._on_cpu("boxes", stretch)
+            drawn = draw_erased(kind, samples, grid, settings=settings, generator=generator)
             self._stretch, self._erased = stretch, self._on_device(drawn)
         return self._erased[place * self.batch_size : (place + 1) * self.batch_size]
 

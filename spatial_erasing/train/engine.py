@@ -30,13 +30,7 @@ class Trainer:
     """One training of one model, from the first step or from its checkpoint.
 
     Data, weights and the losses of every step stay on the device; the host launches steps and reads a few
-    values at each validation.
-
-    Args:
-        network: on its device, freshly initialised.
-        training_items: healthy samples on the same device, shape (items, 1, *grid), any float type.
-        validation_items: healthy samples excluded from training.
-        settings: of the training.
+    values at each validation. Items are healthy samples on the device, (items, 1, *grid), any float type.
     """
 
     def __init__(
@@ -57,9 +51,8 @@ class Trainer:
         rate = self.optimisation.learning_rate
         self.optimiser = torch.optim.Adam(
             network.parameters(),
-            lr=torch.tensor(rate, device=self.device)
-            if on_gpu
-            else rate,  # a recorded step reads the rate on the device
+            # a recorded step reads the rate on the device
+            lr=torch.tensor(rate, device=self.device) if on_gpu else rate,
             capturable=on_gpu,
             fused=True,  # one kernel for all weights instead of one each
         )
@@ -99,7 +92,8 @@ class Trainer:
                 observe(progress.history[-1])
             is_due = self._is_over() or time.monotonic() - saved >= CHECKPOINT_SECONDS
             # a prolonged training validates at regular steps alone, so it could not resume from another one
-            if checkpoint is not None and is_due and self._is_regular(progress.step):
+            is_regular = progress.step % self.optimisation.validate_every_steps == 0
+            if checkpoint is not None and is_due and is_regular:
                 self._save(checkpoint)
                 saved = time.monotonic()
         logger.info("best validation l1 %.5f at step %d", progress.best_l1, progress.best_step)
@@ -232,9 +226,6 @@ class Trainer:
     def _next_validation(self) -> int:
         every = self.optimisation.validate_every_steps
         return min((self.progress.step // every + 1) * every, self.optimisation.maximum_steps)
-
-    def _is_regular(self, step: int) -> bool:
-        return step % self.optimisation.validate_every_steps == 0
 
     def _is_over(self) -> bool:
         progress, settings = self.progress, self.optimisation

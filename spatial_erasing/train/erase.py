@@ -1,39 +1,22 @@
 """Spatial erasing: regions of a network's input are hidden; its target is never erased.
 
 Bengs et al. 2021, section 2.2 and Figure 3. Erasings and fills are kinds: modules of `train/erasing/` and of
-`train/fills/`. `draw_*` returns random parameters, `apply_erasing` is pure, `erase` combines them. All
-functions work on whole batches, on the device of the generator. Training draws for many steps at once
-(`draw_erased`) and applies step by step (`erase_drawn`), because checking whether a box must be redrawn needs
-a host-device synchronisation.
+`train/fills/`. `draw_*` returns random parameters, `apply_erasing` is pure. All functions work on whole
+batches, on the device of the generator. Training draws for many steps at once (`draw_erased`) and applies
+step by step (`erase_drawn`), because checking whether a box must be redrawn needs a host-device
+synchronisation.
 """
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from spatial_erasing.models import Methods
 from spatial_erasing.registry import ERASINGS, FILLS
+from spatial_erasing.seeds import hash_seed
 from spatial_erasing.train.settings import ErasingSettings
-
-
-def erase(scans: Tensor, kind: str, fill: str, *, settings: ErasingSettings, generator: Generator) -> Tensor:
-    """Erase, with `settings.probability`, a random region of each sample.
-
-    Args:
-        scans: intensities in [0, 1], shape (batch, 1, *grid). Not changed: it is the training target.
-        kind: of the erasing, a module of `train/erasing/`.
-        fill: kind of the fill, a module of `train/fills/`; ignored if `kind` erases nothing.
-        settings: limits, probability, and source of the noise.
-        generator: on the device of `scans`.
-
-    Returns:
-        The network's input, shape of `scans`.
-
-    Raises:
-        ValueError: a kind is unknown, or the settings are impossible on this grid.
-    """
-    drawn = draw_erased(kind, len(scans), tuple(scans.shape[2:]), settings=settings, generator=generator)
-    return erase_drawn(scans, drawn, (kind, fill), settings=settings, generator=generator)
 
 
 def draw_erased(
@@ -49,11 +32,7 @@ def draw_erased(
 def draw_parameters(
     kind: str, count: int, grid: Sequence[int], *, settings: ErasingSettings, generator: Generator
 ) -> Tensor:
-    """Draw erasing parameters for each sample, whether or not it is erased, shape (count, ...).
-
-    Raises:
-        ValueError: the kind is unknown, or the settings are impossible on this grid.
-    """
+    """Draw erasing parameters for each sample, whether or not it is erased, shape (count, ...)."""
     if len(grid) not in (2, 3):
         raise ValueError(f"grid is {tuple(grid)}; expected 2 or 3 axes. Pass scans as (batch, 1, *grid).")
     return ERASINGS.load(kind).draw(count, grid, settings=settings, generator=generator)
@@ -62,17 +41,9 @@ def draw_parameters(
 def erase_drawn(
     scans: Tensor, drawn: Tensor, kinds: tuple[str, str], *, settings: ErasingSettings, generator: Generator
 ) -> Tensor:
-    """Fill the erased region of every sample, without host-device synchronisation.
+    """Fill the erased region of every sample (batch, 1, *grid), without host-device synchronisation.
 
-    Args:
-        scans: shape (batch, 1, *grid).
-        drawn: parameters of `draw_erased`, one row per sample, on the same device.
-        kinds: of the erasing and of the fill.
-        settings: source of the noise.
-        generator: on the device of `scans`; unused if the kind erases nothing.
-
-    Returns:
-        The network's input, shape of `scans`.
+    Parameters are those of `draw_erased`, one row per sample, on the same device.
     """
     # a kind without parameters erases nothing
     if drawn[0].numel() == 0:
@@ -91,14 +62,32 @@ def draw_regions(
 
 
 def apply_erasing(scans: Tensor, regions: Tensor, fill_values: Tensor | float) -> Tensor:
-    """Replace the values inside the regions.
+    """A copy of scans (batch, 1, *grid) with other values inside the regions, True in (batch, *grid).
 
-    Args:
-        scans: shape (batch, 1, *grid).
-        regions: True where erased, shape (batch, *grid).
-        fill_values: one number, or one per pixel in the shape of `scans`.
-
-    Returns:
-        A new tensor in the shape of `scans`.
+    The fill is one number, or one per pixel in the shape of the scans.
     """
     return torch.where(regions.unsqueeze(1), fill_values, scans)
+
+
+def erased_examples(
+    scan: np.ndarray, brain: np.ndarray, *, methods: Methods, settings: ErasingSettings, seed: int
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray], int]:
+    """A scan in float32, its erased volumes and slices by title, and the index of the slice, for Figure 3.
+
+    All fills of an erasing share one region, so that only the fill differs between them.
+    """
+    volume = scan.astype(np.float32)
+    # the slice with most brain shows the erasing best
+    slice_index = int(brain.sum(axis=(0, 1)).argmax())
+    volumes: dict[str, np.ndarray] = {}
+    slices: dict[str, np.ndarray] = {}
+    for method in methods.values():
+        if method.erase == "none":
+            continue
+        shown, target = (volume, volumes) if method.dims == 3 else (volume[..., slice_index], slices)
+        sample = torch.from_numpy(np.ascontiguousarray(shown))[None, None]
+        generator = Generator().manual_seed(hash_seed(seed, "figure", method.dims, method.erase))
+        regions = draw_regions(method.erase, 1, shown.shape, settings=settings, generator=generator)
+        fill = FILLS.load(method.fill).fill(sample, settings=settings, generator=generator)
+        target[method.title] = apply_erasing(sample, regions, fill)[0, 0].numpy()
+    return volume, volumes, slices, slice_index

@@ -17,17 +17,11 @@ MEMORY_FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """Settings of every kind of network; each kind adds its own.
+    """Settings of every kind of network; each kind adds its own."""
 
-    Args:
-        spatial_dims: 2 for axial slices, 3 for volumes.
-        grid_voxels: pixels of the input on each axis, each divisible by 2 ** len(feature_maps).
-        feature_maps: number of maps after each level; each level halves the grid.
-    """
-
-    spatial_dims: int
-    grid_voxels: tuple[int, ...]
-    feature_maps: tuple[int, ...]
+    spatial_dims: int  # 2 for axial slices, 3 for volumes
+    grid_voxels: tuple[int, ...]  # of the input, each divisible by 2 ** len(feature_maps)
+    feature_maps: tuple[int, ...]  # after each level, which halves the grid
 
     def __post_init__(self) -> None:
         stride = 2 ** len(self.feature_maps)
@@ -51,32 +45,24 @@ class Network(nn.Module):
     `Settings` is a dataclass derived from `NetworkSettings`; the module's literal `SETTINGS` has the JSON
     schema of each of its values in config.yaml. The class sets `settings` and implements `forward`, its own
     `loss` if that is not l1, and `trace` for Figure 2.
-
-    Attributes:
-        settings: sufficient to build the same layers again.
-        noise_size: random numbers per sample that `forward` takes in training.
     """
 
-    settings: NetworkSettings
-    noise_size: int = 0
+    settings: NetworkSettings  # sufficient to build the same layers again
+    noise_size: int = 0  # random numbers per sample that `forward` takes in training
 
     def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor, ...]:
         """Reconstructions in the shape of `scans` (batch, 1, *grid), then further inputs of the loss.
 
-        Args:
-            scans: intensities in [0, 1], erased or not.
-            noise: from `draw_noise` in training; None for validation and test, which are deterministic.
+        Scans, erased or not, are in [0, 1]. The noise comes from `draw_noise` in training; it is None for
+        validation and test, which are deterministic.
         """
         raise NotImplementedError
 
     def loss(self, scans: Tensor, outputs: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, and named terms for the history ("training_{name}").
+        """The loss of `forward`'s outputs, and named terms for the history ("training_{name}").
 
-        By default the l1 distance summed over voxels, mean over the batch; the history has l1 per voxel.
-
-        Args:
-            scans: the unerased targets.
-            outputs: of `forward` for the erased scans.
+        Scans are the unerased targets. By default the l1 distance summed over voxels, mean over the batch,
+        and in the history l1 per voxel.
         """
         loss = reconstruction_l1(scans, outputs[0]).mean()
         return loss, {"l1": loss.detach() / scans[0].numel()}
@@ -108,10 +94,7 @@ class Network(nn.Module):
 
 
 def build_network(values: Mapping[str, Any]) -> Network:
-    """A network from its kind and settings, with weights drawn from torch's global seed.
-
-    Args:
-        values: `kind` and a value for each field of the kind's settings, as `Network.to_dict` returns them.
+    """A network from what `Network.to_dict` returns, with weights drawn from torch's global seed.
 
     Raises:
         ValueError: an unknown kind, or missing or unknown settings.
@@ -138,10 +121,7 @@ class LayerShape:
 
 @torch.no_grad()
 def trace_shapes(network: Network) -> list[LayerShape]:
-    """The output of every layer from input to output, as Figure 2 of the paper prints it.
-
-    Runs on torch's meta device, without memory or computation.
-    """
+    """The output of every layer, as Figure 2 of the paper prints it; traced on torch's meta device."""
     network = build_on_meta(network.to_dict())
     features = torch.zeros(1, 1, *network.settings.grid_voxels, device="meta")
     outputs = [("input", features)]
@@ -180,14 +160,9 @@ def weights_in_precision(network: nn.Module, precision: str) -> dict[str, Tensor
 
 
 def reconstruction_l1(scans: Tensor, reconstructions: Tensor) -> Tensor:
-    """Sum of absolute differences over the voxels of each sample, in float32.
+    """Sum of absolute differences over the voxels of each sample, float32, shape (batch,).
 
-    Args:
-        scans: unerased intensities in [0, 1], shape (batch, 1, *grid).
-        reconstructions: same shape.
-
-    Returns:
-        float32, shape (batch,).
+    Both are in [0, 1], of the shape (batch, 1, *grid).
     """
     if scans.shape != reconstructions.shape:
         raise ValueError(

@@ -14,11 +14,8 @@ Step = Callable[[Tensor, Tensor, Generator], dict[str, Tensor]]
 class RecordedStep:
     """Replays a step with other items, erasing and noise; weights change in place.
 
-    Args:
-        step: reads only its arguments and memory at fixed addresses, without host-device synchronisation.
-        indices: of the items of any step.
-        drawn: parameters of the erasing.
-        generator: of the noise. A replay draws the same numbers as the step from the generator's seed.
+    The step reads only its arguments and memory at fixed addresses, without host-device synchronisation. From
+    the generator's seed, a replay draws the same numbers as the step.
     """
 
     def __init__(self, step: Step, indices: Tensor, drawn: Tensor, generator: Generator) -> None:
@@ -59,12 +56,6 @@ def record_step(
     optimiser: Optimizer,
 ) -> RecordedStep:
     """Warm up a step, restore the state from before, and record the step.
-
-    Args:
-        step: one update of the network's weights by the optimiser.
-        indices: see `RecordedStep`, as `drawn` and `generator`.
-        network: its weights and running means are restored.
-        optimiser: its moments are restored, or set to zero before its first step.
 
     Raises:
         RuntimeError: the step has an operation that a CUDA graph cannot record.

@@ -13,23 +13,14 @@ LARGEST_AUGMENTATION = {"contrast": 2, "rotation_degrees": 45, "scale": 0.5, "sh
 
 @dataclass(frozen=True)
 class ErasingSettings:
-    """Limits and probability of the erasing, and the source of the noise; the defaults are the paper's.
+    """Limits and probability of the erasing, and the source of the noise; the defaults are the paper's."""
 
-    Args:
-        probability: of erasing a sample, in [0, 1].
-        minimum_share: smallest erased share of the input, in [0, 1].
-        maximum_share: largest erased share, in (0, 1], above `minimum_share`.
-        maximum_regions: maximum number of boxes of multi_cube.
-        maximum_slices: maximum number of consecutive axial slices of half in 3-D.
-        noise_from: "image" draws noise from all pixels of a sample, "brain" from those above 0.
-    """
-
-    probability: float = 0.5
-    minimum_share: float = 0.01
-    maximum_share: float = 0.25
-    maximum_regions: int = 10
-    maximum_slices: int = 32
-    noise_from: str = "image"
+    probability: float = 0.5  # of erasing a sample, in [0, 1]
+    minimum_share: float = 0.01  # of the input, in [0, 1]
+    maximum_share: float = 0.25  # in (0, 1]
+    maximum_regions: int = 10  # boxes of multi_cube
+    maximum_slices: int = 32  # consecutive axial slices of half in 3-D
+    noise_from: str = "image"  # all pixels of a sample, or "brain": those above 0
 
     def __post_init__(self) -> None:
         require_choice("noise_from", self.noise_from, NOISE_SOURCES)
@@ -51,21 +42,13 @@ class ErasingSettings:
 
 @dataclass(frozen=True)
 class AugmentationSettings:
-    """Random changes of a sample and its target; 0 and False switch a change off.
+    """Random changes of a sample and its target; 0 and False switch a change off."""
 
-    Args:
-        contrast: logarithm of the largest power of the intensity, 0 to 2.
-        mirror: exchange left and right in half of the samples.
-        rotation_degrees: largest rotation, in the plane of each pair of axes, 0 to 45.
-        scale: logarithm of the largest factor along each axis, 0 to 0.5.
-        shift_percent: largest shift along each axis, in percent of its length, 0 to 25.
-    """
-
-    contrast: float = 0.0
-    mirror: bool = False
-    rotation_degrees: float = 0.0
-    scale: float = 0.0
-    shift_percent: float = 0.0
+    contrast: float = 0.0  # logarithm of the largest power of the intensity, 0 to 2
+    mirror: bool = False  # exchange left and right in half of the samples
+    rotation_degrees: float = 0.0  # largest rotation, in the plane of each pair of axes, 0 to 45
+    scale: float = 0.0  # logarithm of the largest factor along each axis, 0 to 0.5
+    shift_percent: float = 0.0  # largest shift along each axis, in percent of its length, 0 to 25
 
     def __post_init__(self) -> None:
         for name, largest in LARGEST_AUGMENTATION.items():
@@ -95,18 +78,11 @@ class OptimisationSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """Precision, compilation and determinism of a training.
+    """Precision, compilation and determinism of a training."""
 
-    Args:
-        precision: "float32", or "bfloat16" for layers and their gradients; weights, losses and the optimiser
-            are float32 either way.
-        compile: use torch.compile, whose minute of compilation pays off on a GPU.
-        deterministic: bit-identical weights on the same device.
-    """
-
-    precision: str = "float32"
-    compile: bool = False
-    deterministic: bool = True
+    precision: str = "float32"  # or "bfloat16" for layers and their gradients; all else is float32
+    compile: bool = False  # torch.compile, whose minute of compilation pays off on a GPU
+    deterministic: bool = True  # bit-identical weights on the same device
 
     def __post_init__(self) -> None:
         require_choice("precision", self.precision, PRECISIONS)
@@ -114,16 +90,7 @@ class ComputeSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """All settings of a training, besides its network and samples.
-
-    Args:
-        model: dimensions, erasing and fill.
-        erasing: limits and probability of the erasing.
-        augmentation: random changes of input and target.
-        optimisation: batch size, learning rate and length.
-        computing: precision, compilation and determinism.
-        seed: of all random draws.
-    """
+    """All settings of a training, besides its network and samples."""
 
     model: ModelSpec
     erasing: ErasingSettings

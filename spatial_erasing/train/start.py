@@ -17,7 +17,6 @@ from spatial_erasing.cohorts import Split
 from spatial_erasing.models import ModelSpec
 from spatial_erasing.seeds import hash_seed
 from spatial_erasing.train.engine import Trainer
-from spatial_erasing.train.items import training_items
 from spatial_erasing.train.network import MEMORY_FORMATS, Network, build_network
 from spatial_erasing.train.settings import (
     AugmentationSettings,
@@ -31,21 +30,12 @@ logger = logging.getLogger(__name__)
 
 
 def make_network(
-    dims: int,
-    volume_shape: tuple[int, ...],
-    *,
-    values: Mapping[str, Any],
-    seed: int,
-    device: torch.device,
+    dims: int, volume_shape: tuple[int, ...], *, values: Mapping[str, Any], seed: int, device: torch.device
 ) -> Network:
     """A new network on its device, with weights drawn from `seed`.
 
-    Args:
-        dims: of the network, 2 or 3.
-        volume_shape: (X, Y, Z); a 2-D network sees (X, Y).
-        values: those of its entry of `networks` in config.yaml, some of them by dimensions.
-        seed: the same seed gives the same weights everywhere.
-        device: where it computes.
+    The volume has the shape (X, Y, Z), of which a 2-D network sees (X, Y). Values are those of an entry of
+    `networks` in config.yaml, some of them by dimensions.
     """
     given = {"spatial_dims": dims, "grid_voxels": volume_shape[:dims]} | _of_dimensions(values, dims)
     # torch's layers take no generator for their initialisation
@@ -57,15 +47,7 @@ def make_network(
 def training_settings(
     model: ModelSpec, *, values: Mapping[str, Any], computing: ComputeSettings, seed: int
 ) -> TrainingSettings:
-    """Settings of one training.
-
-    Args:
-        model: dimensions and erasing.
-        values: `erasing`, `augmentation` and `optimisation` of `train` in config.yaml, some of them by
-            dimensions.
-        computing: precision, compilation and determinism.
-        seed: of all random draws of the training.
-    """
+    """Settings of one training."""
     return TrainingSettings(
         model,
         ErasingSettings(**values["erasing"]),
@@ -78,12 +60,6 @@ def training_settings(
 
 def make_trainer(network: Network, training: Split, validation: Split, settings: TrainingSettings) -> Trainer:
     """A trainer with the samples of both splits on the network's device.
-
-    Args:
-        network: untrained, on its device.
-        training: healthy training subjects.
-        validation: healthy validation subjects.
-        settings: of the training.
 
     Raises:
         ValueError: a split is empty.
@@ -103,16 +79,20 @@ def make_trainer(network: Network, training: Split, validation: Split, settings:
     return Trainer(network, of_training, of_validation, settings)
 
 
-def require_memory(samples: Sequence[Tensor], *, free_bytes: int) -> None:
-    """Refuse samples that do not fit on the device, where they stay for the whole training.
+def training_items(volumes: np.ndarray, brain: np.ndarray, *, spatial_dims: int) -> Tensor:
+    """The samples of a cohort, with the dtype of `volumes`, shape (items, 1, *grid).
 
-    Args:
-        samples: of each split.
-        free_bytes: on the device.
-
-    Raises:
-        MemoryError: naming both sizes.
+    "For the 2D network only a single 2D slice is used as input" (Bengs et al. 2021, Figure 1): every axial
+    slice (last axis) with brain (bool) is one sample. Both arrays have the shape (subjects, X, Y, Z).
     """
+    if spatial_dims == 3:
+        return torch.from_numpy(volumes).unsqueeze(1)
+    slices, holds_brain = np.moveaxis(volumes, 3, 1), brain.any(axis=(1, 2))
+    return torch.from_numpy(np.ascontiguousarray(slices[holds_brain])).unsqueeze(1)
+
+
+def require_memory(samples: Sequence[Tensor], *, free_bytes: int) -> None:
+    """Refuse samples that do not fit on the device, where they stay for the whole training."""
     needed = sum(items.nbytes for items in samples)
     if needed > free_bytes:
         count = sum(map(len, samples))
@@ -124,11 +104,8 @@ def require_memory(samples: Sequence[Tensor], *, free_bytes: int) -> None:
 
 
 def _of_dimensions(section: Mapping[str, Any], dims: int) -> dict[str, Any]:
-    """The values of a section for 2-D or 3-D, if given by dimensions; lists become tuples."""
-    chosen = {
-        key: value[f"{dims}d"] if isinstance(value, Mapping) else value for key, value in section.items()
-    }
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in chosen.items()}
+    """The values of a section for 2-D or 3-D, if given by dimensions."""
+    return {key: value[f"{dims}d"] if isinstance(value, Mapping) else value for key, value in section.items()}
 
 
 def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
@@ -155,9 +132,7 @@ def checkpoint_folder(trainer: Trainer, folder: Path, *, code: str) -> Path:
 def remove_checkpoints(folder: Path, *, kept: Path | None) -> None:
     """Remove the checkpoints of a training whose weights are saved, of earlier settings and code as well.
 
-    Args:
-        folder: their parent.
-        kept: the checkpoint from which a prolonged training resumes; None to remove all.
+    From the one kept, if any, a prolonged training resumes.
     """
     for checkpoint in sorted(set(folder.glob("checkpoint-*")) - {kept}):
         rmtree(checkpoint)

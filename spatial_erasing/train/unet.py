@@ -45,11 +45,9 @@ class RestoringNetwork(network.Network):
         self.output = output_layer(maps[0], settings)
 
     def corrupt(self, scans: Tensor, noise: Tensor) -> Tensor:
-        """The input of a training step, shape of `scans`.
+        """The input of a training step, shape of `scans`: float32 in [0, 1], (batch, 1, *grid).
 
-        Args:
-            scans: float32 in [0, 1], shape (batch, 1, *grid).
-            noise: standard normal, shape (batch, noise_size).
+        The noise is standard normal, shape (batch, noise_size).
         """
         raise NotImplementedError
 
@@ -91,12 +89,8 @@ def smooth_field(normal: Tensor, grid: Sequence[int], cells: int) -> Tensor:
     that no pixel always lies on a point.
 
     Args:
-        normal: standard normal, shape (batch, field_size).
-        grid: pixels on each axis.
+        normal: standard normal, shape (batch, field_size); the field has (batch, 1, *grid).
         cells: number of lattice cells along each axis of the image.
-
-    Returns:
-        Shape (batch, 1, *grid).
     """
     dims, points = len(grid), torch.arange(cells + 2, device=normal.device)
     offsets = torch.special.ndtr(normal[:, :dims])  # uniform in [0, 1]

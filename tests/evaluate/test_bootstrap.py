@@ -7,7 +7,6 @@ from spatial_erasing.evaluate.bootstrap import (
     IntervalRule,
     draw_weights,
     lesion_groups,
-    percentile_interval,
     resampled_average_precision,
     resampled_dice,
     resampled_mean,
@@ -127,6 +126,10 @@ def test_the_mean_of_a_resample_is_that_of_the_drawn_numbers(weights):
     values = np.array([0.1, 0.5, np.nan, 0.9, 0.2, np.nan])
     expected = [np.nanmean(np.repeat(values, times.astype(int))) for times in weights]
     np.testing.assert_allclose(resampled_mean(values, weights), expected)
+
+
+def percentile_interval(samples, *, confidence_percent):
+    return IntervalRule(confidence_percent, minimum_subjects=1).interval(samples, subjects=1)
 
 
 def test_the_interval_is_the_percentile_bootstrap_of_scipy():

@@ -4,10 +4,10 @@ from paper_study import METHODS
 from scipy import stats
 
 from spatial_erasing.evaluate.bootstrap import IntervalRule, draw_weights, resampled_mean
-from spatial_erasing.evaluate.comparisons import judge_claims, read_subject_dice
 from spatial_erasing.evaluate.contrasts import Naming, Part
 from spatial_erasing.evaluate.metrics import SIZES, size_groups
 from spatial_erasing.evaluate.resamples import Quantity, Resampled
+from spatial_erasing.evaluate.verdicts import judge_claims, read_subject_dice
 from spatial_erasing.models import methods_of_paper
 
 COHORTS = {"brats": ["t1"], "atlas": ["t1"]}

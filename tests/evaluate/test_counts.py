@@ -158,16 +158,6 @@ def test_a_file_gives_back_what_was_counted(tmp_path, counts):
     assert all(same(found.of(place), counts.of(place)) for place in range(4))
 
 
-def test_two_data_sets_add_up_to_all_their_subjects(voxels, counts):
-    parts = [
-        SubjectCounts.collect(NAMES[part], map(count_scores, voxels[0][part], voxels[1][part]))
-        for part in (slice(0, 1), slice(1, 4))
-    ]
-    both = parts[0] + parts[1]
-    assert both.subjects == counts.subjects
-    assert all(same(both.of(place), counts.of(place)) for place in range(4))
-
-
 def test_what_is_kept_grows_with_distinct_scores_and_not_with_voxels():
     rng = np.random.default_rng(0)
     for grid in (8, 32):

@@ -3,10 +3,14 @@ import pytest
 
 from spatial_erasing.cohorts import Split
 from spatial_erasing.evaluate.counts import count_scores
-from spatial_erasing.evaluate.dataset import evaluate_dataset
+from spatial_erasing.evaluate.dataset import evaluate
 from spatial_erasing.evaluate.metrics import metrics_of_counts, slice_average_precision, slice_scores
+from spatial_erasing.score.maps import Scoring
 
 NAMES = {"method": "3d-none", "percent": "100", "seed": "1", "cohort": "brats", "sequence": "t1"}
+THRESHOLD = {"threshold": 0.25, "dice": 0.5}
+# maps as a score of the network stores them, without post-processing
+SCORING = Scoring({"kind": "several"}, {"erosion_iterations": 0, "median_size_voxels": 1})
 
 
 @pytest.fixture
@@ -21,7 +25,7 @@ def split():
 
 def test_one_pass_over_the_maps_gives_all_that_is_reported(split):
     scores, scans = split
-    found = evaluate_dataset(iter(scores), scans, names=NAMES, threshold={"threshold": 0.25, "dice": 0.5})
+    found = evaluate(scans, scores, scoring=SCORING, names=NAMES, threshold=THRESHOLD)
     metrics, subjects = metrics_of_counts(map(count_scores, scores, scans.lesion), threshold=0.25)
     reported = {row["metric"]: row["value"] for row in found.metrics}
     assert reported == metrics | {
@@ -40,5 +44,5 @@ def test_one_pass_over_the_maps_gives_all_that_is_reported(split):
 
 def test_maps_of_other_subjects_are_an_error(split):
     scores, scans = split
-    with pytest.raises(ValueError, match="longer"):
-        evaluate_dataset(iter(scores[:3]), scans, names=NAMES, threshold={"threshold": 0.25, "dice": 0.5})
+    with pytest.raises(ValueError, match="shorter"):
+        evaluate(scans, scores[:3], scoring=SCORING, names=NAMES, threshold=THRESHOLD)

@@ -2,7 +2,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.score.baselines import reconstruct_without_network
+from spatial_erasing.score.baselines import brain_median, equalised, mean_healthy, z_score
 
 
 def split_of(seed, count):
@@ -15,14 +15,14 @@ def split_of(seed, count):
 
 def test_the_mean_volume_is_that_of_the_training_scans_for_every_scan():
     healthy, scans = split_of(0, 7), split_of(1, 3)
-    outputs = reconstruct_without_network("mean_healthy", healthy, scans)
+    outputs = mean_healthy.reconstruct(healthy, scans)
     for output in outputs:
         np.testing.assert_allclose(output, healthy.scans.astype(float).mean(axis=0), atol=1e-3)
 
 
 def test_the_median_is_of_the_scans_own_brain():
     scans = split_of(1, 3)
-    outputs = reconstruct_without_network("brain_median", split_of(0, 2), scans)
+    outputs = brain_median.reconstruct(split_of(0, 2), scans)
     for scan, brain, output in zip(scans.scans, scans.brain, outputs, strict=True):
         assert np.unique(output).size == 1
         inside = np.sort(scan[brain].astype(float))
@@ -35,13 +35,13 @@ def test_the_distance_of_z_score_grows_with_the_z_score_of_each_voxel():
     spread = values.std(axis=0)
     floor = spread[healthy.brain.any(axis=0)].mean()
     z = np.abs(scans.scans.astype(float) - values.mean(axis=0)) / (spread + floor)
-    outputs = reconstruct_without_network("z_score", healthy, scans)
+    outputs = z_score.reconstruct(healthy, scans)
     residual = np.abs(scans.scans.astype(float) - outputs)
     np.testing.assert_allclose(residual, z / (1 + z), atol=2e-3)
     # what is darker than in healthy brains lies below its output, what is brighter above it
     is_dark, is_clear = scans.scans < values.mean(axis=0), z > 0.05
     np.testing.assert_array_equal((outputs > scans.scans)[is_clear], is_dark[is_clear])
-    same = reconstruct_without_network("z_score", healthy, part_at_the_mean(healthy))
+    same = z_score.reconstruct(healthy, part_at_the_mean(healthy))
     np.testing.assert_allclose(same[0], values.mean(axis=0), atol=2e-2)
 
 
@@ -52,12 +52,12 @@ def part_at_the_mean(healthy):
 
 def test_equalised_is_the_rank_in_the_brain_and_no_change_of_contrast_moves_it():
     scans = split_of(1, 3)
-    outputs = reconstruct_without_network("equalised", split_of(0, 2), scans)
+    outputs = equalised.reconstruct(split_of(0, 2), scans)
     for scan, brain, output in zip(scans.scans, scans.brain, outputs, strict=True):
         ranks = (rankdata(scan[brain].astype(float)) - 0.5) / brain.sum()
         residual = np.abs(scan[brain].astype(float) - output[brain])
         np.testing.assert_allclose(residual, np.abs(2 * ranks - 1), atol=2e-3)
         np.testing.assert_array_equal(output[~brain], scan[~brain])
     darker = Split(scans.subjects, scans.scans / 2, scans.brain, scans.lesion, scans.lesion_slices)
-    again = reconstruct_without_network("equalised", split_of(0, 2), darker)
+    again = equalised.reconstruct(split_of(0, 2), darker)
     np.testing.assert_allclose(again - darker.scans, outputs - scans.scans, atol=2e-3)

@@ -7,8 +7,8 @@ from scipy import stats
 
 from spatial_erasing.registry import ERASINGS
 from spatial_erasing.train.boxes import _covered, _draw_cubes, _union_voxels
-from spatial_erasing.train.erase import apply_erasing, draw_regions, erase
-from spatial_erasing.train.fills.noise import _partition_positive, draw_noise
+from spatial_erasing.train.erase import apply_erasing, draw_erased, draw_regions, erase_drawn
+from spatial_erasing.train.fills.noise import _partition_positive, fill
 from spatial_erasing.train.settings import ErasingSettings
 
 PAPER = ErasingSettings()
@@ -18,6 +18,12 @@ ALWAYS = replace(PAPER, probability=1.0)
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def erase(scans, kind, fill, *, settings, generator):
+    """As in training, without the draws for many steps at once."""
+    drawn = draw_erased(kind, len(scans), tuple(scans.shape[2:]), settings=settings, generator=generator)
+    return erase_drawn(scans, drawn, (kind, fill), settings=settings, generator=generator)
 
 
 def regions_of(strategy, grid, *, batch_size=200, settings=PAPER, seed=0):
@@ -291,7 +297,7 @@ def test_probabilities_zero_and_one_are_never_and_always(probability):
 def test_noise_is_distributed_as_its_source(source, shape):
     scans = draw_scans(*shape)
     scans[0] *= 0.5
-    noise = draw_noise(scans, source=source, generator=generator())
+    noise = fill(scans, settings=replace(ALWAYS, noise_from=source), generator=generator())
     for scan, drawn in zip(scans.numpy(), noise.numpy(), strict=True):
         positive_share = (scan > 0).mean() if source == "image" else 1.0
         assert stats.binomtest(int((drawn > 0).sum()), drawn.size, positive_share).pvalue > 0.001
@@ -304,7 +310,7 @@ def test_noise_is_distributed_as_its_source(source, shape):
 @pytest.mark.parametrize("source", ["image", "brain"])
 def test_every_pixel_of_the_source_is_drawn_equally_often(source):
     scans = torch.arange(-20.0, 20).clamp(min=0).repeat(2000, 1).view(2000, 1, 5, 8)  # 21 zeros, 1 … 19
-    noise = draw_noise(scans, source=source, generator=generator()).numpy()
+    noise = fill(scans, settings=replace(ALWAYS, noise_from=source), generator=generator()).numpy()
     counts = np.bincount(noise.astype(int).ravel(), minlength=20)
     zeros = 21 / 40 if source == "image" else 0
     expected = noise.size * np.append(zeros, np.full(19, (1 - zeros) / 19))
@@ -317,7 +323,7 @@ def test_every_pixel_of_the_source_is_drawn_equally_often(source):
 def test_each_sample_draws_from_its_own_pixels(source):
     scans = draw_scans(5, 1, 16, 16)
     scans = torch.where(scans > 0, scans + torch.arange(5.0).view(5, 1, 1, 1), scans)
-    noise = draw_noise(scans, source=source, generator=generator())
+    noise = fill(scans, settings=replace(ALWAYS, noise_from=source), generator=generator())
     for sample in range(5):
         assert torch.isin(noise[sample], scans[sample]).all()
         assert (noise[sample] > sample).any()
@@ -328,7 +334,11 @@ def test_samples_with_fewer_brain_pixels_do_not_narrow_the_others(source):
     pixels = torch.arange(1.0, 65).expand(3, 64)
     scans = torch.where(pixels <= torch.tensor([[64.0], [5.0], [33.0]]), pixels, 0).view(3, 1, 8, 8)
     draws = torch.cat(
-        [draw_noise(scans, source=source, generator=generator(seed)) for seed in range(40)], dim=1
+        [
+            fill(scans, settings=replace(ALWAYS, noise_from=source), generator=generator(seed))
+            for seed in range(40)
+        ],
+        dim=1,
     )
     for sample, count in enumerate((64, 5, 33)):
         zero = {0.0} if source == "image" and count < 64 else set()
@@ -337,7 +347,9 @@ def test_samples_with_fewer_brain_pixels_do_not_narrow_the_others(source):
 
 @pytest.mark.parametrize("source", ["image", "brain"])
 def test_noise_has_no_structure_in_space(source):
-    noise = draw_noise(draw_scans(1, 1, 64, 64), source=source, generator=generator())[0, 0].numpy()
+    noise = fill(
+        draw_scans(1, 1, 64, 64), settings=replace(ALWAYS, noise_from=source), generator=generator()
+    )[0, 0].numpy()
     for shifted in (np.roll(noise, 1, axis=0), np.roll(noise, 1, axis=1)):
         assert abs(np.corrcoef(noise.ravel(), shifted.ravel())[0, 1]) < 4 / 64
 
@@ -346,7 +358,7 @@ def test_noise_has_no_structure_in_space(source):
 def test_an_empty_slice_gets_zeros(source):
     scans = draw_scans(3, 1, 16, 16)
     scans[1] = 0
-    noise = draw_noise(scans, source=source, generator=generator())
+    noise = fill(scans, settings=replace(ALWAYS, noise_from=source), generator=generator())
     assert not noise[1].any() and noise[0].any() and noise[2].any()
 
 
@@ -390,8 +402,6 @@ def test_unknown_words_are_refused_with_the_choices():
         erase(scans, "cubes", "zero", settings=PAPER, generator=generator())
     with pytest.raises(ValueError, match="fill '0' is not known; expected one of noise, zero"):
         erase(scans, "cube", "0", settings=PAPER, generator=generator())
-    with pytest.raises(ValueError, match="noise_from is 'all'; expected one of image, brain"):
-        draw_noise(scans, source="all", generator=generator())
 
 
 def test_more_slices_than_the_grid_has_are_refused():

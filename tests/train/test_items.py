@@ -1,6 +1,6 @@
 import numpy as np
 
-from spatial_erasing.train.items import training_items
+from spatial_erasing.train.start import training_items
 
 
 def test_slices_are_the_axial_slices_that_hold_brain_and_no_other():

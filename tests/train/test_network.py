@@ -8,10 +8,14 @@ from scipy import stats
 from torch import nn
 from vae_networks import vae, vae_settings
 
-from spatial_erasing.train.convolutions import ACTIVATIONS, PRESETS
+from spatial_erasing.train.convolutions import ACTIVATIONS
 from spatial_erasing.train.network import LayerShape, build_network, parameter_count, trace_shapes
 from spatial_erasing.train.networks.vae import sample_latent, vae_loss
 
+PRESETS = {
+    "a": {"feature_maps": (32, 64, 128), "bottleneck_channels": 16},
+    "b": {"feature_maps": (32, 64, 128, 256), "bottleneck_channels": None},
+}
 SMALL = {
     dims: vae_settings(dims, grid, feature_maps=(3, 5), bottleneck_channels=2, latent_size=4, norm="none")
     for dims, grid in ((2, (16, 24)), (3, (8, 16, 12)))

@@ -6,7 +6,7 @@ from pathlib import Path
 from spatial_erasing.cohorts import read_split
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.score.maps import Scoring, load_stored
-from spatial_erasing.threshold.record import find_threshold
+from spatial_erasing.threshold.search import find_threshold
 
 log_to(snakemake.log[0])
 

@@ -2,14 +2,14 @@
 
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.evaluate.bootstrap import IntervalRule
-from spatial_erasing.evaluate.comparisons import (
+from spatial_erasing.evaluate.contrasts import Naming
+from spatial_erasing.evaluate.resamples import load_resamples
+from spatial_erasing.evaluate.verdicts import (
     CLAIM_COLUMNS,
     COMPARISON_COLUMNS,
     judge_claims,
     read_subject_dice,
 )
-from spatial_erasing.evaluate.contrasts import Naming
-from spatial_erasing.evaluate.resamples import load_resamples
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import methods_of_paper, read_methods
 

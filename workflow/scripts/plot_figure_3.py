@@ -5,7 +5,7 @@ from spatial_erasing.jobs.results import open_arrays, read_json
 from spatial_erasing.models import read_methods
 from spatial_erasing.report.figure_erasing import figure_erasing
 from spatial_erasing.report.style import save_figure
-from spatial_erasing.train.demonstrate import erased_examples
+from spatial_erasing.train.erase import erased_examples
 from spatial_erasing.train.settings import ErasingSettings
 
 log_to(snakemake.log[0])

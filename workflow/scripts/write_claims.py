@@ -1,8 +1,8 @@
 """Rule write_claims: the claims of the paper with the verdicts of this run."""
 
 from spatial_erasing.cohorts import read_rows, write_rows
-from spatial_erasing.evaluate.comparisons import CLAIM_COLUMNS
 from spatial_erasing.evaluate.contrasts import Naming
+from spatial_erasing.evaluate.verdicts import CLAIM_COLUMNS
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import methods_of_paper, read_methods
 from spatial_erasing.report.claims_page import (

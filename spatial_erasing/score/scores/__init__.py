@@ -7,7 +7,8 @@ dataclass `Score` with these values as fields. `READS` determines its method and
         score_map(scan, reconstruction, brain) -> np.ndarray (X, Y, Z)
 
     READS = "network"           its maps are stored; it may sample, fit and use gradients
-        score_maps(network, scans, healthy) -> Iterator of np.ndarray (X, Y, Z), one per subject
+        score_maps(network, scans, healthy) -> Iterator of np.ndarray (X, Y, Z), one per subject;
+        `reconstruct.ScoreOfSamples` has it for scores that need one scan at a time
             network: trained, in evaluation mode, on its device
             scans: the split to score; it must not use the lesions
             healthy: the healthy validation subjects

@@ -4,17 +4,13 @@ The idea of Liang et al. (2025), IterMask3D, with a network trained on erased sq
 the network does not see cannot pull its reconstruction towards itself.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from spatial_erasing.cohorts import Split
-from spatial_erasing.score.samples import erased, subject_maps
+from spatial_erasing.score.reconstruct import ScoreOfSamples, erased
 from spatial_erasing.train.network import Network
 
 READS = "network"
@@ -26,26 +22,18 @@ SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(ScoreOfSamples):
     """|scan - reconstruction| after the last round.
 
-    Args:
-        share: erased share of the brain's voxels, 0 to 0.5; the voxels with the largest residual are erased,
-            averaged over three voxels along each axis.
-        rounds: number of rounds of erasing and reconstruction.
-        fill: "zero" or "noise" in the erased voxels.
+    Each round erases the voxels with the largest residual, averaged over three voxels along each axis.
     """
 
-    share: float
+    share: float  # of the brain's voxels that are erased, 0 to 0.5
     rounds: int
-    fill: str
-
-    def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
-        """One map per scan, float32, at least 0, in units of intensity, shape (X, Y, Z)."""
-        yield from subject_maps(network, scans, partial(self._map, network))
+    fill: str  # "zero" or "noise"
 
     @torch.no_grad()
-    def _map(self, network: Network, scans: Tensor, brain: Tensor, generator: Generator) -> Tensor:
+    def compute(self, network: Network, scans: Tensor, brain: Tensor, generator: Generator) -> Tensor:
         average = functional.avg_pool2d if scans.ndim == 4 else functional.avg_pool3d
         residual = (scans - network.reconstruct(scans)).abs()
         for _ in range(self.rounds):

@@ -5,17 +5,13 @@ of patch-wise diffusion (Behrendt et al. 2023): a network that never sees a lesi
 network trained with erasing has learned to reconstruct a part that it does not see.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from spatial_erasing.cohorts import Split
-from spatial_erasing.score.samples import erased, subject_maps
+from spatial_erasing.score.reconstruct import ScoreOfSamples, erased
 from spatial_erasing.train.network import Network
 
 READS = "network"
@@ -23,23 +19,15 @@ SETTINGS = {"edge_voxels": {"$ref": "#/$defs/count"}, "fill": {"enum": ["zero", 
 
 
 @dataclass(frozen=True)
-class Score:
-    """|scan - reconstruction of the erased square or cube|.
+class Score(ScoreOfSamples):
+    """|scan - reconstruction of the erased square or cube|."""
 
-    Args:
-        edge_voxels: edge of the parts, which tile the grid.
-        fill: "zero" or "noise" in the erased part.
-    """
-
-    edge_voxels: int
-    fill: str
-
-    def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
-        """One map per scan, float32, at least 0, shape (X, Y, Z); 0 in parts without brain."""
-        yield from subject_maps(network, scans, partial(self._map, network))
+    edge_voxels: int  # edge of the parts, which tile the grid
+    fill: str  # "zero" or "noise"
 
     @torch.no_grad()
-    def _map(self, network: Network, scans: Tensor, brain: Tensor, generator: Generator) -> Tensor:
+    def compute(self, network: Network, scans: Tensor, brain: Tensor, generator: Generator) -> Tensor:
+        """|scan - output|; 0 in parts without brain."""
         painted = scans.clone()
         starts = [range(0, size, self.edge_voxels) for size in scans.shape[2:]]
         for corner in product(*starts):

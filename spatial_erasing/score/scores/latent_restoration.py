@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 
 from spatial_erasing.cohorts import Split
 from spatial_erasing.score.maps import RECONSTRUCTION, make_score, stored_as
-from spatial_erasing.score.samples import LatentNetwork, require_latent, subject_maps
+from spatial_erasing.score.reconstruct import LatentNetwork, require_latent, subject_maps
 from spatial_erasing.train.network import Network, reconstruction_l1
 
 READS = "network"
@@ -33,26 +33,15 @@ SUBJECTS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Score:
-    """A score of the scan and decode(z), where z minimises l1 + prior · |z|² / 2, found by Adam.
+    """A score of the scan and decode(z), where z minimises l1 + prior · |z|² / 2, found by Adam."""
 
-    Args:
-        of: kind and settings of the score that compares both; a kind that reads reconstructions.
-        steps: number of steps of Adam, which starts at the encoder's mean.
-        rate: learning rate of Adam, in units of z.
-        prior: weight of the standard normal prior; 1 as in training.
-    """
-
-    of: Mapping[str, Any]
-    steps: int
-    rate: float
-    prior: float
+    of: Mapping[str, Any]  # kind and settings of a score that reads reconstructions
+    steps: int  # of Adam, which starts at the encoder's mean
+    rate: float  # of Adam, in units of z
+    prior: float  # weight of the standard normal prior; 1 as in training
 
     def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
-        """One map per scan by the score `of`, shape (X, Y, Z).
-
-        Raises:
-            ValueError: the network has no latent distribution, or `of` reads the network.
-        """
+        """One map per scan by the score `of`, shape (X, Y, Z)."""
         if stored_as(self.of) != RECONSTRUCTION:
             raise ValueError(
                 f"scan and restoration are compared by the score {self.of['kind']}, which reads the network; "

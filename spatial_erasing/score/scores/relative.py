@@ -30,27 +30,15 @@ FEWEST = 3  # each healthy scan is compared with the others, and at one voxel a 
 
 @dataclass(frozen=True)
 class Score:
-    """z / (1 + z) with z = score / (spread + floor), in [0, 1).
+    """z / (1 + z) with z = score / (spread + floor), in [0, 1)."""
 
-    Args:
-        of: kind and settings of the other score.
-        centred: whether the mean is subtracted first; scores below the mean become 0.
-        smoothing_voxels: standard deviation of a Gaussian that pools neighbouring voxels, since a few healthy
-            brains say little about one voxel; 0 for none.
-        floor: added to the spread, as a share of its mean over the brain.
-    """
-
-    of: Mapping[str, Any]
-    centred: bool
-    smoothing_voxels: float
-    floor: float
+    of: Mapping[str, Any]  # kind and settings of the other score
+    centred: bool  # whether the mean is subtracted first; scores below the mean become 0
+    smoothing_voxels: float  # standard deviation of a Gaussian over neighbouring voxels; 0 for none
+    floor: float  # added to the spread, as a share of its mean over the brain
 
     def score_maps(self, network: Network, scans: Split, healthy: Split) -> Iterator[np.ndarray]:
-        """One map per scan, shape (X, Y, Z). A healthy subject is compared with the other healthy ones.
-
-        Raises:
-            ValueError: fewer than three healthy scans, and no smoothing.
-        """
+        """One map per scan, shape (X, Y, Z). A healthy subject is compared with the other healthy ones."""
         if len(healthy.subjects) < FEWEST and len(gaussian_weights(self.smoothing_voxels)) == 1:
             raise ValueError(
                 f"the score relative with smoothing_voxels: {self.smoothing_voxels:g} compares with "
@@ -74,15 +62,10 @@ class Score:
 
 
 def moments(powers: np.ndarray, smoothing_voxels: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of a score at each voxel, both 0 far from every healthy brain.
+    """Mean and standard deviation of a score at each voxel, (X, Y, Z); both 0 far from every healthy brain.
 
-    Args:
-        powers: number of healthy brains with this voxel, sum of their scores, and sum of the squared scores,
-            shape (3, X, Y, Z).
-        smoothing_voxels: standard deviation of the Gaussian by which neighbouring voxels are weighted.
-
-    Returns:
-        Both in units of the score, shape (X, Y, Z).
+    Powers, shape (3, X, Y, Z), are the number of healthy brains with this voxel, the sum of their scores, and
+    the sum of the squared scores; a Gaussian of this standard deviation weights neighbouring voxels.
     """
     brains, first, second = smooth(powers, gaussian_weights(smoothing_voxels))
     brains = np.maximum(brains, 1e-6)

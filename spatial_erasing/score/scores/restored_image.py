@@ -5,16 +5,12 @@ on, the image descends the gradient of the network's own loss (for a VAE the neg
 The total variation of its difference from the scan keeps the difference in few, smooth regions.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from spatial_erasing.cohorts import Split
-from spatial_erasing.score.samples import subject_maps
+from spatial_erasing.score.reconstruct import ScoreOfSamples
 from spatial_erasing.train.network import Network
 from spatial_erasing.train.unet import RestoringNetwork
 
@@ -27,24 +23,14 @@ SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Score:
-    """|scan - restored image| after steps of Adam from the scan.
-
-    Args:
-        steps: number of steps of Adam.
-        rate: learning rate of Adam, in units of intensity.
-        variation: weight of the total variation of the difference.
-    """
+class Score(ScoreOfSamples):
+    """|scan - restored image| after steps of Adam from the scan."""
 
     steps: int
-    rate: float
-    variation: float
+    rate: float  # of Adam, in units of intensity
+    variation: float  # weight of the total variation of the difference
 
-    def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
-        """One map per scan, float32, at least 0, in units of intensity, shape (X, Y, Z)."""
-        yield from subject_maps(network, scans, partial(self._map, network))
-
-    def _map(self, network: Network, scans: Tensor, _brain: Tensor, _generator: Generator) -> Tensor:
+    def compute(self, network: Network, scans: Tensor, _brain: Tensor, _generator: Generator) -> Tensor:
         image = scans.clone().requires_grad_()
         optimiser = torch.optim.Adam([image], lr=self.rate)
         for _ in range(self.steps):
@@ -59,13 +45,9 @@ class Score:
 
 
 def total_variation(volumes: Tensor) -> Tensor:
-    """Sum of absolute differences of neighbours along each axis (anisotropic), over all samples.
+    """Sum of absolute differences of neighbours along each axis (anisotropic), in the unit of the volumes.
 
-    Args:
-        volumes: any unit, shape (samples, 1, *grid).
-
-    Returns:
-        A scalar in the same unit.
+    They have the shape (samples, 1, *grid); the sum is over all samples.
     """
     axes = range(2, volumes.ndim)
     return torch.stack([volumes.diff(dim=axis).abs().sum() for axis in axes]).sum()

@@ -5,17 +5,13 @@ detection" (MICCAI): the distance of the scan from the distribution of its recon
 variance of each voxel alone. A `relative` score of this one compares it with healthy brains.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from spatial_erasing.cohorts import Split
 from spatial_erasing.score.maps import bounded
-from spatial_erasing.score.samples import erased, require_latent, subject_maps
+from spatial_erasing.score.reconstruct import ScoreOfSamples, erased, require_latent
 from spatial_erasing.train.erase import draw_regions
 from spatial_erasing.train.network import Network
 from spatial_erasing.train.networks.vae import sample_latent
@@ -33,35 +29,20 @@ SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Score:
-    """A statistic of several reconstructions of each scan.
+class Score(ScoreOfSamples):
+    """A statistic of several reconstructions of each scan, with d = |scan - mean| / sqrt(spread² + floor²).
 
-    Args:
-        draws: "latent" decodes samples of q(z|x); "zero" and "noise" erase a random square or cube and fill
-            it with zeros or noise.
-        count: number of reconstructions of a scan.
-        keeps: "residual", |scan - mean|; "spread", the standard deviation; "distance", d / (1 + d) with
-            d = |scan - mean| / sqrt(spread² + floor²).
-        floor: added to the spread in quadrature, in units of intensity.
+    With "latent", samples of q(z|x) are decoded; with "zero" or "noise", a random square or cube is filled. A
+    "residual" is |scan - mean|, a "spread" the standard deviation, a "distance" d / (1 + d).
     """
 
     draws: str
     count: int
     keeps: str
-    floor: float
-
-    def score_maps(self, network: Network, scans: Split, _healthy: Split) -> Iterator[np.ndarray]:
-        """One map per scan, float32, at least 0, shape (X, Y, Z).
-
-        Raises:
-            ValueError: latent codes are drawn, and the network has none.
-        """
-        if self.draws == "latent":
-            require_latent(network)
-        yield from subject_maps(network, scans, partial(self._map, network))
+    floor: float  # in units of intensity
 
     @torch.no_grad()
-    def _map(self, network: Network, scans: Tensor, _brain: Tensor, generator: Generator) -> Tensor:
+    def compute(self, network: Network, scans: Tensor, _brain: Tensor, generator: Generator) -> Tensor:
         outputs = torch.stack([self._reconstruct(network, scans, generator) for _ in range(self.count)])
         residual, spread = (scans - outputs.mean(dim=0)).abs(), outputs.std(dim=0, correction=0)
         distance = bounded(residual / (spread.square() + self.floor**2).sqrt())

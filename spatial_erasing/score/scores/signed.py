@@ -13,13 +13,9 @@ SETTINGS = {"finds": {"enum": ["dark", "bright"]}}
 
 @dataclass(frozen=True)
 class Score:
-    """max(0, ±(scan - reconstruction)).
+    """max(0, ±(scan - reconstruction))."""
 
-    Args:
-        finds: "dark" or "bright" lesions.
-    """
-
-    finds: str
+    finds: str  # "dark" or "bright" lesions
 
     def score_map(self, scan: np.ndarray, reconstruction: np.ndarray, _brain: np.ndarray) -> np.ndarray:
         """The difference if it has that sign, else 0, float32, shape (X, Y, Z)."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatial_erasing.score.windows import smooth, uniform_weights
+from spatial_erasing.score.windows import smooth
 
 READS = "reconstruction"
 WINDOWS = (3, 5, 7, 9, 11)
@@ -20,13 +20,9 @@ _C1, _C2 = 0.01**2, 0.03**2  # Wang et al. 2004, for intensities in [0, 1]
 
 @dataclass(frozen=True)
 class Score:
-    """(1 - SSIM) / 2, from 0 (equal) to 1.
+    """(1 - SSIM) / 2, from 0 (equal) to 1."""
 
-    Args:
-        windows_voxels: edges of the cubes over which SSIM is computed.
-    """
-
-    windows_voxels: Sequence[int]
+    windows_voxels: Sequence[int]  # edges of the cubes over which SSIM is computed
 
     def __post_init__(self) -> None:
         if not self.windows_voxels or not set(self.windows_voxels) <= set(WINDOWS):
@@ -40,16 +36,12 @@ class Score:
 
 
 def structural_similarity(first: np.ndarray, second: np.ndarray, *, window_voxels: int) -> np.ndarray:
-    """SSIM of two volumes at each voxel, from -1 to 1 (equal).
+    """SSIM of two volumes (X, Y, Z) in [0, 1] at each voxel, from -1 to 1 (equal).
 
-    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", equation 13.
-
-    Args:
-        first: intensities in [0, 1], shape (X, Y, Z).
-        second: same unit and shape.
-        window_voxels: edge of the cubic window, an odd number.
+    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", equation 13,
+    with cubic windows of an odd edge.
     """
-    weights = uniform_weights(window_voxels)
+    weights = np.full(window_voxels, 1 / window_voxels)
     products = np.stack([first, second, first * first, second * second, first * second])
     mean_1, mean_2, square_1, square_2, mixed = smooth(products, weights)
     covariance = mixed - mean_1 * mean_2

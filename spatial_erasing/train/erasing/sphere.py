@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
+from spatial_erasing.train.boxes import draw_within_limits
 from spatial_erasing.train.settings import ErasingSettings
 
-MAXIMUM_REDRAWS = 1000
 SAMPLES_AT_A_TIME = 64  # as masks: 16 million voxels at 64³
 
 
@@ -18,24 +19,10 @@ def draw(count: int, grid: Sequence[int], *, settings: ErasingSettings, generato
 
     The share is uniform in [minimum_share, maximum_share], the centre uniform over the image. If the border
     cuts a sphere to less than the minimum, it is drawn again.
-
-    Raises:
-        ValueError: limits that this grid cannot meet.
     """
-    spheres = _draw(count, grid, settings=settings, generator=generator)
-    rejected = _misses_limits(spheres, grid, settings=settings)
-    for _ in range(MAXIMUM_REDRAWS):
-        if not rejected.any():
-            return spheres
-        redrawn = _draw(count, grid, settings=settings, generator=generator)
-        spheres = torch.where(rejected.unsqueeze(1), redrawn, spheres)
-        # only redrawn spheres are rasterised again, since masks are expensive
-        rejected[rejected.clone()] = _misses_limits(spheres[rejected], grid, settings=settings)
-    raise ValueError(
-        f"no disc or ball on the grid {tuple(grid)} covered a share of {settings.minimum_share} to "
-        f"{settings.maximum_share} in {MAXIMUM_REDRAWS} draws. Widen train.erasing.minimum_share and "
-        "maximum_share, or use a finer grid."
-    )
+    draw_spheres = partial(_draw, count, grid, settings=settings, generator=generator)
+    misses_limits = partial(_misses_limits, grid=grid, settings=settings)
+    return draw_within_limits(draw_spheres, misses_limits, what="disc or ball", grid=grid, settings=settings)
 
 
 def region(drawn: Tensor, grid: Sequence[int]) -> Tensor:

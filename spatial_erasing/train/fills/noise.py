@@ -5,29 +5,18 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from spatial_erasing.train.settings import NOISE_SOURCES, ErasingSettings, require_choice
+from spatial_erasing.train.settings import ErasingSettings
 
 
 def fill(scans: Tensor, *, settings: ErasingSettings, generator: Generator) -> Tensor:
-    """Values for every pixel, from `settings.noise_from`."""
-    return draw_noise(scans, source=settings.noise_from, generator=generator)
+    """Values drawn with replacement from each sample's own pixels, one for every pixel, shape of `scans`.
 
-
-def draw_noise(scans: Tensor, *, source: str, generator: Generator) -> Tensor:
-    """Draw values with replacement from each sample's own pixels.
-
-    Args:
-        scans: intensities in [0, 1], shape (batch, 1, *grid).
-        source: "image" draws from all pixels, some 70 % of which are background 0; "brain" from those above
-            0. A sample without pixels above 0 gets zeros.
-
-    Returns:
-        One independent value per pixel, shape of `scans`.
+    With noise_from "image" they come from all pixels, some 70 % of which are background 0; with "brain" from
+    those above 0. A sample without pixels above 0 gets zeros.
     """
-    require_choice("noise_from", source, NOISE_SOURCES)
     values = scans.flatten(1)
     drawing: dict[str, Any] = {"size": values.shape, "generator": generator, "device": generator.device}
-    if source == "image":
+    if settings.noise_from == "image":
         picks = torch.randint(values.shape[1], **drawing)
     else:
         values, counts = _partition_positive(values)

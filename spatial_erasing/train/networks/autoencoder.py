@@ -16,13 +16,9 @@ SETTINGS = CODE | {"latent_size": {"$ref": "#/$defs/by_dimensions"}}
 
 @dataclass(frozen=True)
 class Settings(ConvolutionSettings):
-    """Settings of the layers.
+    """Settings of the layers."""
 
-    Args:
-        latent_size: length of the code.
-    """
-
-    latent_size: int
+    latent_size: int  # length of the code
 
 
 class Network(network.Network):

@@ -19,15 +19,10 @@ SETTINGS = LAYERS | {"noise_level": {"$ref": "#/$defs/positive"}, "noise_cells":
 
 @dataclass(frozen=True)
 class Settings(LayerSettings):
-    """Settings of the layers and of the noise.
+    """Settings of the layers and of the noise."""
 
-    Args:
-        noise_level: standard deviation of the noise, in units of the intensity.
-        noise_cells: number of lattice cells along each axis of the image; see `unet.smooth_field`.
-    """
-
-    noise_level: float
-    noise_cells: int
+    noise_level: float  # standard deviation of the noise, in units of the intensity
+    noise_cells: int  # number of lattice cells along each axis of the image; see `unet.smooth_field`
 
 
 class Network(unet.RestoringNetwork):

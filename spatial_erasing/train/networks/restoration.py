@@ -25,17 +25,11 @@ NUMBERS = 3  # random numbers per sample, besides the fields of shape and amount
 
 @dataclass(frozen=True)
 class Settings(LayerSettings):
-    """Settings of the layers and of the anomalies.
+    """Settings of the layers and of the anomalies."""
 
-    Args:
-        shape_cells: number of lattice cells along each axis of the image; see `unet.smooth_field`.
-        maximum_share: largest expected share of the image that shapes cover, between 0 and 1.
-        maximum_shift: largest change of the intensity by a shift, in units of intensity.
-    """
-
-    shape_cells: int
-    maximum_share: float
-    maximum_shift: float
+    shape_cells: int  # number of lattice cells along each axis of the image; see `unet.smooth_field`
+    maximum_share: float  # largest expected share of the image that shapes cover, between 0 and 1
+    maximum_shift: float  # largest change of the intensity by a shift, in units of intensity
 
 
 class Network(unet.RestoringNetwork):

@@ -19,13 +19,9 @@ SETTINGS = CODE | {"kl_weight": {"type": "number", "minimum": 0}}
 
 @dataclass(frozen=True)
 class Settings(ConvolutionSettings):
-    """Settings of the layers and of the loss; `bottleneck_channels` is the number of latent maps.
+    """Settings of the layers and of the loss; `bottleneck_channels` is the number of latent maps."""
 
-    Args:
-        kl_weight: weight of the KL divergence.
-    """
-
-    kl_weight: float
+    kl_weight: float  # weight of the KL divergence
 
     @property
     def latent_size(self) -> int:

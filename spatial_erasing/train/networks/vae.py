@@ -23,15 +23,10 @@ ACTIVE_UNIT_KL = 0.01  # nats; below it a latent dimension is inactive, as in Bu
 
 @dataclass(frozen=True)
 class Settings(ConvolutionSettings):
-    """Settings of the layers and of the loss.
+    """Settings of the layers and of the loss."""
 
-    Args:
-        latent_size: length of z (paper: 128 in 2-D, 512 in 3-D).
-        kl_weight: weight of the KL divergence.
-    """
-
-    latent_size: int
-    kl_weight: float
+    latent_size: int  # length of z (paper: 128 in 2-D, 512 in 3-D)
+    kl_weight: float  # weight of the KL divergence
 
 
 class FlatLinear(nn.Linear):
@@ -89,14 +84,10 @@ class Network(network.Network):
         return self.decoder(code.contiguous(memory_format=network.MEMORY_FORMATS[self.settings.spatial_dims]))
 
     def forward(self, scans: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruct scans.
+        """Reconstructions in the shape of `scans`, and mean and log variance of q(z|x).
 
-        Args:
-            scans: intensities in [0, 1], shape (batch, 1, *grid).
-            noise: standard normal, shape (batch, latent_size), in training; None for z = mean (test).
-
-        Returns:
-            Reconstructions in the shape of `scans`, and mean and log variance of q(z|x).
+        Scans have intensities in [0, 1], shape (batch, 1, *grid). The noise is standard normal, shape (batch,
+        latent_size), in training; None stands for z = mean (test).
         """
         mean, log_variance = self.encode(scans)
         latent = mean if noise is None else sample_latent(mean, log_variance, noise)
@@ -135,20 +126,13 @@ def sample_latent(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
 
 
 def kl_per_dimension(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL divergence of q(z|x) from the standard normal prior, for each latent dimension.
+    """KL divergence of q(z|x) from the standard normal prior, float32, shape (batch, latent_size).
 
-    Kingma and Welling 2013, "Auto-encoding variational Bayes", appendix B:
+    Kingma and Welling 2013, "Auto-encoding variational Bayes", appendix B, with mean μ and variance σ²:
 
         KL = (μ² + σ² - 1 - log σ²) / 2
 
     Averaged over a data set, the dimensions above about 0.01 are the active units.
-
-    Args:
-        mean: μ, shape (batch, latent_size).
-        log_variance: log σ², same shape.
-
-    Returns:
-        float32, at least 0, shape (batch, latent_size).
     """
     mean, log_variance = mean.float(), log_variance.float()
     # expm1 keeps the digits that exp(v) - 1 - v loses close to the prior.
