@@ -8,7 +8,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 from spatial_erasing import paths, preflight, study
-from spatial_erasing.jobs import locks, parallel, resources
+from spatial_erasing.jobs import locks, packages, parallel
 from spatial_erasing.needs import Needs, growing
 from spatial_erasing.plan import Plan
 from spatial_erasing.jobs.provenance import ROOT, rule_fingerprint
@@ -34,7 +34,7 @@ try:
         locks.require_writable(Path.cwd())
         study.check_paths(config, root=Path.cwd())
         if not has_environments():
-            resources.require_packages(config, root=Path.cwd())
+            packages.require_packages(config, root=Path.cwd())
         plan.excluded  # read now, so that a wrong table is refused before the first job
 except ValueError as error:
     raise WorkflowError(str(error)) from None
