@@ -59,9 +59,8 @@ def _harmless(cell: object) -> object:
     """The text written for a cell; numbers are unchanged, also numbers read as text."""
     if not isinstance(cell, str):
         return cell
-    cell = cell.replace(
-        "\r", "\n"
-    )  # csv only quotes line feeds, and a bare carriage return would begin a new row
+    # csv only quotes line feeds, and a bare carriage return would begin a new row
+    cell = cell.replace("\r", "\n")
     return cell if _is_number(cell) else FORMULA.sub(r"\1'\2", cell)
 
 
@@ -99,18 +98,14 @@ def concatenate_tables(paths: Iterable[str | Path], target: str | Path) -> None:
     Path(target).write_text(first + "".join(text.partition("\n")[2] for text in others), encoding="utf-8")
 
 
-def in_fraction(ranks: Sequence[float], *, fraction_percent: float) -> list[bool]:
-    """Which training subjects belong to a nested fraction of the training data."""
-    return [rank < fraction_percent / 100 for rank in ranks]
-
-
 def members(split_rows: Iterable[Mapping[str, str]], *, split: str, fraction_percent: float) -> set[Subject]:
     """The subjects of a split; of the training split a nested fraction."""
-    rows = [row for row in split_rows if row["split"] == split]
-    if split == "training":
-        chosen = in_fraction([float(row["training_rank"]) for row in rows], fraction_percent=fraction_percent)
-        rows = [row for row, is_in in zip(rows, chosen, strict=True) if is_in]
-    return {(row["cohort"], row["subject"]) for row in rows}
+    return {
+        (row["cohort"], row["subject"])
+        for row in split_rows
+        if row["split"] == split
+        and (split != "training" or float(row["training_rank"]) < fraction_percent / 100)
+    }
 
 
 def read_split(

@@ -1,7 +1,7 @@
 """Config files as written: mistakes that YAML would silently accept are errors with file and line."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import yaml
@@ -37,20 +37,16 @@ def _findings(path: Path) -> Iterator[str]:
             f"example: iconv -f latin1 -t utf-8 {path.name} > utf8.yaml"
         )
         return
-    repeated: list[str] = []
+    sections: list[list[str]] = []  # the keys of each section of a JSON file
     try:
         # like Snakemake, which reads a file as JSON if possible
-        json.loads(text, object_pairs_hook=lambda pairs: _note_repeated(pairs, repeated))
+        json.loads(text, object_pairs_hook=lambda pairs: sections.append([key for key, _ in pairs]))
     except ValueError:
         yield from _yaml_findings(text)
-    yield from (f": the key {key} is duplicated in its section; keep one" for key in repeated)
-
-
-def _note_repeated(pairs: Sequence[tuple[str, object]], repeated: list[str]) -> dict:
-    """A JSON object; its duplicate keys are added to the list."""
-    keys = [key for key, _ in pairs]
-    repeated += [key for place, key in enumerate(keys) if key in keys[:place]]
-    return dict(pairs)
+    for keys in sections:
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                yield f": the key {key} is duplicated in its section; keep one"
 
 
 def _yaml_findings(text: str) -> Iterator[str]:

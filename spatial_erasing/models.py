@@ -1,7 +1,7 @@
 """Models and methods from the entries of config.yaml; methods are the rows of tables and figures."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 SCORE_SIGN = "@"  # between a model and its score in the name of a method
@@ -77,11 +77,6 @@ def trained_entries(config: Mapping) -> dict[str, Mapping]:
     return {name: entry for name, entry in entries.items() if "baseline" not in entry}
 
 
-def networks_of_study(config: Mapping) -> set[str]:
-    """The entries of `networks` that a study trains."""
-    return {entry["network"] for entry in trained_entries(config).values()}
-
-
 def list_methods(config: Mapping) -> dict[str, Method]:
     """Every entry of `models` with the paper's score, in order, then further methods of the study."""
     methods: dict[str, Method] = {}
@@ -92,7 +87,7 @@ def list_methods(config: Mapping) -> dict[str, Method]:
         # counted apart, so that an added model does not change the style of a baseline
         of_kind = places.setdefault(method.is_baseline, {})
         place = of_kind.setdefault(look, len(of_kind))
-        methods[name] = Method(**asdict(method) | {"place": place})
+        methods[name] = replace(method, place=place)
     return methods
 
 

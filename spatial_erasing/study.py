@@ -11,8 +11,8 @@ from spatial_erasing.entries import entry_findings, with_kinds
 from spatial_erasing.ingest.source import download_of, kept_list
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.jobs.faults import refuse
-from spatial_erasing.models import named_methods, networks_of_study, trained_entries
-from spatial_erasing.paths import expand_path, require_part_of_disk
+from spatial_erasing.models import named_methods, trained_entries
+from spatial_erasing.paths import expand_path, path_in_run, require_part_of_disk
 from spatial_erasing.registry import ERASINGS
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ def _cohort_findings(config: Mapping) -> Iterator[str]:
         if wanted not in sizes.get(group, {}):
             yield f"split.sizes.{group} must say how many subjects are for {wanted} and validation"
             continue
-        subjects = _phantom_subjects(config, study["healthy_cohorts"] if group == "healthy" else [group])
-        yield from size_findings(sizes[group], subjects, group)
+        yield from size_findings(config, group)
 
 
 def _download_findings(ingest: Mapping) -> Iterator[str]:
@@ -123,18 +122,10 @@ def _download_findings(ingest: Mapping) -> Iterator[str]:
             )
 
 
-def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:
-    """The number of subjects of synthetic cohorts; None if any of them is real."""
-    phantoms = config["phantom"]["cohorts"]
-    if not all(cohort in phantoms for cohort in cohorts):
-        return None
-    return sum(phantoms[cohort]["subjects"] for cohort in cohorts)
-
-
 def _grid_findings(config: Mapping) -> Iterator[str]:
     """A grid that a network cannot downsample, or erasing beyond the grid."""
     grid = config["preprocess"]["grid_voxels"]
-    for name in sorted(networks_of_study(config)):
+    for name in sorted({entry["network"] for entry in trained_entries(config).values()}):
         levels = len(config["networks"][name]["feature_maps"])
         if any(size % 2**levels for size in grid):
             nearest = [max(1, -(-size // 2**levels)) * 2**levels for size in grid]
@@ -205,20 +196,14 @@ def check_paths(config: Mapping, *, root: Path) -> None:
 
 def _refuse_braces(config: Mapping, *, root: Path) -> None:
     """Refuse braces in paths of tables: Snakemake reads {…} in the name of an input as a wildcard."""
-    cohorts = config["ingest"]["cohorts"].items()
+    sources = config["ingest"]["cohorts"].items()
     tables = {
-        f"ingest.cohorts.{name}.path": source["path"]
-        for name, source in cohorts
-        if source["reader"] == "table"
+        f"ingest.cohorts.{name}.path": source for name, source in sources if source["reader"] == "table"
     }
     if planted := config["phantom"]["planted"]:
-        tables["phantom.planted.source"] = planted["source"]
-    paths = {key: expand_path(path, base=root) for key, path in tables.items()}
-    found = [
-        f"{key}: {path}"
-        for key, path in paths.items()
-        if set("{}") & set(str(path.relative_to(root) if path.is_relative_to(root) else path))
-    ]
+        tables["phantom.planted.source"] = {"path": planted["source"]}
+    paths = {key: expand_path(table["path"], base=root) for key, table in tables.items()}
+    found = [f"{key}: {path}" for key, path in paths.items() if set("{}") & set(path_in_run(path, root=root))]
     refuse(
         "the path of a table of scans must not contain { or }, which mark a wildcard in Snakemake",
         found,
@@ -231,11 +216,9 @@ def _raw_data(config: Mapping, *, root: Path) -> dict[str, str]:
     """Config key to path of all raw data that the run has not read yet."""
     wanted = {}
     for cohort in (*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]):
-        path = config["ingest"]["cohorts"][cohort]["path"]
-        listed = root / "results/ingest" / f"{cohort}.csv"
+        path, listed = config["ingest"]["cohorts"][cohort]["path"], root / f"results/ingest/{cohort}.csv"
         # a listed cohort keeps its rows when its raw data are deleted
-        is_listed = listed.exists() or kept_list(listed).exists()
-        if not (path.startswith("results/") or is_listed):
+        if not (path.startswith("results/") or listed.exists() or kept_list(listed).exists()):
             wanted[f"ingest.cohorts.{cohort}.path"] = path
     planted = config["phantom"]["planted"]
     if planted and not (root / "results/phantom/planted.csv").exists():

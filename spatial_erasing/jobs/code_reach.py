@@ -35,18 +35,7 @@ class Module:
     # what names are imported from, anywhere in the file: a module, or a name in it
     imports: dict[str, set[Dotted]] = field(default_factory=lambda: defaultdict(set))
     imported: set[str] = field(default_factory=set)  # all modules that it imports, with their packages
-
-    @functools.cached_property
-    def loggers(self) -> set[str]:
-        """Names whose methods write lines of a log."""
-        made = {
-            name
-            for node, names in zip(self.statements, self.names, strict=True)
-            if isinstance(value := getattr(node, "value", None), ast.Call)
-            and dotted_name(value.func) == ("logging", "getLogger")
-            for name in names
-        }
-        return made | {name for name in ("logging", "warnings") if (name,) in self.imports.get(name, ())}
+    loggers: set[str] = field(default_factory=set)  # names whose methods write lines of a log
 
     def statement(self, place: int) -> Statement:
         """What the statement at a place does."""
@@ -64,18 +53,24 @@ def read_module(path: Path, *, key: str) -> Module:
             module.imports[name].add(meant)
             if read[0] in PACKAGES:  # Python reads the packages around a module first
                 module.imported |= {".".join(read[:size]) for size in range(1, len(read) + 1)}
+    module.loggers |= {name for name in ("logging", "warnings") if (name,) in module.imports.get(name, ())}
     for node in tree.body:
         is_text_by_itself = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if isinstance(node, ast.Import | ast.ImportFrom) or is_text_by_itself:
-            continue
-        names = _bound_names(node)
-        for name in names:
-            module.definitions[name].append(len(module.statements))
-        if not names or _does_more(node, module):
-            module.effects.append(len(module.statements))
-        module.statements.append(node)
-        module.names.append(names)
+        if not isinstance(node, ast.Import | ast.ImportFrom) and not is_text_by_itself:
+            _add_statement(node, module)
     return module
+
+
+def _add_statement(node: ast.stmt, module: Module) -> None:
+    names, value = _bound_names(node), getattr(node, "value", None)
+    for name in names:
+        module.definitions[name].append(len(module.statements))
+    if not names or _does_more(node, module):
+        module.effects.append(len(module.statements))
+    if isinstance(value, ast.Call) and dotted_name(value.func) == ("logging", "getLogger"):
+        module.loggers.update(names)
+    module.statements.append(node)
+    module.names.append(names)
 
 
 def _statements_below(node: ast.AST) -> Iterator[ast.stmt]:
@@ -123,13 +118,11 @@ def _does_more(node: ast.stmt, module: Module) -> bool:
     for function in called:
         name = dotted_name(function.func if isinstance(function, ast.Call) else function)
         is_class = name is not None and name[-1].lstrip("_")[:1].isupper()
-        if name and not is_class and _is_own(name[0], module):
-            return True
+        if name and not is_class:
+            sources = module.imports.get(name[0], ())
+            if name[0] in module.definitions or any(meant[0] in PACKAGES for meant in sources):
+                return True
     return False
-
-
-def _is_own(name: str, module: Module) -> bool:
-    return name in module.definitions or any(meant[0] in PACKAGES for meant in module.imports.get(name, ()))
 
 
 class Reached(NamedTuple):

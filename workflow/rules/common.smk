@@ -14,8 +14,7 @@ from spatial_erasing.plan import Plan
 from spatial_erasing.jobs.provenance import ROOT, rule_fingerprint
 
 paths.anchor_data_folder()
-parallel.name_snakemake()
-parallel.lead_jobs_to_library()
+parallel.lead_jobs()
 
 
 def warn(message):
@@ -135,14 +134,7 @@ def begin_run():
     """Lock this folder against other runs, and refuse jobs that would delete results they cannot make again."""
     try:
         locks.hold_folder(Path.cwd())
-        preflight.require_material(
-            planned_jobs(),
-            sources=plan.sources,
-            settings=plan.preparation,
-            exclude=plan.excluded,
-            healthy=HEALTHY,
-            root=Path.cwd(),
-        )
+        preflight.require_material(planned_jobs(), plan)
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 
