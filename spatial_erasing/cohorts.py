@@ -87,15 +87,14 @@ def rows_by_cohort(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Mapping[
 
 def concatenate_tables(paths: Iterable[str | Path], target: str | Path) -> None:
     """Concatenate CSV files with the same columns."""
-    paths = list(paths)
-    first, *others = [read_table_text(path) for path in paths]
-    header = first.partition("\n")[0]
-    for path, text in zip(paths[1:], others, strict=True):
-        if text.partition("\n")[0] != header:
+    tables = [(path, *read_table_text(path).partition("\n")) for path in paths]
+    header = tables[0][1]
+    for path, columns, *_ in tables:
+        if columns != header:
             raise ValueError(
                 f"{path} does not have the columns {header}. Delete it and run the same command again."
             )
-    Path(target).write_text(first + "".join(text.partition("\n")[2] for text in others), encoding="utf-8")
+    Path(target).write_text("\n".join([header, "".join(rows for *_, rows in tables)]), encoding="utf-8")
 
 
 def members(split_rows: Iterable[Mapping[str, str]], *, split: str, fraction_percent: float) -> set[Subject]:

@@ -58,12 +58,7 @@ class JobMethods:
     def model(self, wildcards: Any) -> dict[str, Any]:
         """Properties of a model that its training depends on, besides its network; not its title."""
         method = self.of(wildcards)
-        return {
-            "name": method.model,
-            "spatial_dims": method.dims,
-            "erase": method.erase,
-            "fill": method.fill,
-        }
+        return {"name": method.model, "spatial_dims": method.dims, "erase": method.erase, "fill": method.fill}
 
     def described(self, names: Iterable[str]) -> list[dict[str, Any]]:
         """Methods as plain values, for figures and tables."""

@@ -55,37 +55,6 @@ def arrays_mb(subjects: int, grid_voxels: Sequence[int]) -> int:
     return BASE_MB + ceil(subjects * prod(grid_voxels) * ARRAY_BYTES / MIB)
 
 
-def training_mb(
-    subjects: int, grid_voxels: Sequence[int], *, dims: int, maps: int, batch_size: int, on_gpu: bool
-) -> int:
-    """Memory of a training on the host: its samples, and a batch of the network unless a GPU computes it.
-
-    Args:
-        grid_voxels: of a volume; a 2-D network sees its first two axes.
-        maps: feature maps of the network's first level.
-        batch_size: samples a step.
-        on_gpu: a GPU is asked for. Where "auto" finds none, `train.device: cpu` counts the batch.
-    """
-    samples_mb = subjects * prod(grid_voxels) * SPLIT_BYTES / MIB
-    work = _work_of_a_step(grid_voxels, dims=dims, maps=maps, batch_size=batch_size)
-    return BASE_MB + ceil(samples_mb + (CUDA_MB if on_gpu else work * TRAINING_BYTES / MIB))
-
-
-def training_minutes(
-    grid_voxels: Sequence[int], *, dims: int, maps: int, batch_size: int, steps: int, on_gpu: bool
-) -> int:
-    """Minutes of a training, all its steps done; on a GPU what the slowest may take."""
-    if on_gpu:
-        return GPU_TRAINING_MINUTES
-    work = steps * _work_of_a_step(grid_voxels, dims=dims, maps=maps, batch_size=batch_size)
-    return SHORTEST_MINUTES + ceil(work * TRAINING_SECONDS / 60)
-
-
-def _work_of_a_step(grid_voxels: Sequence[int], *, dims: int, maps: int, batch_size: int) -> float:
-    """Voxels of a batch on the first level of the network, in all its maps."""
-    return batch_size * prod(grid_voxels[:dims]) * maps / 2**dims
-
-
 class Needs:
     """Memory in MB and minutes of the jobs of a study, each from the wildcards and threads of a job."""
 
@@ -140,33 +109,36 @@ class Needs:
     def training_mb(self, wildcards: Any, threads: int) -> int:
         """Host memory of a training."""
         batch_size = self.config["train"]["optimisation"]["batch_size"]
-        subjects = self.subjects(self.plan.healthy)
-        return training_mb(subjects, batch_size=batch_size, **self._network(wildcards))
+        return self._network_mb(wildcards, self.subjects(self.plan.healthy), batch_size)
 
     def training_minutes(self, wildcards: Any, threads: int) -> int:
-        """Minutes of a training."""
-        network, optimisation = self._network(wildcards), self.config["train"]["optimisation"]
-        steps = optimisation["maximum_steps"]["{}d".format(network["dims"])]
-        return training_minutes(batch_size=optimisation["batch_size"], steps=steps, **network)
+        """Minutes of a training, all its steps done; on a GPU what the slowest may take."""
+        if self.gpus:
+            return GPU_TRAINING_MINUTES
+        optimisation, dims = self.config["train"]["optimisation"], self.plan.methods.of(wildcards).dims
+        work = self._work_of_a_step(wildcards, optimisation["batch_size"])
+        seconds = optimisation["maximum_steps"][f"{dims}d"] * work * TRAINING_SECONDS
+        return SHORTEST_MINUTES + ceil(seconds / 60)
 
     def reconstruction_mb(self, wildcards: Any, threads: int) -> int:
         """Memory of a reconstruction job; a score that reads the network may compare with healthy scans."""
-        own_mb = training_mb(
-            self.subjects([wildcards.cohort]),
-            batch_size=self.plan.samples_at_a_time(wildcards),
-            **self._network(wildcards),
-        )
+        subjects, batch_size = self.subjects([wildcards.cohort]), self.plan.samples_at_a_time(wildcards)
+        own_mb = self._network_mb(wildcards, subjects, batch_size)
         if wildcards.get("stored") not in self.plan.methods.with_maps:
             return own_mb
         size = self.config["split"]["sizes"]["healthy"]["validation"]
         healthy = size if isinstance(size, int) else ceil(size * self.subjects(self.plan.healthy))
         return own_mb + ceil(healthy * prod(self.grid_voxels) * HEALTHY_BYTES / MIB)
 
-    def _network(self, wildcards: Any) -> dict[str, Any]:
-        """The arguments that determine the needs of a job with a network."""
-        return {
-            "grid_voxels": self.grid_voxels,
-            "dims": self.plan.methods.of(wildcards).dims,
-            "maps": self.plan.methods.network(wildcards)["feature_maps"][0],
-            "on_gpu": self.gpus > 0,
-        }
+    def _network_mb(self, wildcards: Any, subjects: int, batch_size: int) -> int:
+        """Host memory for the scans of subjects, and for a batch of the network unless a GPU computes it."""
+        samples_mb = subjects * prod(self.grid_voxels) * SPLIT_BYTES / MIB
+        # where "auto" finds no GPU, `train.device: cpu` counts the batch
+        batch_mb = self._work_of_a_step(wildcards, batch_size) * TRAINING_BYTES / MIB
+        return BASE_MB + ceil(samples_mb + (CUDA_MB if self.gpus else batch_mb))
+
+    def _work_of_a_step(self, wildcards: Any, batch_size: int) -> float:
+        """Voxels of a batch on the first level of a network, in all its maps; in 2-D, of axial slices."""
+        dims = self.plan.methods.of(wildcards).dims
+        maps = self.plan.methods.network(wildcards)["feature_maps"][0]
+        return batch_size * prod(self.grid_voxels[:dims]) * maps / 2**dims

@@ -1,17 +1,16 @@
 """Input and output files of a study's jobs, from its config: inputs and params of the rules."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from spatial_erasing.ingest.exclusion import read_exclusions
 from spatial_erasing.ingest.source import download_of, source_signature
 from spatial_erasing.job_methods import JobMethods
-from spatial_erasing.models import PAPER_SEQUENCE
+from spatial_erasing.models import PAPER_SEQUENCE, Run, list_datasets, list_runs
 from spatial_erasing.paths import expand_path, path_in_run
 from spatial_erasing.preprocess.settings import BrainSettings
-from spatial_erasing.study import Run, list_datasets, list_runs
 
 
 class Plan:
@@ -29,12 +28,12 @@ class Plan:
         self.sources: Mapping[str, Mapping[str, Any]] = config["ingest"]["cohorts"]
         self.runs = list_runs(config["study"])
         self.methods = JobMethods(config)
-        self.baselines: list[str] = config["study"]["baselines"]
         self.first_seed: int = config["study"]["seeds"][0]
         self.example_run = Run(self.methods.example.name, 100, self.first_seed)  # of Figure 7
         # The runs of the diagnostics; one baseline is enough to show the margin of the networks.
-        diagnosed = (*config["study"]["models"], *self.baselines[:1])
+        diagnosed = (*config["study"]["models"], *config["study"]["baselines"][:1])
         self.diagnosed_runs = [Run(name, 100, self.first_seed) for name in diagnosed]
+        self.diagnosed_methods = [(name, cohort) for name in diagnosed for cohort in self.lesion]
         self.threshold_search = {name: config["threshold"][name] for name in ("iterations", "lower", "upper")}
         # settings of prepared brains; a brain is kept as long as they are unchanged
         self.preparation = {name: config["preprocess"][name] for name in BrainSettings.__dataclass_fields__}
@@ -71,11 +70,9 @@ class Plan:
         source = self.sources[cohort]
         if archive := download_of(source["path"]):
             return self.config["ingest"]["downloads"][archive]["url"]
+        listed = Path(f"results/ingest/{cohort}.csv")
         signature, warning = source_signature(
-            source["reader"],
-            source["path"],
-            sequences=source["sequences"],
-            listed=Path(f"results/ingest/{cohort}.csv"),
+            source["reader"], source["path"], sequences=source["sequences"], listed=listed
         )
         if warning:
             self.warn(warning)
@@ -125,16 +122,13 @@ class Plan:
 
     def sequences(self, cohorts: Iterable[str] | None = None) -> list[str]:
         """Every sequence of any cohort of the study, or of these; the one that is trained on comes first."""
-        names = {
-            sequence
-            for cohort in (self.cohorts if cohorts is None else cohorts)
-            for sequence in self.sources[cohort]["sequences"]
-        }
-        # the others as the config lists them
-        order = [self.sequence, *self.config["sequences"]]
-        return sorted(names, key=order.index)
+        of_each = [
+            self.sources[cohort]["sequences"] for cohort in (self.cohorts if cohorts is None else cohorts)
+        ]
+        in_order = dict.fromkeys((self.sequence, *self.config["sequences"]))
+        return [name for name in in_order if any(name in names for names in of_each)]
 
-    def common_sequences(self, cohorts: Sequence[str]) -> list[str]:
+    def common_sequences(self, cohorts: Collection[str]) -> list[str]:
         """The sequences that each of these cohorts has; the one that is trained on comes first."""
         of_each = [self.sources[cohort]["sequences"] for cohort in cohorts]
         return [name for name in self.sequences(cohorts) if all(name in names for names in of_each)]
@@ -174,10 +168,6 @@ class Plan:
         """A file of these runs on each lesion cohort, of the sequence that is trained on."""
         datasets = [f"{cohort}-{self.sequence}" for cohort in self.lesion]
         return [f"results/{stage}/{run.folder}/{dataset}/{file}" for run in runs for dataset in datasets]
-
-    def diagnosed_methods(self) -> list[tuple[str, str]]:
-        """Each diagnosed method with each lesion cohort."""
-        return [(run.method, cohort) for run in self.diagnosed_runs for cohort in self.lesion]
 
     def detections(self) -> list[str]:
         """Lesion-wise detection by each row of the table of rivals."""

@@ -12,8 +12,6 @@ from spatial_erasing.needs import (
     Needs,
     arrays_mb,
     growing,
-    training_mb,
-    training_minutes,
 )
 from spatial_erasing.plan import Plan
 
@@ -96,8 +94,28 @@ def test_each_attempt_asks_for_as_much_again():
     assert growing(lambda wildcards, threads: wildcards + threads)(5, 2, 3) == 21
 
 
-VAE = {"maps": 32, "batch_size": 32, "on_gpu": False}
 GRID = (64, 64, 64)
+
+
+def training(dims, *, subjects=0, edge=64, batch_size=32, maps=32, device="cpu"):
+    """What asks for a training of so many subjects, and its wildcards."""
+    config = deepcopy(CONFIG)
+    config["preprocess"]["grid_voxels"] = [edge] * 3
+    config["networks"]["vae"]["feature_maps"][0] = maps
+    config["train"]["device"] = device
+    config["train"]["optimisation"] |= {
+        "batch_size": batch_size,
+        "maximum_steps": {"2d": 10**6, "3d": 10**6},
+    }
+    config["split"]["sizes"]["healthy"] = {"training": subjects}
+    config["ingest"]["cohorts"]["healthy"]["batches"] = 0
+    return Needs(Plan(config, root=Path.cwd())), Job(model=f"{dims}d-none")
+
+
+def training_mb(dims, **values):
+    needs, job = training(dims, **values)
+    return needs.training_mb(job, 1)
+
 
 # peak MB of `benchmarks/train.py` on a CPU, 2026-11-25: dims, edge, batch, maps of the first level, subjects
 MEASURED = [
@@ -114,30 +132,26 @@ MEASURED = [
 def test_a_training_is_given_what_it_was_seen_to_take_and_not_many_times_that(
     dims, edge, batch_size, maps, subjects, measured_mb
 ):
-    asked = training_mb(subjects, (edge,) * 3, dims=dims, maps=maps, batch_size=batch_size, on_gpu=False)
+    asked = training_mb(dims, subjects=subjects, edge=edge, maps=maps, batch_size=batch_size)
     assert measured_mb <= asked <= measured_mb + 1500
 
 
 @pytest.mark.parametrize("edge, previous_mb", [(96, 44_000), (128, 103_000)])
 def test_a_training_on_a_gpu_is_not_given_the_batch_of_a_cpu(edge, previous_mb):
     """Its samples are 4 bytes a voxel, with slices or a copy for the device 6."""
-    paper = {"dims": 3, "maps": 32, "batch_size": 32}
-    asked = training_mb(2008, (edge,) * 3, **paper, on_gpu=True)
+    asked = training_mb(3, subjects=2008, edge=edge, device="cuda")
     samples_mb = 2008 * edge**3 * 6 / 2**20
     assert samples_mb + 4000 < asked < 1.2 * samples_mb + 6000 < 0.5 * previous_mb
-    assert asked < training_mb(2008, (edge,) * 3, **paper, on_gpu=False)
+    assert asked < training_mb(3, subjects=2008, edge=edge)
 
 
 def test_twice_the_batch_takes_twice_the_memory_of_a_batch_and_twice_the_time():
-    def batch(size):
-        return training_mb(0, GRID, dims=3, **VAE | {"batch_size": size}) - training_mb(
-            0, GRID, dims=3, **VAE | {"batch_size": 0}
-        )
-
     def minutes(size):
-        return training_minutes(GRID, dims=3, steps=10**6, **VAE | {"batch_size": size})
+        needs, job = training(3, batch_size=size)
+        return needs.training_minutes(job, 1)
 
-    assert batch(64) == pytest.approx(2 * batch(32), rel=1e-3)
+    memory = [training_mb(3, batch_size=size) for size in (0, 32, 64)]
+    assert memory[2] - memory[0] == pytest.approx(2 * (memory[1] - memory[0]), rel=1e-3)
     assert minutes(64) - minutes(0) == pytest.approx(2 * (minutes(32) - minutes(0)), rel=1e-3)
 
 

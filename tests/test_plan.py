@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from spatial_erasing.models import Run
 from spatial_erasing.plan import Plan
-from spatial_erasing.study import Run
 
 CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
 

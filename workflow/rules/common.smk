@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from spatial_erasing import paths, preflight, study
+from spatial_erasing import models, paths, preflight, study
 from spatial_erasing.jobs import locks, packages, parallel
 from spatial_erasing.needs import Needs, growing
 from spatial_erasing.plan import Plan
@@ -127,7 +127,7 @@ def planted_source(wildcards):
 
 def run_of(wildcards):
     """The run that a job belongs to."""
-    return study.Run(wildcards.method, int(wildcards.percent), int(wildcards.seed))
+    return models.Run(wildcards.method, int(wildcards.percent), int(wildcards.seed))
 
 
 def begin_run():

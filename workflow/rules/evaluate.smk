@@ -239,7 +239,7 @@ rule collect_diagnostics:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        model_and_cohort=plan.diagnosed_methods(),
+        model_and_cohort=plan.diagnosed_methods,
         code=code_fingerprint("collect_diagnostics"),
     script:
         "../scripts/collect_diagnostics.py"

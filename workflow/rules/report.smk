@@ -314,7 +314,7 @@ use rule of_report as plot_diagnostics with:
         **named("plot_diagnostics"),
         sequence=plan.sequence,
         methods=methods.described(run.method for run in plan.diagnosed_runs),
-        model_and_cohort=plan.diagnosed_methods(),
+        model_and_cohort=plan.diagnosed_methods,
 
 
 use rule plot_figure_7 as write_viewer with:
