@@ -97,7 +97,7 @@ def reconstruct_scans(
     score: Mapping[str, object] | None = None,
     batch_size: int = 1,
 ) -> np.ndarray:
-    """Reconstructions of a split, or the maps of a score that reads the network.
+    """Reconstructions of a split, or the maps of a score that reads the network; float16, shape of its scans.
 
     Args:
         model: a trained network, or the kind of a baseline.
@@ -105,9 +105,6 @@ def reconstruct_scans(
         score: an entry of `scores` in config.yaml; None, or a score that reads reconstructions, returns
             reconstructions.
         batch_size: axial slices at a time for a 2-D network.
-
-    Returns:
-        float16, shape of the scans.
     """
     if isinstance(model, Network) and (score is None or stored_as(score) == RECONSTRUCTION):
         return reconstruct(model, scans.scans, batch_size=batch_size)

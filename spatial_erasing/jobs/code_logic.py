@@ -22,15 +22,12 @@ class Statement:
         node: the statement; its messages are removed from it.
         loggers: names of this module's loggers; calls of their methods are lines of a log.
         own: names that the module defines or imports; an exception of such a name is no built-in one.
-
-    Attributes:
-        text: its syntax tree, the same whatever the Python.
-        uses: the dotted names in it, each as its parts.
     """
 
     def __init__(self, node: ast.stmt, *, loggers: Collection[str], own: Collection[str]) -> None:
-        self.uses: set[tuple[str, ...]] = set()
+        self.uses: set[tuple[str, ...]] = set()  # the dotted names in it, each as its parts
         block = ast.Module([node], type_ignores=[])
+        # its syntax tree, the same whatever the Python
         self.text = self._written(_WithoutMessages(loggers, own).visit(block))
 
     def _written(self, value: object) -> str:
@@ -86,7 +83,7 @@ class _WithoutMessages(ast.NodeTransformer):
         for is_text, parts in groupby(node.values, _is_text):
             if not is_text:
                 values += parts
-            elif text := "".join(part.value for part in parts):
+            elif text := "".join(ast.literal_eval(part) for part in parts):
                 values.append(ast.Constant(text))
         node.values = values
         return node
