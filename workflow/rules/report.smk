@@ -208,6 +208,7 @@ use rule of_report as plot_figure_6 with:
     """Figure 6: slice-wise detection of lesions, pooled over all test sets."""
     input:
         intervals="results/evaluate/intervals.csv",
+        # of any run, since all have the same slices with a lesion
         slices=plan.on_trained_sequence("slices.npz", plan.diagnosed_runs[:1]),
     output:
         **figure("figure_6", figure="6: slice-wise detection"),
