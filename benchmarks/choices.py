@@ -27,9 +27,8 @@ from rehearsal import ROOT, make_data, merged, read_config, stored, train
 from spatial_erasing.cohorts import read_rows, read_split, write_rows
 from spatial_erasing.evaluate.counts import count_dataset
 from spatial_erasing.evaluate.curves import average_precision
-from spatial_erasing.models import list_methods
+from spatial_erasing.models import Run, list_methods
 from spatial_erasing.score.maps import score_maps
-from spatial_erasing.study import Run
 from train import PRESETS
 
 QUESTIONS = {

@@ -49,8 +49,8 @@ from spatial_erasing.evaluate.bootstrap import IntervalRule, draw_weights
 from spatial_erasing.evaluate.metrics import metrics_of_counts
 from spatial_erasing.evaluate.resamples import resample_dataset
 from spatial_erasing.jobs.provenance import code_version
+from spatial_erasing.models import Run
 from spatial_erasing.score.maps import RECONSTRUCTION, stored_as
-from spatial_erasing.study import Run
 from spatial_erasing.train.device import choose_device, prepare_process
 from spatial_erasing.train.settings import ComputeSettings
 from spatial_erasing.train.start import make_network

@@ -39,10 +39,9 @@ from spatial_erasing import run
 from spatial_erasing.cohorts import Split, read_split, write_rows
 from spatial_erasing.evaluate.counts import save_counts
 from spatial_erasing.evaluate.dataset import METRIC_COLUMNS, SUBJECT_COLUMNS, DatasetResult
-from spatial_erasing.models import Method, ModelSpec, list_methods
+from spatial_erasing.models import Method, ModelSpec, Run, list_datasets, list_methods
 from spatial_erasing.score.maps import Scoring
 from spatial_erasing.split.assign import assign_splits, split_rows
-from spatial_erasing.study import Run, list_datasets
 from spatial_erasing.train.device import choose_computing, choose_device, device_name, prepare_process
 from spatial_erasing.train.network import Network
 from spatial_erasing.train.start import training_settings

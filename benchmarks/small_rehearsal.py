@@ -51,11 +51,10 @@ from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.jobs.provenance import rule_fingerprint
 from spatial_erasing.jobs.results import open_arrays
-from spatial_erasing.models import Method, list_methods, methods_of_paper
+from spatial_erasing.models import Method, Run, list_datasets, list_methods, methods_of_paper
 from spatial_erasing.registry import ERASINGS, FILLS, NETWORKS
 from spatial_erasing.report.claims_page import claims_notes, printed_claims, write_claims_markdown
 from spatial_erasing.run import Kept
-from spatial_erasing.study import Run, list_datasets
 
 CONFIGS = [ROOT / "config/rehearsal.yaml", ROOT / "config/small_rehearsal.yaml"]
 ROWS, PAGE = ROOT / "docs/small_rehearsal", ROOT / "docs/small_rehearsal.md"

@@ -21,13 +21,12 @@ from rehearsal import ROOT, merged, overlaid, stored, train
 from spatial_erasing.cohorts import Split, members, read_rows, read_split, write_rows
 from spatial_erasing.evaluate.counts import count_dataset
 from spatial_erasing.evaluate.curves import average_precision
-from spatial_erasing.models import list_methods
+from spatial_erasing.models import Run, list_methods
 from spatial_erasing.preprocess.stack import StackSettings, stack_cohort
 from spatial_erasing.preprocess.standardise.landmarks import learn_landmarks
 from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.score.maps import score_maps
 from spatial_erasing.score.postprocess import erode_in_plane
-from spatial_erasing.study import Run
 from spatial_erasing.train.settings import AugmentationSettings
 
 logger = logging.getLogger(__name__)

@@ -3,24 +3,19 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from spatial_erasing import __version__
 
 COMMANDS = ("apply", "bundle", "info", "check")
 LEVELS = ("participant",)  # of a BIDS App
+EXAMPLE = "the example model unless given"
 ALL_DONE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what was typed.
-
-    Args:
-        arguments: without the name of the command; None for those of this process.
-
-    Returns:
-        0 if every scan has its files, 1 if some failed, 2 if nothing could be done.
-    """
+    """Do what was typed: 0 if every scan has its files, 1 if some failed, 2 if nothing could be done."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     is_bids_app = given[:1] and given[0] not in COMMANDS and any(level in given for level in LEVELS)
     asked = (_bids_parser() if is_bids_app else _parser()).parse_args(given)
@@ -57,9 +52,8 @@ def _parser() -> argparse.ArgumentParser:
 
     bundle = commands.add_parser("bundle", help="put a method of a finished study into one file")
     bundle.add_argument("study", type=Path, metavar="RUN", help="folder of the study")
-    bundle.add_argument(
-        "--model", required=True, nargs="+", metavar="NAME", help="rows of its tables, such as 3d-none"
-    )
+    rows = "rows of its tables, such as 3d-none"
+    bundle.add_argument("--model", required=True, nargs="+", metavar="NAME", help=rows)
     bundle.add_argument("--output", required=True, type=Path, metavar="FILE", help="zip to write")
     bundle.add_argument("--seeds", nargs="+", type=int, default=[], help="of the ensemble; all unless given")
     bundle.set_defaults(run=_bundle)
@@ -69,9 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "whether a model works here"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument(
-            "model", nargs="?", type=Path, metavar="BUNDLE", help="the example model unless given"
-        )
+        command.add_argument("model", nargs="?", type=Path, metavar="BUNDLE", help=EXAMPLE)
         command.set_defaults(run=run, device="cpu")
     return parser
 
@@ -89,7 +81,7 @@ def _bids_parser() -> argparse.ArgumentParser:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, metavar="BUNDLE", help="the example model unless given")
+    parser.add_argument("--model", type=Path, metavar="BUNDLE", help=EXAMPLE)
     parser.add_argument("--device", default="cpu", help="auto, cpu (usual) or a GPU such as cuda:0")
     parser.add_argument("--workers", type=int, default=0, help="scans at a time; what fits unless given")
     parser.add_argument("--sequence", metavar="NAME", help="of the scans; that of the training unless given")
@@ -98,9 +90,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     skull.add_argument("--stripped", action="store_true", help="the skull is gone already")
     parser.add_argument("--threshold", type=float, help="of the mask; the model's own unless given")
     parser.add_argument("--score", metavar="NAME", help="of the model; its usual one unless given")
-    parser.add_argument(
-        "--save", nargs="+", default=[], choices=("reconstruction", "brain", "grid", "spread")
-    )
+    extras = ("reconstruction", "brain", "grid", "spread")
+    parser.add_argument("--save", nargs="+", default=[], choices=extras)
     parser.add_argument("--naming", choices=("auto", "plain", "bids"), default="auto")
     parser.set_defaults(run=_apply, participant_label=[])
 
@@ -109,22 +100,11 @@ def _apply(asked: argparse.Namespace) -> int:
     from spatial_erasing.apply.rows import FAILED, LEFT  # noqa: PLC0415  `info` answers at once
     from spatial_erasing.apply.scans import Options, apply  # noqa: PLC0415  two seconds: torch
 
-    options = Options(
-        model=asked.model,
-        sequence=asked.sequence,
-        device=asked.device,
-        workers=asked.workers,
-        brain_mask=asked.brain_mask,
-        stripped=asked.stripped,
-        threshold=asked.threshold,
-        score=asked.score,
-        save=tuple(asked.save),
-        naming=asked.naming,
-    )
+    typed = vars(asked) | {"save": tuple(asked.save)}
     rows = apply(
         asked.scans,
         asked.output,
-        options=options,
+        options=Options(**{field.name: typed[field.name] for field in fields(Options)}),
         participants=asked.participant_label,
         progress=lambda line: print(line, flush=True),
     )

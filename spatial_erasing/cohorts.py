@@ -59,9 +59,8 @@ def _harmless(cell: object) -> object:
     """The text written for a cell; numbers are unchanged, also numbers read as text."""
     if not isinstance(cell, str):
         return cell
-    cell = cell.replace(
-        "\r", "\n"
-    )  # csv only quotes line feeds, and a bare carriage return would begin a new row
+    # csv only quotes line feeds, and a bare carriage return would begin a new row
+    cell = cell.replace("\r", "\n")
     return cell if _is_number(cell) else FORMULA.sub(r"\1'\2", cell)
 
 
@@ -88,29 +87,24 @@ def rows_by_cohort(rows: Iterable[Mapping[str, str]]) -> dict[str, list[Mapping[
 
 def concatenate_tables(paths: Iterable[str | Path], target: str | Path) -> None:
     """Concatenate CSV files with the same columns."""
-    paths = list(paths)
-    first, *others = [read_table_text(path) for path in paths]
-    header = first.partition("\n")[0]
-    for path, text in zip(paths[1:], others, strict=True):
-        if text.partition("\n")[0] != header:
+    tables = [(path, *read_table_text(path).partition("\n")) for path in paths]
+    header = tables[0][1]
+    for path, columns, *_ in tables:
+        if columns != header:
             raise ValueError(
                 f"{path} does not have the columns {header}. Delete it and run the same command again."
             )
-    Path(target).write_text(first + "".join(text.partition("\n")[2] for text in others), encoding="utf-8")
-
-
-def in_fraction(ranks: Sequence[float], *, fraction_percent: float) -> list[bool]:
-    """Which training subjects belong to a nested fraction of the training data."""
-    return [rank < fraction_percent / 100 for rank in ranks]
+    Path(target).write_text("\n".join([header, "".join(rows for *_, rows in tables)]), encoding="utf-8")
 
 
 def members(split_rows: Iterable[Mapping[str, str]], *, split: str, fraction_percent: float) -> set[Subject]:
     """The subjects of a split; of the training split a nested fraction."""
-    rows = [row for row in split_rows if row["split"] == split]
-    if split == "training":
-        chosen = in_fraction([float(row["training_rank"]) for row in rows], fraction_percent=fraction_percent)
-        rows = [row for row, is_in in zip(rows, chosen, strict=True) if is_in]
-    return {(row["cohort"], row["subject"]) for row in rows}
+    return {
+        (row["cohort"], row["subject"])
+        for row in split_rows
+        if row["split"] == split
+        and (split != "training" or float(row["training_rank"]) < fraction_percent / 100)
+    }
 
 
 def read_split(

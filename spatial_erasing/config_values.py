@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import getitem
 
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import trained_entries
@@ -47,9 +49,7 @@ def order_findings(config: Mapping) -> Iterator[str]:
     """Pairs of limits whose lower limit is not below the upper one."""
     for place, other, example in _RISING:
         *sections, key = place.split(".")
-        section = config
-        for name in sections:
-            section = section[name]
+        section = reduce(getitem, sections, config)
         lower, upper = (section[key], section[other]) if other else section[key]
         if not lower < upper and other:
             yield (
@@ -169,12 +169,9 @@ def _drawn_cubes(config: Mapping) -> set[tuple[int, int]]:
 
 def standard_findings(config: Mapping) -> Iterator[str]:
     """Sequences without a way to standardise or without a target, and targets that no curve can reach."""
-    study, standard = config["study"], config["preprocess"]["standard"]
-    cohorts = [
-        config["ingest"]["cohorts"].get(name, {"sequences": []})
-        for name in (*study["healthy_cohorts"], *study["lesion_cohorts"])
-    ]
-    for sequence in sorted({sequence for cohort in cohorts for sequence in cohort["sequences"]}):
+    study, cohorts, standard = config["study"], config["ingest"]["cohorts"], config["preprocess"]["standard"]
+    names = {*study["healthy_cohorts"], *study["lesion_cohorts"]} & {*cohorts}
+    for sequence in sorted({sequence for name in names for sequence in cohorts[name]["sequences"]}):
         way = config["preprocess"]["standardise"].get(sequence)
         if way is None:
             yield f"preprocess.standardise has no way for {sequence}; write {sequence}: median there"
@@ -210,13 +207,16 @@ def erosion_findings(config: Mapping) -> Iterator[str]:
             )
 
 
-def size_findings(sizes: Mapping, subjects: int | None, group: str) -> Iterator[str]:
-    """Sizes that do not fit the subjects; for real cohorts, sizes that fit no number of subjects."""
+def size_findings(config: Mapping, group: str) -> Iterator[str]:
+    """Sizes that do not fit the subjects of phantoms; of others, sizes that fit no number of subjects."""
+    sizes, phantoms = config["split"]["sizes"][group], config["phantom"]["cohorts"]
+    cohorts = config["study"]["healthy_cohorts"] if group == "healthy" else [group]
     try:
-        if subjects is None:
-            require_fractions(sizes, group=group)
-        else:
+        if all(cohort in phantoms for cohort in cohorts):
+            subjects = sum(phantoms[cohort]["subjects"] for cohort in cohorts)
             filled_sizes(sizes, subjects=subjects, group=group)
+        else:
+            require_fractions(sizes, group=group)
     except ValueError as error:
         yield str(error).replace("\n", "\n  ")
 

@@ -70,20 +70,17 @@ def _sequence_findings(config: Mapping) -> Iterator[str]:
             yield f"sequences.{name}: {name} means something else in files; give the sequence another name"
     yield from _unknown("study.sequence is", study["sequence"], entries)
     for name, cohort in cohorts.items():
+        known = known_sequences(cohort["reader"]) or entries
+        asked = f"ingest.cohorts.{name}.reader is {cohort['reader']}, and its cohort asks for"
         for sequence in cohort["sequences"]:
-            place = f"ingest.cohorts.{name}.sequences names"
-            yield from [*_unknown(place, sequence, entries)] or _unknown(
-                f"ingest.cohorts.{name}.reader is {cohort['reader']}, and its cohort asks for",
-                sequence,
-                known_sequences(cohort["reader"]) or entries,
-            )
+            unknown = [*_unknown(f"ingest.cohorts.{name}.sequences names", sequence, entries)]
+            yield from unknown or _unknown(asked, sequence, known)
         if name in (*study["healthy_cohorts"], *study["lesion_cohorts"]):
             yield from _missing_sequence(name, cohort["sequences"], study["sequence"])
     preprocess = config["preprocess"]
-    targets = {way: values for way, values in preprocess["standard"].items() if way != "landmarks"}
-    for place, values in ({"standardise": preprocess["standardise"]} | targets).items():
+    targets = {f"standard.{way}": of for way, of in preprocess["standard"].items() if way != "landmarks"}
+    for section, values in ({"standardise": preprocess["standardise"]} | targets).items():
         for sequence in values:
-            section = place if place == "standardise" else f"standard.{place}"
             yield from _unknown(f"preprocess.{section} names", sequence, entries)
 
 

@@ -20,8 +20,8 @@ class JobMethods:
         self.networks = [name for name in config["models"] if not self.by_name[name].is_baseline]
         self.baselines = [name for name in config["models"] if self.by_name[name].is_baseline]
         self.trained = [name for name in self.networks if name in trained_entries(config)]
-        study, references = config["study"], config["report"]["rivals"]
-        self.rivals = [*study["table_1_models"], *study["baselines"]] if references else []
+        self.rows_of_table_1 = [*config["study"]["table_1_models"], *config["study"]["baselines"]]
+        self.rivals = self.rows_of_table_1 if config["report"]["rivals"] else []
         # The score stage stores reconstructions of models, and maps of methods whose score reads the network.
         self.with_maps = {
             f"{method.model}@{method.score}": method
@@ -58,8 +58,7 @@ class JobMethods:
     def model(self, wildcards: Any) -> dict[str, Any]:
         """Properties of a model that its training depends on, besides its network; not its title."""
         method = self.of(wildcards)
-        fields = {"name": method.model, "spatial_dims": method.dims}
-        return fields | {"erase": method.erase, "fill": method.fill}
+        return {"name": method.model, "spatial_dims": method.dims, "erase": method.erase, "fill": method.fill}
 
     def described(self, names: Iterable[str]) -> list[dict[str, Any]]:
         """Methods as plain values, for figures and tables."""
@@ -68,11 +67,6 @@ class JobMethods:
     def of_paper(self) -> list[dict[str, Any]]:
         """The methods of the paper's claims, as plain values."""
         return self.described(name for name, method in self.by_name.items() if method.is_paper)
-
-    def of_table_1(self) -> list[dict[str, Any]]:
-        """The rows of Table 1, baselines last, as plain values."""
-        study = self.config["study"]
-        return self.described([*study["table_1_models"], *study["baselines"]])
 
     # what the score stage stores
 
@@ -136,15 +130,10 @@ class JobMethods:
                     yield registry.ERASINGS.file(erasing)
 
     def kinds_to_store(self, wildcards: Any) -> Iterator[Path]:
-        """Modules of a model's network, and of the score whose maps are stored."""
+        """Modules of a model's network and, for maps or a bundle, of its score."""
         yield registry.NETWORKS.file(self.network(wildcards)["kind"])
-        if wildcards.stored in self.with_maps:
+        if wildcards.get("stored") not in self.networks:  # which names reconstructions
             yield from self.kinds_of_score(wildcards)
-
-    def kinds_to_bundle(self, wildcards: Any) -> Iterator[Path]:
-        """Modules of the network and the score of a model that leaves the study."""
-        yield registry.NETWORKS.file(self.network(wildcards)["kind"])
-        yield from self.kinds_of_score(wildcards)
 
     def kinds_of_baseline(self, wildcards: Any) -> Iterator[Path]:
         """Module of a baseline."""

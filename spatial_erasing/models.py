@@ -1,7 +1,7 @@
-"""Models and methods from the entries of config.yaml; methods are the rows of tables and figures."""
+"""Models, methods and runs of a study; methods are the rows of its tables and figures."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 SCORE_SIGN = "@"  # between a model and its score in the name of a method
@@ -77,11 +77,6 @@ def trained_entries(config: Mapping) -> dict[str, Mapping]:
     return {name: entry for name, entry in entries.items() if "baseline" not in entry}
 
 
-def networks_of_study(config: Mapping) -> set[str]:
-    """The entries of `networks` that a study trains."""
-    return {entry["network"] for entry in trained_entries(config).values()}
-
-
 def list_methods(config: Mapping) -> dict[str, Method]:
     """Every entry of `models` with the paper's score, in order, then further methods of the study."""
     methods: dict[str, Method] = {}
@@ -92,7 +87,7 @@ def list_methods(config: Mapping) -> dict[str, Method]:
         # counted apart, so that an added model does not change the style of a baseline
         of_kind = places.setdefault(method.is_baseline, {})
         place = of_kind.setdefault(look, len(of_kind))
-        methods[name] = Method(**asdict(method) | {"place": place})
+        methods[name] = replace(method, place=place)
     return methods
 
 
@@ -129,3 +124,38 @@ def methods_of_paper(methods: Methods) -> dict[PaperModel, Method]:
         if method.paper_model is not None:
             found.setdefault(method.paper_model, method)
     return found
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One method of one training, with its fraction of the healthy subjects and its seed."""
+
+    method: str
+    fraction_percent: int
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """Folder of the run's files below each stage's results folder."""
+        return f"{self.method}/fraction-{self.fraction_percent}/seed-{self.seed}"
+
+
+def list_runs(study: Mapping) -> list[Run]:
+    """Every run of the study: all methods on all data, and the fractions of Figure 5."""
+    wanted = {
+        *((method, 100) for method in named_methods(study)),
+        *((method, percent) for method in study["models"] for percent in study["fractions_percent"]),
+    }
+    # sorted, so that a reordered config plans the same jobs in the same order
+    return sorted(Run(method, percent, seed) for method, percent in wanted for seed in study["seeds"])
+
+
+def list_datasets(run: Run, *, study: Mapping, cohorts: Mapping) -> list[str]:
+    """The "{cohort}-{sequence}" of a run: study.sequence, and all sequences for the rows of Table 2."""
+    is_in_table_2 = run.method in study["table_2_models"] and run.fraction_percent == 100
+    return [
+        f"{cohort}-{sequence}"
+        for cohort in study["lesion_cohorts"]
+        for sequence in cohorts[cohort]["sequences"]
+        if sequence == study["sequence"] or is_in_table_2
+    ]

@@ -16,11 +16,8 @@ ABOUT_THE_PATH = {errno.ELOOP, errno.ENAMETOOLONG}  # errors of the system that 
 
 
 def anchor_data_folder() -> None:
-    """Resolve a relative SPATIAL_ERASING_DATA against the shell's directory, if it exists there.
-
-    With `--directory` Snakemake changes into the run's directory before it reads the Snakefile; only PWD
-    still has the shell's directory.
-    """
+    """Resolve a relative SPATIAL_ERASING_DATA against the shell's directory, if it exists there."""
+    # with `--directory` Snakemake has changed into the run's directory; only PWD still has the shell's
     value, typed_in = os.environ.get(DATA_VARIABLE), os.environ.get("PWD")
     if value and typed_in and Path(typed_in, value).exists():
         os.environ[DATA_VARIABLE] = str(Path(typed_in, value))
@@ -33,9 +30,6 @@ def expand_path(text: str, *, base: Path, allowed: Collection[str] | None = None
         text: absolute, relative to `base`, or starting with `~` or a variable; a relative value of a variable
             is relative to the current directory. `${WORKFLOW}` is the folder of the Snakefile.
         allowed: the variables that may be replaced; None for all, as in config.yaml.
-
-    Raises:
-        ValueError: a variable is not allowed or not set, the user of `~user` is unknown, or a NUL character.
     """
     start = Path.cwd() if text.startswith("${") else base
     if "\0" in text:
@@ -50,6 +44,11 @@ def expand_path(text: str, *, base: Path, allowed: Collection[str] | None = None
             f"{text} begins with the home of an unknown user. Expected ~/ for your own home. "
             "Write the whole path."
         ) from error
+
+
+def path_in_run(path: Path, *, root: Path) -> str:
+    """A path relative to the run's folder if possible, so that a run moved with its table keeps its input."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def require_part_of_disk(place: Path, *, named: str = "") -> None:
@@ -72,7 +71,7 @@ def require_file(path: Path) -> None:
 
     Raises:
         FileNotFoundError: there is no such file, or a link to nothing.
-        PermissionError: its user may not read it; with the command.
+        PermissionError: this user may not read it.
         ValueError: it is a folder or a device, or it is empty.
     """
     try:
@@ -136,7 +135,6 @@ def _value_of(variable: str, text: str, allowed: Collection[str] | None) -> str:
 
 
 def _absence(path: Path) -> str:
-    """The error of a file that is missing, or whose link leads nowhere."""
     if path.is_symlink():
         return (
             f"{path} is a link to {path.readlink()}, which is not there. "
@@ -146,7 +144,6 @@ def _absence(path: Path) -> str:
 
 
 def _prohibition(path: Path, error: PermissionError) -> str:
-    """The error of a file that may not be read, with the command that opens it or the first closed folder."""
     closed = first_closed_folder(path)
     command = f"chmod a+rx {shlex.quote(str(closed))}" if closed else f"chmod a+r {shlex.quote(str(path))}"
     return (

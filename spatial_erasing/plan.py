@@ -1,17 +1,16 @@
 """Input and output files of a study's jobs, from its config: inputs and params of the rules."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from spatial_erasing.ingest.exclusion import read_exclusions
 from spatial_erasing.ingest.source import download_of, source_signature
 from spatial_erasing.job_methods import JobMethods
-from spatial_erasing.models import PAPER_SEQUENCE
-from spatial_erasing.paths import expand_path
+from spatial_erasing.models import PAPER_SEQUENCE, Run, list_datasets, list_runs
+from spatial_erasing.paths import expand_path, path_in_run
 from spatial_erasing.preprocess.settings import BrainSettings
-from spatial_erasing.study import Run, list_datasets, list_runs
 
 
 class Plan:
@@ -28,9 +27,13 @@ class Plan:
         self.sequence: str = config["study"]["sequence"]
         self.sources: Mapping[str, Mapping[str, Any]] = config["ingest"]["cohorts"]
         self.runs = list_runs(config["study"])
-        self.first_seed: int = config["study"]["seeds"][0]
         self.methods = JobMethods(config)
-        self.baselines: list[str] = config["study"]["baselines"]
+        self.first_seed: int = config["study"]["seeds"][0]
+        self.example_run = Run(self.methods.example.name, 100, self.first_seed)  # of Figure 7
+        # The runs of the diagnostics; one baseline is enough to show the margin of the networks.
+        diagnosed = (*config["study"]["models"], *config["study"]["baselines"][:1])
+        self.diagnosed_runs = [Run(name, 100, self.first_seed) for name in diagnosed]
+        self.diagnosed_methods = [(name, cohort) for name in diagnosed for cohort in self.lesion]
         self.threshold_search = {name: config["threshold"][name] for name in ("iterations", "lower", "upper")}
         # settings of prepared brains; a brain is kept as long as they are unchanged
         self.preparation = {name: config["preprocess"][name] for name in BrainSettings.__dataclass_fields__}
@@ -57,9 +60,7 @@ class Plan:
             return ["results/phantom/{}.csv".format(source["path"].split("/")[2])]
         if source["reader"] != "table":
             return []
-        table = expand_path(source["path"], base=self.root)
-        # relative if possible, so that a run moved with its table keeps its input
-        return [str(table.relative_to(self.root) if table.is_relative_to(self.root) else table)]
+        return [path_in_run(expand_path(source["path"], base=self.root), root=self.root)]
 
     def _signature(self, cohort: str) -> str:
         """A signature of a cohort's data files; it changes if a file is added, removed or resized.
@@ -69,11 +70,9 @@ class Plan:
         source = self.sources[cohort]
         if archive := download_of(source["path"]):
             return self.config["ingest"]["downloads"][archive]["url"]
+        listed = Path(f"results/ingest/{cohort}.csv")
         signature, warning = source_signature(
-            source["reader"],
-            source["path"],
-            sequences=source["sequences"],
-            listed=Path(f"results/ingest/{cohort}.csv"),
+            source["reader"], source["path"], sequences=source["sequences"], listed=listed
         )
         if warning:
             self.warn(warning)
@@ -90,16 +89,12 @@ class Plan:
 
     # preprocess and split
 
-    def batches_of(self, cohort: str) -> list[str]:
-        """Names of a cohort's preprocessing batches; a subject's batch follows from its name alone."""
-        return [f"{batch:03d}" for batch in range(self.sources[cohort]["batches"])]
-
     def brains_of(self, cohorts: Iterable[str]) -> list[str]:
-        """The manifests of all batches of these cohorts."""
+        """The manifests of all batches of these cohorts; a subject's batch follows from its name alone."""
         return [
-            f"results/preprocess/{cohort}/batch-{batch}.csv"
+            f"results/preprocess/{cohort}/batch-{batch:03d}.csv"
             for cohort in cohorts
-            for batch in self.batches_of(cohort)
+            for batch in range(self.sources[cohort]["batches"])
         ]
 
     def brains_that_set_the_grid(self) -> list[str]:
@@ -127,25 +122,16 @@ class Plan:
 
     def sequences(self, cohorts: Iterable[str] | None = None) -> list[str]:
         """Every sequence of any cohort of the study, or of these; the one that is trained on comes first."""
-        names = {
-            sequence
-            for cohort in (self.cohorts if cohorts is None else cohorts)
-            for sequence in self.sources[cohort]["sequences"]
-        }
-        return sorted(names, key=self._order)
+        of_each = [
+            self.sources[cohort]["sequences"] for cohort in (self.cohorts if cohorts is None else cohorts)
+        ]
+        in_order = dict.fromkeys((self.sequence, *self.config["sequences"]))
+        return [name for name in in_order if any(name in names for names in of_each)]
 
-    def common_sequences(self, cohorts: Iterable[str]) -> list[str]:
+    def common_sequences(self, cohorts: Collection[str]) -> list[str]:
         """The sequences that each of these cohorts has; the one that is trained on comes first."""
-        names = set.intersection(*(set(self.sources[cohort]["sequences"]) for cohort in cohorts))
-        return sorted(names, key=self._order)
-
-    def _order(self, sequence: str) -> tuple[bool, int]:
-        """The sequence that is trained on first, the others as the config lists them."""
-        return sequence != self.sequence, list(self.config["sequences"]).index(sequence)
-
-    def cohorts_of(self, group: str) -> list[str]:
-        """The cohorts that are split together: all healthy cohorts, or one lesion cohort."""
-        return self.healthy if group == "healthy" else [group]
+        of_each = [self.sources[cohort]["sequences"] for cohort in cohorts]
+        return [name for name in self.sequences(cohorts) if all(name in names for names in of_each)]
 
     # score, threshold, evaluate
 
@@ -178,36 +164,19 @@ class Plan:
             for dataset in self.datasets_of(run)
         ]
 
-    def diagnosed_runs(self) -> list[Run]:
-        """The runs of the diagnostics: study.models and a baseline, all data, first seed."""
-        # one baseline is enough to show the margin of the networks
-        names = (*self.config["study"]["models"], *self.baselines[:1])
-        return [Run(name, 100, self.first_seed) for name in names]
-
-    def diagnosed_methods(self) -> list[tuple[str, str]]:
-        """Each diagnosed method with each lesion cohort."""
-        return [(run.method, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
-
-    def diagnosed_files(self, file: str) -> list[str]:
-        """This file of each of these runs on each lesion cohort, of the sequence that is trained on."""
-        return self._on_trained_sequence(self.diagnosed_runs(), file)
-
-    def diagnosed_thresholds(self) -> list[str]:
-        """The threshold of each of these runs on each lesion cohort."""
-        return [self.threshold_of(run, cohort) for run in self.diagnosed_runs() for cohort in self.lesion]
+    def on_trained_sequence(self, file: str, runs: Iterable[Run], *, stage: str = "evaluate") -> list[str]:
+        """A file of these runs on each lesion cohort, of the sequence that is trained on."""
+        datasets = [f"{cohort}-{self.sequence}" for cohort in self.lesion]
+        return [f"results/{stage}/{run.folder}/{dataset}/{file}" for run in runs for dataset in datasets]
 
     def detections(self) -> list[str]:
         """Lesion-wise detection by each row of the table of rivals."""
         runs = [run for run in self.runs if run.method in self.methods.rivals and run.fraction_percent == 100]
-        return self._on_trained_sequence(runs, "detection.csv")
+        return self.on_trained_sequence("detection.csv", runs)
 
-    def slices_of_one_run(self) -> list[str]:
-        """The slices of a run on each lesion cohort: all runs have the same ones with a lesion."""
-        return self._on_trained_sequence(self.diagnosed_runs()[:1], "slices.npz")
-
-    def _on_trained_sequence(self, runs: Iterable[Run], file: str) -> list[str]:
-        datasets = [f"{cohort}-{self.sequence}" for cohort in self.lesion]
-        return [f"results/evaluate/{run.folder}/{dataset}/{file}" for run in runs for dataset in datasets]
+    def thresholds_of(self, runs: Iterable[Run]) -> list[str]:
+        """The threshold of each of these runs on each lesion cohort."""
+        return [self.threshold_of(run, cohort) for run in runs for cohort in self.lesion]
 
     def thresholds_of_run(self, run: Run) -> list[str]:
         """The threshold of every data set of a run with its own validation subjects."""
@@ -218,19 +187,9 @@ class Plan:
             if dataset.rpartition("-")[0] not in borrowed
         ]
 
-    def histories(self) -> list[str]:
-        """The learning curves of the trained models, first seed, all healthy subjects."""
-        runs = [Run(model, 100, self.first_seed) for model in self.methods.trained]
-        return [f"results/train/{run.folder}/history.csv" for run in runs]
-
-    def example_run(self) -> Run:
-        """The run shown in Figure 7."""
-        return Run(self.methods.example.name, 100, self.first_seed)
-
-    def example_files(self, stage: str, name: str, file: str) -> list[str]:
-        """A file of this run on each lesion cohort, below the name that the stage gives it."""
-        folder = f"results/{stage}/{Run(name, 100, self.first_seed).folder}"
-        return [f"{folder}/{cohort}-{self.sequence}/{file}" for cohort in self.lesion]
+    def example_scores(self, stored: str) -> list[str]:
+        """What is stored under a name of the test scans of each lesion cohort."""
+        return self.on_trained_sequence("test.npz", [Run(stored, 100, self.first_seed)], stage="score")
 
     # report
 
@@ -250,10 +209,6 @@ class Plan:
         titles = self.config["sequences"]
         return {name: titles[name] for name in self.sequences(self.cohorts_of_table_2())}
 
-    def table_2(self) -> list[str]:
-        """Table 2 compares sequences, where a lesion cohort has several."""
-        return ["results/report/tables/table_2.md"] if self.cohorts_of_table_2() else []
-
     def figure_5(self) -> list[str]:
         """Figure 5, if the study trains on several fractions."""
         has_shares = len(self.config["study"]["fractions_percent"]) > 1
@@ -272,7 +227,7 @@ class Plan:
             "results/report/tables/diagnostics.md",
             f"{figures}/diagnostics.png",
             *(f"results/report/{page}.html" for page in ("front", "viewer")),
-            *self.table_2(),
+            *(["results/report/tables/table_2.md"] if self.cohorts_of_table_2() else []),
             *(["results/report/tables/rivals.md", f"{figures}/rivals.png"] if self.methods.rivals else []),
         ]
 

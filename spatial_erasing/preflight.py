@@ -14,44 +14,37 @@ from spatial_erasing.ingest.source import is_gone, kept_rows
 from spatial_erasing.jobs.faults import refuse
 from spatial_erasing.jobs.results import read_cells, read_json
 from spatial_erasing.paths import may_exist
+from spatial_erasing.plan import Plan
 
 Planned = Mapping[str, Sequence[Mapping[str, str]]]
 MAKERS = ("make_phantoms", "plant_lesions", "fetch_archive")  # rules that make raw data below results/
 
 
-def require_material(
-    planned: Planned,
-    *,
-    sources: Mapping[str, Mapping[str, object]],
-    settings: Mapping[str, object],
-    exclude: Mapping[str, Mapping[str, str]],
-    healthy: Collection[str],
-    root: Path,
-) -> None:
+def require_material(planned: Planned, plan: Plan) -> None:
     """Refuse a run that would remove lists, manifests or arrays and could not make them again."""
     # raw data below results/ may be missing now and be made by this run
-    made_again = any(rule in planned for rule in MAKERS)
+    is_made = any(rule in planned for rule in MAKERS)
     known = [
         name
-        for name, source in sources.items()
-        if not (made_again and str(source["path"]).startswith("results/"))
+        for name, source in plan.sources.items()
+        if not (is_made and source["path"].startswith("results/"))
     ]
+    folder = plan.root / "results/preprocess"
     found: list[str] = []
     for cohort in _cohorts(planned, "list_scans", known):
-        found += _list_finding(cohort, sources[cohort], exclude.get(cohort, {}), root=root)
+        found += _list_finding(cohort, plan)
     batches = {(job["cohort"], job["batch"]) for job in planned.get("prepare_brains", ())}
     for cohort, batch in sorted(batches):
         if cohort in known:
-            table = root / f"results/preprocess/{cohort}/batch-{batch}.csv"
-            found += _batch_finding(table, settings, exclude.get(cohort, {}), root=root)
-    stacked = _cohorts(planned, "stack_cohort", sources)
+            found += _batch_finding(folder / f"{cohort}/batch-{batch}.csv", plan)
+    stacked = _cohorts(planned, "stack_cohort", plan.sources)
     # landmarks are learned from the prepared brains of all healthy cohorts
-    learned = healthy if "learn_landmarks" in planned else ()
+    learned = plan.healthy if "learn_landmarks" in planned else ()
     for cohort in sorted({*stacked, *learned}):
-        found += _stack_finding(root / f"results/preprocess/{cohort}", batches)
+        found += _stack_finding(folder / cohort, batches)
     if not {"train_model", "reconstruct_scans"}.isdisjoint(planned):
-        for cohort in sorted({*sources} - {*stacked}):
-            found += _arrays_finding(root / f"results/preprocess/{cohort}/volumes.npz", root=root)
+        for cohort in sorted({*plan.sources} - {*stacked}):
+            found += _arrays_finding(folder / f"{cohort}/volumes.npz", plan.root)
     refuse(
         "this run would remove results and could not make them again",
         found,
@@ -64,33 +57,32 @@ def _cohorts(planned: Planned, rule: str, known: Collection[str]) -> list[str]:
     return sorted(job["cohort"] for job in planned.get(rule, ()) if job["cohort"] in known)
 
 
-def _list_finding(cohort: str, source: Mapping, exclude: Mapping[str, str], *, root: Path) -> Iterator[str]:
+def _list_finding(cohort: str, plan: Plan) -> Iterator[str]:
     """A list whose data are missing and that has no copy for these settings."""
-    listed = root / f"results/ingest/{cohort}.csv"
+    source, listed = plan.sources[cohort], plan.root / f"results/ingest/{cohort}.csv"
     if not listed.exists() or not is_gone(source["reader"], source["path"], sequences=source["sequences"]):
         return
-    if kept_rows(listed, source=source, exclude=exclude) is None:
+    if kept_rows(listed, source=source, exclude=plan.excluded.get(cohort, {})) is None:
         yield (
-            f"{listed.relative_to(root)}: no data are left at {source['path']}, and the list was made with "
-            f"other settings of ingest.cohorts.{cohort} or ingest.exclude, or by an earlier version. Restore "
-            f"the data or the settings"
+            f"{listed.relative_to(plan.root)}: no data are left at {source['path']}, and the list was made "
+            f"with other settings of ingest.cohorts.{cohort} or ingest.exclude, or by an earlier version. "
+            f"Restore the data or the settings"
         )
 
 
-def _batch_finding(
-    table: Path, settings: Mapping[str, object], exclude: Collection[str], *, root: Path
-) -> Iterator[str]:
+def _batch_finding(table: Path, plan: Plan) -> Iterator[str]:
     """Finished subjects whose scans are missing and whose brains have other settings."""
-    listed = root / f"results/ingest/{table.parent.name}.csv"
+    cohort, folder = table.parent.name, table.parent / "subjects"
+    listed = plan.root / f"results/ingest/{cohort}.csv"
     if not table.exists() or not listed.exists():
         return
     scans = {row["subject"]: Path(row["path"]) for row in read_cells(listed) if row["status"] == "found"}
-    wanted = json.loads(json.dumps(settings))
+    wanted = json.loads(json.dumps(plan.preparation))
 
     def is_lost(subject: str) -> bool:
-        if subject in exclude or (subject in scans and may_exist(scans[subject])):
+        if subject in plan.excluded.get(cohort, {}) or (subject in scans and may_exist(scans[subject])):
             return False
-        return _record(table.parent / "subjects" / subject).get("asked", {}).get("settings") != wanted
+        return _record(folder / subject).get("asked", {}).get("settings") != wanted
 
     yield from _lost(
         table,
@@ -112,7 +104,7 @@ def _stack_finding(folder: Path, batches: Collection[tuple[str, str]]) -> Iterat
             )
 
 
-def _arrays_finding(volumes: Path, *, root: Path) -> Iterator[str]:
+def _arrays_finding(volumes: Path, root: Path) -> Iterator[str]:
     """Arrays that a copy or a disk has cut short: networks would be removed before it shows."""
     if volumes.exists() and not zipfile.is_zipfile(volumes):
         path = shlex.quote(str(volumes.relative_to(root)))

@@ -20,15 +20,10 @@ _REQUIRED = object()
 
 @dataclass(frozen=True)
 class Registry:
-    """The kinds in one package.
+    """The kinds in one package; an unknown kind is a ValueError."""
 
-    Args:
-        noun: singular name of a kind, for messages.
-        package: dotted name of the package.
-    """
-
-    noun: str
-    package: str
+    noun: str  # singular name of a kind, for messages
+    package: str  # dotted name of the package
 
     @property
     def files(self) -> dict[str, Path]:
@@ -43,11 +38,7 @@ class Registry:
         return list(self.files)
 
     def file(self, kind: str) -> Path:
-        """The file of a kind's module.
-
-        Raises:
-            ValueError: the kind is unknown.
-        """
+        """The file of a kind's module."""
         files = self.files
         if kind not in files:
             raise ValueError(
@@ -57,19 +48,11 @@ class Registry:
         return files[kind]
 
     def load(self, kind: str) -> ModuleType:
-        """The imported module of a kind.
-
-        Raises:
-            ValueError: the kind is unknown.
-        """
+        """The imported module of a kind."""
         return _imported(self, kind)
 
     def literal(self, kind: str, name: str, default: object = _REQUIRED) -> Any:
-        """A literal of a kind's module, read without importing the module.
-
-        Raises:
-            ValueError: the kind is unknown, or its module lacks the name and no default is given.
-        """
+        """A literal of a kind's module, read without importing it; a ValueError if it has none."""
         path = self.file(kind)
         try:
             return _literal(path, name)

@@ -28,36 +28,23 @@ Observer = Callable[[Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Kept:
-    """The checkpoint of a training, and the observer of its progress.
+    """The checkpoint of a training, and the observer of its progress."""
 
-    Args:
-        folder: parent of the checkpoint's folder.
-        code: fingerprint of the training code; a checkpoint of other code is not resumed.
-        curves: parent of the folder of this training's curves, which has the checkpoint's name.
-        observer: makes, from that folder, a function that is called with each new row of the history.
-    """
-
-    folder: Path
-    code: str
-    curves: Path
+    folder: Path  # parent of the checkpoint's folder
+    code: str  # fingerprint of the training code; a checkpoint of other code is not resumed
+    curves: Path  # parent of the folder of this training's curves, which has the checkpoint's name
+    # makes, from that folder, a function that is called with each new row of the history
     observer: Callable[[Path], Observer]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished training.
+    """A finished training."""
 
-    Args:
-        network: with the weights of the best validation, in evaluation mode, on its device.
-        history: one row per validation.
-        latent: the network's value per latent dimension at the best validation.
-        checkpoint: folder of the last state, from which a longer training continues; None if none was kept.
-    """
-
-    network: Network
-    history: list[dict[str, float]]
-    latent: list[float]
-    checkpoint: Path | None
+    network: Network  # with the weights of the best validation, in evaluation mode, on its device
+    history: list[dict[str, float]]  # one row per validation
+    latent: list[float]  # the network's value per latent dimension at the best validation
+    checkpoint: Path | None  # folder of the last state, from which a longer training continues
 
 
 def train_model(
@@ -72,8 +59,8 @@ def train_model(
     """Train a network on healthy subjects, or resume it from its checkpoint.
 
     Args:
-        settings: of the training; `start.training_settings` makes them from config values.
-        training: healthy training subjects.
+        settings: `start.training_settings` makes them from config values.
+        training: healthy subjects.
         validation: healthy subjects for early stopping and the choice of the weights.
         network: an entry of `networks` in config.yaml.
         device: prepared by `device.prepare_process`.
@@ -110,21 +97,14 @@ def reconstruct_scans(
     score: Mapping[str, object] | None = None,
     batch_size: int = 1,
 ) -> np.ndarray:
-    """Reconstructions of a split, or the maps of a score that reads the network.
+    """Reconstructions of a split, or the maps of a score that reads the network; float16, shape of its scans.
 
     Args:
         model: a trained network, or the kind of a baseline.
-        scans: a split.
         healthy: training subjects for a baseline, validation subjects for a score that reads the network.
         score: an entry of `scores` in config.yaml; None, or a score that reads reconstructions, returns
             reconstructions.
         batch_size: axial slices at a time for a 2-D network.
-
-    Returns:
-        float16, shape of the scans.
-
-    Raises:
-        ValueError: healthy subjects are needed but not given.
     """
     if isinstance(model, Network) and (score is None or stored_as(score) == RECONSTRUCTION):
         return reconstruct(model, scans.scans, batch_size=batch_size)

@@ -1,57 +1,112 @@
-"""The runs of a study from config.yaml, and checks that refuse an impossible study."""
+"""Checks that refuse an impossible study: its config files as written, their values, and its paths."""
 
 import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import yaml
 
 from spatial_erasing.config_values import CHECKS, number_findings, size_findings
 from spatial_erasing.entries import entry_findings, with_kinds
 from spatial_erasing.ingest.source import download_of, kept_list
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.jobs.faults import refuse
-from spatial_erasing.models import named_methods, networks_of_study, trained_entries
-from spatial_erasing.paths import expand_path, require_part_of_disk
+from spatial_erasing.models import trained_entries
+from spatial_erasing.paths import expand_path, path_in_run, require_part_of_disk
 from spatial_erasing.registry import ERASINGS
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 
-@dataclass(frozen=True, order=True)
-class Run:
-    """One method of one training, with its fraction of the healthy subjects and its seed."""
-
-    method: str
-    fraction_percent: int
-    seed: int
-
-    @property
-    def folder(self) -> str:
-        """Folder of the run's files below each stage's results folder."""
-        return f"{self.method}/fraction-{self.fraction_percent}/seed-{self.seed}"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def list_runs(study: Mapping) -> list[Run]:
-    """Every run of the study: all methods on all data, and the fractions of Figure 5."""
-    wanted = {
-        *((method, 100) for method in named_methods(study)),
-        *((method, percent) for method in study["models"] for percent in study["fractions_percent"]),
-    }
-    # sorted, so that a reordered config plans the same jobs in the same order
-    return sorted(Run(method, percent, seed) for method, percent in wanted for seed in study["seeds"])
+def check_config_files(paths: Iterable[str | Path]) -> None:
+    """Refuse config files with duplicate keys or keys that are not text, or that are not UTF-8 or not YAML.
+
+    Snakemake reads the same files, but YAML silently takes the second of two equal keys, and reads a key such
+    as `1` or `null` as a number or as nothing.
+    """
+    files = [path for path in map(Path, paths) if path.is_file()]  # Snakemake reports missing files
+    refuse(
+        "the config has errors",
+        (f"{path}{finding}" for path in files for finding in _file_findings(path)),
+        advice="Correct the file and run the same command again. Every key is explained in config.yaml.",
+    )
 
 
-def list_datasets(run: Run, *, study: Mapping, cohorts: Mapping) -> list[str]:
-    """The "{cohort}-{sequence}" of a run: study.sequence, and all sequences for the rows of Table 2."""
-    is_in_table_2 = run.method in study["table_2_models"] and run.fraction_percent == 100
-    return [
-        f"{cohort}-{sequence}"
-        for cohort in study["lesion_cohorts"]
-        for sequence in cohorts[cohort]["sequences"]
-        if sequence == study["sequence"] or is_in_table_2
-    ]
+def _file_findings(path: Path) -> Iterator[str]:
+    """The errors in one file, each beginning with its line."""
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        yield (
+            f", line {line}: the byte {content[error.start]:#04x} is not UTF-8. Save the file as UTF-8, for "
+            f"example: iconv -f latin1 -t utf-8 {path.name} > utf8.yaml"
+        )
+        return
+    sections: list[list[str]] = []  # the keys of each section of a JSON file
+    try:
+        # like Snakemake, which reads a file as JSON if possible
+        json.loads(text, object_pairs_hook=lambda pairs: sections.append([key for key, _ in pairs]))
+    except ValueError:
+        yield from _yaml_findings(text)
+    for keys in sections:
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                yield f": the key {key} is duplicated in its section; keep one"
+
+
+def _yaml_findings(text: str) -> Iterator[str]:
+    """Syntax errors, duplicate keys, and keys that are not text."""
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+        yield f"{place}: this is not YAML: {problem}. Look for tabs, and at quotes, colons and spaces there"
+        return
+    seen: set[int] = set()  # aliases refer to nodes visited before
+    waiting = [(root, "")]
+    while waiting:
+        node, place = waiting.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            yield from _key_findings(node, place)
+            waiting += [(value, f"{place}{key.value}.") for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += [(value, place) for value in node.value]
+
+
+def _key_findings(node: yaml.MappingNode, place: str) -> Iterator[str]:
+    """Keys of one section that are duplicated or not text."""
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            yield f", line {line}: found a list or a section, expected the name of a key"
+            continue
+        name = f"{place}{key.value}"
+        if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+            kind = key.tag.rpartition(":")[2]
+            yield (
+                f", line {line}: the key {name} is read as {kind}; expected a name. Correct it, or write "
+                f'"{key.value}" in quotes'
+            )
+        if name in lines:
+            yield (
+                f", line {line}: the key {name} is already in line {lines[name]}, whose value YAML would "
+                "drop. Merge both"
+            )
+        lines.setdefault(name, line)
 
 
 def check_schema(config: Mapping, schema: Mapping) -> None:
@@ -108,8 +163,7 @@ def _cohort_findings(config: Mapping) -> Iterator[str]:
         if wanted not in sizes.get(group, {}):
             yield f"split.sizes.{group} must say how many subjects are for {wanted} and validation"
             continue
-        subjects = _phantom_subjects(config, study["healthy_cohorts"] if group == "healthy" else [group])
-        yield from size_findings(sizes[group], subjects, group)
+        yield from size_findings(config, group)
 
 
 def _download_findings(ingest: Mapping) -> Iterator[str]:
@@ -123,18 +177,10 @@ def _download_findings(ingest: Mapping) -> Iterator[str]:
             )
 
 
-def _phantom_subjects(config: Mapping, cohorts: list[str]) -> int | None:
-    """The number of subjects of synthetic cohorts; None if any of them is real."""
-    phantoms = config["phantom"]["cohorts"]
-    if not all(cohort in phantoms for cohort in cohorts):
-        return None
-    return sum(phantoms[cohort]["subjects"] for cohort in cohorts)
-
-
 def _grid_findings(config: Mapping) -> Iterator[str]:
     """A grid that a network cannot downsample, or erasing beyond the grid."""
     grid = config["preprocess"]["grid_voxels"]
-    for name in sorted(networks_of_study(config)):
+    for name in sorted({entry["network"] for entry in trained_entries(config).values()}):
         levels = len(config["networks"][name]["feature_maps"])
         if any(size % 2**levels for size in grid):
             nearest = [max(1, -(-size // 2**levels)) * 2**levels for size in grid]
@@ -205,20 +251,14 @@ def check_paths(config: Mapping, *, root: Path) -> None:
 
 def _refuse_braces(config: Mapping, *, root: Path) -> None:
     """Refuse braces in paths of tables: Snakemake reads {…} in the name of an input as a wildcard."""
-    cohorts = config["ingest"]["cohorts"].items()
+    sources = config["ingest"]["cohorts"].items()
     tables = {
-        f"ingest.cohorts.{name}.path": source["path"]
-        for name, source in cohorts
-        if source["reader"] == "table"
+        f"ingest.cohorts.{name}.path": source for name, source in sources if source["reader"] == "table"
     }
     if planted := config["phantom"]["planted"]:
-        tables["phantom.planted.source"] = planted["source"]
-    paths = {key: expand_path(path, base=root) for key, path in tables.items()}
-    found = [
-        f"{key}: {path}"
-        for key, path in paths.items()
-        if set("{}") & set(str(path.relative_to(root) if path.is_relative_to(root) else path))
-    ]
+        tables["phantom.planted.source"] = {"path": planted["source"]}
+    paths = {key: expand_path(table["path"], base=root) for key, table in tables.items()}
+    found = [f"{key}: {path}" for key, path in paths.items() if set("{}") & set(path_in_run(path, root=root))]
     refuse(
         "the path of a table of scans must not contain { or }, which mark a wildcard in Snakemake",
         found,
@@ -231,11 +271,9 @@ def _raw_data(config: Mapping, *, root: Path) -> dict[str, str]:
     """Config key to path of all raw data that the run has not read yet."""
     wanted = {}
     for cohort in (*config["study"]["healthy_cohorts"], *config["study"]["lesion_cohorts"]):
-        path = config["ingest"]["cohorts"][cohort]["path"]
-        listed = root / "results/ingest" / f"{cohort}.csv"
+        path, listed = config["ingest"]["cohorts"][cohort]["path"], root / f"results/ingest/{cohort}.csv"
         # a listed cohort keeps its rows when its raw data are deleted
-        is_listed = listed.exists() or kept_list(listed).exists()
-        if not (path.startswith("results/") or is_listed):
+        if not (path.startswith("results/") or listed.exists() or kept_list(listed).exists()):
             wanted[f"ingest.cohorts.{cohort}.path"] = path
     planted = config["phantom"]["planted"]
     if planted and not (root / "results/phantom/planted.csv").exists():

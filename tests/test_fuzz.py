@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spatial_erasing import study
+from spatial_erasing import models, study
 from spatial_erasing.images.image_files import read_header
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.ingest.exclusion import read_exclusions
@@ -135,4 +135,4 @@ def test_any_config_is_accepted_or_refused_with_words(changes):
         if refusal is not None:
             assert "config.yaml" in refusal
             return
-    study.list_runs(config["study"])
+    models.list_runs(config["study"])

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from spatial_erasing.models import Run
 from spatial_erasing.plan import Plan
-from spatial_erasing.study import Run
 
 CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
 
@@ -24,19 +24,17 @@ def test_the_paper_s_study_has_as_many_files_as_its_tables_and_figures_need(tmp_
     assert len(plan.runs) == 14 + 2 + 3 * 4
     # each on T1 of two cohorts, and two models of Table 2 on T1ce of BraTS
     assert len(plan.evaluations("metrics.csv")) == 2 * len(plan.runs) + 2
-    assert len(plan.histories()) == 14 == len(plan.methods.trained)
-    assert len(plan.slices_of_one_run()) == 2
-    assert len(plan.diagnosed_files("curve.npz")) == (4 + 1) * 2 == len(plan.diagnosed_thresholds())
+    assert len(plan.methods.trained) == 14
+    curves = plan.on_trained_sequence("curve.npz", plan.diagnosed_runs)
+    assert len(curves) == (4 + 1) * 2 == len(plan.thresholds_of(plan.diagnosed_runs))
 
 
 def test_every_evaluated_file_is_named_once_and_every_diagnosed_one_is_evaluated(tmp_path):
     plan = plan_of(tmp_path)
     everywhere = plan.evaluations("a")
     assert len(set(everywhere)) == len(everywhere)
-    assert (
-        set(plan.diagnosed_files("a")) < set(plan.evaluations("a", plan.diagnosed_runs())) < set(everywhere)
-    )
-    assert set(plan.slices_of_one_run()) < set(plan.evaluations("slices.npz"))
+    diagnosed = set(plan.evaluations("a", plan.diagnosed_runs))
+    assert set(plan.on_trained_sequence("a", plan.diagnosed_runs)) < diagnosed < set(everywhere)
 
 
 def test_a_table_or_figure_that_compares_what_a_study_lacks_is_left_out(tmp_path):
@@ -153,11 +151,10 @@ def test_another_sequence_to_train_on_names_every_file_and_stands_beside_no_numb
     assert plan.datasets_of(run) == ["brats-t1", "brats-flair", "atlas-flair"]
     assert plan.datasets_of(Run("3d-none", 100, 1)) == ["brats-flair", "atlas-flair"]
     on_one_sequence = [
-        *plan.slices_of_one_run(),
-        *plan.diagnosed_files("a"),
-        *plan.example_files("score", "3d-none", "a"),
+        *plan.on_trained_sequence("a", plan.diagnosed_runs),
+        *plan.example_scores("3d-none"),
         plan.threshold_of(run, "atlas"),
-        *plan.diagnosed_thresholds(),
+        *plan.thresholds_of(plan.diagnosed_runs),
     ]
     assert all("brats-flair" in path or "atlas-flair" in path for path in on_one_sequence)
     assert plan.sequences() == ["flair", "t1"] == plan.sequences(["brats"])

@@ -1,5 +1,6 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,14 +35,9 @@ def run(tmp_path, monkeypatch):
     write_rows(tmp_path / "results/preprocess/ms/batch-000.csv", done, columns=("subject", "status"))
 
     def ask(planned, *, exclude=None, settings=SETTINGS, healthy=(), **changes):
-        require_material(
-            planned,
-            sources={"ms": source | changes},
-            settings=settings,
-            exclude={"ms": exclude or {}},
-            healthy=healthy,
-            root=tmp_path,
-        )
+        sources, excluded = {"ms": source | changes}, {"ms": exclude or {}}
+        asked = {"sources": sources, "preparation": settings, "excluded": excluded, "healthy": healthy}
+        require_material(planned, SimpleNamespace(root=tmp_path, **asked))
 
     return ask
 

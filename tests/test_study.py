@@ -5,8 +5,8 @@ import pytest
 import yaml
 from merged_configs import merged
 
-from spatial_erasing.models import ModelSpec
-from spatial_erasing.study import Run, check_paths, check_schema, check_study, list_datasets, list_runs
+from spatial_erasing.models import ModelSpec, Run, list_datasets, list_runs
+from spatial_erasing.study import check_paths, check_schema, check_study
 from spatial_erasing.train.start import training_settings
 
 ROOT = Path(__file__).parents[1]

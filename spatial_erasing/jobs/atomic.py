@@ -23,10 +23,8 @@ def replaced_when_complete(path: str | Path) -> Iterator[Path]:
     """Give a temporary path of the same name; it becomes `path` once the block ends without an error.
 
     It lies in a folder of its own beside `path`. What a kill leaves there goes with the next writing of the
-    file; and torch, which puts the name of a file into it, writes the same bytes every time.
-
-    Raises:
-        OSError: the disk is full or a quota is used up, in whatever words the writer says so; names both.
+    file; and torch, which puts the name of a file into it, writes the same bytes every time. Where a disk is
+    full or a quota used up, an OSError names file and disk, in whatever words the writer says so.
     """
     path = Path(path)
     folder = path.with_name(f".unfinished-{path.name}")

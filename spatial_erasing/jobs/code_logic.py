@@ -2,16 +2,14 @@
 
 import ast
 import builtins
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
+from itertools import groupby
 
 LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "warn"})
 # Calls that a line of a log may lose: they give a text or a number and leave everything as it is.
-_HARMLESS = frozenset(
-    (name,)
-    for name in ("abs", "format", "len", "list", "max", "min", "repr", "round", "sorted", "str", "sum")
-)
+_HARMLESS = {"abs", "format", "len", "list", "max", "min", "repr", "round", "sorted", "str", "sum"}
 # Fields that say nothing (`ctx` follows from the place) or are not in every Python.
-_UNSAID = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
+_UNSAID = {"ctx", "type_comment", "type_ignores"}
 
 
 class Statement:
@@ -21,80 +19,74 @@ class Statement:
     and what leads to it do, and so does every other text.
 
     Args:
-        node: the statement.
+        node: the statement; its messages are removed from it.
         loggers: names of this module's loggers; calls of their methods are lines of a log.
         own: names that the module defines or imports; an exception of such a name is no built-in one.
-
-    Attributes:
-        text: its syntax tree, the same whatever the Python.
-        uses: the dotted names in it, each as its parts.
     """
 
     def __init__(self, node: ast.stmt, *, loggers: Collection[str], own: Collection[str]) -> None:
-        self._loggers, self._own = loggers, own
-        self._parts: list[str] = []
-        self.uses: set[tuple[str, ...]] = set()
-        self._write(node)
-        self.text = "".join(self._parts)
+        self.uses: set[tuple[str, ...]] = set()  # the dotted names in it, each as its parts
+        block = ast.Module([node], type_ignores=[])
+        # its syntax tree, the same whatever the Python
+        self.text = self._written(_WithoutMessages(loggers, own).visit(block))
 
-    def _write(self, value: object) -> None:
-        """Add a node with all below it, a list or a value of a field to the text."""
+    def _written(self, value: object) -> str:
+        """A node with all below it, a list or a value of a field as text."""
         if isinstance(value, list):
-            self._parts.append("[")
-            for item in value:
-                self._write(item)
-                self._parts.append(",")
-            self._parts.append("]")
-        elif not isinstance(value, ast.AST):
-            self._parts.append(repr(value))
-        elif isinstance(value, ast.Constant):
-            self._parts.append("=" + repr(value.value))  # unlike a name or a field that is None
-        elif (name := dotted_name(value)) is not None:
+            return f"[{','.join(map(self._written, value))}]"
+        if isinstance(value, ast.Constant):
+            return f"={value.value!r}"  # unlike a name or a field that is None
+        if not isinstance(value, ast.AST):
+            return repr(value)
+        if name := dotted_name(value):
             self.uses.add(name)
-            self._parts.append(".".join(name))
-        else:
-            self._parts.append(type(value).__name__ + "(")
-            for field, content in self._fields(value):
-                self._parts.append(field + "=")
-                self._write(content)
-            self._parts.append(")")
+            return ".".join(name)
+        fields = ((name, getattr(value, name, None)) for name in value._fields if name not in _UNSAID)
+        # one Python writes an empty list where another leaves the field out
+        said = [f"{name}={self._written(content)}" for name, content in fields if content not in (None, [])]
+        return f"{type(value).__name__}({','.join(said)})"
 
-    def _fields(self, node: ast.AST) -> Iterator[tuple[str, object]]:
-        """The fields of a node that say something, without messages."""
-        without = self._messages(node)
-        for field in node._fields:
-            value = getattr(node, field, None)
-            if field in without:
-                value = without[field]
-            elif isinstance(value, list):
-                value = list(self._kept(value))
-            # an empty list: what one Python writes and another leaves out
-            if value is not None and value != [] and field not in _UNSAID:
-                yield field, value
 
-    def _kept(self, values: list) -> Iterator[object]:
-        """The items of a list; of a block, its statements without texts by themselves and lines of a log."""
-        for value in values:
-            if not isinstance(value, ast.Expr):
-                yield value
-            elif isinstance(value.value, ast.Call) and self._is_line_of_a_log(value.value):
-                yield from filter(_may_change_something, _calls(value.value))
-            elif not isinstance(value.value, ast.Constant):
-                yield value
+class _WithoutMessages(ast.NodeTransformer):
+    """Takes messages, texts by themselves and lines of a log out of a statement."""
 
-    def _messages(self, node: ast.AST) -> dict[str, object]:
-        """Other values for the fields of a node that hold a message."""
-        if isinstance(node, ast.Call) and self._is_built_in_exception(node.func):
-            return {"args": [], "keywords": []}
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-            call = node.exc
-            said = [argument for argument in call.args if not _is_text(argument)]
-            return {"exc": ast.Call(func=call.func, args=said, keywords=call.keywords)}
-        if isinstance(node, ast.Assert):
-            return {"msg": None}
-        if isinstance(node, ast.JoinedStr):
-            return {"values": list(_joined(node.values))}
-        return {}
+    def __init__(self, loggers: Collection[str], own: Collection[str]) -> None:
+        self._loggers, self._own = loggers, own
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | list[ast.AST] | None:
+        if isinstance(node.value, ast.Constant):
+            return None
+        self.generic_visit(node)
+        if not isinstance(node.value, ast.Call) or not self._is_line_of_a_log(node.value):
+            return node
+        arguments = (*node.value.args, *(keyword.value for keyword in node.value.keywords))
+        return [part for value in arguments for part in ast.walk(value) if _may_change_something(part)]
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        return ast.Call(node.func, [], []) if self._is_built_in_exception(node.func) else node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
+        self.generic_visit(node)
+        if isinstance(node.exc, ast.Call):
+            node.exc.args = [argument for argument in node.exc.args if not _is_text(argument)]
+        return node
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        node.msg = None
+        return self.generic_visit(node)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.JoinedStr:
+        """Neighbouring texts as one and none empty, as not every Python has them."""
+        self.generic_visit(node)
+        values: list[ast.expr] = []
+        for is_text, parts in groupby(node.values, _is_text):
+            if not is_text:
+                values += parts
+            elif text := "".join(ast.literal_eval(part) for part in parts):
+                values.append(ast.Constant(text))
+        node.values = values
+        return node
 
     def _is_line_of_a_log(self, call: ast.Call) -> bool:
         name = dotted_name(call.func)
@@ -117,32 +109,11 @@ def dotted_name(node: ast.AST) -> tuple[str, ...] | None:
     return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else None
 
 
-def _calls(line: ast.Call) -> Iterator[ast.expr]:
-    """The calls and assignments within the arguments of a call."""
-    for argument in (*line.args, *(keyword.value for keyword in line.keywords)):
-        for node in ast.walk(argument):
-            if isinstance(node, ast.Call | ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom):
-                yield node
-
-
-def _may_change_something(node: ast.expr) -> bool:
-    return not (isinstance(node, ast.Call) and dotted_name(node.func) in _HARMLESS)
+def _may_change_something(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return not (isinstance(node.func, ast.Name) and node.func.id in _HARMLESS)
+    return isinstance(node, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
 
 
 def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
-
-
-def _joined(values: Iterable[ast.expr]) -> Iterator[ast.expr]:
-    """The parts of an f-string, neighbouring texts as one and none empty, as not every Python has them."""
-    text = ""
-    for value in values:
-        if isinstance(value, ast.Constant):
-            text += str(value.value)
-            continue
-        if text:
-            yield ast.Constant(text)
-        text = ""
-        yield value
-    if text:
-        yield ast.Constant(text)

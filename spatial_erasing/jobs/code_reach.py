@@ -3,11 +3,11 @@
 import ast
 import functools
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from spatial_erasing.jobs.code_logic import Statement, dotted_name
 
@@ -16,25 +16,8 @@ PACKAGES = ("spatial_erasing", "spatial_erasing_phantoms")  # of which a fingerp
 DYNAMIC = {"__import__", "eval", "exec", "import_module"}
 NAMESPACES = {"globals", "locals"}
 
+Dotted = tuple[str, ...]  # the parts of a dotted name
 Place = tuple[Path, int]  # a file and a statement at its top
-
-
-@dataclass(frozen=True)
-class Imported:
-    """Where a name is imported from: a module, or a name in it where `name` is given."""
-
-    module: str
-    name: str | None = None
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it is of this library."""
-        return self.module.partition(".")[0] in PACKAGES
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The dotted name from its package on."""
-        return (*self.module.split("."), *([self.name] if self.name else []))
 
 
 @dataclass
@@ -49,23 +32,10 @@ class Module:
     definitions: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     # the places that count as soon as the module is imported: all but plain definitions
     effects: list[int] = field(default_factory=list)
-    # what names are imported from, anywhere in the file
-    imports: dict[str, set[Imported]] = field(default_factory=lambda: defaultdict(set))
+    # what names are imported from, anywhere in the file: a module, or a name in it
+    imports: dict[str, set[Dotted]] = field(default_factory=lambda: defaultdict(set))
     imported: set[str] = field(default_factory=set)  # all modules that it imports, with their packages
-
-    @functools.cached_property
-    def loggers(self) -> set[str]:
-        """Names whose methods write lines of a log."""
-        made = {
-            name
-            for node, names in zip(self.statements, self.names, strict=True)
-            if isinstance(value := getattr(node, "value", None), ast.Call)
-            and dotted_name(value.func) == ("logging", "getLogger")
-            for name in names
-        }
-        return made | {
-            name for name in ("logging", "warnings") if Imported(name) in self.imports.get(name, ())
-        }
+    loggers: set[str] = field(default_factory=set)  # names whose methods write lines of a log
 
     def statement(self, place: int) -> Statement:
         """What the statement at a place does."""
@@ -79,20 +49,28 @@ def read_module(path: Path, *, key: str) -> Module:
     tree = ast.parse(path.read_bytes())
     package = key if path.name == "__init__.py" else key.rpartition(".")[0]
     for node in _statements_below(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            _add_import(node, module, package=package)
+        for name, meant, read in _imports(node, package):
+            module.imports[name].add(meant)
+            if read[0] in PACKAGES:  # Python reads the packages around a module first
+                module.imported |= {".".join(read[:size]) for size in range(1, len(read) + 1)}
+    module.loggers |= {name for name in ("logging", "warnings") if (name,) in module.imports.get(name, ())}
     for node in tree.body:
         is_text_by_itself = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if isinstance(node, ast.Import | ast.ImportFrom) or is_text_by_itself:
-            continue
-        names = _bound_names(node)
-        for name in names:
-            module.definitions[name].append(len(module.statements))
-        if not names or _does_more(node, module):
-            module.effects.append(len(module.statements))
-        module.statements.append(node)
-        module.names.append(names)
+        if not isinstance(node, ast.Import | ast.ImportFrom) and not is_text_by_itself:
+            _add_statement(node, module)
     return module
+
+
+def _add_statement(node: ast.stmt, module: Module) -> None:
+    names, value = _bound_names(node), getattr(node, "value", None)
+    for name in names:
+        module.definitions[name].append(len(module.statements))
+    if not names or _does_more(node, module):
+        module.effects.append(len(module.statements))
+    if isinstance(value, ast.Call) and dotted_name(value.func) == ("logging", "getLogger"):
+        module.loggers.update(names)
+    module.statements.append(node)
+    module.names.append(names)
 
 
 def _statements_below(node: ast.AST) -> Iterator[ast.stmt]:
@@ -102,26 +80,21 @@ def _statements_below(node: ast.AST) -> Iterator[ast.stmt]:
             yield from _statements_below(statement)
 
 
-def _add_import(node: ast.Import | ast.ImportFrom, module: Module, *, package: str) -> None:
+def _imports(node: ast.stmt, package: str) -> Iterator[tuple[str, Dotted, Dotted]]:
+    """Each name that an import binds, with what it stands for and what Python reads for it."""
     if isinstance(node, ast.Import):
         for alias in node.names:
-            first = alias.name.partition(".")[0]
-            module.imports[alias.asname or first].add(Imported(alias.name if alias.asname else first))
-            _add_imported(alias.name, module)
-        return
-    parts = package.split(".")
-    above = parts[: len(parts) - node.level + 1] if node.level else []
-    source = ".".join([*above, *filter(None, [node.module])])
-    for alias in node.names:
-        module.imports[alias.asname or alias.name].add(Imported(source, alias.name))
-        _add_imported(f"{source}.{alias.name}", module)
-
-
-def _add_imported(name: str, module: Module) -> None:
-    """A module with the packages around it, whose files Python reads first."""
-    parts = name.split(".")
-    if parts[0] in PACKAGES:
-        module.imported |= {".".join(parts[:size]) for size in range(1, len(parts) + 1)}
+            parts = tuple(alias.name.split("."))
+            yield alias.asname or parts[0], parts if alias.asname else parts[:1], parts
+    elif isinstance(node, ast.ImportFrom):
+        above = package.split(".")
+        source = [
+            *(above[: len(above) - node.level + 1] if node.level else ()),
+            *(node.module.split(".") if node.module else ()),
+        ]
+        for alias in node.names:
+            parts = (*source, alias.name)
+            yield alias.asname or alias.name, parts, parts
 
 
 def _bound_names(node: ast.stmt) -> list[str]:
@@ -145,17 +118,14 @@ def _does_more(node: ast.stmt, module: Module) -> bool:
     for function in called:
         name = dotted_name(function.func if isinstance(function, ast.Call) else function)
         is_class = name is not None and name[-1].lstrip("_")[:1].isupper()
-        if name and not is_class and _is_own(name[0], module):
-            return True
+        if name and not is_class:
+            sources = module.imports.get(name[0], ())
+            if name[0] in module.definitions or any(meant[0] in PACKAGES for meant in sources):
+                return True
     return False
 
 
-def _is_own(name: str, module: Module) -> bool:
-    return name in module.definitions or any(target.is_own for target in module.imports.get(name, ()))
-
-
-@dataclass(frozen=True)
-class Reached:
+class Reached(NamedTuple):
     """A statement: what it does, and what it needs for that."""
 
     # by which statements are sorted: by module, by the names that they bind, as they stand
@@ -189,13 +159,12 @@ class Library:
             module = self.module(path)
             waiting |= {(path, place) for place in module.effects}
             for target in module.imports.get("*", ()):
-                waiting |= self._meant_by(target.parts)
+                waiting |= self._meant_by(target)
         while waiting:
             place = waiting.pop()
             reached.add(place)
             waiting |= self.statement(*place).needs - reached
-        found = sorted((self.statement(*place) for place in reached), key=attrgetter("order"))
-        return [statement.digest for statement in found]
+        return [statement.digest for statement in sorted(self.statement(*place) for place in reached)]
 
     def imported_files(self, script: Path) -> set[Path]:
         """The files of the library that a script imports, directly or not."""
@@ -226,7 +195,7 @@ class Library:
         sources = set()
         for name in found.uses:
             needs |= self._meant_in(path, name)
-            sources |= {f"{name[0]}={target}" for target in module.imports.get(name[0], ())}
+            sources |= {f"{name[0]}={'.'.join(meant)}" for meant in module.imports.get(name[0], ())}
         logic = "\n".join([module.key, found.text, *sorted(sources)])
         order = (module.key, module.names[place], place)
         return Reached(order, sha256(logic.encode()).hexdigest(), frozenset(needs))
@@ -238,15 +207,17 @@ class Library:
         if name[0] in NAMESPACES:
             meant |= self._all_of(path)
         if name[0] in DYNAMIC or name[-1] == "import_module":
-            meant = meant.union(*(self._all_below(part) for part in PACKAGES if self._is_module((part,))))
-        own: Iterable[Imported] = (target for target in module.imports.get(name[0], ()) if target.is_own)
-        for target in own:
-            meant |= self._meant_by((*target.parts, *name[1:]))
+            meant = meant.union(*map(self._all_below, filter(self._is_module, PACKAGES)))
+        for target in module.imports.get(name[0], ()):
+            if target[0] in PACKAGES:
+                meant |= self._meant_by((*target, *name[1:]))
         return meant
 
     def _meant_by(self, parts: tuple[str, ...]) -> set[Place]:
         """What a name stands for that is written from the package on: a module, and perhaps a name in it."""
-        size = max(size for size in range(1, len(parts) + 1) if size == 1 or self._is_module(parts[:size]))
+        size = len(parts)
+        while size > 1 and not self._is_module(".".join(parts[:size])):
+            size -= 1
         dotted = ".".join(parts[:size])
         if dotted in self.without:
             return set()
@@ -257,8 +228,8 @@ class Library:
                 return self._meant_in(path, parts[size:])
         return self._all_below(dotted)
 
-    def _is_module(self, parts: tuple[str, ...]) -> bool:
-        path = self.root.joinpath(*parts)
+    def _is_module(self, name: str) -> bool:
+        path = self.root.joinpath(*name.split("."))
         return path.is_dir() or path.with_suffix(".py").is_file()
 
     def _all_of(self, path: Path) -> set[Place]:

@@ -15,10 +15,8 @@ LISTED = 50  # faults that a message names with their reasons
 
 
 def is_finding(error: BaseException) -> bool:
-    """Whether an error is what our own checks raise about data.
-
-    Subclasses of ValueError (JSON, Unicode, linear algebra) and every error of the system are not.
-    """
+    """Whether an error is what our own checks raise about data."""
+    # subclasses (JSON, Unicode, linear algebra) and every error of the system are not
     return type(error) is ValueError
 
 
@@ -48,15 +46,14 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, BrokenProcessPool):
         return "its process was killed each time, though it worked alone"
     text = " ".join(str(error).split())
-    is_ours = is_finding(error) or _is_our_own(error)
-    return text if is_ours else f"{type(error).__name__}: {text}"
+    return text if _is_ours(error) else f"{type(error).__name__}: {text}"
 
 
-def _is_our_own(error: BaseException) -> bool:
-    """Whether an error of the system's types was raised by this library, with a sentence of its own."""
+def _is_ours(error: BaseException) -> bool:
+    """Whether an error was raised by this library, with a sentence of its own."""
     if isinstance(error, ImportError):
         return error.name is None
-    return isinstance(error, OSError) and error.errno is None
+    return is_finding(error) or (isinstance(error, OSError) and error.errno is None)
 
 
 def remedy(error: BaseException) -> str:
@@ -65,7 +62,7 @@ def remedy(error: BaseException) -> str:
         return "The system kills what takes too much memory: free some, or start with fewer --cores."
     if isinstance(error, FileNotFoundError):
         return "Mount its disk, or put it back."
-    if is_finding(error) or _is_our_own(error):
+    if _is_ours(error):
         return ""
     if isinstance(error, ModuleNotFoundError):
         return "Install it: pip install -r requirements.txt"

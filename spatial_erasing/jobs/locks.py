@@ -57,16 +57,6 @@ def require_writable(folder: Path) -> None:
             )
 
 
-def reserve_one_gpu(*, holders: int = 1) -> None:
-    """Hold a GPU for this process and its children, before the first CUDA call; none without a driver.
-
-    Snakemake counts GPUs (`--resources gpu=N`) but does not say which one a job may use. The first device
-    without a lock is taken. Under SLURM as well: a batch job sees its own device alone, and the jobs inside
-    an allocation of several share them out like on any machine.
-    """
-    reserve_gpu(visible_gpus(), lock_folder=LOCK_FOLDER, holders=holders)
-
-
 def visible_gpus() -> list[str]:
     """UUIDs of the GPUs that this process may choose from; none without a driver.
 
@@ -76,7 +66,7 @@ def visible_gpus() -> list[str]:
     command = ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"]
     try:
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (FileNotFoundError, subprocess.CalledProcessError):
+    except (OSError, subprocess.CalledProcessError):
         printed = ""
     uuids = dict(line.split(", ", 1) for line in printed.splitlines() if ", " in line)
     if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is None:
@@ -84,30 +74,27 @@ def visible_gpus() -> list[str]:
     return [uuids.get(name.strip(), name.strip()) for name in chosen.split(",") if name.strip()]
 
 
-def reserve_gpu(
-    gpus: list[str], *, lock_folder: Path, holders: int = 1, poll_seconds: float = 1.0
-) -> str | None:
-    """Hold one of the GPUs until this process ends and hide the others from it; wait while all are held.
+def reserve_gpu(*, holders: int = 1, poll_seconds: float = 1.0) -> None:
+    """Hold a GPU for this process and its children, before the first CUDA call; none without a driver.
 
-    With several holders a GPU, all GPUs get their first before any gets its second.
-
-    Returns:
-        The GPU's identifier, now alone in CUDA_VISIBLE_DEVICES; None without GPUs.
+    Snakemake counts GPUs (`--resources gpu=N`) but does not say which one a job may use. The first device
+    without a lock is taken and stands alone in CUDA_VISIBLE_DEVICES; a job waits while all are held. With
+    several holders a GPU, all GPUs get their first before any gets its second. Under SLURM as well: a batch
+    job sees its own device alone, and jobs inside an allocation of several share them like on any machine.
     """
-    waiting = False
+    gpus, waiting = visible_gpus(), False
     while gpus:
         for place, gpu in itertools.product(range(holders), gpus):
             name = f"gpu-{gpu}-{place}.lock" if place else f"gpu-{gpu}.lock"
-            lock = _open_for_everyone(lock_folder / name)
+            lock = _open_for_everyone(LOCK_FOLDER / name)
             if _can_hold(lock):
                 os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-                return gpu
+                return
             lock.close()
         if not waiting:
             logger.info("all of %d GPUs are held by other jobs; waiting", len(gpus))
             waiting = True
         time.sleep(poll_seconds)
-    return None
 
 
 def _open_for_everyone(path: Path) -> IO:

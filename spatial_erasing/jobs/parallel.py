@@ -109,76 +109,55 @@ def map_in_processes(
     Args:
         workers: processes; each computes with one thread.
         failed: told of each item that failed, with its error (BrokenProcessPool if its worker was killed each
-            time); without it, that is an error.
-
-    Raises:
-        RuntimeError: naming every item that failed, with its reason, after all others are done.
+            time), after all others are done; without it, a RuntimeError names them with their reasons.
     """
-    left, faults = dict(enumerate(items)), []
-    with _processes(min(workers, max(len(left), 1))) as pool:
-        futures = {}
-        with suppress(BrokenProcessPool):  # a worker may be killed before all items are handed out
-            for place, item in left.items():
-                futures[pool.submit(function, item)] = place
-        for future in as_completed(futures):
-            error = future.exception()
-            if isinstance(error, BrokenProcessPool) or (error and lacks_memory(error)):
-                continue
-            item = left.pop(futures[future])
-            if error is None:
-                yield future.result()
-            else:
-                faults.append((item, error))
-    if left:
-        logger.warning("memory ran out or a worker was killed; %d items are tried again alone", len(left))
-    for item in left.values():
-        future = _try_alone(function, item)
+    faults: list[tuple[Item, BaseException]] = []
+    for item, future in _outcomes(function, items, workers=workers):
         if (error := future.exception()) is None:
             yield future.result()
         else:
             faults.append((item, error))
-    _report(faults, of=len(items), name=name, failed=failed)
-
-
-def _try_alone(function: Callable[[Item], Result], item: Item) -> Future[Result]:
-    """The result of an item in a process of its own, or its error; it is done."""
-    for _ in range(ATTEMPTS_ALONE):
-        with _processes(1) as pool:
-            future = pool.submit(function, item)
-        if not isinstance(future.exception(), BrokenProcessPool):
-            break
-    return future
-
-
-def _report(
-    faults: list[tuple[Item, BaseException]],
-    *,
-    of: int,
-    name: Callable[[Item], str],
-    failed: Callable[[Item, BaseException], None] | None,
-) -> None:
-    """Log the traceback of each fault and pass it on, or raise all together."""
     for item, error in faults:
         logger.error("%s failed", name(item), exc_info=error)
         if failed is not None:
             failed(item, error)
     if faults and failed is None:
-        message = fault_message([(name(item), error) for item, error in faults], of=of)
+        message = fault_message([(name(item), error) for item, error in faults], of=len(items))
         raise RuntimeError(message) from faults[0][1]
 
 
-def name_snakemake() -> None:
-    """Tell the jobs that this process starts who started them."""
-    os.environ[SNAKEMAKE_PROCESS] = str(os.getpid())
+def _outcomes(
+    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int
+) -> Iterator[tuple[Item, Future[Result]]]:
+    """Each item with its result or its last error."""
+    left, futures = dict(enumerate(items)), {}
+    with _processes(min(workers, max(len(left), 1))) as pool:
+        with suppress(BrokenProcessPool):  # a worker may be killed before all items are handed out
+            for place, item in left.items():
+                futures[pool.submit(function, item)] = place
+        for future in as_completed(futures):
+            error = future.exception()
+            if not (isinstance(error, BrokenProcessPool) or (error and lacks_memory(error))):
+                yield left.pop(futures[future]), future
+    if left:
+        logger.warning("memory ran out or a worker was killed; %d items are tried again alone", len(left))
+    for item in left.values():
+        for _ in range(ATTEMPTS_ALONE):
+            with _processes(1) as pool:
+                future = pool.submit(function, item)
+            if not isinstance(future.exception(), BrokenProcessPool):
+                break
+        yield item, future
 
 
-def lead_jobs_to_library() -> None:
-    """Let the jobs that this process starts import the library that it has imported itself.
+def lead_jobs() -> None:
+    """Tell the jobs that this process starts who started them, and which library to import: its own.
 
     Snakemake puts the folder of its Snakefile first on its own path, but last on the path of a script, behind
     a library that is installed from elsewhere: a job would run other code than its fingerprint names. On a
     cluster the Snakemake of each job does this again; a conda environment hides it, but has no other library.
     """
+    os.environ[SNAKEMAKE_PROCESS] = str(os.getpid())
     others = filter(None, [os.environ.get("PYTHONPATH")])
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *others])
 
@@ -198,10 +177,8 @@ def end_with_snakemake() -> None:
 def _has_ended(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # it is someone else's
-        return False
+    except OSError as error:  # without permission, it is someone else's
+        return isinstance(error, ProcessLookupError)
     return False
 
 
@@ -212,8 +189,14 @@ def _processes(workers: int) -> ProcessPoolExecutor:
 
 
 def _begin_worker(parent: int) -> None:
+    """One thread a worker: several workers with a thread each beat one worker with several."""
     _die_with(parent)
-    _limit_threads()
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
+        os.environ[variable] = "1"
+    # Where the parent has computed with torch already, its thread pool did not survive the fork, and a
+    # child that asked for a second thread would wait for it for ever.
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
 
 
 def _die_with(parent: int) -> None:
@@ -225,13 +208,3 @@ def _die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != parent:  # it was faster
             os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _limit_threads() -> None:
-    """One thread a worker: several workers with a thread each beat one worker with several."""
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
-        os.environ[variable] = "1"
-    # Where the parent has computed with torch already, its thread pool did not survive the fork, and a
-    # child that asked for a second thread would wait for it for ever.
-    if (torch := sys.modules.get("torch")) is not None:
-        torch.set_num_threads(1)

@@ -16,25 +16,26 @@ from spatial_erasing.jobs.results import open_arrays, read_cells, read_record
 
 # Through workflow/Snakefile, Snakemake imports the library from workflow/.. and paths must read the same.
 ROOT = Path(os.path.normpath(__file__)).parents[2]
+_library = functools.cache(Library)
 PARTS_OF_PAGES = ("base.html", "parts.html", "page.css")  # what every page of the report is made of
 # Modules that cannot move a number: how a job runs (logs, locks, GPUs, how a file gets to its place), and in
 # which module a kind is found. A change in these reruns nothing.
-_JOBS = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
-INFRASTRUCTURE = frozenset(["spatial_erasing.registry", *(f"spatial_erasing.jobs.{name}" for name in _JOBS)])
+_JOBS = {f"spatial_erasing.jobs.{path.stem}" for path in Path(__file__).parent.glob("*.py")}
+INFRASTRUCTURE = frozenset({"spatial_erasing.registry", *_JOBS})
 
 
 def code_fingerprint(script: Path, *templates: Path, kinds: Iterable[Path] = ()) -> str:
     """Hash of the logic of a script and of all functions, classes and constants of this library it reaches.
 
-    Docstrings, comments, formatting, the texts of exceptions and the lines of logs do not count, nor does the
-    version of Python: Snakemake reruns a rule when the logic that it reaches changes, which it does not see
-    by itself, and a better comment or message never retrains a model.
+    Snakemake then reruns a rule when this logic changes, which it does not see by itself. A better comment or
+    message, or another Python, never retrains a model.
 
     Args:
         templates: other files of this software that the script fills in or passes on; every byte counts.
         kinds: modules of kinds that the script finds by their names in the config; all their logic counts.
     """
-    digests = [digest for path in (script, *kinds) for digest in _library(ROOT).digests(path)]
+    library = _library(ROOT, without=INFRASTRUCTURE)
+    digests = [digest for path in (script, *kinds) for digest in library.digests(path)]
     digests += [sha256(template.read_bytes()).hexdigest() for template in templates]
     return sha256("".join(digests).encode()).hexdigest()[:12]
 
@@ -44,14 +45,9 @@ def rule_fingerprint(rule: str, *texts: str, kinds: tuple[Path, ...] = ()) -> st
     """The fingerprint of a rule's script with texts of the report: pages of the library, captions (.rst)."""
     if any(text.endswith(".html") for text in texts):
         texts += PARTS_OF_PAGES
-    folders = {True: ROOT / "workflow/report", False: ROOT / "spatial_erasing/report/pages"}
-    files = [folders[text.endswith(".rst")] / text for text in texts]
+    captions, pages = ROOT / "workflow/report", ROOT / "spatial_erasing/report/pages"
+    files = [(captions if text.endswith(".rst") else pages) / text for text in texts]
     return code_fingerprint(ROOT / f"workflow/scripts/{rule}.py", *files, kinds=kinds)
-
-
-def reached_files(script: Path) -> list[Path]:
-    """The script and the library files that it imports, directly or not, sorted by name."""
-    return sorted(Library(ROOT).imported_files(script) | {script})
 
 
 def code_version() -> str:
@@ -61,11 +57,6 @@ def code_version() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):  # no git, or a copy without its history
         return __version__
-
-
-@functools.cache
-def _library(root: Path) -> Library:
-    return Library(root, without=INFRASTRUCTURE)
 
 
 def describe_maker(code: str | None, *, device: str | None = None) -> str:
@@ -90,10 +81,8 @@ def maker_of_arrays(path: str | Path) -> str | None:
 
 
 def makers_of_brains(table: str | Path) -> list[str]:
-    """What made the brains that a batch's table lists, each maker once; none of brains that are removed.
-
-    Brains that are kept from an earlier run may have been made by other packages than their neighbours.
-    """
+    """What made the brains that a batch's table lists, each maker once; none of brains that are removed."""
+    # brains kept from an earlier run may have been made by other packages than their neighbours
     makers = {}
     for row in read_cells(table):
         record = Path(row["folder"]) / "record.json"

@@ -26,11 +26,9 @@ ARCHIVE = b"PK\3\4"  # how a zip file with content begins
 
 
 def damaged(path: str | Path, finding: str) -> OSError:
-    """The error of a result that is not what its job wrote; no finding about a scan, so no ValueError.
-
-    Made together with what depends on it, the file would count as new, and networks would be trained again.
-    """
+    """The error of a result that is not what its job wrote; no finding about a scan, so no ValueError."""
     name = shlex.quote(str(path))
+    # Made together with what depends on it, the file would count as new: networks would be trained again.
     return OSError(
         f"{path} is not the whole file that its job wrote ({finding}). Make it again: rm {name}, then give "
         f"your command once with -- {name} at its end, then as it is."
@@ -62,12 +60,7 @@ class StoredArrays(Mapping[str, "np.ndarray"]):
             return self._stored[name]
 
     def rows(self, name: str, wanted: Sequence[bool]) -> "np.ndarray":
-        """Some rows of an array, along its first axis; only they and one further row are in memory.
-
-        Args:
-            name: of the array.
-            wanted: one value for each row.
-        """
+        """The wanted rows of an array, along its first axis; only they and one further row are in memory."""
         import numpy as np  # noqa: PLC0415 - see above
 
         with _whole(self._path), self._stored.zip.open(f"{name}.npy") as stream:
@@ -96,12 +89,7 @@ class StoredArrays(Mapping[str, "np.ndarray"]):
 
 @contextmanager
 def open_arrays(path: str | Path) -> Iterator[StoredArrays]:
-    """The arrays of an npz file, open within the block.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        OSError: it is damaged, or lacks an array that is asked for.
-    """
+    """The arrays of an npz file, open within the block; an OSError names a damaged file."""
     import numpy as np  # noqa: PLC0415 - see above
 
     with _whole(path):
@@ -113,19 +101,8 @@ def open_arrays(path: str | Path) -> Iterator[StoredArrays]:
         yield StoredArrays(path, stored)
 
 
-def read_arrays(path: str | Path, names: Collection[str]) -> tuple["np.ndarray", ...]:
-    """These arrays of an npz file; raises as `open_arrays` does."""
-    with open_arrays(path) as arrays:
-        return tuple(arrays[name] for name in names)
-
-
 def read_json(path: str | Path, *, keys: Collection[str] = ()) -> dict[str, Any]:
-    """The object that a JSON file holds.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        OSError: it is damaged, no object, or lacks a key.
-    """
+    """The object that a JSON file holds; an OSError names a file that is damaged or lacks a key."""
     with _whole(path):
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(content, dict):
@@ -136,10 +113,7 @@ def read_json(path: str | Path, *, keys: Collection[str] = ()) -> dict[str, Any]
 
 
 def read_record(path: str | Path, *, keys: Collection[str] = ()) -> dict[str, Any] | None:
-    """The object of a JSON file that is written last of all; None where it is missing or damaged.
-
-    What it would speak for is then made again.
-    """
+    """The object of a JSON file that is written last of all; None where it is missing or damaged."""
     try:
         return read_json(path, keys=keys)
     except OSError as error:
@@ -171,13 +145,7 @@ class Cells(dict[str, str]):
 
 
 def read_cells(path: str | Path) -> list[Cells]:
-    """The rows of a CSV file as they are written.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        OSError: it is damaged: a row has other cells than the first line names, or lacks a column that is
-            asked for later.
-    """
+    """The rows of a CSV file as they are written; an OSError names a file with a row of other length."""
     text = read_table_text(path)
     with _whole(path):
         header, *rows = filter(None, csv.reader(io.StringIO(text, newline="")))

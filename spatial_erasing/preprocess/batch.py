@@ -8,7 +8,7 @@ from typing import Any
 
 from spatial_erasing.ingest.records import EXCLUSION_HEADER, exclusion_line
 from spatial_erasing.jobs.faults import fault_message
-from spatial_erasing.jobs.locks import reserve_one_gpu
+from spatial_erasing.jobs.locks import reserve_gpu
 from spatial_erasing.jobs.parallel import map_in_processes, worker_count
 from spatial_erasing.preprocess.settings import MEMORY_MB_PER_WORKER, NETWORKS, BrainSettings
 from spatial_erasing.preprocess.subject import prepare_subject
@@ -55,7 +55,7 @@ def prepare_batch(
         RuntimeError: a fault of the machine kept subjects from being prepared; all others are, in `folder`.
     """
     if device == "auto":
-        reserve_one_gpu()
+        reserve_gpu()
     prepare = partial(_prepare_in, folder=folder, settings=settings, code=code, device=device)
     stripped_mb = [NETWORKS.get(scans[0]["skull_strip"], 0) for scans in subjects]
     workers = worker_count(cores, memory_mb_per_worker=max(stripped_mb, default=0) or MEMORY_MB_PER_WORKER)

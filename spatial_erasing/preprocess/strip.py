@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
-from spatial_erasing.jobs.resources import STRIPPERS, install_command
+from spatial_erasing.jobs.packages import STRIPPERS, install_command
 from spatial_erasing.preprocess.geometry import box_around
 from spatial_erasing.preprocess.oddities import warn_of_parts
 from spatial_erasing.preprocess.resample import resample_to_grid

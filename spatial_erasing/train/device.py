@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from spatial_erasing.jobs.locks import reserve_one_gpu
+from spatial_erasing.jobs.locks import reserve_gpu
 from spatial_erasing.train.settings import ComputeSettings
 
 
@@ -20,7 +20,7 @@ def choose_device(wanted: str, *, trainings_per_gpu: int = 1) -> torch.device:
     if wanted == "cpu":
         return torch.device("cpu")
     # before the first CUDA call, which fixes the visible devices
-    reserve_one_gpu(holders=trainings_per_gpu)
+    reserve_gpu(holders=trainings_per_gpu)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

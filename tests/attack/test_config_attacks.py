@@ -9,10 +9,9 @@ import pytest
 import yaml
 from merged_configs import PAPER, TINY, merged
 
-from spatial_erasing.config_files import check_config_files
 from spatial_erasing.ingest import bids_names, records, source
 from spatial_erasing.ingest.scans import list_scans
-from spatial_erasing.study import check_paths, check_schema, check_study
+from spatial_erasing.study import check_config_files, check_paths, check_schema, check_study
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

@@ -21,7 +21,7 @@ from vae_networks import vae, vae_settings
 from spatial_erasing.images import image_files
 from spatial_erasing.images.volumes import write_volume
 from spatial_erasing.ingest.listing import list_or_keep
-from spatial_erasing.jobs.resources import require_packages
+from spatial_erasing.jobs.packages import require_packages
 from spatial_erasing.preprocess import batch, strip, subject
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.train.checkpoint import load_network, save_weights

@@ -5,6 +5,7 @@ No damage may end in a number, in a traceback that names no file, or in "Nobody 
 
 import json
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -179,15 +180,9 @@ def test_arrays_are_not_removed_for_brains_of_a_damaged_record(tmp_path, text):
     (folder / "subjects/a").mkdir(parents=True)
     (folder / "subjects/a/record.json").write_text(text)
     (folder / "batch-000.csv").write_text("subject,status\na,done\n")
+    plan = SimpleNamespace(root=tmp_path, sources={"brats": {"path": "data/brats"}}, healthy=[])
     with pytest.raises(ValueError, match=r"brats, batch-000\.csv, 1 of 1 subjects, such as a: their brains"):
-        require_material(
-            {"stack_cohort": [{"cohort": "brats"}]},
-            sources={"brats": {}},
-            settings={},
-            exclude={},
-            healthy=[],
-            root=tmp_path,
-        )
+        require_material({"stack_cohort": [{"cohort": "brats"}]}, plan)
 
 
 def test_an_empty_brain_names_its_folder(tmp_path):

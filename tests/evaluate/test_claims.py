@@ -6,8 +6,7 @@ from paper_study import METHODS
 
 from spatial_erasing.evaluate.claims import CLAIMS
 from spatial_erasing.evaluate.contrasts import Naming, parts_of
-from spatial_erasing.models import PaperModel, methods_of_paper
-from spatial_erasing.study import list_runs
+from spatial_erasing.models import PaperModel, list_runs, methods_of_paper
 
 NAMING = Naming(methods_of_paper(METHODS))
 COHORTS = {"brats": ["t1", "t1ce"], "atlas": ["t1"]}

@@ -14,10 +14,12 @@ from spatial_erasing.jobs.locks import reserve_gpu, visible_gpus
 from spatial_erasing.train.device import choose_device
 
 HOLD = textwrap.dedent("""
-    import sys, time
+    import os, sys, time
     from pathlib import Path
-    from spatial_erasing.jobs.locks import reserve_gpu
-    print(reserve_gpu(["gpu-a", "gpu-b"], lock_folder=Path(sys.argv[1]), poll_seconds=0.05), flush=True)
+    from spatial_erasing.jobs import locks
+    locks.LOCK_FOLDER = Path(sys.argv[1])
+    locks.reserve_gpu(poll_seconds=0.05)
+    print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     time.sleep(60)
 """)
 
@@ -29,7 +31,8 @@ def hold(tmp_path):
     def start():
         root = str(Path(__file__).parents[2])
         command = [sys.executable, "-c", HOLD, str(tmp_path)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
+        chosen = os.environ | {"CUDA_VISIBLE_DEVICES": "gpu-a,gpu-b"}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=chosen)
         holders.append(process)
         return process
 
@@ -50,19 +53,29 @@ def test_two_jobs_hold_two_devices_and_a_third_waits_for_the_first_to_be_killed(
     assert first.wait() != 0 and second.poll() is None
 
 
+def reserved(*chosen, **options):
+    """The device that is reserved among these."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+    reserve_gpu(**options)
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
 def test_the_lock_of_another_user_is_respected_and_used_once_it_is_free(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with folder_for_everyone() as folder:
+        monkeypatch.setattr(locks, "LOCK_FOLDER", folder)
         held = (folder / "gpu-a.lock").open("w")  # this user's, as are both files
         (folder / "gpu-b.lock").touch(0o644)
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert as_nobody(reserve_gpu, ["a", "b"], lock_folder=folder) == "b"
+        assert as_nobody(reserved, "a", "b") == "b"
         held.close()
-        assert as_nobody(reserve_gpu, ["a", "b"], lock_folder=folder) == "a"
+        assert as_nobody(reserved, "a", "b") == "a"
 
 
-def test_without_gpus_nothing_is_reserved(tmp_path):
-    assert reserve_gpu([], lock_folder=tmp_path) is None
+def test_without_gpus_nothing_is_reserved(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(locks, "LOCK_FOLDER", tmp_path)
+    assert reserved() == "" and not list(tmp_path.iterdir())
 
 
 @pytest.fixture
@@ -89,7 +102,7 @@ def test_the_jobs_inside_an_allocation_of_two_cards_share_them_out(two_cards, tm
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     for card in ("GPU-a", "GPU-b"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-        locks.reserve_one_gpu()
+        reserve_gpu()
         assert os.environ["CUDA_VISIBLE_DEVICES"] == card
 
 
@@ -108,5 +121,6 @@ def test_with_two_holders_a_device_every_device_gets_its_first_before_any_gets_i
     tmp_path, monkeypatch
 ):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    held = [reserve_gpu(["a", "b"], lock_folder=tmp_path, holders=2) for _ in range(4)]
+    monkeypatch.setattr(locks, "LOCK_FOLDER", tmp_path)
+    held = [reserved("a", "b", holders=2) for _ in range(4)]
     assert held == ["a", "b", "a", "b"]

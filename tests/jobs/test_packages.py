@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spatial_erasing.jobs import resources
-from spatial_erasing.jobs.resources import require_packages
+from spatial_erasing.jobs import packages
+from spatial_erasing.jobs.packages import require_packages
 from spatial_erasing.preprocess.settings import NETWORKS
 
 ROOT = Path(__file__).parents[2]
@@ -18,11 +18,11 @@ def config():
 
 @pytest.fixture
 def nothing_installed(monkeypatch):
-    monkeypatch.setattr(resources, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
 
 
 def test_every_network_that_strips_skulls_is_asked_for():
-    assert set(resources.STRIPPERS) == set(NETWORKS)
+    assert set(packages.STRIPPERS) == set(NETWORKS)
 
 
 @pytest.mark.usefixtures("nothing_installed")

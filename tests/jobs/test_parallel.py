@@ -272,10 +272,10 @@ def test_workers_compute_with_torch_after_the_parent_did():
 
 JOB = """
 import os, sys, time
-from spatial_erasing.jobs.parallel import end_with_snakemake, name_snakemake
+from spatial_erasing.jobs.parallel import end_with_snakemake, lead_jobs
 if sys.argv[1] == "snakemake":
     import subprocess
-    name_snakemake()
+    lead_jobs()
     job = subprocess.Popen([sys.executable, "-c", os.environ["JOB"], sys.argv[2]])
     print(job.pid, flush=True)
 else:

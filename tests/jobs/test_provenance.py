@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from spatial_erasing.jobs import provenance
+from spatial_erasing.jobs.code_reach import Library
 from spatial_erasing.jobs.provenance import (
     PARTS_OF_PAGES,
     code_fingerprint,
-    reached_files,
     rule_fingerprint,
 )
 
@@ -137,8 +137,8 @@ def test_code_that_the_script_does_not_reach_does_not_count(fingerprint, replace
 
 def test_imports_in_a_circle_end(fingerprint):
     fingerprint()
-    reached = reached_files(provenance.ROOT / "workflow/scripts/make.py")
-    assert {path.stem for path in reached} == {"make", "near", "beside", "below", "lazy", "__init__"}
+    reached = Library(provenance.ROOT).imported_files(provenance.ROOT / "workflow/scripts/make.py")
+    assert {path.stem for path in reached} == {"near", "beside", "below", "lazy", "__init__"}
 
 
 @pytest.mark.parametrize("statement", ['return "{}"', 'print("{}")\n    return x', 'x = "{}"\n    return x'])
@@ -189,7 +189,7 @@ def test_preprocessing_reaches_what_python_itself_imports():
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, check=True, text=True
     ).stdout
     loaded = {REPOSITORY / (name.replace(".", "/") + ".py") for name in printed.split()}
-    reached = set(reached_files(REPOSITORY / SCRIPT))
+    reached = Library(REPOSITORY).imported_files(REPOSITORY / SCRIPT)
     assert {path for path in loaded if path.exists()} <= reached
 
 

@@ -172,7 +172,7 @@ def test_a_fault_of_the_machine_fails_the_batch_after_the_others_are_done_and_is
 
 def test_a_gpu_is_reserved_once_for_all_workers_and_only_when_wanted(tmp_path, monkeypatch):
     reserved, devices = [], tmp_path / "devices.txt"
-    monkeypatch.setattr(batch_module, "reserve_one_gpu", lambda: reserved.append(os.getpid()))
+    monkeypatch.setattr(batch_module, "reserve_gpu", lambda: reserved.append(os.getpid()))
 
     def note(scans, *, device, **_):
         with devices.open("a") as stream:

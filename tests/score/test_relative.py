@@ -5,7 +5,7 @@ import pytest
 from networks_to_score import network_of, part_of, split_of
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.jobs.resources import HEALTHY_BYTES, SPLIT_BYTES
+from spatial_erasing.needs import HEALTHY_BYTES, SPLIT_BYTES
 from spatial_erasing.run import reconstruct_scans
 from spatial_erasing.score.reconstruct import reconstruct, unstored_maps
 

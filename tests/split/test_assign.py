@@ -12,7 +12,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from spatial_erasing.cohorts import in_fraction, members
+from spatial_erasing.cohorts import members
 from spatial_erasing.split.assign import (
     assign_splits,
     require_lesions,
@@ -210,10 +210,11 @@ def test_training_fractions_are_nested_exact_and_stratified(sizes, seed):
     scanners = cohort(sizes)
     ranks = training_ranks(scanners, seed=seed)
     assert sorted(ranks.values()) == [place / len(scanners) for place in range(len(scanners))]
-    chosen = {}
+    chosen, same = {}, {"cohort": "healthy", "split": "training"}
+    rows = [same | {"subject": subject, "training_rank": str(rank)} for subject, rank in ranks.items()]
     for percent in (10, 20, 60, 100):
-        is_in = in_fraction(list(ranks.values()), fraction_percent=percent)
-        chosen[percent] = {subject for subject, kept in zip(ranks, is_in, strict=True) if kept}
+        found = members(rows, split="training", fraction_percent=percent)
+        chosen[percent] = {subject for _, subject in found}
         assert len(chosen[percent]) == -(-percent * len(scanners) // 100), (
             "rounded up, so that nobody trains on nothing"
         )

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from rule_files import RULES
 
-from spatial_erasing.jobs.provenance import reached_files
+from spatial_erasing.jobs.code_reach import Library
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
@@ -160,6 +160,11 @@ def imported(path):
         elif isinstance(node, ast.ImportFrom):
             names.add(node.module.partition(".")[0])
     return names - set(sys.stdlib_module_names) - {"spatial_erasing", "spatial_erasing_phantoms"}
+
+
+def reached_files(path):
+    """A file and those of the library that it imports, directly or not."""
+    return Library(ROOT).imported_files(path) | {path}
 
 
 def pins(text):

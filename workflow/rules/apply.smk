@@ -41,6 +41,6 @@ rule bundle:
     params:
         method=methods.example.name,
         config=config,
-        code=code_fingerprint("bundle", kinds=methods.kinds_to_bundle),
+        code=code_fingerprint("bundle", kinds=methods.kinds_to_store),
     script:
         "../scripts/bundle.py"

@@ -7,15 +7,14 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from spatial_erasing import paths, preflight, study
-from spatial_erasing.jobs import locks, parallel, resources
+from spatial_erasing import models, paths, preflight, study
+from spatial_erasing.jobs import locks, packages, parallel
 from spatial_erasing.needs import Needs, growing
 from spatial_erasing.plan import Plan
 from spatial_erasing.jobs.provenance import ROOT, rule_fingerprint
 
 paths.anchor_data_folder()
-parallel.name_snakemake()
-parallel.lead_jobs_to_library()
+parallel.lead_jobs()
 
 
 def warn(message):
@@ -34,7 +33,7 @@ try:
         locks.require_writable(Path.cwd())
         study.check_paths(config, root=Path.cwd())
         if not has_environments():
-            resources.require_packages(config, root=Path.cwd())
+            packages.require_packages(config, root=Path.cwd())
         plan.excluded  # read now, so that a wrong table is refused before the first job
 except ValueError as error:
     raise WorkflowError(str(error)) from None
@@ -128,21 +127,14 @@ def planted_source(wildcards):
 
 def run_of(wildcards):
     """The run that a job belongs to."""
-    return study.Run(wildcards.method, int(wildcards.percent), int(wildcards.seed))
+    return models.Run(wildcards.method, int(wildcards.percent), int(wildcards.seed))
 
 
 def begin_run():
     """Lock this folder against other runs, and refuse jobs that would delete results they cannot make again."""
     try:
         locks.hold_folder(Path.cwd())
-        preflight.require_material(
-            planned_jobs(),
-            sources=plan.sources,
-            settings=plan.preparation,
-            exclude=plan.excluded,
-            healthy=HEALTHY,
-            root=Path.cwd(),
-        )
+        preflight.require_material(planned_jobs(), plan)
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 

@@ -2,7 +2,7 @@
 
 from snakemake.exceptions import WorkflowError
 
-from spatial_erasing.config_files import check_config_files
+from spatial_erasing.study import check_config_files
 from spatial_erasing.jobs.provenance import ROOT
 
 if IS_MAIN:

@@ -222,9 +222,9 @@ rule diagnose_dataset:
 rule collect_diagnostics:
     """Put the diagnostics of all runs into two tables, and their threshold searches into one file."""
     input:
-        diagnostics=plan.evaluations("diagnostics.csv", plan.diagnosed_runs()),
-        components=plan.evaluations("components.csv", plan.diagnosed_runs()),
-        thresholds=plan.diagnosed_thresholds(),
+        diagnostics=plan.evaluations("diagnostics.csv", plan.diagnosed_runs),
+        components=plan.evaluations("components.csv", plan.diagnosed_runs),
+        thresholds=plan.thresholds_of(plan.diagnosed_runs),
     output:
         diagnostics="results/evaluate/diagnostics.csv",
         components="results/evaluate/components.csv",
@@ -239,7 +239,7 @@ rule collect_diagnostics:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        model_and_cohort=plan.diagnosed_methods(),
+        model_and_cohort=plan.diagnosed_methods,
         code=code_fingerprint("collect_diagnostics"),
     script:
         "../scripts/collect_diagnostics.py"
@@ -276,12 +276,10 @@ rule collect_examples:
     """Keep the test subjects of Figure 7 and the viewer, at fixed percentiles of DICE_S."""
     input:
         volumes=expand("results/preprocess/{cohort}/volumes.npz", cohort=LESION),
-        reconstructions=plan.example_files("score", methods.example.model, "test.npz"),
-        scores=plan.example_files(
-            "score", methods.stored_of(methods.example), "test.npz"
-        ),
-        subjects=plan.example_files("evaluate", methods.example.name, "subjects.csv"),
-        thresholds=[plan.threshold_of(plan.example_run(), cohort) for cohort in LESION],
+        reconstructions=plan.example_scores(methods.example.model),
+        scores=plan.example_scores(methods.stored_of(methods.example)),
+        subjects=plan.on_trained_sequence("subjects.csv", [plan.example_run]),
+        thresholds=plan.thresholds_of([plan.example_run]),
     output:
         "results/evaluate/examples.npz",
     log:
@@ -305,7 +303,11 @@ rule collect_examples:
 rule collect_histories:
     """Put the learning curves of all models into one table."""
     input:
-        plan.histories(),
+        expand(
+            "results/train/{model}/fraction-100/seed-{seed}/history.csv",
+            model=methods.trained,
+            seed=plan.first_seed,
+        ),
     output:
         "results/evaluate/histories.csv",
     log:

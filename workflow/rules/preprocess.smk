@@ -60,7 +60,7 @@ rule prepare_brains:
         mem_mb=growing(needs.preparation_mb),
         runtime=growing(needs.preparation_minutes),
     params:
-        batches=lambda wildcards: len(plan.batches_of(wildcards.cohort)),
+        batches=lambda wildcards: source_of(wildcards)["batches"],
         sequence=plan.sequence,
         settings=plan.preparation,
         device=config["preprocess"]["device"],

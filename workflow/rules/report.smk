@@ -13,7 +13,7 @@ writes  results/report/tables/table_{1,2}.{csv,md,html,tex}, claims.{csv,md,html
 TABLE_1 = {
     # a function, so that another title redraws no table
     "title": lambda wildcards: config["study"]["title"],
-    "methods": methods.of_table_1(),
+    "methods": methods.described(methods.rows_of_table_1),
     "cohorts": plan.paper_cohorts(),
     "sequence": plan.sequence,
     "grid_voxels": config["preprocess"]["grid_voxels"],
@@ -208,7 +208,8 @@ use rule of_report as plot_figure_6 with:
     """Figure 6: slice-wise detection of lesions, pooled over all test sets."""
     input:
         intervals="results/evaluate/intervals.csv",
-        slices=plan.slices_of_one_run(),
+        # of any run, since all have the same slices with a lesion
+        slices=plan.on_trained_sequence("slices.npz", plan.diagnosed_runs[:1]),
     output:
         **figure("figure_6", figure="6: slice-wise detection"),
     pathvars:
@@ -291,7 +292,7 @@ use rule of_report as write_diagnostics with:
         runtime=growing(10),
     params:
         **named("write_diagnostics", "diagnostics.html"),
-        methods=methods.described(run.method for run in plan.diagnosed_runs()),
+        methods=methods.described(run.method for run in plan.diagnosed_runs),
         cohorts=LESION,
         protocol=methods.post_processing,
         components=config["evaluate"]["diagnostics"],
@@ -305,7 +306,7 @@ use rule of_report as plot_diagnostics with:
         detection="results/report/tables/detection.csv",
         metrics="results/evaluate/metrics.csv",
         thresholds="results/evaluate/thresholds.json",
-        curves=plan.diagnosed_files("precision_recall.npz"),
+        curves=plan.on_trained_sequence("precision_recall.npz", plan.diagnosed_runs),
     output:
         **figure("diagnostics", "Diagnostics", what="curves, post-processing, lesions"),
     pathvars:
@@ -313,8 +314,8 @@ use rule of_report as plot_diagnostics with:
     params:
         **named("plot_diagnostics"),
         sequence=plan.sequence,
-        methods=methods.described(run.method for run in plan.diagnosed_runs()),
-        model_and_cohort=plan.diagnosed_methods(),
+        methods=methods.described(run.method for run in plan.diagnosed_runs),
+        model_and_cohort=plan.diagnosed_methods,
 
 
 use rule plot_figure_7 as write_viewer with:

@@ -10,7 +10,8 @@ rule assign_splits:
     """Assign every subject to a split by a hash of its name, stratified by scanner."""
     input:
         scans=lambda wildcards: expand(
-            "results/ingest/{cohort}.csv", cohort=plan.cohorts_of(wildcards.group)
+            "results/ingest/{cohort}.csv",
+            cohort=HEALTHY if wildcards.group == "healthy" else wildcards.group,
         ),
         # checked for scans in two cohorts; a new scan in another cohort must not rerun this job
         all_scans=ancient("results/ingest/scans.csv"),
