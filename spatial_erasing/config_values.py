@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import trained_entries
 from spatial_erasing.registry import ERASINGS
-from spatial_erasing.split.assign import filled_sizes, require_fractions
+from spatial_erasing.split.assign import require_fractions, split_sizes
 from spatial_erasing.train.settings import ErasingSettings
 
 # Key of the lower limit, key of the upper limit if it is a separate key, example.
@@ -216,7 +216,7 @@ def size_findings(sizes: Mapping, subjects: int | None, group: str) -> Iterator[
         if subjects is None:
             require_fractions(sizes, group=group)
         else:
-            filled_sizes(sizes, subjects=subjects, group=group)
+            split_sizes(sizes, subjects=subjects, group=group)
     except ValueError as error:
         yield str(error).replace("\n", "\n  ")
 

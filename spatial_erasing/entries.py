@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from spatial_erasing.ingest.source import known_sequences
+from spatial_erasing.ingest.source import READERS
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import model_and_score, named_methods
 from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORES, Registry
@@ -75,7 +75,7 @@ def _sequence_findings(config: Mapping) -> Iterator[str]:
             yield from [*_unknown(place, sequence, entries)] or _unknown(
                 f"ingest.cohorts.{name}.reader is {cohort['reader']}, and its cohort asks for",
                 sequence,
-                known_sequences(cohort["reader"]) or entries,
+                READERS[cohort["reader"]].SEQUENCES or entries,
             )
         if name in (*study["healthy_cohorts"], *study["lesion_cohorts"]):
             yield from _missing_sequence(name, cohort["sequences"], study["sequence"])

@@ -41,7 +41,7 @@ class Version:
         """Whether nothing says that the other one is different."""
         if other is None or (self.url, self.validator) != (other.url, other.validator):
             return False
-        return None in (self.size_bytes, other.size_bytes) or self.size_bytes == other.size_bytes
+        return self.size_bytes == other.size_bytes or None in (self.size_bytes, other.size_bytes)
 
 
 class Interrupted(Exception):  # noqa: N818
@@ -76,7 +76,7 @@ def download(url: str, target: Path, *, pause_seconds: float = PAUSE_SECONDS) ->
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = 0
-    while not _is_whole(url, target):
+    while (known := _known_version(url, target)) is None or known.size_bytes != _size(target):
         held_bytes = _size(target)
         try:
             _fetch_rest(url, target)
@@ -103,28 +103,22 @@ def version_file(target: Path) -> Path:
     return target.with_name(target.name + ".json")
 
 
-def _known_version(target: Path) -> Version | None:
-    """The version of which `target` is a part; None if nothing was fetched or nobody remembers."""
+def _known_version(url: str, target: Path) -> Version | None:
+    """The version of the file at this address of which `target` is a part; None if it is of no known one."""
     known = read_record(version_file(target), keys=("url", "validator", "size_bytes"))
-    return Version(**known) if known and _size(target) else None
+    return Version(**known) if known and known["url"] == url and _size(target) else None
 
 
 def _remember(version: Version, target: Path) -> None:
     version_file(target).write_text(json.dumps(asdict(version)), encoding="utf-8")
 
 
-def _is_whole(url: str, target: Path) -> bool:
-    known = _known_version(target)
-    return known is not None and known.url == url and known.size_bytes == _size(target)
-
-
 def _fetch_rest(url: str, target: Path) -> None:
     """One try: the bytes behind those that are there, or all if they are of another version."""
-    held_bytes, known = _size(target), _known_version(target)
-    request = urllib.request.Request(
-        url, headers={"User-Agent": "spatial-erasing", "Accept-Encoding": "identity"}
-    )
-    if known is not None and known.url == url:
+    held_bytes, known = _size(target), _known_version(url, target)
+    headers = {"User-Agent": "spatial-erasing", "Accept-Encoding": "identity"}
+    request = urllib.request.Request(url, headers=headers)
+    if known is not None:
         request.add_header("Range", f"bytes={held_bytes}-")
         if known.validator:
             request.add_header("If-Range", known.validator)
@@ -149,10 +143,8 @@ def _version_of(headers: Message, url: str) -> Version:
     """What the server says of the file. A weak ETag allows other bytes, so it does not count."""
     tag = headers.get("ETag", "")
     validator = tag if tag.startswith('"') else headers.get("Last-Modified")
-    if ranged := headers.get("Content-Range"):
-        size = ranged.rpartition("/")[2]
-    else:
-        size = headers.get("Content-Length", "")
+    # "bytes 100-199/200", or the whole length alone
+    size = (headers.get("Content-Range") or headers.get("Content-Length", "")).rpartition("/")[2]
     return Version(url, validator, int(size) if size.isdecimal() else None)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from scipy import ndimage
 
 from spatial_erasing.images.image_files import Header, read_header, require_whole, whole_chunks
 from spatial_erasing.images.volumes import read_volume
@@ -67,8 +68,8 @@ def require_listed_content(path: str | Path, sha256: str) -> None:
         )
 
 
-def voxels_hash(path: Path) -> str:
-    """A hash of a scan's intensities that are not 0, the same in whatever order, type or packing they lie.
+def describe_voxels(path: Path) -> tuple[str, str]:
+    """A hash of a scan's intensities that are not 0, in whatever order, type or packing, and its `Moments`.
 
     So a scan is recognised that was packed anew, unpacked, converted, reoriented, or cut or padded in its
     background. Each intensity, as float32, is mixed by splitmix64 (Steele et al. 2014, "Fast splittable
@@ -77,11 +78,6 @@ def voxels_hash(path: Path) -> str:
     Raises:
         ValueError: the file is damaged or cut off.
     """
-    return describe_voxels(path)[0]
-
-
-def describe_voxels(path: Path) -> tuple[str, str]:
-    """The `voxels_hash` of a scan, and its `Moments` as text."""
     total, header = np.uint64(0), read_header(path)
 
     def measured(stored: np.ndarray) -> np.ndarray:
@@ -121,11 +117,7 @@ def _signal_box(path: Path) -> np.ndarray:
         volume.intensities, nib.orientations.io_orientation(volume.affine)
     )
     above = turned - turned.flat[0]
-    for axis in range(3):
-        others = tuple(place for place in range(3) if place != axis)
-        places = np.flatnonzero(above.any(axis=others))
-        above = above.take(range(places[0], places[-1] + 1), axis)
-    return above
+    return above[ndimage.find_objects((above != 0).astype(np.uint8))[0]]
 
 
 def _mixed(intensities: np.ndarray) -> np.ndarray:
@@ -167,12 +159,7 @@ def _stored_numbers(path: Path, header: Header) -> Iterator[np.ndarray]:
 def describe_grid(path: Path) -> str:
     """Shape, spacing and orientation of an image, such as `240x240x155 1.00x1.00x1.00mm LPS`.
 
-    Reads the header alone, with the checks of preprocessing, and compares the file's length with what the
-    header promises.
-
-    Raises:
-        FileNotFoundError: there is no such file, or a link to nothing.
-        ValueError: it is not a whole 3-D image of plain numbers whose place in the world is certain.
+    Reads the header alone and compares the file's length with what it promises; raises as `read_header` does.
     """
     header = read_header(path)
     require_whole(path, header)

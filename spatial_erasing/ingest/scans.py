@@ -4,13 +4,15 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
-from spatial_erasing.ingest.duplicates import skip_shared_lesions
-from spatial_erasing.ingest.exclusion import skip_unfit
 from spatial_erasing.ingest.files import describe_grid, describe_voxels, sha256_of
 from spatial_erasing.ingest.records import OF_CONTENT, PUNCTUATION, Row, Scan, name_problem, normalised_name
-from spatial_erasing.ingest.source import READERS, known_sequences
+from spatial_erasing.ingest.source import READERS
+from spatial_erasing.ingest.unfit import skip_shared_lesions, skip_unfit
 from spatial_erasing.jobs.faults import one_line, remedy
 from spatial_erasing.paths import expand_path, require_part_of_disk
 
@@ -33,8 +35,7 @@ def list_scans(
     """One row a scan of the cohort, sorted by subject and sequence: found, or skipped with the reason.
 
     A pure function of the folder. Every header is read, every scan is hashed as a file and by its voxels.
-    The found rows hold each subject once per sequence, with all sequences or none, and no two with the same
-    content.
+    Which rows are found together, `unfit.skip_unfit` says.
 
     Args:
         reader: how the data set is laid out: "atlas", "bids", "brats", "ixi" or "table".
@@ -51,13 +52,9 @@ def list_scans(
     scans = READERS[reader].find_scans(place, sequences=tuple(dict.fromkeys(sequences)))
     if not scans:
         raise ValueError(f"{place} holds no scan that the reader {reader!r} knows. {_advice(reader, cohort)}")
+    row_of = partial(_row, skull_strip=skull_strip, cohort=cohort, exclude=exclude or {})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        rows = list(
-            threads.map(
-                lambda scan: _row(scan, skull_strip=skull_strip, cohort=cohort, exclude=exclude or {}), scans
-            )
-        )
-    rows.sort(key=lambda row: (row["subject"], row["sequence"]))
+        rows = sorted(threads.map(row_of, scans), key=itemgetter("subject", "sequence"))
     skip_unfit(rows, sequences)
     skip_shared_lesions(rows)
     return rows
@@ -65,7 +62,7 @@ def list_scans(
 
 def _require_settings(reader: str, sequences: Sequence[str], skull_strip: str, cohort: str) -> None:
     """Refuse settings that mean nothing."""
-    known = known_sequences(reader) if reader in READERS else None
+    known = READERS[reader].SEQUENCES if reader in READERS else None  # None: columns of any name
     unknown = [name for name in sequences if known is not None and name not in known]
     checks = {
         "reader": (reader not in READERS, reader, READERS),
@@ -155,10 +152,12 @@ def _checked_files(scan: Scan) -> tuple[dict[str, str], str]:
 
     A lesion on another grid than its scan is left to preprocessing, and so are damaged voxels.
     """
+    content: dict[str, str] = {}
     try:
-        grid, *_ = [describe_grid(path) for path in scan.files]
-        voxels, moments = _voxels(scan.path)
-        content = {"sha256": sha256_of(scan.path), "voxels": voxels, "moments": moments, "grid": grid}
+        content["grid"], *_ = [describe_grid(path) for path in scan.files]
+        with suppress(ValueError):
+            content["voxels"], content["moments"] = describe_voxels(scan.path)
+        content["sha256"] = sha256_of(scan.path)
     except FileNotFoundError as error:
         return {}, f"missing file: {error}"
     except (ValueError, PermissionError) as error:
@@ -166,11 +165,3 @@ def _checked_files(scan: Scan) -> tuple[dict[str, str], str]:
     except OSError as error:  # of the disk: it says nothing about the scan
         raise OSError(f"{scan.path} cannot be checked: {one_line(error)}. {remedy(error)}") from error
     return content, ""
-
-
-def _voxels(path: Path) -> tuple[str, str]:
-    """Hash and moments of the scan's voxels, "" if they are damaged."""
-    try:
-        return describe_voxels(path)
-    except ValueError:
-        return "", ""
