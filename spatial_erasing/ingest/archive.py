@@ -66,10 +66,8 @@ def fetch_archive(
 def _checked_sum(archive: Path, *, sha256: str | None, name: str) -> str:
     found = sha256_of(archive)
     if sha256 is None:
-        advice = (
-            "to be sure that a later run fetches the same file, write under ingest.downloads.%s: sha256: %s"
-        )
-        logger.info(advice, name, found)
+        said = "to be sure that a later run fetches the same file, write under %s: sha256: %s"
+        logger.info(said, f"ingest.downloads.{name}", found)
     elif found != sha256:
         raise ValueError(
             f"{archive} has the SHA-256 {found}. Expected {sha256}, which ingest.downloads.{name} says. Its "
@@ -123,7 +121,14 @@ def unpack(archive: Path, folder: Path) -> None:
                 require_space(folder, needed_bytes, what=f"the content of {archive}")
                 _write_members(_zip_members(packed), archive, folder)
         else:
-            _refuse(archive)
+            with archive.open("rb") as stream:
+                start = stream.read(40)
+            archive.unlink()  # another try may bring the right one
+            raise ValueError(
+                f"{archive} is no archive, it starts with {start!r}. Expected a .tar, .tar.gz or .zip; a "
+                "page (<html>) means that the owner wants a login or has moved the file. Open the address in "
+                "a browser, correct ingest.downloads in config.yaml, and run the same command again."
+            )
     except DAMAGED as error:
         raise ValueError(
             f"{archive} cannot be unpacked ({type(error).__name__}: {error}). Expected a whole .tar, .tar.gz "
@@ -211,15 +216,3 @@ def _write_file(member: Member, target: Path) -> None:
             left_bytes -= len(chunk)
     if left_bytes:
         raise EOFError(f"{member.name!r} has {left_bytes} bytes less than its archive says")
-
-
-def _refuse(archive: Path) -> None:
-    """Say what came instead of an archive; it is removed, since another try may bring the right one."""
-    with archive.open("rb") as stream:
-        start = stream.read(40)
-    archive.unlink()
-    raise ValueError(
-        f"{archive} is no archive, it starts with {start!r}. Expected a .tar, .tar.gz or .zip; a page "
-        "(<html>) means that the owner wants a login or has moved the file. Open the address in a browser, "
-        "correct ingest.downloads in config.yaml, and run the same command again."
-    )

@@ -1,7 +1,6 @@
 """Data sets in the Brain Imaging Data Structure (BIDS).
 
-Read without pybids: that indexes every file of the data set into a database and brings a dozen packages
-(SQLAlchemy, formulaic, ...), where three patterns of names are asked for.
+Read without pybids: that brings a dozen packages, where three patterns of names are asked for.
 """
 
 import csv
@@ -13,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,8 @@ def find_scans(folder: Path, *, sequences: Sequence[str]) -> list[Scan]:
         places = folders_in(place, "ses-") or [place]
         if places != [place] and _images_of(place, sequences):
             places.append(place)  # a scan beside the sessions: listed, and used where they have none
-        sessions = [
-            _scans_of_session(place.name, session, masks=masks[place.name], sequences=sequences)
-            for session in places
-        ]
+        scans_of = partial(_scans_of_session, place.name, masks=masks[place.name], sequences=sequences)
+        sessions = [scans_of(session) for session in places]
         with_scan = [session for session in sessions if any(scan.path.name != "anat" for scan in session)]
         scans += keep_first_session(with_scan or sessions[:1])
         scans += [scan for session in places for scan in _misnamed_scans(place.name, session, sequences)]
@@ -195,11 +193,8 @@ def scanner_of(scan: Scan, root: Path, participants: dict[str, str]) -> str:
         return participants[scan.subject]
     sidecar = _read_sidecars(scan.path, root, suffix=SUFFIXES[scan.sequence])
     field = sidecar.get("MagneticFieldStrength")
-    parts = [
-        str(sidecar.get("ManufacturersModelName", "")).strip(),
-        f"{field}T" if field not in (None, "") else "",
-        str(sidecar.get("DeviceSerialNumber", "")).strip(),
-    ]
+    model, serial = sidecar.get("ManufacturersModelName", ""), sidecar.get("DeviceSerialNumber", "")
+    parts = [str(model).strip(), f"{field}T" if field not in (None, "") else "", str(serial).strip()]
     return " ".join(part for part in parts if part.lower() not in UNKNOWN) or "unknown"
 
 

@@ -44,10 +44,6 @@ class Version:
         return self.size_bytes == other.size_bytes or None in (self.size_bytes, other.size_bytes)
 
 
-class Interrupted(Exception):  # noqa: N818
-    """The connection ended before the file did."""
-
-
 class WebRedirects(urllib.request.HTTPRedirectHandler):
     """Follow a redirect to another web address alone; urllib would go on to ftp."""
 
@@ -80,7 +76,7 @@ def download(url: str, target: Path, *, pause_seconds: float = PAUSE_SECONDS) ->
         held_bytes = _size(target)
         try:
             _fetch_rest(url, target)
-        except (OSError, http.client.HTTPException, Interrupted) as error:
+        except (OSError, http.client.HTTPException) as error:
             failures = 1 if _size(target) > held_bytes else failures + 1
             _give_up_if_useless(error, url, target, has_tries=failures < TRIES)
             logger.info("%s; another try after %s", error, _megabytes(_size(target)))
@@ -130,7 +126,7 @@ def _fetch_rest(url: str, target: Path) -> None:
             held_bytes = 0
         elif start != held_bytes or not version.may_be(known):
             target.unlink(missing_ok=True)
-            raise Interrupted(f"{url} has changed since a part of it was fetched")
+            raise ConnectionError(f"{url} has changed since a part of it was fetched")
         # once more for what is in it, which is at least as large
         needed_bytes = 2 * (version.size_bytes or 0) - held_bytes
         require_space(target.parent, needed_bytes, what=f"{url} and its content")
@@ -144,7 +140,8 @@ def _version_of(headers: Message, url: str) -> Version:
     tag = headers.get("ETag", "")
     validator = tag if tag.startswith('"') else headers.get("Last-Modified")
     # "bytes 100-199/200", or the whole length alone
-    size = (headers.get("Content-Range") or headers.get("Content-Length", "")).rpartition("/")[2]
+    length = headers.get("Content-Range", "") or headers.get("Content-Length", "")
+    size = length.rpartition("/")[2]
     return Version(url, validator, int(size) if size.isdecimal() else None)
 
 
@@ -168,14 +165,15 @@ def _receive(response: http.client.HTTPResponse, target: Path, version: Version)
                 logger.info("%s%s", _megabytes(_size(target)), whole)
     held_bytes = _size(target)
     if not held_bytes:
-        raise Interrupted(f"{version.url} answered {response.status} {response.reason} without a single byte")
+        answer = f"{response.status} {response.reason}"
+        raise ConnectionError(f"{version.url} answered {answer} without a single byte")
     if version.size_bytes is None:
         _remember(replace(version, size_bytes=held_bytes), target)
     elif held_bytes > version.size_bytes:
         target.unlink()
-        raise Interrupted(f"{version.url} sent {held_bytes} bytes of {version.size_bytes}")
+        raise ConnectionError(f"{version.url} sent {held_bytes} bytes of {version.size_bytes}")
     elif held_bytes < version.size_bytes:
-        raise Interrupted(f"{version.url} ended after {held_bytes} of {version.size_bytes} bytes")
+        raise ConnectionError(f"{version.url} ended after {held_bytes} of {version.size_bytes} bytes")
 
 
 def _append(chunk: bytes, stream: BinaryIO, target: Path) -> None:

@@ -42,10 +42,8 @@ class Moments:
         if count < MINIMUM_VOXELS:
             return ""
         from_mean = np.polynomial.Polynomial([-self.sums[1] / count, 1.0])
-        central = [
-            (np.asarray((from_mean**order).coef, np.float64) * self.sums[: order + 1]).sum() / count
-            for order in range(2, ORDERS + 1)
-        ]
+        powers = [np.asarray((from_mean**order).coef, np.float64) for order in range(2, ORDERS + 1)]
+        central = [(power * self.sums[: power.size]).sum() / count for power in powers]
         scaled = [value / central[0] ** (order / 2) for order, value in enumerate(central[1:], start=3)]
         if not np.isfinite(scaled).all():
             return ""
@@ -73,10 +71,8 @@ def describe_voxels(path: Path) -> tuple[str, str]:
 
     So a scan is recognised that was packed anew, unpacked, converted, reoriented, or cut or padded in its
     background. Each intensity, as float32, is mixed by splitmix64 (Steele et al. 2014, "Fast splittable
-    pseudorandom number generators"), and the sum over all voxels, modulo 2**64, is the hash.
-
-    Raises:
-        ValueError: the file is damaged or cut off.
+    pseudorandom number generators"), and the sum over all voxels, modulo 2**64, is the hash. A damaged file
+    is a ValueError.
     """
     total, header = np.uint64(0), read_header(path)
 
@@ -113,9 +109,8 @@ def is_linear_change(first: Path, second: Path) -> bool:
 def _signal_box(path: Path) -> np.ndarray:
     """A scan with a background of 0, turned towards right, anterior and superior, cut to its signal."""
     volume = read_volume(path)
-    turned = nib.orientations.apply_orientation(
-        volume.intensities, nib.orientations.io_orientation(volume.affine)
-    )
+    axes = nib.orientations.io_orientation(volume.affine)
+    turned = nib.orientations.apply_orientation(volume.intensities, axes)
     above = turned - turned.flat[0]
     return above[ndimage.find_objects((above != 0).astype(np.uint8))[0]]
 

@@ -38,7 +38,7 @@ def list_scans(
     Which rows are found together, `unfit.skip_unfit` says.
 
     Args:
-        reader: how the data set is laid out: "atlas", "bids", "brats", "ixi" or "table".
+        reader: how the data set is laid out: a name in READERS.
         path: its folder, or the CSV file for "table"; `~` and `${VARIABLE}` are expanded.
         skull_strip: how brains are extracted where a row does not say it: one of SKULL_STRIPS.
 
@@ -48,10 +48,19 @@ def list_scans(
     """
     _require_settings(reader, sequences, skull_strip, cohort)
     place = expand_path(str(path), base=Path.cwd())
-    _require_place(reader, place, cohort)
+    require_part_of_disk(place, named=f"ingest.cohorts.{cohort}.path: ")
+    advice = (
+        f"The reader {reader!r} expects {READERS[reader].LAYOUT}. "
+        f"Correct `path:` (or `reader:`) under ingest.cohorts.{cohort} in config.yaml."
+    )
+    if not place.exists():
+        raise FileNotFoundError(f"{place} does not exist. {advice}")
+    if place.is_dir() == (reader == "table"):
+        found = "a folder" if place.is_dir() else "a file (unpack an archive first)"
+        raise ValueError(f"{place} is {found}. {advice}")
     scans = READERS[reader].find_scans(place, sequences=tuple(dict.fromkeys(sequences)))
     if not scans:
-        raise ValueError(f"{place} holds no scan that the reader {reader!r} knows. {_advice(reader, cohort)}")
+        raise ValueError(f"{place} holds no scan that the reader {reader!r} knows. {advice}")
     row_of = partial(_row, skull_strip=skull_strip, cohort=cohort, exclude=exclude or {})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         rows = sorted(threads.map(row_of, scans), key=itemgetter("subject", "sequence"))
@@ -75,24 +84,6 @@ def _require_settings(reader: str, sequences: Sequence[str], skull_strip: str, c
                 f"cohort {cohort} has {setting}: {value!r}. Allowed: {', '.join(allowed)}. "
                 f"Correct `{setting}:` under ingest.cohorts.{cohort} in config.yaml."
             )
-
-
-def _require_place(reader: str, place: Path, cohort: str) -> None:
-    """Refuse a path that is not there, or a file where a folder belongs and the other way round."""
-    require_part_of_disk(place, named=f"ingest.cohorts.{cohort}.path: ")
-    if not place.exists():
-        raise FileNotFoundError(f"{place} does not exist. {_advice(reader, cohort)}")
-    if place.is_dir() == (reader == "table"):
-        found, hint = ("a folder", "") if place.is_dir() else ("a file", " (unpack an archive first)")
-        raise ValueError(f"{place} is {found}{hint}. {_advice(reader, cohort)}")
-
-
-def _advice(reader: str, cohort: str) -> str:
-    """What the reader expects, with an example, and which lines to change."""
-    return (
-        f"The reader {reader!r} expects {READERS[reader].LAYOUT}. "
-        f"Correct `path:` (or `reader:`) under ingest.cohorts.{cohort} in config.yaml."
-    )
 
 
 def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str]) -> Row:

@@ -45,7 +45,9 @@ def source_signature(
     """
     if PurePosixPath(path).parts[:2] == ("results", "phantom"):
         return SYNTHETIC, None
-    recorded = _recorded(listed)
+    record = listed.with_suffix(".source")
+    is_recorded = listed.exists() and record.exists()
+    recorded = record.read_text(encoding="utf-8", errors="replace") if is_recorded else ""
     try:
         files = _named_files(reader, path, sequences)
         states = {name: _state(file) for name, file in files.items()}
@@ -135,9 +137,8 @@ def _files_away(
         place = str(expand_path(path, base=Path.cwd()))
         unseen = set(known) - {str(file) for file in files.values()}
         missing |= {name[len(place) + 1 :]: Path(name) for name in unseen if name.startswith(f"{place}/")}
-    return {
-        name: (file, known.get(str(file), ABSENT)) for name, file in missing.items() if is_away(reader, file)
-    }
+    away = {name: file for name, file in missing.items() if is_away(reader, file)}
+    return {name: (file, known.get(str(file), ABSENT)) for name, file in away.items()}
 
 
 def is_gone(reader: str, path: str, *, sequences: Sequence[str]) -> bool:
@@ -153,17 +154,10 @@ def is_gone(reader: str, path: str, *, sequences: Sequence[str]) -> bool:
 
 def _hash_of(states: Mapping[str, tuple[int | None, float]], closed: Collection[str] = ()) -> str:
     """A hash of names and sizes, and of which files may not be read."""
-    lines = [
-        f"{name}\t{size}" + ("\tclosed" if name in closed else "")
-        for name, (size, _) in sorted(states.items())
-    ]
+    lines = []
+    for name, (size, _) in sorted(states.items()):
+        lines.append(f"{name}\t{size}\tclosed" if name in closed else f"{name}\t{size}")
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
-
-
-def _recorded(listed: Path) -> str:
-    """The hash of when the cohort was listed, "" if it never was."""
-    record = listed.with_suffix(".source")
-    return record.read_text(encoding="utf-8", errors="replace") if listed.exists() and record.exists() else ""
 
 
 def _named_files(reader: str, path: str, sequences: Sequence[str]) -> dict[str, Path]:
