@@ -35,7 +35,7 @@ def drag(folder: Path, standard: Standard, *, percentiles: Mapping[str, float]) 
     well, brain = scan.intensities, mask.intensities > 0
     lesion = ball_of_lesion(brain, float(abs(np.linalg.det(mask.affine[:3, :3])) / 1000))
     ill = np.where(lesion, LESION_FACTOR * well, well)
-    low, high = intensity_range(ill, brain, **percentiles)
+    low, high = intensity_range(ill[brain], **percentiles)
     ill = rescale(ill, brain, low=low, high=high)
     rest = brain & ~lesion
     before, after = (standard.map_of(values[brain], sequence="t1")(values[rest]) for values in (well, ill))

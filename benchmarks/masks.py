@@ -20,7 +20,8 @@ os.environ["OMP_NUM_THREADS"] = os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
-from spatial_erasing.preprocess.strip import NETWORKS, mask_brain
+from spatial_erasing.preprocess.settings import NETWORKS
+from spatial_erasing.preprocess.strip import mask_brain
 from spatial_erasing_phantoms.cohort import PhantomSettings
 from spatial_erasing_phantoms.make import make_cohort
 

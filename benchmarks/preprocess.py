@@ -40,7 +40,7 @@ STEPS = {
     "read": (subject, "read_volume"),
     "resample for the mask (linear)": (strip, "resample_to_grid"),
     "skull strip": (strip, "strip_skull"),
-    "resample in the box (cubic)": (chain, "resample_to_grid"),
+    "resample in the box (cubic)": (chain.resample, "resample_to_grid"),
     "denoise": (intensity, "curvature_flow"),
     "scale, with denoising": (chain, "scale_brain"),
     "write": (subject, "write_brain"),

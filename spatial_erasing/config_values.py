@@ -8,7 +8,7 @@ from operator import getitem
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import trained_entries
 from spatial_erasing.registry import ERASINGS
-from spatial_erasing.split.assign import filled_sizes, require_fractions
+from spatial_erasing.split.assign import require_fractions, split_sizes
 from spatial_erasing.train.settings import ErasingSettings
 
 # Key of the lower limit, key of the upper limit if it is a separate key, example.
@@ -214,7 +214,7 @@ def size_findings(config: Mapping, group: str) -> Iterator[str]:
     try:
         if all(cohort in phantoms for cohort in cohorts):
             subjects = sum(phantoms[cohort]["subjects"] for cohort in cohorts)
-            filled_sizes(sizes, subjects=subjects, group=group)
+            split_sizes(sizes, subjects=subjects, group=group)
         else:
             require_fractions(sizes, group=group)
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from spatial_erasing.ingest.source import known_sequences
+from spatial_erasing.ingest.source import READERS
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import model_and_score, named_methods
 from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORES, Registry
@@ -70,7 +70,7 @@ def _sequence_findings(config: Mapping) -> Iterator[str]:
             yield f"sequences.{name}: {name} means something else in files; give the sequence another name"
     yield from _unknown("study.sequence is", study["sequence"], entries)
     for name, cohort in cohorts.items():
-        known = known_sequences(cohort["reader"]) or entries
+        known = READERS[cohort["reader"]].SEQUENCES or entries
         asked = f"ingest.cohorts.{name}.reader is {cohort['reader']}, and its cohort asks for"
         for sequence in cohort["sequences"]:
             unknown = [*_unknown(f"ingest.cohorts.{name}.sequences names", sequence, entries)]

@@ -27,8 +27,7 @@ class Grid:
 
     def block(self, box: tuple[slice, ...]) -> Self:
         """The grid of the voxels inside the box."""
-        start, stop = tuple(axis.start for axis in box), tuple(axis.stop for axis in box)
-        return self.window(start, tuple(b - a for a, b in zip(start, stop, strict=True)))
+        return self.window(tuple(axis.start for axis in box), tuple(axis.stop - axis.start for axis in box))
 
     def window(self, start: tuple[int, ...], shape: tuple[int, ...]) -> Self:
         """The grid of `shape` voxels that begins at voxel `start`, which may lie outside of this one."""

@@ -66,20 +66,16 @@ def read_header(path: Path) -> Header:
         header = _read_mgh(path)
     else:
         raise unreadable(path, "its name ends like that of another format")
-    held_bytes, needed_bytes = path.stat().st_size, header.needed_bytes
-    if path.suffix.lower() in PACKED and held_bytes * MOST_UNPACKED < needed_bytes:
-        finding = f"its header promises {needed_bytes} bytes, more than {held_bytes} bytes of gzip can hold"
-        raise unreadable(path, finding)
+    held_bytes, promised = path.stat().st_size, f"its header promises {header.needed_bytes} bytes"
+    if path.suffix.lower() in PACKED and held_bytes * MOST_UNPACKED < header.needed_bytes:
+        raise unreadable(path, f"{promised}, more than {held_bytes} bytes of gzip can hold")
     return header
 
 
 def whole_chunks(path: Path, header: Header) -> Iterator[bytes]:
-    """The unpacked content piece by piece, to its end, so that its checksum and length are known to be right.
+    """The unpacked content piece by piece, to its end; refused if it is damaged or of another length.
 
     Reading stops beyond the length that the header allows, whatever a gzip bomb still holds.
-
-    Raises:
-        ValueError: the content is damaged, cut off, or of another length.
     """
     held_bytes = 0
     with _understood(path), _opened(path) as stream:
@@ -188,8 +184,8 @@ def _require_scan(parsed: nib.spatialimages.SpatialHeader, path: Path) -> tuple[
 
 def _nifti_affine(parsed: nib.Nifti1Header, sizes: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
     """The sform if there is one, else the qform, as nibabel chooses, and a warning where they disagree."""
-    qform = None
-    if parsed["qform_code"] > 0 and (sizes > 0).all():
+    qform, are_positive = None, (sizes > 0).all()
+    if parsed["qform_code"] > 0 and are_positive:
         with suppress(ValueError, nib.spatialimages.HeaderDataError):  # its quaternion may be no rotation
             qform = parsed.get_qform()
     if parsed["sform_code"] > 0:
@@ -197,7 +193,7 @@ def _nifti_affine(parsed: nib.Nifti1Header, sizes: np.ndarray, path: Path) -> tu
         return sform, [] if qform is None else _disagreement(sform, qform, parsed.get_data_shape()[:3], path)
     if parsed["qform_code"] <= 0:
         raise _without_affine(path, "sform_code and qform_code are 0")
-    if not (sizes > 0).all():
+    if not are_positive:
         raise ValueError(
             f"{path} has voxel sizes of {_by(sizes)} mm. Expected positive ones: its affine is computed from "
             f"them, and programs differ in what a negative one means. {CONVERT_AGAIN}."

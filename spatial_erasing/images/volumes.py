@@ -35,9 +35,7 @@ def read_volume(path: str | Path) -> Volume:
     there, damage inside a voxel cannot be seen.
 
     Raises:
-        FileNotFoundError: the file does not exist.
-        ValueError: it is damaged, its header leaves the geometry in doubt (`image_files.read_header`), or it
-            holds values that are not finite.
+        ValueError: it is damaged, or holds values that are not finite; more in `image_files.read_header`.
     """
     path = Path(path)
     header = read_header(path)
@@ -46,8 +44,7 @@ def read_volume(path: str | Path) -> Volume:
         content += chunk
     intensities = _scaled(content, header)
     # plane by plane: a mask of the whole volume would cost a quarter of its memory again
-    unusable = sum(np.count_nonzero(~np.isfinite(plane)) for plane in intensities.T)
-    if unusable:
+    if unusable := sum(np.count_nonzero(~np.isfinite(plane)) for plane in intensities.T):
         raise ValueError(
             f"{path} holds {unusable} voxels that are NaN or infinite. Expected finite numbers. "
             "Repair or leave out this scan."

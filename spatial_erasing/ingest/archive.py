@@ -1,6 +1,5 @@
 """A public data set, fetched, checked and unpacked into a folder that is there whole or not at all."""
 
-import hashlib
 import json
 import logging
 import shlex
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spatial_erasing.ingest.download import PAUSE_SECONDS, download, require_space, version_file
+from spatial_erasing.ingest.files import sha256_of
 from spatial_erasing.jobs.results import read_record
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ DEEPEST_FOLDER = 64  # programs that walk through folders fail where a thousand 
 CHUNK_BYTES = 1 << 20
 DAMAGED = (OSError, EOFError, RuntimeError, LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 TAR_KINDS = {tarfile.SYMTYPE: "a link", tarfile.LNKTYPE: "a hard link", tarfile.FIFOTYPE: "a pipe"}
+NO_FILE = "a device or something else that is no file"
 
 
 def fetch_archive(
@@ -35,8 +36,7 @@ def fetch_archive(
 ) -> dict[str, str]:
     """Bring the content of an archive into a folder, and say what was fetched: its address and SHA-256.
 
-    Nothing is fetched if the folder holds this archive already. The archive lies beside the folder while it
-    is fetched, and is removed once it is unpacked.
+    Nothing is fetched if the folder holds this archive already.
 
     Args:
         folder: replaced as a whole if it holds another archive.
@@ -64,14 +64,10 @@ def fetch_archive(
 
 
 def _checked_sum(archive: Path, *, sha256: str | None, name: str) -> str:
-    with archive.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of(archive)
     if sha256 is None:
-        logger.info(
-            "to be sure that a later run fetches the same file, write under ingest.downloads.%s: sha256: %s",
-            name,
-            found,
-        )
+        said = "to be sure that a later run fetches the same file, write under %s: sha256: %s"
+        logger.info(said, f"ingest.downloads.{name}", found)
     elif found != sha256:
         raise ValueError(
             f"{archive} has the SHA-256 {found}. Expected {sha256}, which ingest.downloads.{name} says. Its "
@@ -125,7 +121,14 @@ def unpack(archive: Path, folder: Path) -> None:
                 require_space(folder, needed_bytes, what=f"the content of {archive}")
                 _write_members(_zip_members(packed), archive, folder)
         else:
-            _refuse(archive)
+            with archive.open("rb") as stream:
+                start = stream.read(40)
+            archive.unlink()  # another try may bring the right one
+            raise ValueError(
+                f"{archive} is no archive, it starts with {start!r}. Expected a .tar, .tar.gz or .zip; a "
+                "page (<html>) means that the owner wants a login or has moved the file. Open the address in "
+                "a browser, correct ingest.downloads in config.yaml, and run the same command again."
+            )
     except DAMAGED as error:
         raise ValueError(
             f"{archive} cannot be unpacked ({type(error).__name__}: {error}). Expected a whole .tar, .tar.gz "
@@ -138,13 +141,9 @@ def _tar_members(tar: tarfile.TarFile) -> Iterator[Member]:
     """The members of a .tar; an absolute name counts from the folder, as tar itself reads it."""
     for member in tar:
         plain = "file" if member.isreg() else "folder" if member.isdir() else None
-        kind = plain or TAR_KINDS.get(member.type, "a device or something else that is no file")
+        kind = plain or TAR_KINDS.get(member.type, NO_FILE)
         yield Member(member.name.lstrip("/"), kind, member.size, partial(tar.extractfile, member))
-    _require_end(tar)
-
-
-def _require_end(tar: tarfile.TarFile) -> None:
-    """Refuse a .tar that ends early: `tarfile` takes a damaged header for the end of the archive."""
+    # `tarfile` takes a damaged header for the end of the archive
     tar.fileobj.seek(tar.offset)
     if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise EOFError(f"it is damaged or cut off at byte {tar.offset:,}, where its next file should begin")
@@ -158,7 +157,7 @@ def _zip_members(packed: zipfile.ZipFile) -> Iterator[Member]:
         mode = stat.S_IFMT(member.external_attr >> 16)
         kind = "folder" if member.is_dir() else "file"
         if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
-            kind = "a link" if mode == stat.S_IFLNK else "a device or something else that is no file"
+            kind = "a link" if mode == stat.S_IFLNK else NO_FILE
         yield Member(member.filename, kind, member.file_size, partial(packed.open, member))
 
 
@@ -173,7 +172,13 @@ def _write_members(members: Iterable[Member], archive: Path, folder: Path) -> No
             continue
         needed_bytes += max(member.size_bytes, LEAST_FILE_BYTES)
         if needed_bytes > allowed_bytes:
-            raise ValueError(_too_much(archive, member, needed_bytes, allowed_bytes))
+            raise ValueError(
+                f"{archive} ({archive.stat().st_size / 1e6:,.1f} MB) holds {needed_bytes / 1e6:,.1f} MB or "
+                f"more, counted up to {member.name!r}. Expected at most {allowed_bytes / 1e6:,.1f} MB, "
+                f"{100 * MOST_OF_FREE_SPACE:.0f} % of what is free. Nothing of it was kept. Make room, or "
+                "let the study run on another disk (--directory), and run the same command again. If its "
+                f"owner says that it holds less, do not trust it:\n    rm {shlex.quote(str(archive))}"
+            )
         if member.kind == "folder":
             target.mkdir(parents=True, exist_ok=True)
         else:
@@ -185,17 +190,21 @@ def _write_members(members: Iterable[Member], archive: Path, folder: Path) -> No
 
 
 def _target(member: Member, archive: Path, folder: Path) -> Path:
-    if member.kind not in ("file", "folder"):
-        raise ValueError(_unsafe(archive, f"{member.name!r}, which is {member.kind}"))
     name = PurePosixPath(member.name.replace("\\", "/"))
     target = (folder / member.name).resolve()
-    if name.is_absolute() or ".." in name.parts or not target.is_relative_to(folder.resolve()):
-        raise ValueError(_unsafe(archive, f"{member.name!r}, a name outside its folder"))
-    if len(name.parts) > DEEPEST_FOLDER:
-        raise ValueError(
-            _unsafe(archive, f"a file below {len(name.parts) - 1} folders, {name.parts[0]!r} first")
-        )
-    return target
+    if member.kind not in ("file", "folder"):
+        found = f"{member.name!r}, which is {member.kind}"
+    elif name.is_absolute() or ".." in name.parts or not target.is_relative_to(folder.resolve()):
+        found = f"{member.name!r}, a name outside its folder"
+    elif len(name.parts) > DEEPEST_FOLDER:
+        found = f"a file below {len(name.parts) - 1} folders, {name.parts[0]!r} first"
+    else:
+        return target
+    raise ValueError(
+        f"{archive} holds {found}. Expected nothing but plain files and folders below one folder. Nothing of "
+        "it was kept. Do not trust it; get the archive from its owner. To fetch it anew, remove this one and "
+        f"run the same command again:\n    rm {shlex.quote(str(archive))}"
+    )
 
 
 def _write_file(member: Member, target: Path) -> None:
@@ -207,35 +216,3 @@ def _write_file(member: Member, target: Path) -> None:
             left_bytes -= len(chunk)
     if left_bytes:
         raise EOFError(f"{member.name!r} has {left_bytes} bytes less than its archive says")
-
-
-def _unsafe(archive: Path, found: str) -> str:
-    """What is said of an archive that could do more than bring files."""
-    return (
-        f"{archive} holds {found}. Expected nothing but plain files and folders below one folder. Nothing of "
-        "it was kept. Do not trust it; get the archive from its owner. To fetch it anew, remove this one and "
-        f"run the same command again:\n    rm {shlex.quote(str(archive))}"
-    )
-
-
-def _too_much(archive: Path, member: Member, needed_bytes: int, allowed_bytes: int) -> str:
-    """What is said of an archive with more in it than fits."""
-    return (
-        f"{archive} ({archive.stat().st_size / 1e6:,.1f} MB) holds {needed_bytes / 1e6:,.1f} MB or more, "
-        f"counted up to {member.name!r}. Expected at most {allowed_bytes / 1e6:,.1f} MB, "
-        f"{100 * MOST_OF_FREE_SPACE:.0f} % of what is free. Nothing of it was kept. Make room, or let the "
-        "study run on another disk (--directory), and run the same command again. If its owner says that it "
-        f"holds less, do not trust it:\n    rm {shlex.quote(str(archive))}"
-    )
-
-
-def _refuse(archive: Path) -> None:
-    """Say what came instead of an archive; it is removed, since another try may bring the right one."""
-    with archive.open("rb") as stream:
-        start = stream.read(40)
-    archive.unlink()
-    raise ValueError(
-        f"{archive} is no archive, it starts with {start!r}. Expected a .tar, .tar.gz or .zip; a page "
-        "(<html>) means that the owner wants a login or has moved the file. Open the address in a browser, "
-        "correct ingest.downloads in config.yaml, and run the same command again."
-    )

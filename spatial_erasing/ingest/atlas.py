@@ -5,17 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from spatial_erasing.ingest import records
 from spatial_erasing.ingest.bids_names import masks_for, parse_name
-from spatial_erasing.ingest.records import (
-    Scan,
-    case_folder,
-    find_images,
-    image_name,
-    keep_first_session,
-    misnamed_scan,
-    natural_order,
-    without_lesion,
-)
+from spatial_erasing.ingest.records import Scan, image_name
 
 SEQUENCES = ("t1",)
 LAYOUT = (
@@ -41,12 +33,11 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     """The T1 scans of an ATLAS folder, each with all lesion files of that scan, to be united.
 
     Of several time points or sessions of one person the first complete one is kept. A scan without lesion
-    file, as in the testing set of release 2.0, is listed with that problem, and so is a name that is nearly
-    right.
+    file, as in the testing set of release 2.0, and a name that is nearly right are listed as problems.
     """
     folders = defaultdict(list)
-    for path in find_images(folder):
-        folders[case_folder(path)].append(path)
+    for path in records.find_images(folder):
+        folders[records.case_folder(path)].append(path)
     sessions: dict[str, dict[str, list[Scan]]] = defaultdict(lambda: defaultdict(list))
     misnamed = []
     for paths in folders.values():
@@ -55,10 +46,11 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
                 sessions[scan.subject][_session(path)].append(scan)
             elif seeming := SEEMING.fullmatch(image_name(path)):
                 found = "is not named like a T1 scan of ATLAS"
-                misnamed.append(misnamed_scan(path, seeming[1], "t1", found=found, expected=EXPECTED))
+                misnamed.append(Scan.misnamed(path, seeming[1], "t1", found=found, expected=EXPECTED))
     named = []
     for person in sessions.values():
-        named += keep_first_session([person[name] for name in sorted(person, key=natural_order)])
+        in_order = sorted(person, key=records.natural_order)
+        named += records.keep_first_session([person[session] for session in in_order])
     return named + misnamed
 
 
@@ -72,25 +64,20 @@ def _scan(path: Path, neighbours: Sequence[Path]) -> Scan | None:
         lesions = masks_for(path, [mask for mask in neighbours if parse_name(mask).is_lesion])
     else:
         return None
-    scan = Scan(subject, "t1", path, scanner=_site(path), lesion=tuple(lesions))
-    return scan if lesions else without_lesion(scan)
+    return Scan(subject, "t1", path, scanner=_site(path), lesion=tuple(lesions)).requiring_lesion()
 
 
 def _lesions_of_first_release(match: re.Match, neighbours: Sequence[Path]) -> list[Path]:
     """The tracing of each lesion by its number, smoothed where there is one; names in any case."""
     start = (match["person"] + (match["time"] or "") + "_lesion").lower()
-    numbers = defaultdict(list)
+    traced = []  # path, number of its lesion, and whether it is smoothed
     for path in neighbours:
         name = image_name(path).lower()
         if name.startswith(start):
             number = re.search(r"_(\d+)", name.removeprefix(start))
-            numbers[number and number[1]].append(path)
-    smooth = {
-        number: [path for path in paths if image_name(path).lower().startswith(start + "smooth")]
-        for number, paths in numbers.items()
-    }
-    chosen = {path for number, paths in numbers.items() for path in smooth[number] or paths}
-    return [path for path in neighbours if path in chosen]
+            traced.append((path, number and number[1], name.startswith(start + "smooth")))
+    smoothed = {number for _, number, is_smooth in traced if is_smooth}
+    return [path for path, number, is_smooth in traced if is_smooth or number not in smoothed]
 
 
 def _site(path: Path) -> str:

@@ -1,7 +1,6 @@
 """Data sets in the Brain Imaging Data Structure (BIDS).
 
-Read without pybids: that indexes every file of the data set into a database and brings a dozen packages
-(SQLAlchemy, formulaic, ...), where three patterns of names are asked for.
+Read without pybids: that brings a dozen packages, where three patterns of names are asked for.
 """
 
 import csv
@@ -10,28 +9,16 @@ import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spatial_erasing.ingest.bids_names import (
-    SUFFIXES,
-    WITH_CONTRAST_AGENT,
-    all_places,
-    folders_in,
-    images_in,
-    masks_for,
-    parse_name,
-    places_below,
-)
-from spatial_erasing.ingest.records import (
-    Scan,
-    keep_first_session,
-    misnamed_scan,
-    missing_scan,
-    normalised_name,
-)
+from spatial_erasing.ingest import bids_names
+from spatial_erasing.ingest.bids_names import SUFFIXES, folders_in, images_in, masks_for, parse_name
+from spatial_erasing.ingest.records import Scan, keep_first_session, normalised_name
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +34,10 @@ UNKNOWN = {"", "n/a", "na", "nan"}
 
 
 def find_scans(folder: Path, *, sequences: Sequence[str]) -> list[Scan]:
-    """The scans of these sequences in a BIDS data set, with lesion and brain masks where they are.
+    """The scans of these sequences in a BIDS data set, with their lesion and brain masks.
 
     Of several sessions of one subject the first complete one is kept, of several runs or acquisitions the
-    first by name. A name that is nearly right, or of another subject than its folder, is a problem. The
-    scanner is a column of participants.tsv or, failing that, what the sidecar JSON says.
+    first by name. A name that is nearly right, or of another subject than its folder, is a problem.
     """
     masks = _masks_by_subject(folder)
     participants = read_participants(folder)
@@ -60,10 +46,8 @@ def find_scans(folder: Path, *, sequences: Sequence[str]) -> list[Scan]:
         places = folders_in(place, "ses-") or [place]
         if places != [place] and _images_of(place, sequences):
             places.append(place)  # a scan beside the sessions: listed, and used where they have none
-        sessions = [
-            _scans_of_session(place.name, session, masks=masks[place.name], sequences=sequences)
-            for session in places
-        ]
+        scans_of = partial(_scans_of_session, place.name, masks=masks[place.name], sequences=sequences)
+        sessions = [scans_of(session) for session in places]
         with_scan = [session for session in sessions if any(scan.path.name != "anat" for scan in session)]
         scans += keep_first_session(with_scan or sessions[:1])
         scans += [scan for session in places for scan in _misnamed_scans(place.name, session, sequences)]
@@ -80,9 +64,9 @@ def _scans_of_session(
     for sequence in sequences:
         images = [path for path in _images_of(session, [sequence]) if parse_name(path).is_of(sequence)]
         found = [path for path in images if not _misplacement(path, subject, session)]
-        agent = "ce-gadolinium_" if sequence in WITH_CONTRAST_AGENT else ""
+        agent = "ce-gadolinium_" if sequence in bids_names.WITH_CONTRAST_AGENT else ""
         expected = f"{subject}_{agent}{SUFFIXES[sequence]}.nii.gz"
-        missing = missing_scan(subject, sequence, folder=session / "anat", expected=expected)
+        missing = Scan.missing(subject, sequence, folder=session / "anat", expected=expected)
         scans += [_with_masks(Scan(subject, sequence, path), masks) for path in found] or [missing]
     return scans
 
@@ -104,7 +88,7 @@ def _misnamed_scans(subject: str, session: Path, sequences: Iterable[str]) -> li
             if found or name.seems_scan(sequence):
                 found = found or f"is not named like a {suffix} scan of BIDS"
                 expected = f"{subject}_{suffix}.nii.gz"
-                scans.append(misnamed_scan(path, subject, sequence, found=found, expected=expected))
+                scans.append(Scan.misnamed(path, subject, sequence, found=found, expected=expected))
     return scans
 
 
@@ -123,23 +107,24 @@ def _misnamed_folders(root: Path, sequence: str) -> list[Scan]:
     """An entry for each folder that is nearly named like a subject's."""
     found, expected = "is not named like the folder of a subject", "sub-01, with a small sub and a hyphen"
     return [
-        misnamed_scan(place, place.name, sequence, found=found, expected=expected)
-        for place in folders_in(root, "")
+        Scan.misnamed(place, place.name, sequence, found=found, expected=expected)
+        for place in folders_in(root)
         if re.match(r"sub[-_ ]", place.name, re.IGNORECASE) and not place.name.startswith("sub-")
     ]
 
 
 def _misnamed_masks(root: Path, subjects: set[str], sequences: Sequence[str]) -> list[Scan]:
     """An entry for each image of a listed subject that is nearly named, or placed, like a lesion mask."""
+    usual = [(place, "") for place in bids_names.all_places(root)]
     deeper = [
         (place, "lies deeper than derivatives/*/, where no mask is looked for")
-        for pipeline in folders_in(root / "derivatives", "")
-        for part in folders_in(pipeline, "")
+        for pipeline in folders_in(root / "derivatives")
+        for part in folders_in(pipeline)
         if not (pipeline.name.startswith("sub-") or part.name.startswith("sub-"))
-        for place in places_below(part)
+        for place in bids_names.places_below(part)
     ]
     scans = []
-    for place, found in [*((place, "") for place in all_places(root)), *deeper]:
+    for place, found in usual + deeper:
         for path in images_in(place):
             name = parse_name(path)
             folder = next((part for part in path.parts[::-1][1:] if part.startswith("sub-")), "")
@@ -147,7 +132,7 @@ def _misnamed_masks(root: Path, subjects: set[str], sequences: Sequence[str]) ->
             if subject in subjects and (name.seems_lesion(sequences) or (found and name.is_lesion)):
                 wrong = found or "is not named like a lesion mask of BIDS"
                 expected = f"{subject}_label-lesion_mask.nii.gz"
-                scans.append(misnamed_scan(path, subject, sequences[0], found=wrong, expected=expected))
+                scans.append(Scan.misnamed(path, subject, sequences[0], found=wrong, expected=expected))
     return scans
 
 
@@ -174,7 +159,7 @@ def _with_masks(scan: Scan, masks: list[Path]) -> Scan:
 def _masks_by_subject(root: Path) -> dict[str, list[Path]]:
     """Lesion and brain masks of every subject, beside the scans and in derivatives/, in natural order."""
     masks = defaultdict(list)
-    for place in all_places(root):
+    for place in bids_names.all_places(root):
         for path in images_in(place):
             name = parse_name(path)
             if name.is_lesion or name.is_brain_mask:
@@ -190,11 +175,9 @@ def read_participants(root: Path) -> dict[str, str]:
     path = root / "participants.tsv"
     if not os.path.lexists(path):
         return {}
-    try:
+    lines: list[dict[str, str]] = []
+    with _warning_if_broken(path, expected="tab-separated text in UTF-8"):
         lines = list(csv.DictReader(_read_text(path).splitlines(), delimiter="\t"))
-    except (PermissionError, ValueError, csv.Error) as error:  # an error of the disk is none of the file
-        _warn(path, error, expected="tab-separated text in UTF-8")
-        return {}
     scanners = {}
     for line in lines:
         cells = {key.strip().lower(): (value or "").strip() for key, value in line.items() if key}
@@ -210,11 +193,8 @@ def scanner_of(scan: Scan, root: Path, participants: dict[str, str]) -> str:
         return participants[scan.subject]
     sidecar = _read_sidecars(scan.path, root, suffix=SUFFIXES[scan.sequence])
     field = sidecar.get("MagneticFieldStrength")
-    parts = [
-        str(sidecar.get("ManufacturersModelName", "")).strip(),
-        f"{field}T" if field not in (None, "") else "",
-        str(sidecar.get("DeviceSerialNumber", "")).strip(),
-    ]
+    model, serial = sidecar.get("ManufacturersModelName", ""), sidecar.get("DeviceSerialNumber", "")
+    parts = [str(model).strip(), f"{field}T" if field not in (None, "") else "", str(serial).strip()]
     return " ".join(part for part in parts if part.lower() not in UNKNOWN) or "unknown"
 
 
@@ -225,18 +205,10 @@ def _read_sidecars(scan: Path, root: Path, *, suffix: str) -> dict:
     for folder in reversed([place for place in scan.parents if place == root or root in place.parents]):
         for path in sorted(folder.glob(f"*{suffix}.json")):
             if parse_name(path.with_suffix(".nii")).entities.items() <= entities:
-                said |= _read_json(path)
+                with _warning_if_broken(path, expected="an object in JSON"):
+                    content = json.loads(_read_text(path))
+                    said |= content if isinstance(content, dict) else {}
     return said
-
-
-def _read_json(path: Path) -> dict:
-    """The content of a sidecar; nothing if it is broken, because a scan is worth more than its scanner."""
-    try:
-        content = json.loads(_read_text(path))
-    except (PermissionError, ValueError, RecursionError) as error:
-        _warn(path, error, expected="an object in JSON")
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _read_text(path: Path) -> str:
@@ -246,10 +218,14 @@ def _read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig")
 
 
-def _warn(path: Path, error: Exception, *, expected: str) -> None:
-    """Say in the log why a scanner has no name."""
-    logger.warning(
-        "%s cannot be read (%s: %s). Expected %s. A scanner that it alone names is listed as unknown; mend "
-        "it and run again with --forcerun list_scans to stratify splits by it.",
-        *(path, type(error).__name__, error, expected),
-    )
+@contextmanager
+def _warning_if_broken(path: Path, *, expected: str) -> Iterator[None]:
+    """Say in the log why a scanner has no name, because a scan is worth more than its scanner."""
+    try:
+        yield
+    except (PermissionError, ValueError, RecursionError, csv.Error) as error:  # no other error of the disk
+        logger.warning(
+            "%s cannot be read (%s: %s). Expected %s. A scanner that it alone names is listed as unknown; "
+            "mend it and run again with --forcerun list_scans to stratify splits by it.",
+            *(path, type(error).__name__, error, expected),
+        )

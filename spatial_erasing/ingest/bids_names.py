@@ -48,6 +48,10 @@ class BidsName:
         seeming = re.search(rf"(?<![a-z\d]){word}(?![a-z\d]|_[a-z])", self.text, re.IGNORECASE)
         return bool(seeming) and not (self.is_scan(sequence) or self.is_lesion or self.is_brain_mask)
 
+    def resembles_scan(self, sequences: Iterable[str]) -> bool:
+        """Whether it is or seems to be a scan of one of these sequences."""
+        return any(self.is_scan(sequence) or self.seems_scan(sequence) for sequence in sequences)
+
     @property
     def is_lesion(self) -> bool:
         """Whether it is a lesion mask: `label-lesion_mask`, `desc-T1lesion_mask`, `lesion_roi`, `_lesion`."""
@@ -64,9 +68,7 @@ class BidsName:
     def seems_lesion(self, sequences: Iterable[str]) -> bool:
         """Whether it is almost named like a lesion mask: `label-lesion_mask_v2`, `desc-tumour_mask`."""
         own = (f"{key}-{text}" for key, text in self.entities.items() if key not in ("sub", "ses"))
-        is_known = (self.is_lesion and "sub" in self.entities) or any(
-            self.is_scan(sequence) or self.seems_scan(sequence) for sequence in sequences
-        )
+        is_known = (self.is_lesion and "sub" in self.entities) or self.resembles_scan(sequences)
         return not is_known and bool(SEEMING_LESION.search("_".join([*own, *self.words])))
 
     @property
@@ -89,10 +91,8 @@ def fits(mask: BidsName, scan: BidsName) -> bool:
     Session, acquisition and run are the scan's or not named, the space is the scan's, and no contrast but the
     scan's is named. The contrast agent (`ce`) may differ: scans of one session share their masks.
     """
-    same = all(
-        mask.entities.get(key) in (None, scan.entities.get(key))
-        for key in ("sub", "ses", "acq", "rec", "run")
-    )
+    shared = ("sub", "ses", "acq", "rec", "run")
+    same = all(mask.entities.get(key) in (None, scan.entities.get(key)) for key in shared)
     others = CONTRASTS - set(scan.words[-1:])
     return same and mask.space == scan.space and not others.intersection(mask.words)
 
@@ -109,14 +109,11 @@ def counting_files(root: Path, *, sequences: Sequence[str]) -> list[Path]:
     Scans of these sequences, what may tell their scanner, and the masks; nothing else of a data set that may
     hold thousands of functional images.
     """
-    derivatives = root / "derivatives"
     files = []
     for place in all_places(root):
-        is_derived = place.is_relative_to(derivatives)
-        entries = folder_entries(place)
-        files += [
-            Path(entry.path) for entry in entries if _counts(entry.name, sequences, is_derived=is_derived)
-        ]
+        is_derived = place.is_relative_to(root / "derivatives")
+        names = (entry.name for entry in folder_entries(place))
+        files += [place / name for name in names if _counts(name, sequences, is_derived=is_derived)]
     return files
 
 
@@ -126,20 +123,16 @@ def _counts(name: str, sequences: Sequence[str], *, is_derived: bool) -> bool:
         sidecars = tuple(f"{SUFFIXES[sequence]}.json" for sequence in sequences)
         return not is_derived and (name == "participants.tsv" or name.endswith(sidecars))
     parsed = parse_name(Path(name))
-    is_scan = not is_derived and any(
-        parsed.is_scan(sequence) or parsed.seems_scan(sequence) for sequence in sequences
-    )
+    is_scan = not is_derived and parsed.resembles_scan(sequences)
     return parsed.is_lesion or parsed.is_brain_mask or is_scan or parsed.seems_lesion(sequences)
 
 
 def all_places(root: Path) -> Iterator[Path]:
     """Every folder in which a scan or a mask may lie."""
-    derivatives = root / "derivatives"
-    yield from places_below(root)
-    yield from places_below(derivatives)
-    for pipeline in folders_in(derivatives, ""):
-        if not pipeline.name.startswith("sub-"):
-            yield from places_below(pipeline)
+    pipelines = folders_in(root / "derivatives")
+    not_subjects = (place for place in pipelines if not place.name.startswith("sub-"))
+    for base in (root, root / "derivatives", *not_subjects):
+        yield from places_below(base)
 
 
 def places_below(base: Path) -> Iterator[Path]:
@@ -151,14 +144,14 @@ def places_below(base: Path) -> Iterator[Path]:
             yield session / "anat"
 
 
-def folders_in(place: Path, start: str) -> list[Path]:
+def folders_in(place: Path, start: str = "") -> list[Path]:
     """Folders in `place` whose name starts like this, in natural order."""
     entries = folder_entries(place)
-    found = [Path(entry.path) for entry in entries if entry.name.startswith(start) and entry.is_dir()]
+    found = [place / entry.name for entry in entries if entry.name.startswith(start) and entry.is_dir()]
     return sorted(found, key=natural_order)
 
 
 def images_in(place: Path) -> list[Path]:
     """NIfTI files directly in `place`, in natural order; links to nothing too, so that they are reported."""
-    found = [Path(entry.path) for entry in folder_entries(place) if is_image_name(entry.name)]
+    found = [place / entry.name for entry in folder_entries(place) if is_image_name(entry.name)]
     return sorted(found, key=natural_order)

@@ -6,28 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from spatial_erasing.ingest.records import (
-    Scan,
-    case_folder,
-    find_images,
-    image_name,
-    keep_first_session,
-    misnamed_scan,
-    missing_scan,
-    without_lesion,
-)
+from spatial_erasing.ingest.records import Scan, case_folder, find_images, image_name, keep_first_session
 
 LAYOUT = (
     "MICCAI_BraTS2020_TrainingData/BraTS20_Training_001/BraTS20_Training_001_t1.nii.gz with ..._t1ce and "
     "..._seg beside it (2017 to 2021; .nii too, HGG/ and LGG/ folders too), or "
     "BraTS-GLI-00000-000/BraTS-GLI-00000-000-t1n.nii.gz with ...-t1c and ...-seg (2023 and after)"
 )
-# What names of files end in, until 2021 and since 2023; a line more is a sequence more.
-ENDINGS = {
-    "t1": ("t1", "t1n"),
-    "t1ce": ("t1ce", "t1c"),
-    "flair": ("flair", "t2f"),
-}
+EXPECTED = "BraTS20_Training_001_t1.nii.gz or BraTS-GLI-00000-000-t1n.nii.gz"
+# What names of files end in, until 2021 and since 2023; an entry more is a sequence more.
+ENDINGS = {"t1": ("t1", "t1n"), "t1ce": ("t1ce", "t1c"), "flair": ("flair", "t2f")}
 SEQUENCES = tuple(ENDINGS)
 KINDS = {ending: sequence for sequence, endings in ENDINGS.items() for ending in endings} | {"seg": "seg"}
 OLD_NAME, NEW_NAME = (
@@ -45,8 +33,8 @@ MISNAMED = {"W39_1998.09.19_Segm": ("BraTS20_Training_355", "seg")}  # so it is 
 def find_scans(folder: Path, *, sequences: Sequence[str]) -> list[Scan]:
     """The scans of a BraTS folder, each with its tumour segmentation.
 
-    A case without segmentation is listed with that problem, and so is a name that is nearly right. Since 2023
-    a name ends in the time point (BraTS-GLI-00005-100, -101): of one patient the first complete one is kept.
+    A case without segmentation and a name that is nearly right are listed as problems. Since 2023 a name ends
+    in the time point (BraTS-GLI-00005-100, -101): of one patient the first complete one is kept.
     """
     cases: dict[tuple[Path, str], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     misnamed = []
@@ -55,21 +43,17 @@ def find_scans(folder: Path, *, sequences: Sequence[str]) -> list[Scan]:
             subject, kind = named
             cases[case_folder(path), subject][kind].append(path)
         elif seeming := SEEMING.fullmatch(image_name(path)):
-            misnamed.append(_misnamed(path, seeming))
+            kind = KINDS[seeming[2].lower()]
+            found = f"is not named like a {kind} of BraTS"
+            misnamed.append(Scan.misnamed(path, seeming[1], kind, found=found, expected=EXPECTED))
     patients, repeated = defaultdict(list), []
     for (place, subject), files in cases.items():
-        scans = _scans_of_case(subject, files, folder=place, sequences=sequences)
-        patients[_patient(subject)].append(scans)
+        # the person behind a case is its name without the time point
+        patient = re.sub(r"^(BraTS-.+-\d{4,5})-\d{3}$", r"\1", subject, flags=re.IGNORECASE)
+        patients[patient].append(_scans_of_case(subject, files, folder=place, sequences=sequences))
         repeated += [_repeated(subject, sequences[0], path, files["seg"][0]) for path in files["seg"][1:]]
     kept = [scan for sessions in patients.values() for scan in keep_first_session(sessions)]
     return kept + repeated + [scan for scan in misnamed if scan.sequence in sequences]
-
-
-def _misnamed(path: Path, seeming: re.Match) -> Scan:
-    """The entry of a file that is nearly named like a scan."""
-    found = f"is not named like a {KINDS[seeming[2].lower()]} of BraTS"
-    expected = "BraTS20_Training_001_t1.nii.gz or BraTS-GLI-00000-000-t1n.nii.gz"
-    return misnamed_scan(path, seeming[1], KINDS[seeming[2].lower()], found=found, expected=expected)
 
 
 def _repeated(subject: str, sequence: str, path: Path, kept: Path) -> Scan:
@@ -92,11 +76,6 @@ def _subject_and_kind(name: str) -> tuple[str, str] | None:
     return (match[1], KINDS[match[2].lower()]) if match else None
 
 
-def _patient(subject: str) -> str:
-    """The person behind a case: without its time point, which names have since 2023."""
-    return re.sub(r"^(BraTS-.+-\d{4,5})-\d{3}$", r"\1", subject, flags=re.IGNORECASE)
-
-
 def _scans_of_case(
     subject: str, files: dict[str, list[Path]], *, folder: Path, sequences: Iterable[str]
 ) -> list[Scan]:
@@ -106,8 +85,6 @@ def _scans_of_case(
         found = [Scan(subject, sequence, path) for path in files.get(sequence, ())]
         old, new = ENDINGS[sequence]
         expected = f"{subject}_{old}.nii.gz or {subject}-{new}.nii.gz"
-        scans += found or [missing_scan(subject, sequence, folder=folder, expected=expected)]
-    scans = [
-        replace(scan, scanner=institution(subject), lesion=tuple(files.get("seg", ())[:1])) for scan in scans
-    ]
-    return [scan if scan.lesion else without_lesion(scan) for scan in scans]
+        scans += found or [Scan.missing(subject, sequence, folder=folder, expected=expected)]
+    scanner, lesion = institution(subject), tuple(files.get("seg", ())[:1])
+    return [replace(scan, scanner=scanner, lesion=lesion).requiring_lesion() for scan in scans]

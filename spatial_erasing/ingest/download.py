@@ -41,11 +41,7 @@ class Version:
         """Whether nothing says that the other one is different."""
         if other is None or (self.url, self.validator) != (other.url, other.validator):
             return False
-        return None in (self.size_bytes, other.size_bytes) or self.size_bytes == other.size_bytes
-
-
-class Interrupted(Exception):  # noqa: N818
-    """The connection ended before the file did."""
+        return self.size_bytes == other.size_bytes or None in (self.size_bytes, other.size_bytes)
 
 
 class WebRedirects(urllib.request.HTTPRedirectHandler):
@@ -76,11 +72,11 @@ def download(url: str, target: Path, *, pause_seconds: float = PAUSE_SECONDS) ->
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = 0
-    while not _is_whole(url, target):
+    while (known := _known_version(url, target)) is None or known.size_bytes != _size(target):
         held_bytes = _size(target)
         try:
             _fetch_rest(url, target)
-        except (OSError, http.client.HTTPException, Interrupted) as error:
+        except (OSError, http.client.HTTPException) as error:
             failures = 1 if _size(target) > held_bytes else failures + 1
             _give_up_if_useless(error, url, target, has_tries=failures < TRIES)
             logger.info("%s; another try after %s", error, _megabytes(_size(target)))
@@ -103,28 +99,22 @@ def version_file(target: Path) -> Path:
     return target.with_name(target.name + ".json")
 
 
-def _known_version(target: Path) -> Version | None:
-    """The version of which `target` is a part; None if nothing was fetched or nobody remembers."""
+def _known_version(url: str, target: Path) -> Version | None:
+    """The version of the file at this address of which `target` is a part; None if it is of no known one."""
     known = read_record(version_file(target), keys=("url", "validator", "size_bytes"))
-    return Version(**known) if known and _size(target) else None
+    return Version(**known) if known and known["url"] == url and _size(target) else None
 
 
 def _remember(version: Version, target: Path) -> None:
     version_file(target).write_text(json.dumps(asdict(version)), encoding="utf-8")
 
 
-def _is_whole(url: str, target: Path) -> bool:
-    known = _known_version(target)
-    return known is not None and known.url == url and known.size_bytes == _size(target)
-
-
 def _fetch_rest(url: str, target: Path) -> None:
     """One try: the bytes behind those that are there, or all if they are of another version."""
-    held_bytes, known = _size(target), _known_version(target)
-    request = urllib.request.Request(
-        url, headers={"User-Agent": "spatial-erasing", "Accept-Encoding": "identity"}
-    )
-    if known is not None and known.url == url:
+    held_bytes, known = _size(target), _known_version(url, target)
+    headers = {"User-Agent": "spatial-erasing", "Accept-Encoding": "identity"}
+    request = urllib.request.Request(url, headers=headers)
+    if known is not None:
         request.add_header("Range", f"bytes={held_bytes}-")
         if known.validator:
             request.add_header("If-Range", known.validator)
@@ -136,7 +126,7 @@ def _fetch_rest(url: str, target: Path) -> None:
             held_bytes = 0
         elif start != held_bytes or not version.may_be(known):
             target.unlink(missing_ok=True)
-            raise Interrupted(f"{url} has changed since a part of it was fetched")
+            raise ConnectionError(f"{url} has changed since a part of it was fetched")
         # once more for what is in it, which is at least as large
         needed_bytes = 2 * (version.size_bytes or 0) - held_bytes
         require_space(target.parent, needed_bytes, what=f"{url} and its content")
@@ -149,10 +139,9 @@ def _version_of(headers: Message, url: str) -> Version:
     """What the server says of the file. A weak ETag allows other bytes, so it does not count."""
     tag = headers.get("ETag", "")
     validator = tag if tag.startswith('"') else headers.get("Last-Modified")
-    if ranged := headers.get("Content-Range"):
-        size = ranged.rpartition("/")[2]
-    else:
-        size = headers.get("Content-Length", "")
+    # "bytes 100-199/200", or the whole length alone
+    length = headers.get("Content-Range", "") or headers.get("Content-Length", "")
+    size = length.rpartition("/")[2]
     return Version(url, validator, int(size) if size.isdecimal() else None)
 
 
@@ -176,14 +165,15 @@ def _receive(response: http.client.HTTPResponse, target: Path, version: Version)
                 logger.info("%s%s", _megabytes(_size(target)), whole)
     held_bytes = _size(target)
     if not held_bytes:
-        raise Interrupted(f"{version.url} answered {response.status} {response.reason} without a single byte")
+        answer = f"{response.status} {response.reason}"
+        raise ConnectionError(f"{version.url} answered {answer} without a single byte")
     if version.size_bytes is None:
         _remember(replace(version, size_bytes=held_bytes), target)
     elif held_bytes > version.size_bytes:
         target.unlink()
-        raise Interrupted(f"{version.url} sent {held_bytes} bytes of {version.size_bytes}")
+        raise ConnectionError(f"{version.url} sent {held_bytes} bytes of {version.size_bytes}")
     elif held_bytes < version.size_bytes:
-        raise Interrupted(f"{version.url} ended after {held_bytes} of {version.size_bytes} bytes")
+        raise ConnectionError(f"{version.url} ended after {held_bytes} of {version.size_bytes} bytes")
 
 
 def _append(chunk: bytes, stream: BinaryIO, target: Path) -> None:

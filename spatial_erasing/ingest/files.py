@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from scipy import ndimage
 
 from spatial_erasing.images.image_files import Header, read_header, require_whole, whole_chunks
 from spatial_erasing.images.volumes import read_volume
@@ -41,10 +42,8 @@ class Moments:
         if count < MINIMUM_VOXELS:
             return ""
         from_mean = np.polynomial.Polynomial([-self.sums[1] / count, 1.0])
-        central = [
-            (np.asarray((from_mean**order).coef, np.float64) * self.sums[: order + 1]).sum() / count
-            for order in range(2, ORDERS + 1)
-        ]
+        powers = [np.asarray((from_mean**order).coef, np.float64) for order in range(2, ORDERS + 1)]
+        central = [(power * self.sums[: power.size]).sum() / count for power in powers]
         scaled = [value / central[0] ** (order / 2) for order, value in enumerate(central[1:], start=3)]
         if not np.isfinite(scaled).all():
             return ""
@@ -67,21 +66,14 @@ def require_listed_content(path: str | Path, sha256: str) -> None:
         )
 
 
-def voxels_hash(path: Path) -> str:
-    """A hash of a scan's intensities that are not 0, the same in whatever order, type or packing they lie.
+def describe_voxels(path: Path) -> tuple[str, str]:
+    """A hash of a scan's intensities that are not 0, in whatever order, type or packing, and its `Moments`.
 
     So a scan is recognised that was packed anew, unpacked, converted, reoriented, or cut or padded in its
     background. Each intensity, as float32, is mixed by splitmix64 (Steele et al. 2014, "Fast splittable
-    pseudorandom number generators"), and the sum over all voxels, modulo 2**64, is the hash.
-
-    Raises:
-        ValueError: the file is damaged or cut off.
+    pseudorandom number generators"), and the sum over all voxels, modulo 2**64, is the hash. A damaged file
+    is a ValueError.
     """
-    return describe_voxels(path)[0]
-
-
-def describe_voxels(path: Path) -> tuple[str, str]:
-    """The `voxels_hash` of a scan, and its `Moments` as text."""
     total, header = np.uint64(0), read_header(path)
 
     def measured(stored: np.ndarray) -> np.ndarray:
@@ -117,15 +109,10 @@ def is_linear_change(first: Path, second: Path) -> bool:
 def _signal_box(path: Path) -> np.ndarray:
     """A scan with a background of 0, turned towards right, anterior and superior, cut to its signal."""
     volume = read_volume(path)
-    turned = nib.orientations.apply_orientation(
-        volume.intensities, nib.orientations.io_orientation(volume.affine)
-    )
+    axes = nib.orientations.io_orientation(volume.affine)
+    turned = nib.orientations.apply_orientation(volume.intensities, axes)
     above = turned - turned.flat[0]
-    for axis in range(3):
-        others = tuple(place for place in range(3) if place != axis)
-        places = np.flatnonzero(above.any(axis=others))
-        above = above.take(range(places[0], places[-1] + 1), axis)
-    return above
+    return above[ndimage.find_objects((above != 0).astype(np.uint8))[0]]
 
 
 def _mixed(intensities: np.ndarray) -> np.ndarray:
@@ -167,12 +154,7 @@ def _stored_numbers(path: Path, header: Header) -> Iterator[np.ndarray]:
 def describe_grid(path: Path) -> str:
     """Shape, spacing and orientation of an image, such as `240x240x155 1.00x1.00x1.00mm LPS`.
 
-    Reads the header alone, with the checks of preprocessing, and compares the file's length with what the
-    header promises.
-
-    Raises:
-        FileNotFoundError: there is no such file, or a link to nothing.
-        ValueError: it is not a whole 3-D image of plain numbers whose place in the world is certain.
+    Reads the header alone and compares the file's length with what it promises; raises as `read_header` does.
     """
     header = read_header(path)
     require_whole(path, header)

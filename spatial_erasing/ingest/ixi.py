@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from spatial_erasing.ingest.records import Scan, find_images, image_name, misnamed_scan
+from spatial_erasing.ingest.records import Scan, find_images, image_name
 
 SEQUENCES = ("t1",)
 LAYOUT = "IXI-T1/IXI012-HH-1211-T1.nii.gz"
@@ -19,15 +19,11 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     A name that is nearly right is listed with that problem.
     HH: Philips 3 T, Guys: Philips 1.5 T, IOP: GE 1.5 T.
     """
-    return [scan for path in find_images(folder) if (scan := _scan(path))]
-
-
-def _scan(path: Path) -> Scan | None:
-    """The scan that this file is or seems to be; None for what is no T1 scan of IXI."""
-    name = image_name(path)
-    if match := NAME.fullmatch(name):
-        return Scan(match[1], "t1", path, scanner=match[2])
-    seeming = re.match(r"ixi\d+", name, re.IGNORECASE)
-    if seeming is None or OTHER.fullmatch(name):
-        return None
-    return misnamed_scan(path, seeming[0], "t1", found="is not named like a T1 scan of IXI", expected=LAYOUT)
+    scans, found = [], "is not named like a T1 scan of IXI"
+    for path in find_images(folder):
+        name = image_name(path)
+        if match := NAME.fullmatch(name):
+            scans.append(Scan(match[1], "t1", path, scanner=match[2]))
+        elif (seeming := re.match(r"ixi\d+", name, re.IGNORECASE)) and not OTHER.fullmatch(name):
+            scans.append(Scan.misnamed(path, seeming[0], "t1", found=found, expected=LAYOUT))
+    return scans

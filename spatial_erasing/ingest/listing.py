@@ -3,21 +3,15 @@
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from spatial_erasing.ingest.exclusion import skip_unfit, unmet_exclusions
 from spatial_erasing.ingest.records import Row, found_rows, masks_of
 from spatial_erasing.ingest.scans import list_scans
-from spatial_erasing.ingest.source import (
-    is_away,
-    is_gone,
-    keep_rows,
-    kept_rows,
-    kept_sizes,
-    rows_as_listed,
-    sizes_now,
-)
+from spatial_erasing.ingest.source import is_away, is_gone, keep_rows, kept_rows, rows_as_listed, sizes_now
+from spatial_erasing.ingest.table import unmet_exclusions
+from spatial_erasing.ingest.unfit import skip_unfit
 
 logger = logging.getLogger(__name__)
 
@@ -29,33 +23,30 @@ def list_or_keep(
 
     Where one of several disks is gone, its subjects keep their rows.
     """
-    gone = is_gone(source["reader"], source["path"], sequences=source["sequences"])
+    data = {name: source[name] for name in ("reader", "path", "sequences")}
+    gone = is_gone(**data)
     kept = kept_rows(listed, source=source, exclude=exclude) if gone else None
     if kept is not None:
         logger.warning("%s: nothing is left at %s; its list is kept", cohort, source["path"])
         return kept
     rows = list_scans(**source, cohort=cohort, exclude=exclude)
     if not gone:  # a table whose files are all missing must not take the place of what was found once
-        data = {"reader": source["reader"], "path": source["path"], "sequences": source["sequences"]}
         known = rows_as_listed(listed, source=source)
         rows = _with_absent(rows, known, source, cohort)
-        sizes = sizes_now(**data, known=kept_sizes(listed))
+        sizes = sizes_now(**data, listed=listed)
         keep_rows(listed, _with_excluded(rows, known), source=source, sizes=sizes)
     return rows
 
 
 def _with_absent(rows: list[Row], known: Sequence[Row], source: Mapping[str, Any], cohort: str) -> list[Row]:
     """The rows, of which a subject whose disk is gone has those of when it was found."""
-    now, then = _by_subject(rows), _by_subject(known)
-    absent = {
-        subject for subject in then if _is_absent(now.get(subject), then[subject], reader=source["reader"])
-    }
+    now, then = _grouped(rows, "subject"), _grouped(known, "subject")
+    reader = source["reader"]
+    absent = {name: was for name, was in then.items() if _is_absent(now.get(name), was, reader=reader)}
     if not absent:
         return rows
     logger.warning("%s: the disk of %d subjects is gone; their rows are kept", cohort, len(absent))
-    merged = [
-        row for subject in sorted({*now, *absent}) for row in (then if subject in absent else now)[subject]
-    ]
+    merged = [row for _, kept in sorted((now | absent).items()) for row in kept]
     skip_unfit(merged, source["sequences"])  # a copy of a scan that is kept was new to the list
     return merged
 
@@ -74,52 +65,42 @@ def _is_absent(rows: Sequence[Row] | None, known: Sequence[Row], *, reader: str)
 
 def _with_excluded(rows: Sequence[Row], known: Sequence[Row]) -> list[Row]:
     """The rows, of which a subject that is left out has those of when it was found: it may come back."""
-    found = {_place(row): row for row in known if row["status"] == "found"}
-    return [found.get(_place(row), row) if row["reason"].startswith("excluded") else row for row in rows]
-
-
-def _place(row: Row) -> tuple[str, str, str]:
-    return row["subject"], row["sequence"], row["path"]
+    place = itemgetter("subject", "sequence", "path")
+    found = {place(row): row for row in found_rows(known)}
+    return [found.get(place(row), row) if row["reason"].startswith("excluded") else row for row in rows]
 
 
 def _files_of(row: Row) -> list[Path]:
     return [Path(row["path"]), *masks_of(row)]
 
 
-def _by_subject(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows of each subject, in their order."""
-    subjects = defaultdict(list)
+def _grouped(rows: Iterable[Row], column: str) -> dict[str, list[Row]]:
+    """The rows with each value of a column, in their order."""
+    groups = defaultdict(list)
     for row in rows:
-        subjects[row["subject"]].append(row)
-    return dict(subjects)
+        groups[row[column]].append(row)
+    return dict(groups)
 
 
 def cohorts_summary(rows: Iterable[Row], *, excluded: Mapping[str, Mapping[str, str]]) -> str:
     """The lines of every cohort, in the order of the rows."""
-    cohorts: dict[str, list[Row]] = {}
-    for row in rows:
-        cohorts.setdefault(row["cohort"], []).append(row)
-    return "\n".join(
-        count_summary(of_cohort, excluded=excluded.get(cohort, {})) for cohort, of_cohort in cohorts.items()
-    )
+    cohorts = _grouped(rows, "cohort").items()
+    return "\n".join(count_summary(scans, excluded=excluded.get(cohort, {})) for cohort, scans in cohorts)
 
 
 def count_summary(rows: Iterable[Row], *, excluded: Mapping[str, str]) -> str:
     """How many scans of a cohort were found, and how many skipped for which reason, with an example."""
     rows = list(rows)
-    skipped = [row for row in rows if row["status"] == "skipped"]
-    kinds = Counter(_kind(row) for row in skipped)
-    lines = [f"{_found_summary(rows)}, {len(skipped)} skipped"]
-    for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])):
-        example = next(row for row in skipped if _kind(row) == kind)
-        lines.append(f"  {count} × {kind}, such as {example['subject']} {example['sequence']}")
+    kinds = defaultdict(list)  # by the word that a reason begins with
+    for row in rows:
+        if row["status"] == "skipped":
+            kinds[row["reason"].partition(": ")[0]].append(row)
+    lines = [f"{_found_summary(rows)}, {sum(map(len, kinds.values()))} skipped"]
+    for kind, skipped in sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0])):
+        example = f"{skipped[0]['subject']} {skipped[0]['sequence']}"
+        lines.append(f"  {len(skipped)} × {kind}, such as {example}")
     lines += [f"  {warning}" for warning in unmet_exclusions(rows, excluded)]
     return "\n".join(lines)
-
-
-def _kind(row: Row) -> str:
-    """The word that a reason begins with."""
-    return row["reason"].partition(": ")[0]
 
 
 def _found_summary(rows: list[Row]) -> str:

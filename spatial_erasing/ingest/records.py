@@ -10,10 +10,10 @@ import os
 import re
 import shlex
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from spatial_erasing.paths import first_closed_folder
 
@@ -46,31 +46,38 @@ class Scan:
         """The scan and its masks."""
         return (self.path, *self.lesion, *filter(None, [self.brain_mask]))
 
+    @classmethod
+    def missing(cls, subject: str, sequence: str, *, folder: Path, expected: str) -> Self:
+        """The entry of a scan that its subject should have and does not."""
+        problem = (
+            f"missing file: {folder} holds no {sequence} of {subject}; expected a file like {expected}. "
+            f"Fetch it, or take {sequence} out of the cohort's sequences"
+        )
+        return cls(subject, sequence, folder, problem=problem)
+
+    @classmethod
+    def misnamed(cls, path: Path, subject: str, sequence: str, *, found: str, expected: str) -> Self:
+        """The entry of a file that is nearly named like a scan of the data set, so that nobody misses it."""
+        shown = str(path) if str(path).isprintable() else repr(str(path))
+        problem = (
+            f"file name: {shown} {found}. Expected a name like {expected}. Rename it, or list it in a table"
+        )
+        return cls(" ".join(subject.split()), sequence, path, problem=problem)
+
+    def requiring_lesion(self) -> Self:
+        """With a problem if it came without a mask: in a lesion data set unlabelled is not healthy."""
+        if self.lesion or self.problem:
+            return self
+        problem = (
+            f"no lesion mask: {self.path} has no segmentation beside it (validation and testing sets are "
+            "shipped without). Fetch the training set, or list the scan in a table with its mask"
+        )
+        return replace(self, problem=problem)
+
 
 def masks_of(row: Mapping[str, str]) -> list[Path]:
     """Lesion and brain masks of a row in a list of scans."""
     return [Path(name) for name in (*json.loads(row["lesion"] or "[]"), row["brain_mask"]) if name]
-
-
-def missing_scan(subject: str, sequence: str, *, folder: Path, expected: str) -> Scan:
-    """The entry of a scan that its subject should have and does not."""
-    return Scan(
-        subject,
-        sequence,
-        folder,
-        problem=f"missing file: {folder} holds no {sequence} of {subject}; expected a file like {expected}. "
-        f"Fetch it, or take {sequence} out of the cohort's sequences",
-    )
-
-
-def without_lesion(scan: Scan) -> Scan:
-    """The scan of a lesion data set that came without its mask: unlabelled is not the same as healthy."""
-    return replace(
-        scan,
-        problem=scan.problem
-        or f"no lesion mask: {scan.path} has no segmentation beside it (validation and testing sets are "
-        "shipped without). Fetch the training set, or list the scan in a table with its mask",
-    )
 
 
 def keep_first_session(sessions: Sequence[Sequence[Scan]]) -> list[Scan]:
@@ -84,25 +91,12 @@ def keep_first_session(sessions: Sequence[Sequence[Scan]]) -> list[Scan]:
         f"is another session or copy of the person in {sessions[kept][0].path}, which is kept: one person "
         "must not lie in two splits. To use this one, list it in a table instead"
     )
-    return [
-        replace(scan, problem=scan.problem or f"other session: {scan.path} {reason}")
-        if number != kept
-        else scan
-        for number, session in enumerate(sessions)
-        for scan in session
-    ]
-
-
-def misnamed_scan(path: Path, subject: str, sequence: str, *, found: str, expected: str) -> Scan:
-    """The entry of a file that is nearly named like a scan of the data set, so that nobody misses it."""
-    shown = str(path) if str(path).isprintable() else repr(str(path))
-    return Scan(
-        " ".join(subject.split()),
-        sequence,
-        path,
-        problem=f"file name: {shown} {found}. Expected a name like {expected}. Rename it, or list it in a "
-        "table",
-    )
+    scans = []
+    for number, session in enumerate(sessions):
+        for scan in session:
+            other = "" if number == kept else f"other session: {scan.path} {reason}"
+            scans.append(replace(scan, problem=scan.problem or other))
+    return scans
 
 
 def normalised_name(subject: str) -> str:
@@ -114,15 +108,9 @@ def name_problem(subject: str) -> str:
     """What keeps a subject's name from being a folder and a file name everywhere; "" if nothing."""
     if not subject:
         return "is empty"
-    wrong = [
-        letter
-        for letter in subject
-        if letter not in PUNCTUATION
-        and unicodedata.category(letter)[0] not in "LM"
-        and not letter.isdecimal()
-    ]
-    if wrong:
-        return f"contains {', '.join(sorted(map(repr, set(wrong))))}"
+    letters = set(subject) - set(PUNCTUATION)
+    if wrong := [one for one in letters if unicodedata.category(one)[0] not in "LM" and not one.isdecimal()]:
+        return f"contains {', '.join(sorted(map(repr, wrong)))}"
     if ".." in subject or subject[0] in ".-":
         return 'starts with "." or "-", or contains ".."'
     if len(subject.encode()) > LONGEST_NAME_BYTES:
@@ -158,11 +146,11 @@ def find_images(folder: Path) -> list[Path]:
     Raises:
         OSError: a folder may not be read; passing it over would lose subjects silently.
     """
-    return sorted(find_files(folder, is_image_name), key=natural_order)
+    return sorted(find_files(folder), key=natural_order)
 
 
-def find_files(folder: Path, is_wanted: Callable[[str], bool]) -> list[Path]:
-    """Every file below a folder whose name is wanted, in no order; links to folders are followed.
+def find_files(folder: Path) -> list[Path]:
+    """Every NIfTI file below a folder, in no order; links to folders are followed.
 
     Hidden files and `__MACOSX` folders are left out: archives packed on a Mac hold a `._` double of each
     scan.
@@ -175,7 +163,7 @@ def find_files(folder: Path, is_wanted: Callable[[str], bool]) -> list[Path]:
             continue
         visited.add(place)
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        found += [Path(parent, name) for name in names if is_wanted(name) and name[0] != "."]
+        found += [Path(parent, name) for name in names if is_image_name(name) and name[0] != "."]
     return found
 
 
@@ -187,8 +175,8 @@ def is_image_name(name: str) -> bool:
 def image_name(path: Path) -> str:
     """The name that carries meaning, without `.nii` or `.nii.gz`.
 
-    Some unpackers and mirrors turn `subject_t1.nii.gz` into a folder `subject_t1.nii` around a file with the
-    name it had before it was packed; there the folder's name is the one that the data set's owner gave.
+    Some unpackers turn `subject_t1.nii.gz` into a folder `subject_t1.nii` around a file with the name it had
+    before it was packed; there the folder's name is the one that the data set's owner gave.
     """
     name = path.parent.name if is_image_name(path.parent.name) else path.name
     return re.sub(r"\.nii(\.gz)?$", "", name, flags=re.IGNORECASE)

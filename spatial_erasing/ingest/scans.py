@@ -4,13 +4,15 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
-from spatial_erasing.ingest.duplicates import skip_shared_lesions
-from spatial_erasing.ingest.exclusion import skip_unfit
 from spatial_erasing.ingest.files import describe_grid, describe_voxels, sha256_of
 from spatial_erasing.ingest.records import OF_CONTENT, PUNCTUATION, Row, Scan, name_problem, normalised_name
-from spatial_erasing.ingest.source import READERS, known_sequences
+from spatial_erasing.ingest.source import READERS
+from spatial_erasing.ingest.unfit import skip_shared_lesions, skip_unfit
 from spatial_erasing.jobs.faults import one_line, remedy
 from spatial_erasing.paths import expand_path, require_part_of_disk
 
@@ -33,11 +35,10 @@ def list_scans(
     """One row a scan of the cohort, sorted by subject and sequence: found, or skipped with the reason.
 
     A pure function of the folder. Every header is read, every scan is hashed as a file and by its voxels.
-    The found rows hold each subject once per sequence, with all sequences or none, and no two with the same
-    content.
+    Which rows are found together, `unfit.skip_unfit` says.
 
     Args:
-        reader: how the data set is laid out: "atlas", "bids", "brats", "ixi" or "table".
+        reader: how the data set is laid out: a name in READERS.
         path: its folder, or the CSV file for "table"; `~` and `${VARIABLE}` are expanded.
         skull_strip: how brains are extracted where a row does not say it: one of SKULL_STRIPS.
 
@@ -47,17 +48,22 @@ def list_scans(
     """
     _require_settings(reader, sequences, skull_strip, cohort)
     place = expand_path(str(path), base=Path.cwd())
-    _require_place(reader, place, cohort)
+    require_part_of_disk(place, named=f"ingest.cohorts.{cohort}.path: ")
+    advice = (
+        f"The reader {reader!r} expects {READERS[reader].LAYOUT}. "
+        f"Correct `path:` (or `reader:`) under ingest.cohorts.{cohort} in config.yaml."
+    )
+    if not place.exists():
+        raise FileNotFoundError(f"{place} does not exist. {advice}")
+    if place.is_dir() == (reader == "table"):
+        found = "a folder" if place.is_dir() else "a file (unpack an archive first)"
+        raise ValueError(f"{place} is {found}. {advice}")
     scans = READERS[reader].find_scans(place, sequences=tuple(dict.fromkeys(sequences)))
     if not scans:
-        raise ValueError(f"{place} holds no scan that the reader {reader!r} knows. {_advice(reader, cohort)}")
+        raise ValueError(f"{place} holds no scan that the reader {reader!r} knows. {advice}")
+    row_of = partial(_row, skull_strip=skull_strip, cohort=cohort, exclude=exclude or {})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        rows = list(
-            threads.map(
-                lambda scan: _row(scan, skull_strip=skull_strip, cohort=cohort, exclude=exclude or {}), scans
-            )
-        )
-    rows.sort(key=lambda row: (row["subject"], row["sequence"]))
+        rows = sorted(threads.map(row_of, scans), key=itemgetter("subject", "sequence"))
     skip_unfit(rows, sequences)
     skip_shared_lesions(rows)
     return rows
@@ -65,7 +71,7 @@ def list_scans(
 
 def _require_settings(reader: str, sequences: Sequence[str], skull_strip: str, cohort: str) -> None:
     """Refuse settings that mean nothing."""
-    known = known_sequences(reader) if reader in READERS else None
+    known = READERS[reader].SEQUENCES if reader in READERS else None  # None: columns of any name
     unknown = [name for name in sequences if known is not None and name not in known]
     checks = {
         "reader": (reader not in READERS, reader, READERS),
@@ -78,24 +84,6 @@ def _require_settings(reader: str, sequences: Sequence[str], skull_strip: str, c
                 f"cohort {cohort} has {setting}: {value!r}. Allowed: {', '.join(allowed)}. "
                 f"Correct `{setting}:` under ingest.cohorts.{cohort} in config.yaml."
             )
-
-
-def _require_place(reader: str, place: Path, cohort: str) -> None:
-    """Refuse a path that is not there, or a file where a folder belongs and the other way round."""
-    require_part_of_disk(place, named=f"ingest.cohorts.{cohort}.path: ")
-    if not place.exists():
-        raise FileNotFoundError(f"{place} does not exist. {_advice(reader, cohort)}")
-    if place.is_dir() == (reader == "table"):
-        found, hint = ("a folder", "") if place.is_dir() else ("a file", " (unpack an archive first)")
-        raise ValueError(f"{place} is {found}{hint}. {_advice(reader, cohort)}")
-
-
-def _advice(reader: str, cohort: str) -> str:
-    """What the reader expects, with an example, and which lines to change."""
-    return (
-        f"The reader {reader!r} expects {READERS[reader].LAYOUT}. "
-        f"Correct `path:` (or `reader:`) under ingest.cohorts.{cohort} in config.yaml."
-    )
 
 
 def _row(scan: Scan, *, skull_strip: str, cohort: str, exclude: Mapping[str, str]) -> Row:
@@ -155,10 +143,12 @@ def _checked_files(scan: Scan) -> tuple[dict[str, str], str]:
 
     A lesion on another grid than its scan is left to preprocessing, and so are damaged voxels.
     """
+    content: dict[str, str] = {}
     try:
-        grid, *_ = [describe_grid(path) for path in scan.files]
-        voxels, moments = _voxels(scan.path)
-        content = {"sha256": sha256_of(scan.path), "voxels": voxels, "moments": moments, "grid": grid}
+        content["grid"], *_ = [describe_grid(path) for path in scan.files]
+        with suppress(ValueError):
+            content["voxels"], content["moments"] = describe_voxels(scan.path)
+        content["sha256"] = sha256_of(scan.path)
     except FileNotFoundError as error:
         return {}, f"missing file: {error}"
     except (ValueError, PermissionError) as error:
@@ -166,11 +156,3 @@ def _checked_files(scan: Scan) -> tuple[dict[str, str], str]:
     except OSError as error:  # of the disk: it says nothing about the scan
         raise OSError(f"{scan.path} cannot be checked: {one_line(error)}. {remedy(error)}") from error
     return content, ""
-
-
-def _voxels(path: Path) -> tuple[str, str]:
-    """Hash and moments of the scan's voxels, "" if they are damaged."""
-    try:
-        return describe_voxels(path)
-    except ValueError:
-        return "", ""

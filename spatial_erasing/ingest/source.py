@@ -1,17 +1,17 @@
 """Signatures of a cohort's raw files, which detect new and changed files before any job starts.
 
-The list of a cohort is kept beside it for the time when its data are gone: Snakemake removes a list before it
-is made anew. Needs no other package: a head node that plans the study may have Snakemake alone.
+A cohort's list is kept for the time when its data are gone: Snakemake removes a list before it is made anew.
+Needs no other package: a head node that plans the study may have Snakemake alone.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from spatial_erasing.ingest import atlas, bids, bids_names, brats, ixi, table
-from spatial_erasing.ingest.records import OF_CONTENT, Row, find_files, is_image_name
+from spatial_erasing.ingest.records import OF_CONTENT, Row, find_files
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.results import read_record
 from spatial_erasing.paths import expand_path, require_part_of_disk
@@ -36,16 +36,18 @@ def source_signature(
     """A hash of names and sizes of a cohort's files, and a warning if a file is newer though both agree.
 
     A file that could not be read when it was listed counts as another once its owner has opened it. Times do
-    not count, so that a study copied to another machine does not train again. Where nothing can be
-    seen, because data were removed, unmounted or closed, it is the hash of when they were listed: a finished
-    study needs its raw data no more. A file whose disk alone is gone counts with its size of then.
+    not count, so that a study copied to another machine does not train again. A file whose disk is gone
+    counts with its size of when it was listed, and where nothing can be seen, because data were removed,
+    unmounted or closed, it is the hash of then: a finished study needs its raw data no more.
 
     Args:
         listed: the cohort's list of scans, beside which the hash was recorded if it was made before.
     """
     if PurePosixPath(path).parts[:2] == ("results", "phantom"):
         return SYNTHETIC, None
-    recorded = _recorded(listed)
+    record = listed.with_suffix(".source")
+    is_recorded = listed.exists() and record.exists()
+    recorded = record.read_text(encoding="utf-8", errors="replace") if is_recorded else ""
     try:
         files = _named_files(reader, path, sequences)
         states = {name: _state(file) for name, file in files.items()}
@@ -53,7 +55,7 @@ def source_signature(
         return recorded or UNSEEN, None
     if all(size is ABSENT for size, _ in states.values()):
         return recorded or UNSEEN, None
-    away = _files_away(reader, path, files, known=kept_sizes(listed))
+    away = _files_away(reader, path, files, listed=listed)
     files |= {name: file for name, (file, _) in away.items()}
     states |= {name: (size, 0.0) for name, (_, size) in away.items()}
     signature = _hash_of(states)
@@ -62,15 +64,19 @@ def source_signature(
     if closed and signature != recorded:  # else they were closed after they were listed, and nothing is lost
         signature = _hash_of(states, closed)
     newest = max(states, key=lambda name: states[name][1])
-    is_newer = signature == recorded and states[newest][1] > listed.stat().st_mtime
-    return signature, _warning(files[newest], listed) if is_newer else None
+    if signature != recorded or states[newest][1] <= listed.stat().st_mtime:
+        return signature, None
+    return signature, (
+        f"{files[newest]} is newer than {listed}, though names and sizes of the data are the same. "
+        "If its content changed, add --forcerun list_scans to your command."
+    )
 
 
 def is_away(reader: str, file: Path) -> bool:
-    """Whether a file is not there since its disk is not there, and nobody has removed it.
+    """Whether a file is not there since its disk is not there: its path goes over a link that leads nowhere.
 
-    Its path goes over a link that leads nowhere. Of a table's file it may also be that its folder is gone or
-    empty, as a mount point is; below a folder that is read as a whole people do remove files and folders.
+    Of a table's file it may also be that its folder is gone or empty, as a mount point is; below a folder
+    that is read as a whole people do remove files and folders.
     """
     if file.exists():
         return False
@@ -79,13 +85,11 @@ def is_away(reader: str, file: Path) -> bool:
     return reader == "table" and not (file.parent.is_dir() and any(file.parent.iterdir()))
 
 
-def sizes_now(
-    reader: str, path: str, *, sequences: Sequence[str], known: Mapping[str, int]
-) -> dict[str, int]:
-    """Bytes of each file that the list depends on; as known before where its disk is gone."""
+def sizes_now(reader: str, path: str, *, sequences: Sequence[str], listed: Path) -> dict[str, int]:
+    """Bytes of each file that the list depends on; as when it was listed where its disk is gone."""
     files = _named_files(reader, path, sequences)
     sizes = {str(file): _state(file)[0] for file in files.values()}
-    sizes |= {str(file): size for file, size in _files_away(reader, path, files, known=known).values()}
+    sizes |= {str(file): size for file, size in _files_away(reader, path, files, listed=listed).values()}
     return {name: size for name, size in sizes.items() if size is not ABSENT}
 
 
@@ -124,17 +128,17 @@ def kept_rows(listed: Path, *, source: Mapping[str, object], exclude: Mapping[st
 
 
 def _files_away(
-    reader: str, path: str, files: Mapping[str, Path], *, known: Mapping[str, int]
+    reader: str, path: str, files: Mapping[str, Path], *, listed: Path
 ) -> dict[str, tuple[Path, int | None]]:
     """Files whose disk is not there, by their names, with their sizes of when they were listed."""
+    known = kept_sizes(listed)
     missing = {name: file for name, file in files.items() if _state(file)[0] is ABSENT}
     if reader != "table":  # what lies behind a dead link is not among the files that are found
         place = str(expand_path(path, base=Path.cwd()))
         unseen = set(known) - {str(file) for file in files.values()}
         missing |= {name[len(place) + 1 :]: Path(name) for name in unseen if name.startswith(f"{place}/")}
-    return {
-        name: (file, known.get(str(file), ABSENT)) for name, file in missing.items() if is_away(reader, file)
-    }
+    away = {name: file for name, file in missing.items() if is_away(reader, file)}
+    return {name: (file, known.get(str(file), ABSENT)) for name, file in away.items()}
 
 
 def is_gone(reader: str, path: str, *, sequences: Sequence[str]) -> bool:
@@ -150,37 +154,23 @@ def is_gone(reader: str, path: str, *, sequences: Sequence[str]) -> bool:
 
 def _hash_of(states: Mapping[str, tuple[int | None, float]], closed: Collection[str] = ()) -> str:
     """A hash of names and sizes, and of which files may not be read."""
-    lines = [
-        f"{name}\t{size}" + ("\tclosed" if name in closed else "")
-        for name, (size, _) in sorted(states.items())
-    ]
+    lines = []
+    for name, (size, _) in sorted(states.items()):
+        lines.append(f"{name}\t{size}\tclosed" if name in closed else f"{name}\t{size}")
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
-
-
-def _recorded(listed: Path) -> str:
-    """The hash of when the cohort was listed, "" if it never was."""
-    record = listed.with_suffix(".source")
-    return record.read_text(encoding="utf-8", errors="replace") if listed.exists() and record.exists() else ""
 
 
 def _named_files(reader: str, path: str, sequences: Sequence[str]) -> dict[str, Path]:
     """The files that the list depends on, each under a name that stays when the data set is moved."""
     place = expand_path(path, base=Path.cwd())
-    if reader == "table":
-        return dict(_files_of_table(place, sequences))
+    if reader == "table":  # the table itself is an input of the workflow
+        lines = enumerate(table.find_scans(place, sequences=sequences))
+        return {f"{line} {n}": file for line, scan in lines for n, file in enumerate(scan.files)}
     require_part_of_disk(place)
-    if reader == "bids":
-        files: Iterable[Path] = bids_names.counting_files(place, sequences=sequences)
-    else:
-        files = find_files(place, is_image_name)
+    is_bids = reader == "bids"
+    files = bids_names.counting_files(place, sequences=sequences) if is_bids else find_files(place)
     start = len(str(place)) + 1
     return {str(file)[start:]: file for file in files}
-
-
-def _files_of_table(place: Path, sequences: Sequence[str]) -> Iterator[tuple[str, Path]]:
-    """Every file that a table lists, named by its line; the table itself is an input of the workflow."""
-    for line, scan in enumerate(table.find_scans(place, sequences=sequences)):
-        yield from ((f"{line} {number}", file) for number, file in enumerate(scan.files))
 
 
 def _state(file: Path) -> tuple[int | None, float]:
@@ -192,20 +182,13 @@ def _state(file: Path) -> tuple[int | None, float]:
     return found.st_size, found.st_mtime
 
 
-def _warning(file: Path, listed: Path) -> str:
-    return (
-        f"{file} is newer than {listed}, though names and sizes of the data are the same. "
-        "If its content changed, add --forcerun list_scans to your command."
-    )
-
-
 def _kept(listed: Path) -> dict:
     """What was laid beside a list; nothing if it is missing or damaged."""
-    kept = read_record(kept_list(listed), keys=("source", "rows", "sizes")) or {"rows": None}
-    is_whole = isinstance(kept["rows"], list) and all(
-        isinstance(row, dict) and row.keys() >= ASKED for row in kept["rows"]
-    )
-    return kept if is_whole and isinstance(kept["sizes"], dict) else {}
+    kept = read_record(kept_list(listed), keys=("source", "rows", "sizes")) or {"rows": None, "sizes": None}
+    if not isinstance(kept["rows"], list) or not isinstance(kept["sizes"], dict):
+        return {}
+    is_whole = all(isinstance(row, dict) and row.keys() >= ASKED for row in kept["rows"])
+    return kept if is_whole else {}
 
 
 def _plain(source: Mapping[str, object]) -> dict:
@@ -219,8 +202,3 @@ def _excluded(row: Row, exclude: Mapping[str, str]) -> Row:
         return row
     unknown = {name: "" for name in OF_CONTENT if name in row}
     return row | unknown | {"status": "skipped", "reason": f"excluded: {exclude[row['subject']]}"}
-
-
-def known_sequences(reader: str) -> tuple[str, ...] | None:
-    """The sequences that a reader knows by the names of files; None for a table, with columns of any name."""
-    return READERS[reader].SEQUENCES

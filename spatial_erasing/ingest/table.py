@@ -1,8 +1,8 @@
-"""Tables that people write in an editor or a spreadsheet: the scans of any data set, one line a subject."""
+"""Tables that people write in an editor or a spreadsheet: the scans of a data set, subjects to leave out."""
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -19,6 +19,13 @@ LAYOUT = (
     "    patient-01,Prisma,scans/patient-01_T1w.nii.gz,scans/patient-01_lesion.nii.gz\n"
     "with paths relative to the file's own folder"
 )
+EXCLUSION_COLUMNS = ("cohort", "subject", "reason")
+EXCLUSION_LAYOUT = (
+    "a text file such as\n"
+    "    cohort,subject,reason\n"
+    "    healthy,IXI012,moved during the scan\n"
+    "with one line for each subject to leave out"
+)
 
 
 def find_scans(table: Path, *, sequences: Sequence[str]) -> list[Scan]:
@@ -32,27 +39,20 @@ def find_scans(table: Path, *, sequences: Sequence[str]) -> list[Scan]:
         ValueError: the table as a whole cannot be read, a column is missing, unknown or twice, or a path
             cannot be expanded.
     """
-    lines = read_lines(table, expected=LAYOUT)
+    required = (*REQUIRED, *sequences)
     # scans of other common sequences may be listed for another cohort
-    allowed = tuple(dict.fromkeys((*REQUIRED, *sequences, *bids_names.SUFFIXES, *OPTIONAL)))
-    columns = checked_columns(
-        lines[0][1],
-        table,
-        allowed=allowed,
-        required=(*REQUIRED, *sequences),
-        rule="subject and scanner are required, and a column for each of the cohort's sequences",
-    )
+    allowed = tuple(dict.fromkeys((*required, *bids_names.SUFFIXES, *OPTIONAL)))
+    rule = "subject and scanner are required, and a column for each of the cohort's sequences"
+    columns, lines = read_table(table, layout=LAYOUT, allowed=allowed, required=required, rule=rule)
     scans = []
     first_lines: dict[str, int] = {}
-    for number, cells in lines[1:]:
+    for number, cells in lines:
         row = dict.fromkeys(allowed, "") | dict(zip(columns, cells, strict=False))
         subject = normalised_name(row["subject"])
         problem = _line_problem(cells, columns)
-        if subject and subject in first_lines:
-            problem = (
-                f"lists {subject} again, first in line {first_lines[subject]}. Give each subject one line"
-            )
-        first_lines.setdefault(subject, number)
+        first = first_lines.setdefault(subject, number)
+        if subject and first != number:
+            problem = f"lists {subject} again, first in line {first}. Give each subject one line"
         problem = problem and f"table line: {table} line {number} {problem}"
         try:
             scans += [_scan(row, sequence, table=table, problem=problem) for sequence in sequences]
@@ -67,10 +67,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
-def read_lines(table: Path, *, expected: str) -> list[tuple[int, list[str]]]:
-    """Number and cells of every line that is not blank, the header first.
+def read_table(
+    table: Path, *, layout: str, allowed: Collection[str], required: Iterable[str], rule: str
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The columns' names in lower case, then number and cells of every further line that is not blank.
 
-    Cells may be separated by commas, semicolons or tabs.
+    Raises:
+        ValueError: it is empty or no CSV, or a column is unknown, twice or missing: `rule` in words.
     """
     try:
         text = table.read_text(encoding="utf-8-sig")
@@ -80,8 +83,24 @@ def read_lines(table: Path, *, expected: str) -> list[tuple[int, list[str]]]:
         ) from error
     lines = [(number, cells) for number, cells in _split_cells(text, table) if any(cells)]
     if not lines:
-        raise ValueError(f"{table} is empty. Expected {expected}. Write the header and one line a subject.")
-    return lines
+        raise ValueError(f"{table} is empty. Expected {layout}. Write the header and one line a subject.")
+    columns = [name.lower() for name in lines[0][1]]
+    while columns and not columns[-1]:  # spreadsheets end lines with empty cells
+        columns.pop()
+    problems = {
+        "unknown columns": [
+            f"{name!r}{did_you_mean(name, allowed)}" for name in columns if name not in allowed
+        ],
+        "missing columns": [name for name in dict.fromkeys(required) if name not in columns],
+        "columns that come twice": sorted({name for name in columns if columns.count(name) > 1}),
+    }
+    found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
+    if found:
+        raise ValueError(
+            f"{table} has {found}. Allowed are {', '.join(allowed)}; {rule}. "
+            "Rename, add or delete the columns."
+        )
+    return columns, lines[1:]
 
 
 def _split_cells(text: str, table: Path) -> list[tuple[int, list[str]]]:
@@ -98,28 +117,6 @@ def _split_cells(text: str, table: Path) -> list[tuple[int, list[str]]]:
             f"{table} line {reader.line_num}: {error}. Expected cells separated by {delimiter!r}. "
             "Close the quotes, or save the table again from your spreadsheet."
         ) from error
-
-
-def checked_columns(
-    header: Sequence[str], table: Path, *, allowed: Collection[str], required: Iterable[str], rule: str
-) -> list[str]:
-    """The columns' names in lower case, refused if one is unknown, twice or missing: `rule` in words."""
-    columns = [name.lower() for name in header]
-    while columns and not columns[-1]:  # spreadsheets end lines with empty cells
-        columns.pop()
-    unknown = [f"{name!r}{did_you_mean(name, allowed)}" for name in columns if name not in allowed]
-    problems = {
-        "unknown columns": unknown,
-        "missing columns": [name for name in dict.fromkeys(required) if name not in columns],
-        "columns that come twice": sorted({name for name in columns if columns.count(name) > 1}),
-    }
-    found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
-    if found:
-        raise ValueError(
-            f"{table} has {found}. Allowed are {', '.join(allowed)}; {rule}. "
-            "Rename, add or delete the columns."
-        )
-    return columns
 
 
 def surplus_problem(cells: Sequence[str], columns: Sequence[str]) -> str:
@@ -165,3 +162,52 @@ def _line_problem(cells: list[str], columns: list[str]) -> str:
             f"has {len(cells)} cells for {len(columns)} columns. Write every cell, also those that are empty"
         )
     return surplus_problem(cells, columns)
+
+
+def read_exclusions(table: Path, *, cohorts: Collection[str]) -> dict[str, dict[str, str]]:
+    """Cohort to the subjects that are left out of it, each with its reason and the table's name.
+
+    Raises:
+        ValueError: the table is not there or cannot be read, has other columns, or a line names no subject or
+            a cohort that does not exist.
+    """
+    names, rule = EXCLUSION_COLUMNS, "all three are required"
+    try:
+        columns, lines = read_table(table, layout=EXCLUSION_LAYOUT, allowed=names, required=names, rule=rule)
+    except OSError as error:
+        raise ValueError(
+            f"{table} (ingest.exclude) cannot be read: {error.strerror}. Expected {EXCLUSION_LAYOUT}. "
+            "Correct the path under ingest.exclude in config.yaml, or write null to exclude no subject."
+        ) from error
+    excluded: dict[str, dict[str, str]] = {}
+    for number, cells in lines:
+        row = dict.fromkeys(names, "") | dict(zip(columns, cells, strict=False))
+        if problem := surplus_problem(cells, columns) or _exclusion_problem(row, cohorts):
+            raise ValueError(f"{table} (ingest.exclude) line {number} {problem}.")
+        reason = " ".join(row["reason"].split()) or "no reason given"
+        subject = normalised_name(row["subject"])
+        excluded.setdefault(row["cohort"], {}).setdefault(subject, f"{reason} ({table.name})")
+    return excluded
+
+
+def unmet_exclusions(rows: Iterable[Mapping[str, str]], excluded: Mapping[str, str]) -> list[str]:
+    """A warning for each line of the table that meets no subject of its cohort."""
+    subjects = {row["subject"] for row in rows}
+    return [
+        f"warning: {subject} is to be excluded, {reason}, but no subject has that name"
+        f"{did_you_mean(subject, sorted(subjects))}"
+        for subject, reason in excluded.items()
+        if subject not in subjects
+    ]
+
+
+def _exclusion_problem(row: Mapping[str, str], cohorts: Collection[str]) -> str:
+    """What is wrong with a line; "" if nothing."""
+    if not row["subject"]:
+        return "names no subject. Fill the cell, with a name of results/ingest/scans.csv"
+    if row["cohort"] not in cohorts:
+        return (
+            f"names the cohort {row['cohort']!r}, which ingest.cohorts does not have"
+            f"{did_you_mean(row['cohort'], cohorts)}. Expected one of {', '.join(cohorts)}. Correct the cell"
+        )
+    return ""

@@ -9,30 +9,13 @@ import numpy as np
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
 from spatial_erasing.jobs.faults import about
+from spatial_erasing.preprocess import oddities, resample, strip
 from spatial_erasing.preprocess.geometry import bounding_box, box_around
 from spatial_erasing.preprocess.intensity import scale_brain
 from spatial_erasing.preprocess.masks import label_brain_mask, label_lesion, unite_lesions
-from spatial_erasing.preprocess.oddities import (
-    warn_of_another_head,
-    warn_of_brain,
-    warn_of_empty_voxels,
-    warn_of_parts,
-)
 from spatial_erasing.preprocess.register import register_to_template
-from spatial_erasing.preprocess.resample import (
-    isotropic_grid,
-    require_same_grid,
-    resample_to_grid,
-    turned_grid,
-)
 from spatial_erasing.preprocess.settings import BrainSettings
-from spatial_erasing.preprocess.strip import (
-    component_shares,
-    mask_brain,
-    mask_stripped_scan,
-    require_plausible_brain,
-)
-from spatial_erasing.preprocess.zero import heads_above_zero, stripped_above_zero
+from spatial_erasing.preprocess.zero import head_above_zero, stripped_above_zero
 
 # A skull strip's rim and a tracing's never agree to the voxel; a lesion that loses more deserves a look.
 WARNED_OUTSIDE_PERCENT = 1.0
@@ -67,12 +50,12 @@ def prepare_brain(
 
     Their contrast is standardised when the cohort is stacked, so that another way to do it strips no skull
     again. All sequences share the brain mask and the box that the first defines; each has percentiles of its
-    own. Intensities are computed in the box around brain and lesion alone: what lies outside is never used,
-    so inside the brain the result is that of the paper's order on the whole head.
+    own. Intensities are computed in the box around brain and lesion alone, with the result of the paper's
+    order on the whole head.
 
     Args:
         scans: by the name of their sequence, that of the brain mask first.
-        skull_strip: one of `strip.METHODS`, or "none" for scans without a skull.
+        skull_strip: a name in `settings.NETWORKS`, "given", or "none" for scans without a skull.
         device: where a network strips the skull: "cpu" or "auto".
 
     Raises:
@@ -81,7 +64,7 @@ def prepare_brain(
     reference = next(iter(scans))
     given = [label_brain_mask(brain_mask)] if brain_mask and skull_strip == "given" else []
     for other in (*scans.values(), *lesions, *given):
-        require_same_grid(scans[reference], other)
+        resample.require_same_grid(scans[reference], other)
     scans, grid, brain, odd = locate_brain(
         scans, brain_mask=next(iter(given), None), skull_strip=skull_strip, settings=settings, device=device
     )
@@ -95,8 +78,8 @@ def prepare_brain(
     for name, scan in scans.items():
         # without resampling the grid holds the scan's own voxels, only turned
         interpolation = "nearest" if settings.resample == "none" else settings.resample
-        intensities = resample_to_grid(scan, box_grid, interpolation=interpolation)
-        odd += warn_of_empty_voxels(intensities, box_brain, sequence=name)
+        intensities = resample.resample_to_grid(scan, box_grid, interpolation=interpolation)
+        odd += oddities.warn_of_empty_voxels(intensities, box_brain, sequence=name)
         with about(scan.path):
             sequences[name], ranges[name] = scale_brain(
                 intensities, box_brain, box_grid, volume_voxels=brain.size, settings=settings
@@ -104,7 +87,7 @@ def prepare_brain(
     centred = bounding_box(box_brain if settings.crop else np.ones_like(box_brain))
     measures = measure_brain(box_brain, box_lesion, centred=centred, voxel_ml=grid.voxel_ml)
     stored_grid = scans[reference].grid
-    odd += warn_of_brain(sequences, box_brain, grid=box_grid, scan=stored_grid)
+    odd += oddities.warn_of_brain(sequences, box_brain, grid=box_grid, scan=stored_grid)
     return PreparedBrain(
         sequences,
         box_brain,
@@ -129,13 +112,13 @@ def locate_brain(
     if is_stripped := skull_strip == "none":
         scans = {name: stripped_above_zero(scan) for name, scan in scans.items()}
         with about(scans[reference].path):
-            brain_mask, skull_strip = mask_stripped_scan(scans[reference]), "given"
+            brain_mask, skull_strip = strip.mask_stripped_scan(scans[reference]), "given"
     find = partial(
         find_brain, brain_mask=brain_mask, skull_strip=skull_strip, settings=settings, device=device
     )
     grid, brain = find(scans[reference])
     if not is_stripped:
-        scans = heads_above_zero(scans, grid, brain)
+        scans = {name: head_above_zero(scan, grid, brain) for name, scan in scans.items()}
         if scans[reference] is not measured[reference]:  # a network sees the head as it would have been
             grid, brain = find(scans[reference])
     for name, scan in scans.items():
@@ -145,9 +128,9 @@ def locate_brain(
                 f"{scan.warnings[-1]} Or set preprocess.percentiles_of to brain."
             )
     if is_stripped and brain_mask:
-        odd = brain_mask.warnings + warn_of_another_head(scans)
+        odd = (*brain_mask.warnings, *oddities.warn_of_another_head(scans))
     else:
-        odd = warn_of_parts(component_shares(brain))
+        odd = oddities.warn_of_parts(strip.component_shares(brain))
     return scans, grid, brain, odd
 
 
@@ -156,12 +139,12 @@ def find_brain(
 ) -> tuple[Grid, np.ndarray]:
     """The grid on which everything is prepared and its brain mask (bool), refused where implausible."""
     if settings.resample == "none":
-        grid = turned_grid(scan)
+        grid = resample.turned_grid(scan)
     else:
-        grid = isotropic_grid(scan, spacing_mm=settings.spacing_mm)
+        grid = resample.isotropic_grid(scan, spacing_mm=settings.spacing_mm)
     with about(scan.path):
-        brain = mask_brain(scan, grid, brain_mask=brain_mask, skull_strip=skull_strip, device=device)
-        require_plausible_brain(brain, voxel_ml=grid.voxel_ml, range_ml=settings.brain_range_ml)
+        brain = strip.mask_brain(scan, grid, brain_mask=brain_mask, skull_strip=skull_strip, device=device)
+        strip.require_plausible_brain(brain, voxel_ml=grid.voxel_ml, range_ml=settings.brain_range_ml)
     if settings.register == "affine":
         return register_to_template(scan, Volume(brain, grid.affine), spacing_mm=settings.spacing_mm)
     return grid, brain
@@ -184,11 +167,9 @@ def collect_warnings(volumes: Iterable[Volume], measures: dict[str, float]) -> t
     """What is odd about a subject and no reason to leave it out, one sentence each."""
     found = [warning for volume in volumes for warning in volume.warnings]
     outside_percent = measures["lesion_outside_brain_percent"]
+    advice = "look at the skull strip"
+    if outside_percent >= MISPLACED_PERCENT:
+        advice = "compare the lesion with its scan in a viewer; it may be misplaced or another subject's"
     if outside_percent >= WARNED_OUTSIDE_PERCENT:
-        advice = (
-            "compare the lesion with its scan in a viewer; it may be misplaced or another subject's"
-            if outside_percent >= MISPLACED_PERCENT
-            else "look at the skull strip"
-        )
         found.append(f"{outside_percent:.0f} % of the lesion lie outside the brain mask: {advice}.")
     return tuple(found)

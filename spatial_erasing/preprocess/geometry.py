@@ -21,9 +21,7 @@ def chain_of_grids(
 
     Args:
         record: what `subject.write_brain` wrote down: "scan" as stored, "resampled" at the prepared spacing,
-            "brain" as cropped, and which box of it is centred.
-        padded_grid_voxels: the window around the box, which becomes "padded".
-        grid_voxels: what it is downsampled to, which becomes "network".
+            "brain" as cropped, and which box of it is centred in "padded", which is downsampled to "network".
     """
     grids = {name: Grid.from_json(numbers) for name, numbers in record["grids"].items()}
     start = centred_window(*record["centred"], window_voxels=padded_grid_voxels)
@@ -41,9 +39,6 @@ def return_to_scan(
         values: shape of grids["network"]; a score, a reconstruction, or a mask with "nearest".
         interpolation: "linear" stays within the range of the values, "cubic" may overshoot, "nearest" is for
             labels.
-
-    Raises:
-        ValueError: the map does not have the shape of that grid.
     """
     if values.shape != grids["network"].shape:
         raise ValueError(
@@ -56,11 +51,10 @@ def return_to_scan(
 
 def write_chains(path: str | Path, chains: Mapping[str, Mapping[str, Grid]]) -> None:
     """Write the chains of a cohort's subjects as JSON, a line each."""
-    lines = [
-        f"{json.dumps(subject, ensure_ascii=False)}: "
-        f"{json.dumps({name: grid.as_json() for name, grid in grids.items()})}"
-        for subject, grids in chains.items()
-    ]
+    lines = []
+    for subject, grids in chains.items():
+        plain = {name: grid.as_json() for name, grid in grids.items()}
+        lines.append(f"{json.dumps(subject, ensure_ascii=False)}: {json.dumps(plain)}")
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
@@ -103,13 +97,11 @@ def extract_window(
     volume: np.ndarray, start: tuple[int, ...], *, window_voxels: tuple[int, ...]
 ) -> np.ndarray:
     """The window of a volume that begins at voxel `start`, zero where it reaches beyond the volume."""
+    first, last = np.array(start), np.add(start, window_voxels)
+    low = np.maximum(first, 0)
+    high = np.maximum(np.minimum(last, volume.shape), low)
     window = np.zeros(window_voxels, dtype=volume.dtype)
-    source, target = [], []
-    for first, size, length in zip(start, window_voxels, volume.shape, strict=True):
-        low, high = max(first, 0), min(first + size, length)
-        source.append(slice(low, max(low, high)))
-        target.append(slice(low - first, max(low, high) - first))
-    window[tuple(target)] = volume[tuple(source)]
+    window[tuple(map(slice, low - first, high - first))] = volume[tuple(map(slice, low, high))]
     return window
 
 
@@ -143,10 +135,8 @@ def downsample_label(label: np.ndarray, *, grid_voxels: tuple[int, ...], method:
     """
     if method == "occupancy":
         return downsample(label, grid_voxels=grid_voxels) >= 0.5
-    centres = [
-        np.floor((np.arange(target) + 0.5) * source / target).astype(int)
-        for source, target in zip(label.shape, grid_voxels, strict=True)
-    ]
+    sizes = zip(label.shape, grid_voxels, strict=True)
+    centres = [np.floor((np.arange(new) + 0.5) * old / new).astype(int) for old, new in sizes]
     return label[np.ix_(*centres)] > 0
 
 
@@ -156,5 +146,4 @@ def slices_with_label(label: np.ndarray, *, slices: int) -> np.ndarray:
     A lesion that vanishes when the grid shrinks still makes its slices abnormal (Bengs et al. 2021,
     section 2.3: "we strictly consider all slices with annotations as abnormal").
     """
-    touched = area_weights(label.shape[2], slices) > 0
-    return touched @ label.any(axis=(0, 1))
+    return (area_weights(label.shape[2], slices) > 0) @ label.any(axis=(0, 1))

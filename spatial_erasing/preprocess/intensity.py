@@ -23,30 +23,28 @@ def scale_brain(
     """
     masked = np.where(brain, np.clip(intensities, 0, None), 0).astype(np.float32, copy=False)
     # denoising rounds off the rim even of a constant scan, which would then seem to have a range
-    intensity_range(masked, brain, **settings.percentiles)
-    masked = denoise(correct_bias(masked, brain, grid, settings=settings), brain, grid, settings=settings)
+    intensity_range(masked[brain], **settings.percentiles)
+    if settings.bias_field != "none":
+        masked = masked / bias_field(
+            masked,
+            brain,
+            voxel_sizes_mm=grid.voxel_sizes_mm,
+            shrink_factor=settings.n4_shrink_factor,
+            iterations=settings.n4_iterations,
+        )
+    masked = denoise(masked, brain, grid, settings=settings)
+    values = masked[brain]
     if settings.percentiles_of == "none":
-        require_unit_range(masked, brain)
+        require_unit_range(values)
         low, high = 0.0, 1.0
     elif settings.percentiles_of == "volume":
-        low, high = volume_range(masked, brain, volume_voxels=volume_voxels, **settings.percentiles)
+        # of the whole stripped volume, as Baur et al. (2021), the paper's reference [4]: 0 and 99.8
+        background = np.zeros(max(volume_voxels - values.size, 0), dtype=masked.dtype)
+        low, high = intensity_range(np.concatenate([values, background]), **settings.percentiles)
     else:
-        low, high = intensity_range(masked, brain, **settings.percentiles)
-    found = {"lower_intensity": low, "median_intensity": float(np.median(masked[brain]))}
-    return rescale(masked, brain, low=low, high=high), found | {"upper_intensity": high}
-
-
-def correct_bias(masked: np.ndarray, brain: np.ndarray, grid: Grid, *, settings: BrainSettings) -> np.ndarray:
-    """The brain divided by its bias field, or as it is."""
-    if settings.bias_field == "none":
-        return masked
-    return masked / bias_field(
-        masked,
-        brain,
-        voxel_sizes_mm=grid.voxel_sizes_mm,
-        shrink_factor=settings.n4_shrink_factor,
-        iterations=settings.n4_iterations,
-    )
+        low, high = intensity_range(values, **settings.percentiles)
+    found = {"lower_intensity": low, "median_intensity": float(np.median(values)), "upper_intensity": high}
+    return rescale(masked, brain, low=low, high=high), found
 
 
 def denoise(masked: np.ndarray, brain: np.ndarray, grid: Grid, *, settings: BrainSettings) -> np.ndarray:
@@ -54,12 +52,8 @@ def denoise(masked: np.ndarray, brain: np.ndarray, grid: Grid, *, settings: Brai
     if settings.denoise == "none":
         return masked
     if settings.denoise == "non_local_means":
-        return non_local_means(
-            masked,
-            brain,
-            patch_radius_voxels=settings.denoise_patch_voxels,
-            search_radius_voxels=settings.denoise_search_voxels,
-        ).clip(0)
+        patch, search = settings.denoise_patch_voxels, settings.denoise_search_voxels
+        return non_local_means(masked, brain, patch_radius_voxels=patch, search_radius_voxels=search).clip(0)
     return curvature_flow(
         masked,
         voxel_sizes_mm=grid.voxel_sizes_mm,
@@ -69,30 +63,9 @@ def denoise(masked: np.ndarray, brain: np.ndarray, grid: Grid, *, settings: Brai
 
 
 def intensity_range(
-    scan: np.ndarray, brain: np.ndarray, *, lower_percentile: float, upper_percentile: float
+    values: np.ndarray, *, lower_percentile: float, upper_percentile: float
 ) -> tuple[float, float]:
-    """The two percentiles of the brain's intensities, refused if they are equal."""
-    return _range_of(scan[brain], lower_percentile=lower_percentile, upper_percentile=upper_percentile)
-
-
-def volume_range(
-    scan: np.ndarray,
-    brain: np.ndarray,
-    *,
-    volume_voxels: int,
-    lower_percentile: float,
-    upper_percentile: float,
-) -> tuple[float, float]:
-    """The two percentiles of a whole stripped volume, of whose `volume_voxels` all but the brain are 0.
-
-    Baur et al. (2021), the paper's reference [4], take 0 and 99.8 of it.
-    """
-    background = np.zeros(max(volume_voxels - int(brain.sum()), 0), dtype=scan.dtype)
-    values = np.concatenate([scan[brain], background])
-    return _range_of(values, lower_percentile=lower_percentile, upper_percentile=upper_percentile)
-
-
-def _range_of(values: np.ndarray, *, lower_percentile: float, upper_percentile: float) -> tuple[float, float]:
+    """The two percentiles of a brain's intensities, refused if they are equal."""
     low, high = np.percentile(values, [lower_percentile, upper_percentile])
     if high - low <= 1e-6 * abs(high):  # float32 holds a constant to 1e-7 of itself
         raise ValueError(
@@ -110,10 +83,10 @@ def rescale(scan: np.ndarray, brain: np.ndarray, *, low: float, high: float) -> 
     return np.where(brain, np.clip((scan - low) / (high - low), 0, 1), 0).astype(np.float32, copy=False)
 
 
-def require_unit_range(scan: np.ndarray, brain: np.ndarray, *, tolerance: float = 0.01) -> None:
-    """Refuse intensities that were said to lie in [0, 1] already and do not."""
-    low, high = float(scan[brain].min()), float(scan[brain].max())
-    if low < -tolerance or high > 1 + tolerance or high < 0.5:
+def require_unit_range(values: np.ndarray) -> None:
+    """Refuse a brain's intensities that were said to lie in [0, 1] already and do not."""
+    low, high = float(values.min()), float(values.max())
+    if low < -0.01 or high > 1.01 or high < 0.5:
         raise ValueError(
             f"the brain's intensities reach from {low:.3g} to {high:.3g}, but preprocess.percentiles_of is "
             f"none, which expects them from 0 to 1 already. Set it to brain, or scale the scan."
@@ -138,11 +111,7 @@ def bias_field(
         shrink_factor: voxels of the grid along an edge of the coarser one.
         iterations: at most, on each level of a B-spline lattice that doubles from level to level.
     """
-    spacing = [float(size) for size in voxel_sizes_mm[::-1]]  # SimpleITK names the last axis first
-    image = sitk.GetImageFromArray(brain_scan.astype(np.float32, copy=False))
-    mask = sitk.GetImageFromArray(brain.astype(np.uint8))
-    image.SetSpacing(spacing)
-    mask.SetSpacing(spacing)
+    image, mask = _image(brain_scan, voxel_sizes_mm), _image(brain.astype(np.uint8), voxel_sizes_mm)
     corrector = sitk.N4BiasFieldCorrectionImageFilter()
     corrector.SetMaximumNumberOfIterations([int(count) for count in iterations])
     shrink = [shrink_factor] * 3
@@ -166,10 +135,16 @@ def curvature_flow(
         return brain_scan
     # each iteration looks one voxel further; zeros around the box stand for the empty background
     margin = iterations + 1
-    image = sitk.GetImageFromArray(np.pad(brain_scan, margin).astype(np.float32, copy=False))
-    image.SetSpacing([float(size) for size in voxel_sizes_mm[::-1]])  # SimpleITK names the last axis first
+    image = _image(np.pad(brain_scan, margin), voxel_sizes_mm)
     flowed = sitk.CurvatureFlow(image, timeStep=time_step, numberOfIterations=iterations)
     return sitk.GetArrayFromImage(flowed)[(slice(margin, -margin),) * 3].astype(np.float32)
+
+
+def _image(array: np.ndarray, voxel_sizes_mm: np.ndarray) -> sitk.Image:
+    """The array as float32, or a mask as uint8, with its spacing; SimpleITK names the last axis first."""
+    image = sitk.GetImageFromArray(array if array.dtype == np.uint8 else array.astype(np.float32, copy=False))
+    image.SetSpacing([float(size) for size in voxel_sizes_mm[::-1]])
+    return image
 
 
 def non_local_means(

@@ -33,21 +33,19 @@ def label_lesion(lesion: Volume, *, brain_ml: float) -> Volume:
         ValueError: a graded file fills more than half of a brain, as a scan does.
     """
     values = lesion.intensities
-    said: tuple[str, ...] = ()
     positive = values[values > 0]
     largest = float(positive.max(initial=0))
     if largest <= 1.5 or not _is_graded_lesion(values, positive):
-        level = 0.5
-    else:
-        level = largest / 2
-        filled_ml = (values > 0.05 * np.percentile(positive, 99)).sum() * lesion.grid.voxel_ml
-        require_plausible_lesion(filled_ml, brain_ml, path=lesion.path)
-        said = (
-            f"{lesion.path} is graded from 0 to {largest:g}: voxels of {level:g} or more count as lesion. "
-            f"Store 0 and 1 if you mean others.",
-        )
-    mask = values >= level if said else values > level
-    return replace(lesion, intensities=mask.astype(np.float32), warnings=(*lesion.warnings, *said))
+        return replace(lesion, intensities=(values > 0.5).astype(np.float32))
+    level = largest / 2
+    filled_ml = (values > 0.05 * np.percentile(positive, 99)).sum() * lesion.grid.voxel_ml
+    require_plausible_lesion(filled_ml, brain_ml, path=lesion.path)
+    said = (
+        f"{lesion.path} is graded from 0 to {largest:g}: voxels of {level:g} or more count as lesion. "
+        f"Store 0 and 1 if you mean others."
+    )
+    mask = (values >= level).astype(np.float32)
+    return replace(lesion, intensities=mask, warnings=(*lesion.warnings, said))
 
 
 def label_brain_mask(mask: Volume) -> Volume:

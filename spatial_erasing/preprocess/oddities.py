@@ -98,21 +98,19 @@ def warn_of_contrast(
     scan, brain = scan[coarse], brain[coarse]
     if brain.sum() < MINIMUM_COARSE_VOXELS:
         return
-    sampling_mm = steps * voxel_sizes_mm
     alike = neighbour_correlation(scan, brain)
     if alike < MINIMUM_NEIGHBOUR_CORRELATION:
         yield (
             f"{sequence}: neighbouring voxels 4 mm apart correlate with {alike:.2f}, as in noise; tissue "
             f"reaches 0.4 or more. Look at the scan."
         )
-    elif (
-        sequence in BRIGHT_INSIDE
-        and (deeper := depth_correlation(scan, brain, sampling_mm)) < MINIMUM_DEPTH_CORRELATION
-    ):
-        yield (
-            f"{sequence}: the brain is darker inside than at its rim (rank correlation of intensity and "
-            f"depth {deeper:.2f}, a T1 has 0.2 to 0.7), as on a T2 or an inverted scan. Give the T1."
-        )
+    elif sequence in BRIGHT_INSIDE:
+        deeper = depth_correlation(scan, brain, steps * voxel_sizes_mm)
+        if deeper < MINIMUM_DEPTH_CORRELATION:
+            yield (
+                f"{sequence}: the brain is darker inside than at its rim (rank correlation of intensity and "
+                f"depth {deeper:.2f}, a T1 has 0.2 to 0.7), as on a T2 or an inverted scan. Give the T1."
+            )
 
 
 def warn_of_empty_voxels(scan: np.ndarray, brain: np.ndarray, *, sequence: str) -> tuple[str, ...]:
@@ -128,20 +126,19 @@ def warn_of_empty_voxels(scan: np.ndarray, brain: np.ndarray, *, sequence: str) 
     )
 
 
-def warn_of_another_head(sequences: dict[str, Volume]) -> tuple[str, ...]:
+def warn_of_another_head(sequences: dict[str, Volume]) -> Iterator[str]:
     """A sentence for each sequence without a skull that does not fill the place of the first one's brain."""
     filled = {name: scan.intensities > ringing_level(scan.intensities) for name, scan in sequences.items()}
     reference = next(iter(filled))
-    first, found = filled.pop(reference), []
+    first = filled.pop(reference)
     for name, other in filled.items():
         dice = 2 * (first & other).sum() / max(first.sum() + other.sum(), 1)
         if dice < MINIMUM_DICE:
-            found.append(
+            yield (
                 f"{name}: its brain and that of the {reference} overlap with a Dice of {dice:.2f}, expected "
                 f"{MINIMUM_DICE:g} or more. Compare both in a viewer; the {name} may be another subject's or "
                 f"not registered to the {reference}."
             )
-    return tuple(found)
 
 
 def neighbour_correlation(scan: np.ndarray, brain: np.ndarray) -> float:

@@ -1,8 +1,8 @@
 """Which subjects of a cohort to look at: a table of measures, and rules for volume, contrast and its map.
 
-A flag excludes nobody. It comes with the line that does, for the user's own table of exclusions. The quantile
-curve of a brain is its intensity at each percentile, on the networks' grid. At each percentile most healthy
-training brains lie in a narrow band; a scan outside it looks abnormal everywhere, whatever its anatomy.
+A flag excludes nobody; it comes with the line that does. The quantile curve of a brain is its intensity at
+each percentile, on the networks' grid. At each percentile most healthy training brains lie in a narrow band;
+a scan outside it looks abnormal everywhere, whatever its anatomy.
 """
 
 import json
@@ -80,11 +80,7 @@ class HealthyBand:
     highest: tuple[float, ...]  # the same
 
     def distance(self, curve: np.ndarray) -> tuple[float, int]:
-        """How far a curve lies outside the band where it is farthest, and at which percentile.
-
-        Returns:
-            Signed distance in intensity, above 0 over the band, 0 within; and the percentile.
-        """
+        """How far a curve lies over the band, or below it as a negative number, and at which percentile."""
         beyond = np.maximum(curve - self.highest, 0) - np.maximum(np.subtract(self.lowest, curve), 0)
         place = int(np.abs(beyond).argmax())
         return float(beyond[place]), PERCENTILES[place]
@@ -110,9 +106,9 @@ def healthy_band(scans: np.ndarray, brains: np.ndarray, *, sequence: str) -> Hea
             "reasons in results/preprocess/*/batch-*.csv."
         )
     curves = quantile_curves(scans, brains)
-    lowest, highest = np.percentile(curves, BAND_PERCENTILES, axis=0)
-    middle = np.median(curves, axis=0)
-    return HealthyBand(sequence, len(curves), *(tuple(line.tolist()) for line in (lowest, middle, highest)))
+    lowest, highest = np.percentile(curves, BAND_PERCENTILES, axis=0).tolist()
+    middle = np.median(curves, axis=0).tolist()
+    return HealthyBand(sequence, len(curves), tuple(lowest), tuple(middle), tuple(highest))
 
 
 def write_band(path: str | Path, band: HealthyBand) -> None:
@@ -124,18 +120,15 @@ def read_band(path: str | Path) -> HealthyBand:
     """The band that `write_band` wrote."""
     curves = ("lowest", "middle", "highest")
     content = read_json(path, keys=("sequence", "brains", *curves))
-    lines = {name: tuple(content[name]) for name in curves}
-    return HealthyBand(content["sequence"], content["brains"], **lines)
+    return HealthyBand(content["sequence"], content["brains"], *(tuple(content[name]) for name in curves))
 
 
 def curves_of_cohort(volumes: str | Path, sequences: tuple[str, ...]) -> Mapping[str, dict[str, np.ndarray]]:
     """The curves of a cohort: subject to sequence to curve."""
     with open_arrays(volumes) as arrays:
         curves = {name: quantile_curves(arrays[name], arrays["brain"]) for name in sequences}
-        subjects = arrays["subject"].tolist()
-    return {
-        subject: {name: curves[name][place] for name in sequences} for place, subject in enumerate(subjects)
-    }
+        places = enumerate(arrays["subject"].tolist())
+    return {subject: {name: curves[name][place] for name in sequences} for place, subject in places}
 
 
 def quality_rows(
@@ -156,11 +149,10 @@ def quality_rows(
     spread = brain_spread(float(row["brain_ml"]) for row in manifest if row["status"] == "done")
     rows = []
     for row in manifest:
-        distances = {
-            name: band.distance(curve) for name, curve in curves.get(str(row["subject"]), {}).items()
-        }
+        own = curves.get(str(row["subject"]), {})
+        distances = {sequence: band.distance(curve) for sequence, curve in own.items()}
         rows.append(_quality_row(row, rule=rule, spread=spread, distances=distances))
-    return sorted(rows, key=_urgency)
+    return sorted(rows, key=lambda r: (r["status"] == "done", not r["flag"], not r["warning"], r["subject"]))
 
 
 def _quality_row(
@@ -200,23 +192,16 @@ def contrast_sentence(distances: Mapping[str, tuple[float, int]], *, rule: FlagR
 def volume_sentence(volume_ml: float, *, rule: FlagRule, spread: Spread) -> str:
     """What is unusual about a brain of this volume and by which rule; empty if nothing is."""
     lowest_ml, highest_ml = rule.outside_ml
-    findings = []
-    if volume_ml < lowest_ml:
-        findings.append(f"below {lowest_ml:g} ml")
-    if volume_ml > highest_ml:
-        findings.append(f"above {highest_ml:g} ml")
     deviations = spread.deviations(volume_ml)
-    if abs(deviations) > rule.beyond_deviations:
-        side = "above" if deviations > 0 else "below"
-        findings.append(
-            f"{abs(deviations):.1f} robust SD {side} the median {spread.median_ml:.0f} ml, "
-            f"limit {rule.beyond_deviations:g}"
-        )
-    return f"Brain of {volume_ml:.1f} ml: {'; '.join(findings)}." if findings else ""
-
-
-def _urgency(row: Mapping[str, Any]) -> tuple:
-    return row["status"] == "done", not row["flag"], not row["warning"], row["subject"]
+    side = "above" if deviations > 0 else "below"
+    away = f"{abs(deviations):.1f} robust SD {side} the median {spread.median_ml:.0f} ml"
+    findings = {
+        f"below {lowest_ml:g} ml": volume_ml < lowest_ml,
+        f"above {highest_ml:g} ml": volume_ml > highest_ml,
+        f"{away}, limit {rule.beyond_deviations:g}": abs(deviations) > rule.beyond_deviations,
+    }
+    found = "; ".join(finding for finding, is_true in findings.items() if is_true)
+    return f"Brain of {volume_ml:.1f} ml: {found}." if found else ""
 
 
 @dataclass(frozen=True)
@@ -256,8 +241,8 @@ def count_quality(rows: Iterable[Mapping[str, Any]]) -> Counts:
 def quality_summary(rows: Iterable[Mapping[str, Any]], *, cohort: str) -> str:
     """One line for the terminal: "brats: 334 done, 1 failed, 2 flagged, 0 with a warning"."""
     counts = count_quality(rows)
-    line = (
-        f"{cohort}: {counts.done} done, {counts.failed} failed, {counts.flagged} flagged, "
-        f"{counts.warned} with a warning"
-    )
-    return line + (f", {counts.vanished} of {counts.lesions} lesions vanished" if counts.vanished else "")
+    numbers = [f"{counts.done} done", f"{counts.failed} failed", f"{counts.flagged} flagged"]
+    numbers.append(f"{counts.warned} with a warning")
+    if counts.vanished:
+        numbers.append(f"{counts.vanished} of {counts.lesions} lesions vanished")
+    return f"{cohort}: {', '.join(numbers)}"

@@ -2,7 +2,6 @@
 
 import functools
 import tempfile
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -21,13 +20,11 @@ def register_to_template(scan: Volume, brain: Volume, *, spacing_mm: float) -> t
     The grid is sheared and scaled as the affine map demands, so that a voxel has the same place in every
     brain, the scan is interpolated once, and volumes in ml stay those of the person.
     """
-    head = resample_to_grid(scan, Grid(brain.intensities.shape, brain.affine), interpolation="linear")
-    template = mni_brain()
-    to_template = affine_to_template(
-        Volume(np.where(brain.intensities, head, 0), brain.affine, scan.path), template
-    )
-    straight = isotropic_grid(template, spacing_mm=spacing_mm)
-    grid = Grid(straight.shape, np.linalg.inv(to_template) @ straight.affine)
+    head = resample_to_grid(scan, brain.grid, interpolation="linear")
+    stripped = Volume(np.where(brain.intensities, head, 0), brain.affine, scan.path)
+    straight = isotropic_grid(mni_brain(), spacing_mm=spacing_mm)
+    to_person = np.linalg.inv(affine_to_template(stripped, mni_brain()))
+    grid = Grid(straight.shape, to_person @ straight.affine)
     mask = Volume(brain.intensities.astype(np.float32), brain.affine)
     return grid, resample_to_grid(mask, grid, interpolation="nearest") > 0.5
 
@@ -50,13 +47,9 @@ def affine_to_template(brain: Volume, template: Volume) -> np.ndarray:
     import ants  # noqa: PLC0415  four seconds, and it must see the number of threads first
 
     ants.config.set_ants_deterministic(on=True, seed_value=1)
+    images = _ants_image(ants, brain), _ants_image(ants, template)
     with tempfile.TemporaryDirectory() as folder:
-        found = ants.registration(
-            _ants_image(ants, brain),
-            _ants_image(ants, template),
-            type_of_transform="Affine",
-            outprefix=str(Path(folder, "to_template")),
-        )
+        found = ants.registration(*images, type_of_transform="Affine", outprefix=f"{folder}/to_template")
         transform = ants.read_transform(found["fwdtransforms"][0])
     matrix = np.reshape(transform.parameters[:9], (3, 3))
     centre_mm = np.array(transform.fixed_parameters)

@@ -12,6 +12,7 @@ INTERPOLATORS = {"cubic": sitk.sitkBSpline, "linear": sitk.sitkLinear, "nearest"
 # 12 voxels leave 1e-7 of it, the precision of float32.
 REACH_VOXELS = {"cubic": 12, "linear": 1, "nearest": 1}
 TOLERANCE_VOXELS = 0.1  # how far two grids that are said to be one may lie apart
+WORLD = Grid((1, 1, 1), np.eye(4))
 
 
 def isotropic_grid(scan: Volume, *, spacing_mm: float) -> Grid:
@@ -20,8 +21,7 @@ def isotropic_grid(scan: Volume, *, spacing_mm: float) -> Grid:
     World axes, not the scan's own: an oblique scan and its straight twin give the same volume. A scan that
     lies on such a grid already keeps its sampling points, so that resampling leaves it as it is.
     """
-    world = Grid((1, 1, 1), np.eye(4))
-    corners_mm = scan.grid.corners_in(world)
+    corners_mm = scan.grid.corners_in(WORLD)
     first_mm, last_mm = corners_mm.min(axis=0), corners_mm.max(axis=0)
     # a thousandth of a voxel of rounding in a header must not add a plane
     shape = np.floor((last_mm - first_mm) / spacing_mm + 1e-3).astype(int) + 1
@@ -41,11 +41,8 @@ def turned_grid(scan: Volume) -> Grid:
 def resample_to_grid(volume: Volume, grid: Grid, *, interpolation: str) -> np.ndarray:
     """The volume's values on `grid`, float32 of its shape; 0 where the volume does not reach.
 
-    Only the part of the volume around the grid is looked at, so a small grid costs little.
-
-    Args:
-        interpolation: "cubic" (B-spline of order 3, Bengs et al. 2021, section 2.1), "linear", or "nearest"
-            (labels).
+    Only the part of the volume around the grid is looked at, so a small grid costs little. An interpolation
+    is "cubic" (B-spline of order 3, Bengs et al. 2021, section 2.1), "linear", or "nearest" for labels.
     """
     box = _part_around(volume, grid, reach_voxels=REACH_VOXELS[interpolation])
     if box is None:
@@ -86,9 +83,8 @@ def require_same_grid(scan: Volume, other: Volume) -> None:
     The corners of both grids are compared, where a turned or scaled header shows most: each must land within
     a tenth of the smallest edge of a voxel.
     """
-    world = Grid((1, 1, 1), np.eye(4))
     tolerance_mm = TOLERANCE_VOXELS * scan.grid.voxel_sizes_mm.min()
-    apart_mm = np.linalg.norm(scan.grid.corners_in(world) - other.grid.corners_in(world), axis=1).max()
+    apart_mm = np.linalg.norm(scan.grid.corners_in(WORLD) - other.grid.corners_in(WORLD), axis=1).max()
     if scan.intensities.shape != other.intensities.shape:
         found = f"shape {other.intensities.shape}, the scan has {scan.intensities.shape}"
     elif apart_mm > tolerance_mm:

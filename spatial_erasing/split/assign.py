@@ -3,15 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from spatial_erasing.ingest.records import (
-    EXCLUSION_HEADER,
-    SAME_BRAIN,
-    Row,
-    content_of,
-    exclusion_line,
-    found_rows,
-    name_of,
-)
+from spatial_erasing.ingest import records
+from spatial_erasing.ingest.records import Row
 from spatial_erasing.seeds import hash_fraction
 
 Subject = tuple[str, str]  # cohort, subject
@@ -39,30 +32,37 @@ def stratified_order(scanners: Mapping[Subject, str], *, seed: int, purpose: str
 
 
 def split_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dict[str, int]:
-    """Number of subjects per split, from counts or from fractions that add up to 1.
+    """Number of subjects per split, from counts or from fractions that add up to 1; 0 only if the size is 0.
 
     Args:
         sizes: split to a count (integers) or a fraction (numbers below 1, or exactly 1.0).
 
     Raises:
-        ValueError: the counts do not add up to the subjects; the message has a line that fits.
+        ValueError: the counts do not add up to the subjects (the message has a line that fits), or a split
+            would get none.
     """
     if all(isinstance(size, int) for size in sizes.values()):
-        if sum(sizes.values()) != subjects:
-            total = max(sum(sizes.values()), 1)
-            line = ", ".join(f"{split}: {size / total:.4g}" for split, size in sizes.items())
+        total = sum(sizes.values())
+        if total != subjects:
+            line = ", ".join(f"{split}: {size / max(total, 1):.4g}" for split, size in sizes.items())
             found = " + ".join(f"{split} {size}" for split, size in sizes.items())
             raise ValueError(
-                f"{group} has {subjects} subjects, config.yaml splits it as {found} = "
-                f"{sum(sizes.values())}. For these subjects in the same proportion write\n"
-                f"    {group}: {{{line}}}\nunder split.sizes."
+                f"{group} has {subjects} subjects, config.yaml splits it as {found} = {total}. For these "
+                f"subjects in the same proportion write\n    {group}: {{{line}}}\nunder split.sizes."
             )
         return {split: int(size) for split, size in sizes.items()}
     require_fractions(sizes, group=group)
     # the last split gets the rest, so that rounding loses no subject
     *first, last = sizes
     counts = {split: round(sizes[split] * subjects) for split in first}
-    return counts | {last: subjects - sum(counts.values())}
+    counts[last] = subjects - sum(counts.values())
+    for split, count in counts.items():
+        if count < 1 and sizes[split] > 0:
+            raise ValueError(
+                f"{group}: the split {split} would get none of {subjects} subjects (size {sizes[split]}). "
+                f"Add subjects or change split.sizes.{group}."
+            )
+    return counts
 
 
 def require_fractions(sizes: Mapping[str, float], *, group: str) -> None:
@@ -72,9 +72,8 @@ def require_fractions(sizes: Mapping[str, float], *, group: str) -> None:
         return
     written = ", ".join(f"{split}: {size:g}" for split, size in sizes.items())
     line = ", ".join(f"{split}: {share:.3g}" for split, share in _as_fractions(sizes).items())
-    found = (
-        "mixes counts of subjects with fractions; they" if max(sizes.values()) >= 1 else "has fractions that"
-    )
+    is_mixed = max(sizes.values()) >= 1
+    found = "mixes counts of subjects with fractions; they" if is_mixed else "has fractions that"
     raise ValueError(
         f"split.sizes.{group}: {{{written}}} {found} add up to {total:g}, expected 1. Write fractions, "
         f"such as\n    {group}: {{{line}}}\nor counts alone."
@@ -91,23 +90,11 @@ def _as_fractions(sizes: Mapping[str, float]) -> dict[str, float]:
     return {split: scaled.get(split, size) for split, size in sizes.items()}
 
 
-def filled_sizes(sizes: Mapping[str, float], *, subjects: int, group: str) -> dict[str, int]:
-    """The counts of `split_sizes`, which are 0 only if the config says 0."""
-    counts = split_sizes(sizes, subjects=subjects, group=group)
-    for split, count in counts.items():
-        if count < 1 and sizes[split] > 0:
-            raise ValueError(
-                f"{group}: the split {split} would get none of {subjects} subjects (size {sizes[split]}). "
-                f"Add subjects or change split.sizes.{group}."
-            )
-    return counts
-
-
 def assign_splits(
     scanners: Mapping[Subject, str], *, sizes: Mapping[str, float], seed: int, group: str
 ) -> dict[Subject, str]:
     """The split of every subject; the smaller split is cut first from the stratified order."""
-    counts = filled_sizes(sizes, subjects=len(scanners), group=group)
+    counts = split_sizes(sizes, subjects=len(scanners), group=group)
     order = stratified_order(scanners, seed=seed, purpose="split")
     assigned, first = {}, 0
     # by size, not by count, so that halves of 5 and of 6 subjects are cut in the same order
@@ -174,21 +161,16 @@ def fit_summary(
     seed: int,
 ) -> str:
     """One line per group of cohorts that is split together: the counts per split, or the line to write."""
-    rows = list(rows)
-    lines = []
+    rows, lines = list(rows), []
     for group, cohorts in groups.items():
         members = [row for row in rows if row["cohort"] in cohorts]
-        lines.append(f"{group}: {_fit(members, sizes=sizes[group], seed=seed, group=group)}")
+        try:
+            counts = Counter(split_scans(members, sizes=sizes[group], seed=seed, group=group).values())
+            fit = "fits, " + ", ".join(f"{split} {counts[split]}" for split in sizes[group])
+        except ValueError as error:
+            fit = "DOES NOT FIT. " + str(error).replace("\n", "\n  ")
+        lines.append(f"{group}: {fit}")
     return "\n".join(lines)
-
-
-def _fit(rows: Sequence[Mapping[str, str]], *, sizes: Mapping[str, float], seed: int, group: str) -> str:
-    """The counts per split of these scans, or the error of the split."""
-    try:
-        counts = Counter(split_scans(rows, sizes=sizes, seed=seed, group=group).values())
-    except ValueError as error:
-        return "DOES NOT FIT. " + str(error).replace("\n", "\n  ")
-    return "fits, " + ", ".join(f"{split} {counts[split]}" for split in sizes)
 
 
 def scanners_of(scan_rows: Iterable[Mapping[str, str]]) -> dict[Subject, str]:
@@ -218,37 +200,28 @@ def require_own_brains(rows: Iterable[Row]) -> None:
 
 def shared_brains(rows: Iterable[Row]) -> str:
     """What is said of scans that two cohorts hold, with the lines that leave one of each out; "" if none."""
+    rows, first = records.found_rows(rows), dict[str, Row]()
+    names = {records.name_of(row): row for row in rows}
     files, lines = [], dict[str, None]()
-    for kept, row in _pairs(found_rows(rows)):
-        unit = ", in another unit" if content_of(kept) != content_of(row) else ""
-        files.append(f"  {kept['path']} ({name_of(kept)}) and {row['path']} ({name_of(row)}){unit}")
+    for row in rows:
+        kept = first.setdefault(records.content_of(row), row) if row["sha256"] else row
+        if kept is row:
+            kept = names.get(row.get(records.SAME_BRAIN, ""), row)
+        if kept is row:
+            continue
+        unit = ", in another unit" if records.content_of(kept) != records.content_of(row) else ""
+        named = [f"{one['path']} ({records.name_of(one)})" for one in (kept, row)]
+        files.append(f"  {' and '.join(named)}{unit}")
         # the one without a lesion mask is to go; if both are alike, the second
         out, other = sorted((row, kept), key=lambda one: one["lesion"] != "[]")
-        line = exclusion_line(out, f"the same scan as {other['cohort']} {other['subject']}")
+        line = records.exclusion_line(out, f"the same scan as {other['cohort']} {other['subject']}")
         lines[f"  {line}"] = None
     if not files:
         return ""
-    return "\n".join(
-        [
-            f"{len(files)} scan{'s lie' if len(files) > 1 else ' lies'} in two cohorts, by the same voxels:",
-            *files,
-            "Expected each brain in one cohort: else it could train a network and test it. Write these lines",
-            "into a table, and its path under ingest.exclude in config.yaml, and run the same command again:",
-            f"  {EXCLUSION_HEADER}",
-            *lines,
-        ]
+    count = f"{len(files)} scan{'s lie' if len(files) > 1 else ' lies'}"
+    advice = (
+        "Expected each brain in one cohort: else it could train a network and test it. Write these lines\n"
+        "into a table, and its path under ingest.exclude in config.yaml, and run the same command again:"
     )
-
-
-def _pairs(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
-    """Each scan that repeats an earlier one, behind that one."""
-    first: dict[str, Row] = {}
-    names = {name_of(row): row for row in rows}
-    pairs = []
-    for row in rows:
-        kept = first.setdefault(content_of(row), row) if row["sha256"] else row
-        if kept is row:
-            kept = names.get(row.get(SAME_BRAIN, ""), row)
-        if kept is not row:
-            pairs.append((kept, row))
-    return pairs
+    header = f"  {records.EXCLUSION_HEADER}"
+    return "\n".join([f"{count} in two cohorts, by the same voxels:", *files, advice, header, *lines])

@@ -235,7 +235,7 @@ def test_a_negative_scan_is_refused_where_it_should_be_from_0_to_1_already(tmp_p
     assert re.search(
         r"percentiles_of is none.*lie below the background.*set preprocess\.percentiles_of", found["reason"]
     )
-    assert read_finished(tmp_path / "done", made_from="") is None
+    assert read_finished(tmp_path / "done", asked={}, code="", files=[]) is None
 
 
 def real_t1s():

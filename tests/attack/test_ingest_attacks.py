@@ -22,10 +22,10 @@ from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.ingest import download as download_module
 from spatial_erasing.ingest.archive import RECORD, fetch_archive, unpack
 from spatial_erasing.ingest.download import download
-from spatial_erasing.ingest.duplicates import mark_rescaled
 from spatial_erasing.ingest.listing import list_or_keep
 from spatial_erasing.ingest.scans import COLUMNS, list_scans
 from spatial_erasing.ingest.source import source_signature
+from spatial_erasing.ingest.unfit import mark_rescaled
 from spatial_erasing.split.assign import require_own_brains
 
 

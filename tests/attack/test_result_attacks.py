@@ -169,7 +169,7 @@ RECORDS = ["[]", "{}", "", "null", '{"grids": {}', '{"made_from": "x"}']
 @pytest.mark.parametrize("text", RECORDS)
 def test_a_damaged_record_counts_as_none(tmp_path, text):
     (tmp_path / "record.json").write_text(text)
-    assert read_finished(tmp_path, made_from="x") is None
+    assert read_finished(tmp_path, asked={}, code="x", files=[]) is None
     with pytest.raises(OSError, match=r"not hold the whole brain.*record\.json.*--forcerun prepare_brains"):
         read_record(tmp_path)
 

@@ -10,9 +10,9 @@ from scipy import stats
 from spatial_erasing.ingest.files import (
     Moments,
     describe_grid,
+    describe_voxels,
     require_listed_content,
     sha256_of,
-    voxels_hash,
 )
 from spatial_erasing.paths import expand_path
 
@@ -115,27 +115,27 @@ GRID = np.diag([4.0, 4, 4, 1])
 
 def voxels_of(path, values, image=nib.Nifti1Image):
     nib.save(image(values, GRID), path)
-    return voxels_hash(path)
+    return describe_voxels(path)[0]
 
 
 def scaled(path):
     image = nib.Nifti1Image(VOXELS, GRID)
     image.header.set_slope_inter(2, -7)
     nib.save(image, path)
-    return voxels_hash(path)
+    return describe_voxels(path)[0]
 
 
 def packed_anew(path):
     nib.save(nib.Nifti1Image(VOXELS, GRID), path)
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1))
-    return voxels_hash(path)
+    return describe_voxels(path)[0]
 
 
 def big_endian(path):
     image = nib.Nifti1Image(VOXELS.astype(">i2"), GRID, nib.Nifti1Header(endianness=">"))
     nib.save(image, path)
     assert path.read_bytes()[:4] == (348).to_bytes(4, "big")
-    return voxels_hash(path)
+    return describe_voxels(path)[0]
 
 
 SAME = {
@@ -186,14 +186,14 @@ def test_pieces_that_cut_a_number_make_no_difference(tmp_path, monkeypatch):
     expected = voxels_of(tmp_path / "scan.nii.gz", VOXELS.astype(np.float32))
     for count in (1001, 352, 7):
         monkeypatch.setattr("spatial_erasing.images.image_files.CHUNK_BYTES", count)
-        assert voxels_hash(tmp_path / "scan.nii.gz") == expected
+        assert describe_voxels(tmp_path / "scan.nii.gz")[0] == expected
 
 
 def test_a_damaged_scan_has_no_hash(tmp_path):
     path = write_image(tmp_path / "scan.nii.gz")
     path.write_bytes(path.read_bytes()[:20_000])
     with pytest.raises(ValueError, match=r"scan\.nii\.gz cannot be read as an image"):
-        voxels_hash(path)
+        describe_voxels(path)
 
 
 @pytest.mark.parametrize("place", [-6, -2])
@@ -205,7 +205,7 @@ def test_a_scan_with_another_checksum_or_length_has_no_hash(tmp_path, monkeypatc
     content[place] ^= 1
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"cannot be read as an image \(its gzip content is damaged"):
-        voxels_hash(path)
+        describe_voxels(path)
 
 
 def test_a_file_that_is_not_the_listed_one_is_refused(tmp_path):

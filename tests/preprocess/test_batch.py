@@ -9,7 +9,7 @@ from analytic_head import TINY_SETTINGS, tiny_subject
 
 from spatial_erasing.preprocess import batch as batch_module
 from spatial_erasing.preprocess.batch import prepare_batch, subjects_of_batch
-from spatial_erasing.preprocess.strip import NETWORKS
+from spatial_erasing.preprocess.settings import NETWORKS
 
 
 def scan(subject, sequence="t1", status="found"):

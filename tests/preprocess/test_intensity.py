@@ -16,7 +16,7 @@ def flowed(volume, **options):
 
 
 def rescale_to_percentiles(scan, brain, **percentiles):
-    low, high = intensity_range(scan, brain, **percentiles)
+    low, high = intensity_range(scan[brain], **percentiles)
     return rescale(scan, brain, low=low, high=high)
 
 

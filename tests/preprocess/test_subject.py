@@ -10,7 +10,7 @@ from analytic_head import TINY_SETTINGS, corner, damage, move_lesion, new_values
 
 from spatial_erasing.images.volumes import read_volume
 from spatial_erasing.preprocess import subject as subject_module
-from spatial_erasing.preprocess.subject import COLUMNS, KEPT, identity, inputs, prepare_subject
+from spatial_erasing.preprocess.subject import COLUMNS, KEPT, inputs, prepare_subject
 
 
 def prepare(*scans, folder, settings=TINY_SETTINGS, code="code"):
@@ -125,12 +125,12 @@ def changed(value):
     return value + "!" if isinstance(value, str) else value + 1
 
 
-def test_every_change_that_matters_changes_the_identity(tmp_path):
+def test_every_change_that_matters_changes_what_is_asked_for(tmp_path):
     row = tiny_subject(tmp_path / "one")
     second = row | {"sequence": "t1ce", "sha256": "0" * 64}
 
     def name_of(*scans, settings=TINY_SETTINGS, code="code"):
-        return identity(inputs(list(scans), settings=settings), code=code)
+        return json.dumps([inputs(list(scans), settings=settings), code])
 
     names = [
         name_of(row),
@@ -207,10 +207,8 @@ def kill(*_, **__):
 def test_a_kill_at_any_moment_leaves_nothing_that_looks_finished(tmp_path, monkeypatch, moment):
     row = tiny_subject(tmp_path / "one")
     asked = inputs([row], settings=TINY_SETTINGS)
-    made_from = identity(asked, code="code")
     with monkeypatch.context() as patch:
         patch.setattr(subject_module, "inputs", lambda *_, **__: asked)
-        patch.setattr(subject_module, "identity", lambda *_, **__: made_from)
         patch.setattr(moment, kill)
         with pytest.raises(Killed):
             prepare(row, folder=tmp_path / "done")

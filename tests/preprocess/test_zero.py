@@ -8,7 +8,7 @@ from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.strip import brain_of_stripped_scan
 from spatial_erasing.preprocess.zero import (
     face_value,
-    heads_above_zero,
+    head_above_zero,
     negative_share,
     ringing_level,
     stripped_above_zero,
@@ -86,15 +86,15 @@ def test_a_head_of_which_zero_cuts_the_brain_is_shifted_to_its_air(scale, offset
     )
     scan, other = volume(scale * head + offset), volume(head)
     grid = Grid(SHAPE, np.eye(4))
-    found = heads_above_zero({"t1": scan, "t1ce": other}, grid, BRAIN)
-    assert found["t1ce"] is other and other.warnings == ()
-    lifted = found["t1"].intensities
+    assert head_above_zero(other, grid, BRAIN) is other and other.warnings == ()
+    found = head_above_zero(scan, grid, BRAIN)
+    lifted = found.intensities
     air = np.percentile(head, 0.1)
     assert lifted.min() == 0 and np.allclose(lifted / scale, (head - air).clip(0), atol=0.01)
-    assert "of its brain's voxels are negative" in found["t1"].warnings[0]
+    assert "of its brain's voxels are negative" in found.warnings[0]
 
 
 def test_noise_in_the_air_around_a_head_may_be_negative():
     scan = volume(np.where(BRAIN, MEASURED, RNG.normal(0, 5, SHAPE)))
     assert (scan.intensities < 0).mean() > 0.2
-    assert heads_above_zero({"t1": scan}, Grid(SHAPE, np.eye(4)), BRAIN)["t1"] is scan
+    assert head_above_zero(scan, Grid(SHAPE, np.eye(4)), BRAIN) is scan

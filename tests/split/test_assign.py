@@ -134,8 +134,7 @@ def test_an_added_subject_moves_at_most_two_others_and_not_two_of_one_scanner(
     """Also where the counts follow from fractions and one of them grows by the new subject."""
     scanners, fractions = cohort(sizes), {"validation": share, "test": 1 - share}
     larger = scanners | {("healthy", name): f"scanner-{scanner}"}
-    assume(min(split_sizes(fractions, subjects=len(scanners), group="g").values()) > 0)
-    assume(min(split_sizes(fractions, subjects=len(larger), group="g").values()) > 0)
+    assume(all(0 < round(share * len(subjects)) < len(subjects) for subjects in (scanners, larger)))
     before = assign_splits(scanners, sizes=fractions, seed=seed, group="g")
     after = assign_splits(larger, sizes=fractions, seed=seed, group="g")
     moved = Counter(scanners[subject] for subject in scanners if before[subject] != after[subject])

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from spatial_erasing.cohorts import read_rows, write_rows
-from spatial_erasing.ingest.duplicates import mark_rescaled
 from spatial_erasing.ingest.listing import cohorts_summary
 from spatial_erasing.ingest.records import SAME_BRAIN
 from spatial_erasing.ingest.scans import COLUMNS
+from spatial_erasing.ingest.unfit import mark_rescaled
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.split.assign import fit_summary, shared_brains
 

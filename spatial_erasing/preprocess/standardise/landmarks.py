@@ -41,13 +41,13 @@ def learn_landmarks(
 ) -> Landmarks:
     """The mean of each percentile over the training brains (Nyúl et al. 2000, section II, training)."""
     measure = partial(_percentiles_of, sequence=sequence, percentiles=tuple(percentiles))
-    # in the order of names: a sum of floats depends on its order
     found = dict(map_in_processes(measure, sorted(folders), workers=cores, name=str))
     if not found:
         raise ValueError(
             "no training brain to learn landmarks from. See results/split/healthy.csv and the reasons in "
             "results/preprocess/*/batch-*.csv."
         )
+    # in the order of names: a sum of floats depends on its order
     mean = np.mean([found[folder] for folder in sorted(found)], axis=0)
     return Landmarks(tuple(percentiles), tuple(mean.tolist()), sequence, len(found))
 
@@ -68,16 +68,12 @@ def learn_scales(
     Args:
         learned_from: sequences of the training subjects, the one that networks are trained on first.
     """
-    learned = {
-        name: learn_landmarks(folders, sequence=name, percentiles=percentiles, cores=cores)
-        for name in learned_from
-    }
+    learn = partial(learn_landmarks, folders, percentiles=percentiles, cores=cores)
+    learned = {name: learn(sequence=name) for name in learned_from}
     return {name: learned.get(name, learned[learned_from[0]]) for name in sequences}
 
 
-def _percentiles_of(
-    folder: Path, *, sequence: str, percentiles: tuple[float, ...]
-) -> tuple[Path, np.ndarray]:
+def _percentiles_of(folder: Path, *, sequence: str, percentiles: Sequence[float]) -> tuple[Path, np.ndarray]:
     brain = read_brain_mask(folder)
     return folder, np.percentile(read_prepared(folder, sequence)[brain], percentiles)
 
@@ -89,11 +85,7 @@ def write_landmarks(path: str | Path, landmarks: Mapping[str, Landmarks]) -> Non
 
 
 def read_landmarks(path: str | Path) -> dict[str, Landmarks]:
-    """The standard scales that `write_landmarks` wrote.
-
-    Raises:
-        OSError: the file is damaged; with the command that learns it again.
-    """
+    """The standard scales that `write_landmarks` wrote; an OSError where the file is damaged."""
     scales = read_json(path)
     try:
         return {sequence: _from_json(scale) for sequence, scale in scales.items()}
