@@ -31,17 +31,7 @@ from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.preprocess.standardise.landmarks import Landmarks
 from spatial_erasing.preprocess.standardise.ways import WAYS, Standard
 from spatial_erasing.preprocess.subject import read_record
-from spatial_erasing.report.style import (
-    BLUE,
-    ORANGE,
-    SKY,
-    VERMILION,
-    add_panel,
-    add_text,
-    in_house_style,
-    new_figure,
-    save_figure,
-)
+from spatial_erasing.report.style import BLUE, ORANGE, SKY, VERMILION, PageFigure, in_house_style, save_figure
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -107,9 +97,9 @@ def standards(standard: Mapping[str, Mapping], healthy: list[np.ndarray]) -> dic
 @in_house_style
 def draw(scans: list[tuple[str, str]], panels: dict[str, list[np.ndarray]]):
     """One panel per scaling, one line per scan; T1 with contrast agent is dashed."""
-    figure = new_figure(174, 74)
+    figure = PageFigure(174, 74)
     for place, (title, curves) in enumerate(panels.items()):
-        panel = add_panel(figure, left_mm=12 + 55 * place, top_mm=8, width_mm=46, height_mm=42)
+        panel = figure.add_panel((12 + 55 * place, 8), (46, 42))
         for (key, sequence), curve in zip(scans, curves, strict=True):
             look = {"linestyle": (0, (3, 2))} if sequence == "t1ce" else {}
             panel.plot(PERCENTS, curve, color=SETS[key][2], linewidth=0.6, alpha=0.8, **look)
@@ -120,8 +110,8 @@ def draw(scans: list[tuple[str, str]], panels: dict[str, list[np.ndarray]]):
     names = {name: colour for name, _, colour in SETS.values() if name != SETS["TCGA"][0]}
     for place, (name, colour) in enumerate(names.items()):
         top_mm, left_mm = 63 + 4 * (place // 3), 12 + 55 * (place % 3)
-        add_text(figure, name, left_mm=left_mm, top_mm=top_mm, color=colour, fontsize=7)
-    add_text(figure, "dashed: T1 with contrast agent", left_mm=122, top_mm=67, fontsize=7)
+        figure.add_text(name, (left_mm, top_mm), color=colour, fontsize=7)
+    figure.add_text("dashed: T1 with contrast agent", (122, 67), fontsize=7)
     return figure
 
 

@@ -53,7 +53,7 @@ from spatial_erasing.jobs.provenance import rule_fingerprint
 from spatial_erasing.jobs.results import open_arrays
 from spatial_erasing.models import Method, Run, list_datasets, list_methods, methods_of_paper
 from spatial_erasing.registry import ERASINGS, FILLS, NETWORKS
-from spatial_erasing.report.claims_page import claims_notes, printed_claims, write_claims_markdown
+from spatial_erasing.report.claims_page import claims_notes, printed_claims, write_claims
 from spatial_erasing.run import Kept
 
 CONFIGS = [ROOT / "config/rehearsal.yaml", ROOT / "config/small_rehearsal.yaml"]
@@ -207,7 +207,7 @@ def write_page(options: argparse.Namespace) -> None:
     notes = claims_notes(
         samples=values["bootstrap_samples"], **values["intervals"], size_percentiles=percentiles
     )
-    write_claims_markdown(printed, options.page, caption=study["title"], notes=notes)
+    write_claims(printed, options.page, caption=study["title"], notes=notes)
     page = "\n".join([*head(config, rows), options.page.read_text(), *numbers(found, rule, config)])
     write_text(options.page, page + "\n")
 

@@ -1,4 +1,4 @@
-"""The provenance of a results folder as an RO-Crate with checksums.
+"""The provenance of a results folder: an RO-Crate with checksums, and a page to read with its cost.
 
 Its profile is Process Run Crate (Leo et al. 2024, "Recording provenance of workflow runs with RO-Crate", PLoS
 ONE 19(9): e0309210).
@@ -8,13 +8,14 @@ import csv
 import io
 import json
 import platform
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
+import yaml
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
@@ -27,13 +28,13 @@ from spatial_erasing.jobs.provenance import (
     maker_of_arrays,
     makers_of_brains,
 )
+from spatial_erasing.report.templates import fill_template
 from spatial_erasing.train.checkpoint import device_of_weights, maker_of_weights
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One finished job of the run."""
 
     rule: str  # its name
@@ -44,9 +45,8 @@ class Job:
 
 def finished_jobs(summary: str, *, without: str) -> list[Job]:
     """The jobs behind all files that are there."""
-    rows = csv.DictReader(io.StringIO(summary), delimiter="\t")
     jobs: dict[tuple[str, str], Job] = {}
-    for row in rows:
+    for row in csv.DictReader(io.StringIO(summary), delimiter="\t"):
         if row["rule"] == without or not Path(row["output_file"]).is_file():
             continue
         key = (row["rule"], row["log-file(s)"])
@@ -79,6 +79,10 @@ def describe_run(
     folder: str,
 ) -> dict[str, object]:
     """The crate's metadata: inputs, code, packages, config and seeds, and how each result came about."""
+    found = defaultdict(list)
+    for row in scans:
+        if row["status"] == "found":
+            found[row["cohort"]].append(row)
     crate = ROCrate(version="1.2")
     crate.name = title
     crate.description = "Results of a run of spatial-erasing: from raw scans to tables and figures."
@@ -87,23 +91,15 @@ def describe_run(
     crate.root_dataset["conformsTo"] = _add(crate, PROFILE, profile)
     files = {path: _add_file(crate, path, digest, folder) for path, digest in checksums.items()}
     workflow = _add_workflow(crate, _add_file(crate, str(config), sha256_of(config), folder))
-    for cohort, listed in _scans_by_cohort(scans).items():
+    for cohort, listed in found.items():
         if listing := files.get(f"{folder}/ingest/{cohort}.csv"):
             listing["mentions"] = [_add_scan(crate, row) for row in listed]
     crate.root_dataset["mentions"] = [_add_job(crate, job, files, workflow) for job in jobs]
     return crate.metadata.generate()
 
 
-def _scans_by_cohort(scans: Sequence[Mapping[str, str]]) -> dict[str, list[Mapping[str, str]]]:
-    found = defaultdict(list)
-    for row in scans:
-        if row["status"] == "found":
-            found[row["cohort"]].append(row)
-    return found
-
-
 def _add(crate: ROCrate, name: str, properties: Mapping[str, object]) -> ContextEntity:
-    return crate.add(ContextEntity(crate, name, dict(properties)))
+    return crate.dereference(name) or crate.add(ContextEntity(crate, name, dict(properties)))
 
 
 def _add_workflow(crate: ROCrate, config: ContextEntity) -> ContextEntity:
@@ -117,8 +113,10 @@ def _add_workflow(crate: ROCrate, config: ContextEntity) -> ContextEntity:
 
 
 def _add_packages(crate: ROCrate, versions: Mapping[str, str]) -> list[ContextEntity]:
-    names = {f"#package-{name}-{version}": _software(name, version) for name, version in versions.items()}
-    return [crate.dereference(name) or _add(crate, name, software) for name, software in names.items()]
+    return [
+        _add(crate, f"#package-{name}-{version}", _software(name, version))
+        for name, version in versions.items()
+    ]
 
 
 def _software(name: str, version: str) -> dict[str, object]:
@@ -165,9 +163,7 @@ def _instruments(crate: ROCrate, job: Job, workflow: ContextEntity) -> ContextEn
 
     Where they name none, with the code of today: Snakemake runs a job again when its code has changed.
     """
-    makers: dict[str | None, None] = dict.fromkeys(
-        maker for path in job.outputs for maker in _makers_of(path)
-    )
+    makers = dict.fromkeys(maker for path in job.outputs for maker in _makers_of(path))
     found = [_instrument(crate, job.rule, maker, workflow) for maker in makers or [None]]
     return found[0] if len(found) == 1 else found
 
@@ -198,6 +194,85 @@ def _makers_of(path: str) -> list[str]:
 
 
 def _add_device(crate: ROCrate, name: str) -> ContextEntity:
-    return crate.dereference(f"#device-{name}") or _add(
-        crate, f"#device-{name}", {"@type": "PropertyValue", "name": "device", "value": name}
+    return _add(crate, f"#device-{name}", {"@type": "PropertyValue", "name": "device", "value": name})
+
+
+class RuleCost(NamedTuple):
+    """The cost of all jobs of a rule that ran last."""
+
+    rule: str  # its name
+    jobs: int  # how many
+    wall_seconds: float  # of all jobs, as if one after the other
+    processor_seconds: float  # of all cores and jobs
+    peak_mb: float  # of the job that took most memory; shared pages count once
+
+
+def provenance_page(crate: Mapping, costs: Sequence[RuleCost], *, config: Mapping) -> str:
+    """The provenance as one HTML page: code, inputs, config, packages, and what the run has cost."""
+    entities = {entity["@id"]: entity for entity in crate["@graph"]}
+    scans = [entity for name, entity in entities.items() if name.startswith("#scan-")]
+    rules = [entity for name, entity in entities.items() if name.startswith("#rule-")]
+    jobs = [entity for entity in entities.values() if entity["@type"] == "CreateAction"]
+    makers = defaultdict(set)  # (Python, packages) to the rules whose weights and arrays they have made
+    for rule in rules:
+        if "softwareRequirements" in rule:
+            makers[rule["runtimePlatform"], tuple(_packages(rule, entities))].add(rule["name"])
+    return fill_template(
+        "provenance.html",
+        workflow=entities["#workflow"],
+        cohorts=Counter(scan["name"].split(" ")[0] for scan in scans),
+        packages=_packages(entities["#workflow"], entities),
+        makers=makers,
+        rules=rules,
+        jobs=len(jobs),
+        devices=Counter(device for job in jobs for device in _devices(job, entities)),
+        files=sum(len(_as_list(job["result"])) for job in jobs),
+        last=max(job["endTime"] for job in jobs),
+        config=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
+        costs=costs,
+        devices_of_rules=devices_of_rules(crate),
     )
+
+
+def devices_of_rules(crate: Mapping) -> dict[str, list[str]]:
+    """The devices that the results of each rule name."""
+    entities = {entity["@id"]: entity for entity in crate["@graph"]}
+    devices: dict[str, set[str]] = defaultdict(set)
+    for name, rule in entities.items():
+        if name.startswith("#rule-"):
+            devices[rule["name"]] |= set(_devices(rule, entities))
+    return {rule: sorted(names) for rule, names in devices.items() if names}
+
+
+def _devices(entity: Mapping, entities: Mapping[str, Mapping]) -> list[str]:
+    return [entities[device["@id"]]["value"] for device in _as_list(entity.get("additionalProperty"))]
+
+
+def _packages(software: Mapping, entities: Mapping[str, Mapping]) -> list[str]:
+    required = (entities[package["@id"]] for package in _as_list(software.get("softwareRequirements")))
+    return [f"{package['name']} {package['softwareVersion']}" for package in required]
+
+
+def _as_list(value: object) -> list:
+    """JSON-LD writes a list of one as its item."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def read_costs(folder: str | Path) -> list[RuleCost]:
+    """The cost of every rule, the longest first."""
+    measured: dict[str, list[list[float]]] = defaultdict(list)
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        with path.open(newline="") as stream:
+            measured[rule] += [_numbers(row) for row in csv.DictReader(stream, delimiter="\t")]
+    costs = []
+    for rule, jobs in measured.items():
+        wall, processor, memory = zip(*jobs, strict=True)
+        costs.append(RuleCost(rule, len(jobs), sum(wall), sum(processor), max(memory)))
+    return sorted(costs, key=lambda cost: -cost.wall_seconds)
+
+
+def _numbers(row: Mapping[str, str]) -> list[float]:
+    """Seconds, processor seconds and MB of a job; a value too short to be measured counts as 0."""
+    memory = row["max_pss"] if row["max_pss"] != "NA" else row["max_rss"]
+    return [0.0 if value in ("NA", "-") else float(value) for value in (row["s"], row["cpu_time"], memory)]

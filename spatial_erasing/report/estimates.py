@@ -1,15 +1,17 @@
 """A model's score with what makes it uncertain: the seeds, and the choice of test subjects."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from spatial_erasing.models import Method
 from spatial_erasing.report.style import model_style
+from spatial_erasing.report.table_layout import count_range
 
 _BAR_POINTS, _WHISKER_POINTS, _CAP_POINTS = 3.0, 0.8, 2.5
 
@@ -84,14 +86,30 @@ def _draw_range(panel: Axes, ends: tuple[float, float], place: float, horizontal
     panel.plot(*((ends, places) if horizontal else (places, ends)), **line, zorder=2)
 
 
+def draw_rows(
+    panel: Axes, estimates: Mapping[Method, Estimate], *, label: str, ticks: int, also: Iterable[float] = ()
+) -> None:
+    """A row for each method, the first one on top, over an axis in percent that also holds other values."""
+    drawn = list(also)
+    for row, (method, estimate) in enumerate(estimates.items()):
+        draw_estimate(panel, estimate, row, method=method, horizontal=True)
+        drawn += estimate.drawn
+    panel.set_xlim(limits_around(drawn))
+    panel.xaxis.set_major_locator(MaxNLocator(ticks, steps=(1, 2, 5, 10)))
+    panel.set_xlabel(label, labelpad=1)
+    panel.set_ylim(len(estimates) - 0.5, -0.5)
+    panel.set_yticks(range(len(estimates)), [method.title for method in estimates])
+    panel.tick_params(axis="y", length=0)
+    panel.grid(axis="x")
+
+
 def seeds_note(estimates: Iterable[Estimate], *, confidence_percent: float, also: str = "") -> str:
     """What marker, bar and whiskers are, of how many seeds."""
     estimates = list(estimates)
-    fewest, most = (end(estimate.seeds for estimate in estimates) for end in (min, max))
-    note = "One seed."
-    if most > 1:
-        count = f"{most}" if fewest == most else f"{fewest} to {most}"
-        note = f"Markers: mean of {count} seeds; thick bars{also}: lowest to highest seed."
+    count = count_range({estimate.seeds for estimate in estimates})
+    note = f"Markers: mean of {count} seeds; thick bars{also}: lowest to highest seed."
+    if count == "1":
+        note = "One seed."
     if not np.isfinite([estimate.interval for estimate in estimates]).any():
         return note
     return f"{note} Thin whiskers: {confidence_percent:g} % interval over test subjects."

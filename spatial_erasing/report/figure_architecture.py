@@ -10,15 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon
 
-from spatial_erasing.report.style import (
-    PAGE_WIDTH_MM,
-    SMALL_POINTS,
-    add_panel,
-    add_text,
-    in_house_style,
-    new_figure,
-    wrapped,
-)
+from spatial_erasing.report.style import PAGE_WIDTH_MM, SMALL_POINTS, PageFigure, in_house_style, wrapped
 from spatial_erasing.train.network import LayerShape, Network, parameter_count, trace_shapes
 
 _TITLE_MM, _LEGEND_MM, _NOTE_MM, _MARGIN_MM, _TEXT_MM = 7.0, 7.0, 9.0, 4.5, 3.2
@@ -65,6 +57,11 @@ class _Box:
     def top_mm(self) -> float:
         return self.height_mm + _DEPTH_UP * self.depth_mm
 
+    @property
+    def label_mm(self) -> float:
+        """How much of the page the text above the box takes."""
+        return 0.8 + _TEXT_MM * (_size_text(self.layer).count("\n") + 1)
+
 
 @in_house_style
 def figure_architecture(networks: Sequence[Network]) -> Figure:
@@ -73,21 +70,26 @@ def figure_architecture(networks: Sequence[Network]) -> Figure:
     Traced from the networks themselves, so that the figure shows what was trained.
     """
     rows = [_place_boxes(shown_layers(network)) for network in networks]
-    heights_mm = [_BASE_MM + max(box.top_mm + _label_mm(box.layer) for box in boxes) for boxes in rows]
+    heights_mm = [_BASE_MM + max(box.top_mm + box.label_mm for box in boxes) for boxes in rows]
     height_mm = len(networks) * _TITLE_MM + sum(heights_mm) + _LEGEND_MM + _NOTE_MM
-    figure = new_figure(PAGE_WIDTH_MM, height_mm)
+    figure = PageFigure(PAGE_WIDTH_MM, height_mm)
     top_mm = 0.0
     for network, boxes, row_mm in zip(networks, rows, heights_mm, strict=True):
-        add_text(figure, _title(network), left_mm=0, top_mm=top_mm + 1.0)
-        size = {"width_mm": PAGE_WIDTH_MM, "height_mm": row_mm}
-        panel = add_panel(figure, left_mm=0, top_mm=top_mm + _TITLE_MM, **size)
+        figure.add_text(_title(network), (0, top_mm + 1.0))
+        panel = figure.add_panel((0, top_mm + _TITLE_MM), (PAGE_WIDTH_MM, row_mm))
         panel.set(xlim=(0, PAGE_WIDTH_MM), ylim=(-_BASE_MM, row_mm - _BASE_MM))
         panel.set_axis_off()
         _draw_boxes(panel, boxes)
         top_mm += _TITLE_MM + row_mm
-    _add_legend(figure, networks, bottom_mm=_NOTE_MM, height_mm=height_mm)
+    present = {_kind(box.layer) for boxes in rows for box in boxes}
+    figure.legend(
+        handles=[Patch(**look, **_OUTLINE, label=kind) for kind, look in _LOOKS.items() if kind in present],
+        loc="lower center",
+        bbox_to_anchor=(0.5, _NOTE_MM / height_mm),
+        **{"ncols": len(_LOOKS), "columnspacing": 1.6, "handlelength": 1.6},
+    )
     note = wrapped(_note(networks[0]), PAGE_WIDTH_MM)
-    add_text(figure, note, left_mm=0, top_mm=height_mm - _NOTE_MM + 0.5, fontsize=SMALL_POINTS)
+    figure.add_text(note, (0, height_mm - _NOTE_MM + 0.5), fontsize=SMALL_POINTS)
     return figure
 
 
@@ -169,23 +171,6 @@ def _size_text(layer: LayerShape) -> str:
     if len(set(layer.grid_voxels)) == 1:
         return f"{layer.grid_voxels[0]}{'²' if len(layer.grid_voxels) == 2 else '³'}"
     return " ×\n".join(map(str, layer.grid_voxels))
-
-
-def _label_mm(layer: LayerShape) -> float:
-    """How much of the page the text above a box takes."""
-    return 0.8 + _TEXT_MM * (_size_text(layer).count("\n") + 1)
-
-
-def _add_legend(figure: Figure, networks: Sequence[Network], *, bottom_mm: float, height_mm: float) -> None:
-    present = {_kind(layer) for network in networks for layer in shown_layers(network)}
-    figure.legend(
-        handles=[Patch(**look, **_OUTLINE, label=kind) for kind, look in _LOOKS.items() if kind in present],
-        loc="lower center",
-        bbox_to_anchor=(0.5, bottom_mm / height_mm),
-        ncols=len(_LOOKS),
-        columnspacing=1.6,
-        handlelength=1.6,
-    )
 
 
 def _title(network: Network) -> str:

@@ -10,21 +10,16 @@ from spatial_erasing.cohorts import members
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.estimates import Estimate, Intervals, draw_estimate, limits_around, seeds_note
 from spatial_erasing.report.style import (
-    GRID_COLOUR,
     PAGE_WIDTH_MM,
     SMALL_POINTS,
-    add_legend,
-    add_panel,
-    add_text,
+    PageFigure,
     families,
     in_house_style,
     model_style,
-    new_figure,
-    wrapped,
 )
 
 _LEFT_MM, _RIGHT_MM, _GAP_MM, _HEAD_MM = 12.0, 2.0, 5.0, 6.0
-_WIDEST_PANEL_MM, _PANEL_MM, _AXIS_MM, _LINE_MM = 130.0, 68.0, 9.5, 3.6
+_WIDEST_PANEL_MM, _PANEL_MM, _AXIS_MM, _LEGEND_LINE_MM = 130.0, 68.0, 9.5, 3.6
 _DODGE_PERCENT = 0.9  # between models at the same share
 _LINE = {"linewidth": 1.4}
 _SPACING = {"labelspacing": 0.35, "handlelength": 3.6}  # of a legend, a model a line
@@ -49,16 +44,14 @@ def figure_data_size(
         for model in methods
     }
     groups = families(methods.values())
-    note = wrapped(_note(curves, cohorts, training_subjects, intervals.confidence_percent), PAGE_WIDTH_MM)
+    note = _note(curves, cohorts, training_subjects, intervals.confidence_percent)
     legend_lines = max(map(len, groups.values())) if len(groups) > 1 else 0
     width_mm = (PAGE_WIDTH_MM - _LEFT_MM - _RIGHT_MM + _GAP_MM) / len(groups) - _GAP_MM
     width_mm = min(width_mm, _WIDEST_PANEL_MM)
-    note_mm = _HEAD_MM + _PANEL_MM + _AXIS_MM + legend_lines * _LINE_MM
-    figure = new_figure(PAGE_WIDTH_MM, note_mm + (note.count("\n") + 1) * _LINE_MM + 1.0)
+    figure = PageFigure.noted(_HEAD_MM + _PANEL_MM + _AXIS_MM + legend_lines * _LEGEND_LINE_MM, note)
     for column, (title, peers) in enumerate(groups.items()):
         left_mm = _LEFT_MM + column * (width_mm + _GAP_MM)
-        size = {"width_mm": width_mm, "height_mm": _PANEL_MM}
-        panel = add_panel(figure, left_mm=left_mm, top_mm=_HEAD_MM, **size)
+        panel = figure.add_panel((left_mm, _HEAD_MM), (width_mm, _PANEL_MM))
         _draw_curves(panel, peers, curves)
         _scale_axes(panel, curves)
         panel.tick_params(labelleft=column == 0)
@@ -66,15 +59,11 @@ def figure_data_size(
             panel.set_ylabel("AUPRC in %" + (", mean of the test sets" if len(cohorts) > 1 else ""))
         if len(groups) > 1:
             panel.set_title(title)
-            place = {"left_mm": left_mm + width_mm / 2, "top_mm": _HEAD_MM + _PANEL_MM + _AXIS_MM}
-            lines = {method.title: model_style(method).line | _LINE for method in peers}
-            add_legend(figure, lines, **place, loc="upper center", **_SPACING)
+            below_mm = (left_mm + width_mm / 2, _HEAD_MM + _PANEL_MM + _AXIS_MM)
+            figure.add_legend(peers, below_mm, line=_LINE, loc="upper center", **_SPACING)
     if len(groups) == 1:
         by_value = sorted(methods.values(), key=lambda method: -list(curves[method.name].values())[-1].mean)
-        place = {"left_mm": _LEFT_MM + width_mm + 2.0, "top_mm": _HEAD_MM}
-        lines = {method.title: model_style(method).line | _LINE for method in by_value}
-        add_legend(figure, lines, **place, **_SPACING)
-    add_text(figure, note, left_mm=0, top_mm=note_mm + 0.3, fontsize=SMALL_POINTS)
+        figure.add_legend(by_value, (_LEFT_MM + width_mm + 2.0, _HEAD_MM), line=_LINE, **_SPACING)
     return figure
 
 
@@ -85,8 +74,7 @@ def _draw_curves(panel: Axes, methods: Sequence[Method], curves: Curves) -> None
         shift = (rank - (len(methods) - 1) / 2) * _DODGE_PERCENT
         places = [percent + shift for percent in curve]
         style = model_style(method)
-        line = {"color": style.colour, "linestyle": style.dashes, **_LINE}
-        line["label"] = method.name
+        line = {"color": style.colour, "linestyle": style.dashes, "label": method.name, **_LINE}
         panel.plot(places, [estimate.mean for estimate in curve.values()], **line, zorder=2.2)
         for place, estimate in zip(places, curve.values(), strict=True):
             draw_estimate(panel, estimate, place, method=method)
@@ -106,8 +94,7 @@ def _scale_axes(panel: Axes, curves: Curves) -> None:
     estimates = [estimate for curve in curves.values() for estimate in curve.values()]
     panel.set_ylim(limits_around(value for estimate in estimates for value in estimate.drawn))
     panel.yaxis.set_major_locator(MaxNLocator(6))
-    panel.grid(axis="y", color=GRID_COLOUR, linewidth=0.4)
-    panel.set_axisbelow(True)
+    panel.grid(axis="y")
 
 
 def _note(
@@ -115,12 +102,13 @@ def _note(
 ) -> str:
     """The footnote: test subjects, points and bars."""
     where = f"averaged over {' and '.join(cohorts)}" if len(cohorts) > 1 else f"on {cohorts[0]}"
-    sentences = [f"Average precision over all voxels, {where}."]
     estimates = [estimate for curve in curves.values() for estimate in curve.values()]
-    sentences.append(seeds_note(estimates, confidence_percent=confidence_percent))
     shares = (f"{count:,} ({percent} %)" for percent, count in sorted(training_subjects.items()))
-    sentences.append(f"Training subjects: {', '.join(shares)}; models stand side by side at the same share.")
-    return " ".join(sentences)
+    return (
+        f"Average precision over all voxels, {where}. "
+        f"{seeds_note(estimates, confidence_percent=confidence_percent)} "
+        f"Training subjects: {', '.join(shares)}; models stand side by side at the same share."
+    )
 
 
 def count_training_subjects(

@@ -1,6 +1,6 @@
 """Diagnostics to look at: Dice over thresholds, precision over recall, post-processing, lesions by size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,30 +11,11 @@ from matplotlib.figure import Figure
 from spatial_erasing.evaluate.diagnostics import GREEDY
 from spatial_erasing.evaluate.metrics import SIZES
 from spatial_erasing.models import Method, Methods
-from spatial_erasing.report.diagnostics_page import WARNING
-from spatial_erasing.report.style import (
-    GRID_COLOUR,
-    PAGE_WIDTH_MM,
-    SMALL_POINTS,
-    add_legend,
-    add_panel,
-    add_text,
-    in_house_style,
-    model_style,
-    new_figure,
-    wrapped,
-)
+from spatial_erasing.report.diagnostics import WARNING, rows_with
+from spatial_erasing.report.style import PAGE_WIDTH_MM, PageFigure, in_house_style, model_style
 
-_LEFT_MM, _GAP_MM, _HEAD_MM, _PANEL_MM, _AXIS_MM, _LEGEND_MM, _LINE_MM = 12.0, 14.0, 9.0, 35.0, 14.0, 6.0, 3.6
-_TITLES = (
-    "Dice over the threshold, validation",
-    "Precision over recall, test",
-    "Post-processing, test",
-    "Detected lesions, test",
-)
+_LEFT_MM, _GAP_MM, _HEAD_MM, _PANEL_MM, _AXIS_MM, _LEGEND_MM = 12.0, 14.0, 9.0, 35.0, 14.0, 6.0
 _DODGE = 0.13  # between models at the same place
-DiceCurves = Mapping[tuple[str, str], Mapping[str, Any]]
-RecallCurves = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
 
 
 @in_house_style
@@ -43,38 +24,32 @@ def figure_diagnostics(
     detection: pd.DataFrame,
     *,
     methods: Methods,
-    dice_curves: DiceCurves,
-    recall_curves: RecallCurves,
+    dice_curves: Mapping[tuple[str, str], Mapping[str, Any]],
+    recall_curves: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]],
     prevalence: Mapping[str, float],
 ) -> Figure:
     """Four panels a test set: a row of curves and a row of what differs from the protocol.
 
     Args:
-        diagnostics: `diagnostics.csv`, the rows of one sequence.
-        detection: of `detection_by_size`, likewise.
+        diagnostics: `diagnostics.csv`, the rows of one sequence, like those of `detection`.
         dice_curves: (model, cohort) to the record of the threshold search.
         recall_curves: (model, cohort) to recall and precision of the test split.
         prevalence: cohort to the share of lesion voxels of its test split.
     """
     cohorts = list(dict.fromkeys(diagnostics["cohort"]))
     drawn = [methods[name] for name in dict.fromkeys(diagnostics["model"])]
-    note = wrapped(f"{WARNING} {_NOTE}", PAGE_WIDTH_MM)
-    row_mm = _PANEL_MM + _AXIS_MM
-    bottom_mm = len(cohorts) * 2 * row_mm + len(cohorts) * _HEAD_MM + _LEGEND_MM
-    figure = new_figure(PAGE_WIDTH_MM, bottom_mm + (note.count("\n") + 1) * _LINE_MM + 1)
+    cohort_mm = _HEAD_MM + 2 * (_PANEL_MM + _AXIS_MM)
+    figure = PageFigure.noted(_LEGEND_MM + len(cohorts) * cohort_mm, f"{WARNING} {_NOTE}")
     for place, cohort in enumerate(cohorts):
-        top_mm = _LEGEND_MM + place * (2 * row_mm + _HEAD_MM)
-        add_text(figure, cohort, left_mm=0, top_mm=top_mm, weight="bold", parse_math=False)
-        panels = _panels(figure, top_mm + _HEAD_MM, row_mm)
+        top_mm = _LEGEND_MM + place * cohort_mm
+        figure.add_text(cohort, (0, top_mm), weight="bold", parse_math=False)
+        panels = _panels(figure, top_mm + _HEAD_MM)
         _draw_dice(panels[0], {method: dice_curves[method.name, cohort] for method in drawn})
-        _draw_recall(
-            panels[1], {method: recall_curves[method.name, cohort] for method in drawn}, prevalence[cohort]
-        )
+        _draw_recall(panels[1], {method: recall_curves[method.name, cohort] for method in drawn})
+        panels[1].axhline(100 * prevalence[cohort], color="0.4", linestyle="--", linewidth=0.8)
         _draw_variants(panels[2], diagnostics[diagnostics["cohort"] == cohort], drawn)
         _draw_detection(panels[3], detection[detection["cohort"] == cohort], drawn)
-    lines = {method.title: model_style(method).line for method in drawn}
-    add_legend(figure, lines, left_mm=_LEFT_MM, top_mm=0.2, ncols=len(drawn), borderpad=0.1)
-    add_text(figure, note, left_mm=0, top_mm=bottom_mm, fontsize=SMALL_POINTS)
+    figure.add_legend(drawn, (_LEFT_MM, 0.2), line={}, ncols=len(drawn), borderpad=0.1)
     return figure
 
 
@@ -88,21 +63,14 @@ _NOTE = (
 )
 
 
-def _panels(figure: Figure, top_mm: float, row_mm: float) -> list[Axes]:
+def _panels(figure: PageFigure, top_mm: float) -> list[Axes]:
     width_mm = (PAGE_WIDTH_MM - _LEFT_MM - _GAP_MM - 2) / 2
     panels = []
-    for place, title in enumerate(_TITLES):
+    for place in range(4):
         row, column = divmod(place, 2)
-        panel = add_panel(
-            figure,
-            left_mm=_LEFT_MM + column * (width_mm + _GAP_MM),
-            top_mm=top_mm + row * row_mm,
-            width_mm=width_mm,
-            height_mm=_PANEL_MM,
-        )
-        panel.set_title(title, loc="left")
-        panel.grid(axis="y", color=GRID_COLOUR, linewidth=0.4)
-        panel.set_axisbelow(True)
+        corner_mm = (_LEFT_MM + column * (width_mm + _GAP_MM), top_mm + row * (_PANEL_MM + _AXIS_MM))
+        panel = figure.add_panel(corner_mm, (width_mm, _PANEL_MM))
+        panel.grid(axis="y")
         panels.append(panel)
     return panels
 
@@ -117,49 +85,47 @@ def _draw_dice(panel: Axes, records: Mapping[Method, Mapping[str, Any]]) -> None
     for method, record in records.items():
         curve = record["curve"]
         panel.plot(curve["threshold"], 100 * np.array(curve["dice"]), **_line(method))
-        for marker, names in (
-            ("o", ("threshold", "dice")),
-            ("D", ("exhaustive_threshold", "exhaustive_dice")),
-        ):
-            threshold, dice = (record[name] for name in names)
-            look = {"marker": marker, "markersize": 4, "markerfacecolor": "white" if marker == "D" else None}
-            panel.plot([threshold], [100 * dice], color=model_style(method).colour, zorder=3, **look)
+        for search, marker, face in (("", "o", None), ("exhaustive_", "D", "white")):
+            look = {"color": model_style(method).colour, "marker": marker, "markerfacecolor": face}
+            place = [record[f"{search}threshold"]], [100 * record[f"{search}dice"]]
+            panel.plot(*place, **look, markersize=4, zorder=3)
+    panel.set_title("Dice over the threshold, validation", loc="left")
     panel.set(xlabel="Threshold", ylabel="Dice in %", xlim=(0, None), ylim=(0, None))
 
 
-def _draw_recall(
-    panel: Axes, curves: Mapping[Method, tuple[np.ndarray, np.ndarray]], prevalence: float
-) -> None:
+def _draw_recall(panel: Axes, curves: Mapping[Method, tuple[np.ndarray, np.ndarray]]) -> None:
     for method, (recall, precision) in curves.items():
         panel.plot(100 * recall, 100 * precision, drawstyle="steps-pre", **_line(method))
-    panel.axhline(100 * prevalence, color="0.4", linestyle="--", linewidth=0.8)
+    panel.set_title("Precision over recall, test", loc="left")
     panel.set(xlabel="Recall in %", ylabel="Precision in %", xlim=(0, 100), ylim=(0, 102))
 
 
 def _draw_variants(panel: Axes, rows: pd.DataFrame, methods: Sequence[Method]) -> None:
     """AUPRC of every method after each way of post-processing."""
-    wanted = rows[(rows["threshold_from"] == GREEDY) & (rows["metric"] == "average_precision")]
+    wanted = rows_with(rows, {"threshold_from": GREEDY, "metric": "average_precision"})
     names = "e" + wanted["erosion_iterations"].astype(str) + " m" + wanted["median_size_voxels"].astype(str)
+    values = wanted.assign(variant=names).pivot(index="model", columns="variant", values="value")
     variants = list(dict.fromkeys(names))
-    for rank, method in enumerate(methods):
-        values = wanted[wanted["model"] == method.name].assign(name=names).set_index("name")["value"]
-        _draw_beside(panel, [values[name] for name in variants], method, rank - (len(methods) - 1) / 2)
-    panel.set_xticks(range(len(variants)), variants)
-    panel.set(ylabel="AUPRC in %", xlim=(-0.5, len(variants) - 0.5))
+    _draw_beside(panel, {method: values.loc[method.name, variants] for method in methods}, variants)
+    panel.set_title("Post-processing, test", loc="left")
+    panel.set_ylabel("AUPRC in %")
 
 
 def _draw_detection(panel: Axes, detection: pd.DataFrame, methods: Sequence[Method]) -> None:
     """Share of detected lesions by size."""
-    for rank, method in enumerate(methods):
-        found = detection[detection["model"] == method.name].set_index("size")["detected"]
-        _draw_beside(panel, [found[size] for size in SIZES], method, rank - (len(methods) - 1) / 2)
-    first = detection[detection["model"] == detection["model"].iloc[0]].set_index("size")["lesions"]
-    panel.set_xticks(range(len(SIZES)), [f"{size}\nn = {first[size]}" for size in SIZES])
-    panel.set(ylabel="Detected in %", xlim=(-0.5, len(SIZES) - 0.5), ylim=(-4, 104))
+    found = detection.pivot(index="model", columns="size", values="detected")[list(SIZES)]
+    counts = detection.drop_duplicates("size").set_index("size")["lesions"]
+    places = [f"{size}\nn = {counts[size]}" for size in SIZES]
+    _draw_beside(panel, {method: found.loc[method.name] for method in methods}, places)
+    panel.set_title("Detected lesions, test", loc="left")
+    panel.set(ylabel="Detected in %", ylim=(-4, 104))
 
 
-def _draw_beside(panel: Axes, shares: Sequence[float], method: Method, shift: float) -> None:
-    """A method's points at each place, beside those of the others."""
-    places = [place + shift * _DODGE for place in range(len(shares))]
-    look = {**model_style(method).point, "linestyle": "none", "zorder": 3}
-    panel.plot(places, [100 * share for share in shares], **look)
+def _draw_beside(panel: Axes, shares: Mapping[Method, Iterable[float]], places: Sequence[str]) -> None:
+    """A share for each method at each place, those of the methods side by side."""
+    for rank, (method, values) in enumerate(shares.items()):
+        shift = (rank - (len(shares) - 1) / 2) * _DODGE
+        look = {**model_style(method).point, "linestyle": "none", "zorder": 3}
+        panel.plot(np.arange(len(places)) + shift, [100 * share for share in values], **look)
+    panel.set_xticks(range(len(places)), places)
+    panel.set_xlim(-0.5, len(places) - 0.5)

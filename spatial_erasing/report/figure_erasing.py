@@ -14,19 +14,10 @@ from spatial_erasing.report.planes import (
     mark_sides,
     section_image,
 )
-from spatial_erasing.report.style import (
-    PAGE_WIDTH_MM,
-    SMALL_POINTS,
-    add_panel,
-    add_text,
-    in_house_style,
-    new_figure,
-)
+from spatial_erasing.report.style import PAGE_WIDTH_MM, SMALL_POINTS, PageFigure, in_house_style
 
-_VOLUME_GAP_MM = 4.0
-_TITLE_MM = 5.2
+_VOLUME_GAP_MM, _TITLE_MM, _NOTE_MM = 4.0, 5.2, 4.4
 _TITLE_DROP_MM = 1.4  # from the top of a title's strip to its text
-_NOTE_MM = 4.4
 _VOLUMES_PER_ROW = 2  # one strategy filled with zeros, then with noise
 
 
@@ -63,24 +54,21 @@ def figure_erasing(
     size_mm = row.sizes_mm["axial"]
     bottom_mm = slices_top_mm + _TITLE_MM + slice_width_mm * size_mm[1] / size_mm[0]
 
-    figure = new_figure(PAGE_WIDTH_MM, bottom_mm + _NOTE_MM)
-    for rank, pair in enumerate(_pairs(erased_volumes)):
+    figure = PageFigure(PAGE_WIDTH_MM, bottom_mm + _NOTE_MM)
+    erased_titled = list(erased_volumes.items())
+    for rank, first in enumerate(range(0, len(erased_titled), _VOLUMES_PER_ROW)):
+        pair = erased_titled[first : first + _VOLUMES_PER_ROW]
         # both fills of a strategy are cut in the same planes
         region = (scan > 0) & np.any([erased[box] != scan for _, erased in pair], axis=0)
         for column, (title, erased) in enumerate(pair):
             left_mm, top_mm = column * (width_mm + _VOLUME_GAP_MM), rank * row_mm
-            add_text(figure, title, left_mm=left_mm, top_mm=top_mm + _TITLE_DROP_MM)
+            figure.add_text(title, (left_mm, top_mm + _TITLE_DROP_MM))
             panels = row.draw(figure, erased[box], region, corner_mm=(left_mm, top_mm + _TITLE_MM))
             if rank == 0:
                 mark_sides(panels)
     _draw_slices(figure, slices, size_mm, top_mm=slices_top_mm, width_mm=slice_width_mm)
-    add_text(figure, VIEW_NOTE, left_mm=0, top_mm=bottom_mm + 1.0, fontsize=SMALL_POINTS)
+    figure.add_text(VIEW_NOTE, (0, bottom_mm + 1.0), fontsize=SMALL_POINTS)
     return figure
-
-
-def _pairs(erased_volumes: Mapping[str, np.ndarray]) -> list[list[tuple[str, np.ndarray]]]:
-    items = list(erased_volumes.items())
-    return [items[start : start + _VOLUMES_PER_ROW] for start in range(0, len(items), _VOLUMES_PER_ROW)]
 
 
 def _box_of_all(
@@ -99,20 +87,18 @@ def _box_of_all(
 
 
 def _draw_slices(
-    figure: Figure,
+    figure: PageFigure,
     slices: Mapping[str, np.ndarray],
     size_mm: tuple[float, float],
     *,
     top_mm: float,
     width_mm: float,
 ) -> None:
-    height_mm = width_mm * size_mm[1] / size_mm[0]
+    section_mm = (width_mm, width_mm * size_mm[1] / size_mm[0])
     for place, (title, section) in enumerate(slices.items()):
         left_mm = place * (width_mm + GAP_MM)
-        add_text(figure, title, left_mm=left_mm, top_mm=top_mm + _TITLE_DROP_MM, fontsize=SMALL_POINTS)
-        panel = add_panel(
-            figure, left_mm=left_mm, top_mm=top_mm + _TITLE_MM, width_mm=width_mm, height_mm=height_mm
-        )
+        figure.add_text(title, (left_mm, top_mm + _TITLE_DROP_MM), fontsize=SMALL_POINTS)
+        panel = figure.add_panel((left_mm, top_mm + _TITLE_MM), section_mm)
         draw_section(panel, section_image(section), size_mm, vmin=0, vmax=1)
         if place == 0:
             mark_sides({"axial": panel})

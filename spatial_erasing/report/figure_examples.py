@@ -23,10 +23,8 @@ from spatial_erasing.report.style import (
     PAGE_WIDTH_MM,
     SKY,
     SMALL_POINTS,
-    add_panel,
-    add_text,
+    PageFigure,
     in_house_style,
-    new_figure,
     shortened,
 )
 
@@ -55,18 +53,20 @@ def figure_examples(examples: Sequence[Example], *, voxel_size_mm: tuple[float, 
 
     panel_height_mm = _PANEL_MM * size_mm[1] / size_mm[0]
     bottom_mm = _TITLE_MM + len(rows) * (panel_height_mm + _GAP_MM) - _GAP_MM
-    figure = new_figure(PAGE_WIDTH_MM, bottom_mm + _NOTE_MM)
+    figure = PageFigure(PAGE_WIDTH_MM, bottom_mm + _NOTE_MM)
+    columns_mm = [_LABEL_MM + column * (_PANEL_MM + _GAP_MM) for column in range(len(COLUMNS))]
     for place, (example, row) in enumerate(zip(examples, rows, strict=True)):
         top_mm = _TITLE_MM + place * (panel_height_mm + _GAP_MM)
         _label_row(figure, example, middle_mm=top_mm + panel_height_mm / 2)
-        panels = _row_of_panels(figure, top_mm=top_mm, height_mm=panel_height_mm)
+        panels = [figure.add_panel((left_mm, top_mm), (_PANEL_MM, panel_height_mm)) for left_mm in columns_mm]
         _draw_row(panels, row, size_mm, norm)
         if place == 0:
             mark_sides({"axial": panels[0]})
-    _label_columns(figure)
+    for left_mm, title in zip(columns_mm, COLUMNS, strict=True):
+        figure.add_text(title, (left_mm + _PANEL_MM / 2, 0.8), ha="center")
     _draw_colour_bar(figure, norm, bottom_mm)
     note = f"Axial slices where the lesion is largest. {VIEW_NOTE} Blue: the lesion as annotated."
-    add_text(figure, note, left_mm=_LABEL_MM, top_mm=bottom_mm + 1.0, fontsize=SMALL_POINTS)
+    figure.add_text(note, (_LABEL_MM, bottom_mm + 1.0), fontsize=SMALL_POINTS)
     return figure
 
 
@@ -80,16 +80,6 @@ def _axial_sections(example: Example) -> dict[str, np.ndarray]:
     index = fullest_index(example.lesion, "axial")
     names = ("scan", "reconstruction", "difference", "lesion")
     return {name: getattr(example, name)[..., index] for name in names}
-
-
-def _column_left_mm(column: int) -> float:
-    return _LABEL_MM + column * (_PANEL_MM + _GAP_MM)
-
-
-def _row_of_panels(figure: Figure, *, top_mm: float, height_mm: float) -> list[Axes]:
-    size = {"width_mm": _PANEL_MM, "height_mm": height_mm}
-    columns = range(len(COLUMNS))
-    return [add_panel(figure, left_mm=_column_left_mm(column), top_mm=top_mm, **size) for column in columns]
 
 
 def _draw_row(
@@ -109,31 +99,18 @@ def _draw_row(
         draw_outline(panel, row["lesion"], size_mm, SKY)
 
 
-def _label_row(figure: Figure, example: Example, *, middle_mm: float) -> None:
+def _label_row(figure: PageFigure, example: Example, *, middle_mm: float) -> None:
     upright = {"rotation": 90, "ha": "left", "va": "center"}
     dice = f"DICE$_S$ {100 * example.dice:.1f} %"
     subject = shortened(example.subject, _NAME_LETTERS)
-    add_text(
-        figure, example.cohort, left_mm=0.4, top_mm=middle_mm, weight="bold", parse_math=False, **upright
-    )
-    add_text(figure, subject, left_mm=3.9, top_mm=middle_mm, size=SMALL_POINTS, parse_math=False, **upright)
-    add_text(figure, dice, left_mm=7.0, top_mm=middle_mm, size=SMALL_POINTS, **upright)
+    figure.add_text(example.cohort, (0.4, middle_mm), weight="bold", parse_math=False, **upright)
+    figure.add_text(subject, (3.9, middle_mm), size=SMALL_POINTS, parse_math=False, **upright)
+    figure.add_text(dice, (7.0, middle_mm), size=SMALL_POINTS, **upright)
 
 
-def _label_columns(figure: Figure) -> None:
-    for column, title in enumerate(COLUMNS):
-        middle_mm = _column_left_mm(column) + _PANEL_MM / 2
-        add_text(figure, title, left_mm=middle_mm, top_mm=0.8, ha="center")
-
-
-def _draw_colour_bar(figure: Figure, norm: Normalize, bottom_mm: float) -> None:
-    bar = add_panel(
-        figure,
-        left_mm=_column_left_mm(len(COLUMNS)) + 0.8,
-        top_mm=_TITLE_MM,
-        width_mm=2.6,
-        height_mm=bottom_mm - _TITLE_MM,
-    )
+def _draw_colour_bar(figure: PageFigure, norm: Normalize, bottom_mm: float) -> None:
+    corner_mm = (PAGE_WIDTH_MM - _BAR_MM + 0.8, _TITLE_MM)
+    bar = figure.add_panel(corner_mm, (2.6, bottom_mm - _TITLE_MM))
     figure.colorbar(ScalarMappable(norm, RESIDUAL_MAP), cax=bar).outline.set_visible(False)
     bar.set_ylabel("Absolute residual (normalised intensity)", labelpad=2)
     bar.tick_params(pad=1.5)

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import blended_transform_factory
 
@@ -17,10 +16,8 @@ from spatial_erasing.report.style import (
     PAGE_WIDTH_MM,
     SMALL_POINTS,
     VERMILION,
-    add_panel,
-    add_text,
+    PageFigure,
     in_house_style,
-    new_figure,
 )
 
 QUANTITIES = {"l1": r"$\ell_1$ per voxel", "kl": "KL"}
@@ -35,7 +32,7 @@ _MOST_COLUMNS = 4
 _LEFT_MM, _RIGHT_MM, _GAP_MM = 14.0, 2.0, 4.0
 _LEGEND_MM, _TITLE_MM, _PANEL_MM, _PANEL_GAP_MM, _TICKS_MM = 5.0, 5.0, 17.0, 1.5, 6.0
 _ROW_MM = _TITLE_MM + len(QUANTITIES) * (_PANEL_MM + _PANEL_GAP_MM) + _TICKS_MM
-_STEP_LABEL_MM = 2.0
+_STEP_LABEL_MM = 2.0  # below the last row
 TITLES = {"l1": r"$\ell_1$ per voxel", "kl": "KL, summed over z"}
 SECONDS = "Seconds an epoch"
 _PLACE = ("model", "step", "epoch", "seconds")  # columns that are no quantity of their own
@@ -48,9 +45,8 @@ _ONE_TOP_MM, _ONE_PANEL_MM, _ONE_BOTTOM_MM = 13.0, 36.0, 9.0
 def figure_history(histories: Mapping[str, pd.DataFrame], *, methods: Methods) -> Figure:
     """l1 and KL over steps, training and validation, of every model; 2-D above 3-D, each with common axes.
 
-    A panel stays empty where a network has no such number.
-
-    The dashed line marks the step whose weights are kept, the one with the lowest validation l1.
+    A panel stays empty where a network has no such number. The dashed line marks the step whose weights are
+    kept, the one with the lowest validation l1.
 
     Args:
         histories: model -> its `history.csv`: step, training_l1 and validation_l1 (mean over voxels),
@@ -60,8 +56,7 @@ def figure_history(histories: Mapping[str, pd.DataFrame], *, methods: Methods) -
     columns = max(len(models) for _, models in rows)
     width_mm = (PAGE_WIDTH_MM - _LEFT_MM - _RIGHT_MM + _GAP_MM) / columns - _GAP_MM
     height_mm = _LEGEND_MM + len(rows) * _ROW_MM + _STEP_LABEL_MM
-    figure = new_figure(PAGE_WIDTH_MM, height_mm)
-    _label_figure(figure, height_mm)
+    figure = PageFigure(PAGE_WIDTH_MM, height_mm)
     for rank, (spatial_dims, models) in enumerate(rows):
         peers = [history for model, history in histories.items() if methods[model].dims == spatial_dims]
         for column, model in enumerate(models):
@@ -69,6 +64,7 @@ def figure_history(histories: Mapping[str, pd.DataFrame], *, methods: Methods) -
             title = methods[model].title
             panels = _draw_model(figure, title, histories[model], corner_mm=corner_mm, width_mm=width_mm)
             _share_axes(panels, peers, is_leftmost=column == 0)
+    _label_figure(figure, left_mm=_LEFT_MM, bottom_mm=height_mm)
     return figure
 
 
@@ -82,22 +78,26 @@ def _rows_of_models(models: list[str], methods: Methods) -> list[tuple[int, list
 
 
 def _draw_model(
-    figure: Figure, title: str, history: pd.DataFrame, *, corner_mm: tuple[float, float], width_mm: float
+    figure: PageFigure, title: str, history: pd.DataFrame, *, corner_mm: tuple[float, float], width_mm: float
 ) -> dict[str, Axes]:
     """l1 above KL, under the model's name."""
     left_mm, top_mm = corner_mm
-    add_text(figure, title, left_mm=left_mm, top_mm=top_mm + 1.0)
-    kept_step = history.loc[history["validation_l1"].idxmin(), "step"]
+    figure.add_text(title, (left_mm, top_mm + 1.0))
     panels = {}
     for place, quantity in enumerate(QUANTITIES):
         panel_top_mm = top_mm + _TITLE_MM + place * (_PANEL_MM + _PANEL_GAP_MM)
-        size = {"width_mm": width_mm, "height_mm": _PANEL_MM}
-        panel = panels[quantity] = add_panel(figure, left_mm=left_mm, top_mm=panel_top_mm, **size)
-        panel.axvline(kept_step, **KEPT)
+        panel = figure.add_panel((left_mm, panel_top_mm), (width_mm, _PANEL_MM))
+        _mark_kept(panel, history)
         for split, look in SPLITS.items():
             curve = history.reindex(columns=["step", f"{split}_{quantity}"]).dropna()
-            _draw_curve(panel, *curve.to_numpy().T, **look)
+            _draw_curve(panel, *curve.to_numpy().T, **look, label=split)
+        panels[quantity] = panel
     return panels
+
+
+def _mark_kept(panel: Axes, history: pd.DataFrame) -> None:
+    panel.axvline(history.loc[history["validation_l1"].idxmin(), "step"], **KEPT)
+    panel.xaxis.set_major_locator(MaxNLocator(3))
 
 
 def _share_axes(panels: Mapping[str, Axes], peers: list[pd.DataFrame], *, is_leftmost: bool) -> None:
@@ -108,7 +108,6 @@ def _share_axes(panels: Mapping[str, Axes], peers: list[pd.DataFrame], *, is_lef
         values = np.concatenate([history.reindex(columns=columns).to_numpy().ravel() for history in peers])
         _scale_values(panel, values[values > 0])  # NaN where not measured; 0 has no place on a log axis
         panel.set_xlim(0, 1.08 * last_step)
-        panel.xaxis.set_major_locator(MaxNLocator(3))
         panel.xaxis.set_major_formatter(_in_thousands)
         panel.tick_params(labelleft=is_leftmost, labelbottom=quantity == list(panels)[-1], pad=1.5)
         if is_leftmost:
@@ -136,19 +135,13 @@ def _in_thousands(value: float, _position: int) -> str:
     return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
 
 
-def _label_figure(figure: Figure, height_mm: float) -> None:
-    """What the colours mean, above; what the axes share, below."""
-    lines = [Line2D([], [], **look, label=split) for split, look in SPLITS.items()]
-    lines.append(Line2D([], [], **KEPT))
-    figure.legend(handles=lines, loc="upper right", ncols=len(lines), borderaxespad=0.2)
-    _label_steps(figure, left_mm=_LEFT_MM, bottom_mm=height_mm)
-
-
-def _label_steps(figure: Figure, *, left_mm: float, bottom_mm: float) -> None:
-    """The name of the axis that all panels share, below their middle."""
+def _label_figure(figure: PageFigure, *, left_mm: float, bottom_mm: float) -> None:
+    """The colours, above; the name of the axis that all panels share, below their middle."""
+    handles = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="upper right", ncols=3, borderaxespad=0.2)
     middle_mm = (left_mm + PAGE_WIDTH_MM - _RIGHT_MM) / 2
     bottom = {"ha": "center", "va": "bottom", "fontsize": SMALL_POINTS}
-    add_text(figure, "Training step", left_mm=middle_mm, top_mm=bottom_mm - 0.6, **bottom)
+    figure.add_text("Training step", (middle_mm, bottom_mm - 0.6), **bottom)
 
 
 @in_house_style
@@ -156,25 +149,20 @@ def figure_curves(history: pd.DataFrame, *, title: str) -> Figure:
     """A panel for every quantity over the training steps; dashed: the step whose weights are kept."""
     history = history.dropna(axis="columns", how="all")
     quantities = quantities_of(history)
-    figure = new_figure(PAGE_WIDTH_MM, _ONE_TOP_MM + _ONE_PANEL_MM + _ONE_BOTTOM_MM)
-    add_text(figure, title, left_mm=_ONE_LEFT_MM, top_mm=1.0)
+    figure = PageFigure(PAGE_WIDTH_MM, _ONE_TOP_MM + _ONE_PANEL_MM + _ONE_BOTTOM_MM)
+    figure.add_text(title, (_ONE_LEFT_MM, 1.0))
     width_mm = (PAGE_WIDTH_MM - _ONE_LEFT_MM - _RIGHT_MM + _ONE_GAP_MM) / (len(quantities) + 1) - _ONE_GAP_MM
-    kept_step = history.loc[history["validation_l1"].idxmin(), "step"]
-    panels = []
-    for place, name in enumerate([*quantities, SECONDS]):
+    for place, (name, columns) in enumerate([*quantities.items(), (SECONDS, {})]):
         left_mm = _ONE_LEFT_MM + place * (width_mm + _ONE_GAP_MM)
-        size = {"width_mm": width_mm, "height_mm": _ONE_PANEL_MM}
-        panel = add_panel(figure, left_mm=left_mm, top_mm=_ONE_TOP_MM, **size)
-        add_text(figure, name, left_mm=left_mm, top_mm=_ONE_TOP_MM - 5.5)
-        panel.axvline(kept_step, **KEPT)
-        panel.xaxis.set_major_locator(MaxNLocator(3))
-        panels.append(panel)
-    for panel, columns in zip(panels, quantities.values(), strict=False):
+        panel = figure.add_panel((left_mm, _ONE_TOP_MM), (width_mm, _ONE_PANEL_MM))
+        figure.add_text(name, (left_mm, _ONE_TOP_MM - 5.5))
+        _mark_kept(panel, history)
         _draw_quantity(panel, history, columns)
-    _draw_curve(panels[-1], history["step"], seconds_per_epoch(history), color=BLUE)
-    panels[-1].set_ylim(0, 1.08 * panels[-1].lines[-1].get_ydata().max())
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="upper right", ncols=3, borderaxespad=0.2)
-    _label_steps(figure, left_mm=_ONE_LEFT_MM, bottom_mm=_ONE_TOP_MM + _ONE_PANEL_MM + _ONE_BOTTOM_MM)
+    # the last panel has no column of its own
+    seconds = seconds_per_epoch(history)
+    _draw_curve(panel, history["step"], seconds, color=BLUE)
+    panel.set_ylim(0, 1.08 * seconds.max())
+    _label_figure(figure, left_mm=_ONE_LEFT_MM, bottom_mm=_ONE_TOP_MM + _ONE_PANEL_MM + _ONE_BOTTOM_MM)
     return figure
 
 

@@ -7,33 +7,29 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.polynomial import Polynomial
 
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.style import (
-    GRID_COLOUR,
-    MM_PER_INCH,
     PAGE_HEIGHT_MM,
     PAGE_WIDTH_MM,
     SMALL_POINTS,
-    add_legend,
-    add_panel,
-    add_text,
+    PageFigure,
     compared_pairs,
     families,
     in_house_style,
     model_style,
-    new_figure,
     wrapped,
 )
+from spatial_erasing.report.table_layout import count_range
 
 FEWEST_LESIONS = 8  # with fewer, a polynomial of four coefficients follows the noise
 _DEGREE = 3  # "polynomial regression of order three" (Bengs et al. 2021, Figure 4)
 Points = dict[str, dict[str, pd.DataFrame]]
 
 _LEFT_MM, _RIGHT_MM, _GAP_MM, _TALLEST_MM = 11.0, 2.0, 5.0, 42.0
-_HEAD_MM, _LEGEND_MM, _TICKS_MM, _FOOT_MM = 5.0, 5.5, 3.0, 25.0
+_HEAD_MM, _LEGEND_MM, _TICKS_MM, _AXES_MM, _FOOT_MM = 5.0, 5.5, 3.0, 17.0, 25.0  # the axes lie in the foot
 _ML_AXIS_MM = 8.5  # from the axis of voxels down to that of millilitres
 _SIZE_MARGIN = 1.25
 _CURVE_POINTS = 300
@@ -51,44 +47,41 @@ def figure_lesion_size(subjects: pd.DataFrame, *, methods: Methods, voxel_ml: Ma
     regression is the paper's cubic in the size itself, drawn over the observed sizes.
     """
     points = lesion_points(subjects, models=list(methods))
-    rows = _rows_of_methods(methods)
+    groups = families(methods.values())
+    # with several kinds of erasing the legends are the only titles
+    rows = [
+        (title if len(groups) == 1 else "", compared)
+        for members in groups.values()
+        for title, compared in compared_pairs(members).items()
+    ]
     space_mm = (PAGE_HEIGHT_MM - _HEAD_MM - _FOOT_MM) / len(rows)
     panel_mm = min(_TALLEST_MM, space_mm - _LEGEND_MM - _TICKS_MM)
     row_mm = _LEGEND_MM + panel_mm + _TICKS_MM
     width_mm = (PAGE_WIDTH_MM - _LEFT_MM - _RIGHT_MM + _GAP_MM) / len(points) - _GAP_MM
 
-    figure = new_figure(PAGE_WIDTH_MM, _HEAD_MM + len(rows) * row_mm + _FOOT_MM)
+    figure = PageFigure(PAGE_WIDTH_MM, _HEAD_MM + len(rows) * row_mm + _FOOT_MM)
     for rank, (title, compared) in enumerate(rows):
         top_mm = _HEAD_MM + rank * row_mm
-        add_text(figure, title, left_mm=_LEFT_MM, top_mm=top_mm + 1.0)
-        corner = {"left_mm": PAGE_WIDTH_MM - _RIGHT_MM, "top_mm": top_mm + 0.9}
-        lines = {method.title: model_style(method).line | _LINE for method in compared}
+        figure.add_text(title, (_LEFT_MM, top_mm + 1.0))
+        corner_mm = (PAGE_WIDTH_MM - _RIGHT_MM, top_mm + 0.9)
         spacing = {"ncols": len(compared), "handlelength": 3.4, "columnspacing": 1.4}
-        add_legend(figure, lines, **corner, loc="upper right", **spacing)
+        figure.add_legend(compared, corner_mm, line=_LINE, loc="upper right", **spacing)
         for column, cohort in enumerate(points):
             left_mm = _LEFT_MM + column * (width_mm + _GAP_MM)
-            place = {"left_mm": left_mm, "top_mm": top_mm + _LEGEND_MM}
-            panel = add_panel(figure, **place, width_mm=width_mm, height_mm=panel_mm)
+            panel = figure.add_panel((left_mm, top_mm + _LEGEND_MM), (width_mm, panel_mm))
             _draw_dots(panel, {method: points[cohort][method.name] for method in compared})
             _scale_axes(panel, points, cohort=cohort, is_leftmost=column == 0)
             panel.tick_params(labelbottom=rank == len(rows) - 1)
             if rank == 0:
                 count = len(next(iter(points[cohort].values())))
-                add_text(figure, f"{cohort}: n = {count} test subjects", left_mm=left_mm, top_mm=0.8)
+                figure.add_text(f"{cohort}: n = {count} test subjects", (left_mm, 0.8))
             if rank == len(rows) - 1:
                 _add_size_axes(panel, voxel_ml[cohort], panel_mm=panel_mm)
-    _add_note(figure, points, count_without_lesion(subjects, models=list(methods)))
+    lost = count_without_lesion(subjects, models=list(methods))
+    note = _note(points, lost, has_lines=any(panel.lines for panel in figure.axes))
+    note_mm = _HEAD_MM + len(rows) * row_mm + _AXES_MM
+    figure.add_text(wrapped(note, PAGE_WIDTH_MM), (0, note_mm), fontsize=SMALL_POINTS)
     return figure
-
-
-def _rows_of_methods(methods: Methods) -> list[tuple[str, list[Method]]]:
-    """Title and methods of every row; with several kinds of erasing the legend has to do."""
-    groups = families(methods.values())
-    return [
-        (title if len(groups) == 1 else "", compared)
-        for members in groups.values()
-        for title, compared in compared_pairs(members).items()
-    ]
 
 
 def _draw_dots(panel: Axes, compared: Mapping[Method, pd.DataFrame]) -> None:
@@ -101,18 +94,14 @@ def _draw_dots(panel: Axes, compared: Mapping[Method, pd.DataFrame]) -> None:
     for rank, (method, frame) in enumerate(compared.items()):
         cubic = cubic_regression(frame["lesion_voxels"], 100 * frame["dice"])
         if cubic is not None:
-            _draw_curve(panel, cubic, frame["lesion_voxels"], method=method, rank=rank)
+            sizes = np.geomspace(frame["lesion_voxels"].min(), frame["lesion_voxels"].max(), _CURVE_POINTS)
+            every = {"markevery": (20 + _MARKER_SHIFT * rank, _MARKER_EVERY), "label": method.name}
+            # a white line below lifts the curve off the dots
+            panel.plot(sizes, cubic(sizes), color="white", linewidth=3.2, zorder=2.5)
+            panel.plot(sizes, cubic(sizes), **model_style(method).line | _LINE, **every, zorder=3)
     if not panel.lines:
         remark = why_no_line(next(iter(compared.values()))["lesion_voxels"])
         panel.text(0.99, 0.99, remark, transform=panel.transAxes, ha="right", va="top", fontsize=SMALL_POINTS)
-
-
-def _draw_curve(panel: Axes, cubic: Polynomial, sizes: pd.Series, *, method: Method, rank: int) -> None:
-    """The polynomial over the sizes that were observed, lifted off the dots by a white line below it."""
-    grid = np.geomspace(sizes.min(), sizes.max(), _CURVE_POINTS)
-    every = {"markevery": (20 + _MARKER_SHIFT * rank, _MARKER_EVERY), "label": method.name}
-    panel.plot(grid, cubic(grid), color="white", linewidth=3.2, zorder=2.5)
-    panel.plot(grid, cubic(grid), **model_style(method).line | _LINE, **every, zorder=3)
 
 
 def _scale_axes(panel: Axes, points: Points, *, cohort: str, is_leftmost: bool) -> None:
@@ -126,10 +115,8 @@ def _scale_axes(panel: Axes, points: Points, *, cohort: str, is_leftmost: bool) 
     panel.set_xlim(smallest / _SIZE_MARGIN, largest * _SIZE_MARGIN)
     panel.set_ylim(0, (1.2 if has_remark else 1.05) * highest if highest > 0 else 1)
     _set_size_ticks(panel, *panel.get_xlim())
-    panel.tick_params(pad=1.5)
     panel.yaxis.set_major_locator(MaxNLocator(4))
-    panel.grid(axis="y", color=GRID_COLOUR, linewidth=0.4)
-    panel.set_axisbelow(True)
+    panel.grid(axis="y")
     panel.tick_params(axis="y", labelleft=is_leftmost)
     if is_leftmost:
         panel.set_ylabel("DICE$_S$ in %")
@@ -143,13 +130,9 @@ def _set_size_ticks(panel: Axes, low: float, high: float) -> None:
     if sum(low <= tick <= high for tick in ticks) < 2:
         ticks = list(MaxNLocator(4).tick_values(low, high))
     panel.set_xticks([tick for tick in ticks if low <= tick <= high])
-    panel.xaxis.set_major_formatter(FuncFormatter(_plain))
+    panel.xaxis.set_major_formatter("{x:,.12g}")  # 1,000 and 0.1
     panel.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _plain(value: float, _position: int) -> str:
-    """1000 as 1,000 and 0.1 as 0.1."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
+    panel.tick_params(pad=1.5)
 
 
 def _add_size_axes(panel: Axes, voxel_ml: float, *, panel_mm: float) -> None:
@@ -158,22 +141,18 @@ def _add_size_axes(panel: Axes, voxel_ml: float, *, panel_mm: float) -> None:
     scale = (lambda voxels: voxels * voxel_ml, lambda ml: ml / voxel_ml)
     below = panel.secondary_xaxis(-_ML_AXIS_MM / panel_mm, functions=scale)
     _set_size_ticks(below, *(voxel_ml * limit for limit in panel.get_xlim()))
-    below.tick_params(pad=1.5)
     below.set_xlabel("Lesion in ml", labelpad=1)
 
 
-def _add_note(figure: Figure, points: Points, without_lesion: Mapping[str, int]) -> None:
+def _note(points: Points, without_lesion: Mapping[str, int], *, has_lines: bool) -> str:
     seeds = {count for frames in points.values() for frame in frames.values() for count in frame["seeds"]}
-    fewest, most = min(seeds, default=1), max(seeds, default=1)
-    count = f"{most}" if fewest == most else f"{fewest} to {most}"
-    sentences = [f"Dots: one a test subject, {f'mean of {count} seeds' if most > 1 else 'one seed'}."]
-    if any(panel.lines for panel in figure.axes):
+    count = count_range(seeds or {1})
+    sentences = [f"Dots: one a test subject, {'one seed' if count == '1' else f'mean of {count} seeds'}."]
+    if has_lines:
         sentences.append("Lines: least-squares polynomials of order three in the lesion size.")
     for cohort, lost in without_lesion.items():
         sentences.append(f"Subjects of {cohort} whose lesion has no voxel on the grid, not shown: {lost}.")
-    top_mm = figure.get_size_inches()[1] * MM_PER_INCH - _FOOT_MM
-    note = wrapped(" ".join(sentences), PAGE_WIDTH_MM)
-    add_text(figure, note, left_mm=0, top_mm=top_mm + 17, fontsize=SMALL_POINTS)
+    return " ".join(sentences)
 
 
 def lesion_points(subjects: pd.DataFrame, *, models: Sequence[str]) -> Points:
@@ -197,7 +176,11 @@ def lesion_points(subjects: pd.DataFrame, *, models: Sequence[str]) -> Points:
         for model in models:
             of_model = of_cohort[of_cohort["model"] == model]
             _require_all(of_model, names, model=model, cohort=cohort)
-            points[cohort][model] = _mean_of_seeds(of_model)
+            of_subjects = of_model.groupby("subject").agg(
+                lesion_voxels=("lesion_voxels", "first"), dice=("dice", "mean"), seeds=("seed", "nunique")
+            )
+            # without a lesion on the grid there is no Dice and no place on a log axis
+            points[cohort][model] = of_subjects[of_subjects["lesion_voxels"] > 0]
     return points
 
 
@@ -210,14 +193,6 @@ def _require_all(rows: pd.DataFrame, names: set[str], *, model: str, cohort: str
             f"of the training data); expected each of the {len(names)} test subjects that the models have "
             "together, once a seed. Evaluate this model again, or take it out of study.models."
         )
-
-
-def _mean_of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a subject; those without a lesion on the grid have no Dice and no place on a log axis."""
-    points = rows.groupby("subject").agg(
-        lesion_voxels=("lesion_voxels", "first"), dice=("dice", "mean"), seeds=("seed", "nunique")
-    )
-    return points[points["lesion_voxels"] > 0]
 
 
 def count_without_lesion(subjects: pd.DataFrame, *, models: Sequence[str]) -> dict[str, int]:

@@ -17,23 +17,16 @@ from spatial_erasing.report.style import (
     SKY,
     SMALL_POINTS,
     VERMILION,
-    add_panel,
-    add_text,
+    PageFigure,
     in_house_style,
-    new_figure,
     shortened,
 )
 
 A4_MM = (210.0, 297.0)
-_COLUMNS = 3
-_COLUMN_GAP_MM = 4.0
-_MARGIN_TOP_MM = 14.0
-_HEADER_MM = 5.0
-_LINE_MM = 3.1
-_NAME_MM = 5.0
-_NAME_LETTERS = 26
-_LINE_LETTERS = 38
-_FLAG_LINES = 3
+_LEFT_MM = (A4_MM[0] - PAGE_WIDTH_MM) / 2
+_COLUMNS, _COLUMN_GAP_MM = 3, 4.0
+_MARGIN_TOP_MM, _HEADER_MM, _NAME_MM, _LINE_MM = 14.0, 5.0, 5.0, 3.1
+_NAME_LETTERS, _LINE_LETTERS, _FLAG_LINES = 26, 38, 3
 
 STRIP_HEIGHT_MM = 34.0  # of the distribution of volumes, above the first page
 _PLOT_LEFT_MM, _PLOT_TOP_MM, _PLOT_HEIGHT_MM = 50.0, 6.0, 16.0
@@ -49,8 +42,7 @@ class _Place:
     """Where a subject's sections stand on its page; sides are marked in the first row."""
 
     subject: int
-    left_mm: float
-    top_mm: float
+    corner_mm: tuple[float, float]
     is_marked: bool
 
 
@@ -61,7 +53,6 @@ def figure_quality(
     *,
     voxel_size_mm: tuple[float, float, float],
     rule: FlagRule,
-    page_mm: tuple[float, float] = A4_MM,
 ) -> Iterator[Figure]:
     """Pages that show three planes of every subject with the outlines of its brain and its lesion.
 
@@ -78,12 +69,11 @@ def figure_quality(
     index = {name: place for place, name in enumerate(subjects)}
     width_mm = (PAGE_WIDTH_MM + _COLUMN_GAP_MM) / _COLUMNS - _COLUMN_GAP_MM
     row = PlaneRow.of_width(width_mm, volumes[0].shape[1:], voxel_size_mm)
-    pages = _paged(drawn, sections_mm=row.height_mm, page_mm=page_mm)
+    pages = _paged(drawn, sections_mm=row.height_mm)
     for number, places in enumerate(pages, start=1):
-        figure = _new_page(f"{quality[0]['cohort']}, page {number} of {len(pages)}", page_mm)
+        figure = _new_page(f"{quality[0]['cohort']}, page {number} of {len(pages)}")
         if number == 1:
-            left_mm, top_mm = (page_mm[0] - PAGE_WIDTH_MM) / 2, _MARGIN_TOP_MM + _HEADER_MM
-            draw_strip(figure, quality, rule=rule, corner_mm=(left_mm, top_mm))
+            draw_strip(figure, quality, rule=rule, corner_mm=(_LEFT_MM, _MARGIN_TOP_MM + _HEADER_MM))
         for place in places:
             subject = drawn[place.subject]
             scans = tuple(volume[index[subject["subject"]]] for volume in volumes)
@@ -105,22 +95,22 @@ def _require_same_subjects(
     )
 
 
-def _paged(drawn: Sequence[Quality], *, sections_mm: float, page_mm: tuple) -> list[list[_Place]]:
+def _paged(drawn: Sequence[Quality], *, sections_mm: float) -> list[list[_Place]]:
     """Put subjects into rows of three and rows onto pages; each page holds at least one row."""
     width_mm = (PAGE_WIDTH_MM + _COLUMN_GAP_MM) / _COLUMNS
-    left_mm, bottom_mm = (page_mm[0] - PAGE_WIDTH_MM) / 2, page_mm[1] - _MARGIN_TOP_MM
     pages: list[list[_Place]] = [[]]
     top_mm = _MARGIN_TOP_MM + _HEADER_MM + STRIP_HEIGHT_MM
     for first in range(0, len(drawn), _COLUMNS):
         in_row = range(first, min(first + _COLUMNS, len(drawn)))
         title_mm = _NAME_MM + _LINE_MM * max(len(_flag_lines(drawn[subject])) for subject in in_row)
-        if pages[-1] and top_mm + title_mm + sections_mm > bottom_mm:
+        if pages[-1] and top_mm + title_mm + sections_mm > A4_MM[1] - _MARGIN_TOP_MM:
             pages.append([])
             top_mm = _MARGIN_TOP_MM + _HEADER_MM
         top_mm += title_mm
         is_marked = not pages[-1]
         pages[-1] += [
-            _Place(subject, left_mm + (subject - first) * width_mm, top_mm, is_marked) for subject in in_row
+            _Place(subject, (_LEFT_MM + (subject - first) * width_mm, top_mm), is_marked)
+            for subject in in_row
         ]
         top_mm += sections_mm
     return pages
@@ -132,61 +122,50 @@ def _flag_lines(subject: Quality) -> list[str]:
 
 
 @in_house_style
-def _new_page(title: str, page_mm: tuple[float, float]) -> Figure:
-    """An empty page with its title and what its colours mean."""
-    figure = new_figure(*page_mm)
-    left_mm = (page_mm[0] - PAGE_WIDTH_MM) / 2
+def _new_page(title: str) -> PageFigure:
+    """An empty page with its title and a legend of its colours."""
+    figure = PageFigure(*A4_MM)
+    figure.add_text(title, (_LEFT_MM, _MARGIN_TOP_MM), weight="bold", parse_math=False)
     note = f"Blue: brain mask. Orange: lesion. {VIEW_NOTE}"
-    add_text(figure, title, left_mm=left_mm, top_mm=_MARGIN_TOP_MM, weight="bold", parse_math=False)
-    small = {"ha": "right", "fontsize": SMALL_POINTS}
-    add_text(figure, note, left_mm=left_mm + PAGE_WIDTH_MM, top_mm=_MARGIN_TOP_MM + 0.2, **small)
+    corner_mm = (_LEFT_MM + PAGE_WIDTH_MM, _MARGIN_TOP_MM + 0.2)
+    figure.add_text(note, corner_mm, ha="right", fontsize=SMALL_POINTS)
     return figure
 
 
 @in_house_style
-def _draw_subject(figure: Figure, subject: Quality, scans: tuple, place: _Place, *, row: PlaneRow) -> None:
+def _draw_subject(
+    figure: PageFigure, subject: Quality, scans: tuple, place: _Place, *, row: PlaneRow
+) -> None:
     scan, brain, lesion = scans
-    name = shortened(str(subject["subject"]), _NAME_LETTERS) + _volumes_note(subject)
+    name = shortened(str(subject["subject"]), _NAME_LETTERS)
+    if volume_ml := float(subject["lesion_ml"] or 0):
+        name += f", lesion {volume_ml:.1f} ml"
+    if subject["warning"]:
+        name += ", warning"
     flag = _flag_lines(subject)
     look: dict[str, Any] = {"color": VERMILION, "weight": "bold"} if flag else {}
-    text = {"left_mm": place.left_mm, "fontsize": SMALL_POINTS, "parse_math": False}
+    left_mm, top_mm = place.corner_mm
     for lines_above, words in enumerate(reversed([name, *flag]), start=1):
-        add_text(figure, words, top_mm=place.top_mm - lines_above * _LINE_MM, **text, **look)
-    panels = row.draw(
-        figure,
-        scan.astype(np.float32),
-        lesion if lesion.any() else brain,
-        corner_mm=(place.left_mm, place.top_mm),
-        outlines={SKY: brain, ORANGE: lesion},
-    )
+        corner_mm = (left_mm, top_mm - lines_above * _LINE_MM)
+        figure.add_text(words, corner_mm, fontsize=SMALL_POINTS, parse_math=False, **look)
+    region, outlines = lesion if lesion.any() else brain, {SKY: brain, ORANGE: lesion}
+    panels = row.draw(figure, scan.astype(np.float32), region, corner_mm=place.corner_mm, outlines=outlines)
     if place.is_marked:
         mark_sides(panels)
 
 
-def _volumes_note(subject: Quality) -> str:
-    """Volume of the lesion as segmented, and whether a warning stands in the table."""
-    volume_ml = float(subject["lesion_ml"] or 0)
-    lesion = f", lesion {volume_ml:.1f} ml" if volume_ml else ""
-    return lesion + (", warning" if subject["warning"] else "")
-
-
 @in_house_style
 def draw_strip(
-    figure: Figure, quality: Sequence[Mapping], *, rule: FlagRule, corner_mm: tuple[float, float]
+    figure: PageFigure, quality: Sequence[Mapping], *, rule: FlagRule, corner_mm: tuple[float, float]
 ) -> Axes:
     """Draw a histogram of the brains' volumes with the limits, a tick for each subject, and the counts."""
     left_mm, top_mm = corner_mm
-    for line, words in enumerate([*_count_lines(quality), *_median_lines(quality, rule)]):
-        place = {"left_mm": left_mm, "top_mm": top_mm + _PLOT_TOP_MM + line * _COUNT_LINE_MM}
+    for line, words in enumerate(_strip_lines(quality, rule)):
+        line_mm = top_mm + _PLOT_TOP_MM + line * _COUNT_LINE_MM
         colour = VERMILION if words.endswith(("failed", "flagged")) else "black"
-        add_text(figure, words, fontsize=SMALL_POINTS, color=colour, **place)
-    axes = add_panel(
-        figure,
-        left_mm=left_mm + _PLOT_LEFT_MM,
-        top_mm=top_mm + _PLOT_TOP_MM,
-        width_mm=PAGE_WIDTH_MM - _PLOT_LEFT_MM,
-        height_mm=_PLOT_HEIGHT_MM,
-    )
+        figure.add_text(words, (left_mm, line_mm), fontsize=SMALL_POINTS, color=colour)
+    plot_mm = (left_mm + _PLOT_LEFT_MM, top_mm + _PLOT_TOP_MM)
+    axes = figure.add_panel(plot_mm, (PAGE_WIDTH_MM - _PLOT_LEFT_MM, _PLOT_HEIGHT_MM))
     done = [row for row in quality if row["status"] == "done"]
     volumes_ml = np.array([float(row["brain_ml"]) for row in done])
     _draw_limits(axes, volumes_ml, rule)
@@ -196,21 +175,19 @@ def draw_strip(
     return axes
 
 
-def _count_lines(quality: Sequence[Mapping]) -> list[str]:
+def _strip_lines(quality: Sequence[Mapping], rule: FlagRule) -> list[str]:
+    """Counts, the cohort's median, and the meaning of the grey band where there is one."""
     counts = count_quality(quality)
     lines = [f"n = {counts.done} of {counts.subjects} subjects done"]
     others = {"failed": counts.failed, "flagged": counts.flagged, "with a warning": counts.warned}
     lines += [f"{number} {what}" for what, number in others.items() if number]
     if counts.vanished:
         lines.append(f"{counts.vanished} of {counts.lesions} lesions vanished")
-    return lines
-
-
-def _median_lines(quality: Sequence[Mapping], rule: FlagRule) -> list[str]:
-    """The cohort's median, and what the grey band is where there is one."""
     spread = brain_spread(float(row["brain_ml"]) for row in quality if row["status"] == "done")
-    band = [f"grey: ± {rule.beyond_deviations:g} robust SD"] if spread.deviation_ml > 0 else []
-    return [f"median {spread.median_ml:.0f} ml", *band]
+    lines.append(f"median {spread.median_ml:.0f} ml")
+    if spread.deviation_ml > 0:
+        lines.append(f"grey: ± {rule.beyond_deviations:g} robust SD")
+    return lines
 
 
 def _draw_limits(axes: Axes, volumes_ml: np.ndarray, rule: FlagRule) -> None:

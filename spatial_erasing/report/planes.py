@@ -11,22 +11,17 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from scipy import ndimage
 
-from spatial_erasing.report.style import SMALL_POINTS, add_panel
+from spatial_erasing.report.style import SMALL_POINTS, PageFigure
 
-# The axes that lie across and up the page; the third one is cut.
+# The axes that lie across and up the page, and the one that is cut.
 PLANES = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}
+CUT = {"axial": 2, "coronal": 1, "sagittal": 0}
 SIDES = {"axial": ("R", "L"), "coronal": ("R", "L"), "sagittal": ("A", "P")}
 VIEW_NOTE = "Radiological view: the patient's right (R) is on the left."
 GAP_MM = 0.6  # between neighbouring sections
-
-
-def cut_axis(plane: str) -> int:
-    """The axis along which the sections of this plane follow each other."""
-    return 3 - sum(PLANES[plane])
 
 
 def section_image(section: np.ndarray) -> np.ndarray:
@@ -36,7 +31,7 @@ def section_image(section: np.ndarray) -> np.ndarray:
 
 def plane_image(volume: np.ndarray, plane: str, index: int) -> np.ndarray:
     """The section of a RAS volume at this index, as image rows from top to bottom in radiological view."""
-    return section_image(np.take(volume, index, axis=cut_axis(plane)))
+    return section_image(np.take(volume, index, axis=CUT[plane]))
 
 
 def plane_size_mm(shape: tuple[int, ...], plane: str, voxel_size_mm: Sequence[float]) -> tuple[float, float]:
@@ -47,10 +42,9 @@ def plane_size_mm(shape: tuple[int, ...], plane: str, voxel_size_mm: Sequence[fl
 
 def fullest_index(region: np.ndarray, plane: str) -> int:
     """The section with most voxels of a region, the middle one of equals; the grid's middle if empty."""
-    through = cut_axis(plane)
     counts = np.count_nonzero(region, axis=tuple(PLANES[plane]))
     fullest = np.flatnonzero(counts == counts.max())
-    return int(fullest[len(fullest) // 2]) if counts.max() else region.shape[through] // 2
+    return int(fullest[len(fullest) // 2]) if counts.max() else region.shape[CUT[plane]] // 2
 
 
 def content_box(content: np.ndarray) -> tuple[slice, ...]:
@@ -71,13 +65,12 @@ def draw_section(
 ) -> AxesImage:
     """Show a section in mm, centred on black in a view of its own width and height or of these."""
     (width_mm, height_mm), (view_width_mm, view_height_mm) = size_mm, view_mm or size_mm
-    axes.set(xticks=[], yticks=[], facecolor="black")
-    axes.spines[:].set_visible(False)
     settings = {"cmap": "gray", "interpolation": "nearest"} | settings
     extent_mm = (-width_mm / 2, width_mm / 2, -height_mm / 2, height_mm / 2)
     shown = axes.imshow(image, extent=extent_mm, aspect="equal", **settings)
-    axes.set_xlim(-view_width_mm / 2, view_width_mm / 2)
-    axes.set_ylim(-view_height_mm / 2, view_height_mm / 2)
+    axes.set(xticks=[], yticks=[], facecolor="black")
+    axes.set(xlim=(-view_width_mm / 2, view_width_mm / 2), ylim=(-view_height_mm / 2, view_height_mm / 2))
+    axes.spines[:].set_visible(False)
     return shown
 
 
@@ -124,7 +117,7 @@ class PlaneRow:
 
     def draw(
         self,
-        figure: Figure,
+        figure: PageFigure,
         volume: np.ndarray,
         region: np.ndarray,
         *,
@@ -139,13 +132,13 @@ class PlaneRow:
         """
         panels, (left_mm, top_mm) = {}, corner_mm
         for plane, size_mm in self.sizes_mm.items():
-            size = {"width_mm": self.scale * size_mm[0], "height_mm": self.height_mm}
-            panels[plane] = add_panel(figure, left_mm=left_mm, top_mm=top_mm, **size)
+            width_mm = self.scale * size_mm[0]
+            panels[plane] = figure.add_panel((left_mm, top_mm), (width_mm, self.height_mm))
             index = fullest_index(region, plane)
             view_mm = (size_mm[0], self.height_mm / self.scale)
             image = plane_image(volume, plane, index)
             draw_section(panels[plane], image, size_mm, view_mm=view_mm, vmin=0, vmax=1)
             for colour, mask in outlines.items():
                 draw_outline(panels[plane], plane_image(mask, plane, index), size_mm, colour)
-            left_mm += size["width_mm"] + GAP_MM
+            left_mm += width_mm + GAP_MM
         return panels

@@ -1,6 +1,7 @@
 """The quality page of a cohort: counts, subjects to check, and the lines that exclude them."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,7 @@ import numpy as np
 
 from spatial_erasing.ingest.records import EXCLUSION_HEADER
 from spatial_erasing.jobs.atomic import write_text
-from spatial_erasing.preprocess.quality import (
-    PERCENTILES,
-    Counts,
-    FlagRule,
-    HealthyBand,
-    brain_spread,
-    count_quality,
-)
+from spatial_erasing.preprocess.quality import PERCENTILES, FlagRule, HealthyBand, brain_spread, count_quality
 from spatial_erasing.report.templates import fill_template
 
 # Title of a column -> the quantity and its decimals; lesions only where the cohort has any.
@@ -43,9 +37,9 @@ class Contrast:
     curves: Mapping[str, Mapping[str, np.ndarray]]  # subject to sequence to curve
     band: HealthyBand  # of the healthy training brains
 
-    def judged(self, curves: Mapping[str, np.ndarray], rule: FlagRule) -> list[tuple[np.ndarray, bool]]:
+    def judged(self, curves: Iterable[np.ndarray], rule: FlagRule) -> list[tuple[np.ndarray, bool]]:
         """Each curve with whether it is flagged; flagged ones last, so that they are drawn above."""
-        pairs = [(curve, abs(self.band.distance(curve)[0]) > rule.beyond_band) for curve in curves.values()]
+        pairs = [(curve, abs(self.band.distance(curve)[0]) > rule.beyond_band) for curve in curves]
         return sorted(pairs, key=lambda pair: pair[1])
 
 
@@ -89,7 +83,7 @@ def write_quality_page(
     page = fill_template(
         "quality.html",
         cohort=cohort,
-        tiles=_tiles(counts),
+        counts=counts,
         rule=rule,
         spread=brain_spread(float(row["brain_ml"]) for row in rows if row["status"] == "done"),
         suspects=suspects,
@@ -99,7 +93,7 @@ def write_quality_page(
         charts=_charts(contrast, rule),
         sparkline=SPARKLINE,
         sparklines={
-            subject: (contrast.judged(curves, rule), f"quantile curve of {', '.join(curves)}")
+            subject: (contrast.judged(curves.values(), rule), f"quantile curve of {', '.join(curves)}")
             for subject, curves in contrast.curves.items()
         },
         rows=rows,
@@ -110,31 +104,15 @@ def write_quality_page(
     write_text(path, page)
 
 
-def _tiles(counts: Counts) -> list[tuple[str, int | str, str]]:
-    """The numbers to see first; those that ask for a look are coloured."""
-    tiles: list[tuple[str, int | str, str]] = [
-        ("", counts.done, f"of {counts.subjects} subjects done"),
-        ("bad", counts.failed, "failed"),
-        ("bad", counts.flagged, "flagged"),
-        ("mild", counts.warned, "with a warning"),
-    ]
-    if counts.lesions:
-        change = f"{counts.lesion_ml:.1f} → {counts.lesion_downsampled_ml:.1f} ml"
-        tiles += [
-            ("bad", counts.vanished, f"of {counts.lesions} lesions vanished when downsampled"),
-            ("", change, "all lesions, before → after downsampling"),
-        ]
-    return tiles
-
-
 def _charts(contrast: Contrast, rule: FlagRule) -> dict[str, list[tuple[np.ndarray, bool]]]:
-    by_sequence: dict[str, dict[str, np.ndarray]] = {}
-    for subject, curves in contrast.curves.items():
+    """Title to the judged curves of each sequence."""
+    by_sequence = defaultdict(list)
+    for curves in contrast.curves.values():
         for sequence, curve in curves.items():
-            by_sequence.setdefault(sequence, {})[subject] = curve
+            by_sequence[sequence].append(curve)
     charts = {}
-    for sequence, curves in by_sequence.items():
-        judged = contrast.judged(curves, rule)
+    for sequence, of_sequence in by_sequence.items():
+        judged = contrast.judged(of_sequence, rule)
         odd = sum(is_odd for _, is_odd in judged)
         charts[f"{sequence}: {odd} of {len(judged)} outside the band"] = judged
     return charts

@@ -1,7 +1,8 @@
 """All methods of a study in one table: more metrics than Table 1, and paired differences from a few."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -10,17 +11,16 @@ from spatial_erasing.evaluate.bootstrap import IntervalRule
 from spatial_erasing.evaluate.components import FALSE_POSITIVES_A_SCAN
 from spatial_erasing.evaluate.metrics import SIZES
 from spatial_erasing.evaluate.resamples import ALL_COHORTS, Quantity, Resampled
-from spatial_erasing.models import Method, Methods
+from spatial_erasing.models import Methods
 from spatial_erasing.report.table_layout import NO_NUMBER, Block, Column, is_highest
 
-SENSITIVITIES = {f"sensitivity_at_{count}": f"sens. at {count}" for count in FALSE_POSITIVES_A_SCAN}
 PERCENT = {
     "average_precision": "AUPRC",
     "dice_dataset": "DICE_D",
     "dice_subject_mean": "DICE_S",
     **{f"dice_subject_mean_{size}": f"DICE_S, {size}" for size in SIZES},
     "slice_average_precision": "slice AUPRC",
-    **SENSITIVITIES,
+    **{f"sensitivity_at_{count}": f"sens. at {count}" for count in FALSE_POSITIVES_A_SCAN},
 }
 COSTS = {"healthy_marked_ml": "healthy ml", "seconds_a_scan": "s a scan"}
 COMPARED = ("average_precision", "dice_dataset")
@@ -29,18 +29,12 @@ NUMBER_COLUMNS = ("cohort", "model", "metric", "value", "lowest_seed", "highest_
 
 @dataclass(frozen=True)
 class Evidence:
-    """The numbers of all runs, their resamples, and the rule of the intervals.
+    """The numbers of all runs, their resamples, and the rule of the intervals."""
 
-    Args:
-        metrics: tidy rows of `metrics.csv` and of every `detection.csv`, of one sequence, all training data.
-        resamples: of `resamples.load_resamples`.
-        sequence: of the training and of the tests.
-        rule: of the intervals.
-    """
-
+    # tidy rows of `metrics.csv` and of every `detection.csv`, of one sequence, from all training data
     metrics: pd.DataFrame
     resamples: Mapping[Quantity, Resampled]
-    sequence: str
+    sequence: str  # of the training and of the tests
     rule: IntervalRule
 
     def resampled(self, model: str, cohort: str, metric: str) -> Resampled | None:
@@ -68,8 +62,6 @@ def rival_numbers(
     """Every number of every method, one row each; percent, ml and seconds.
 
     Args:
-        evidence: numbers of all runs.
-        methods: the rows of the table.
         cohorts: the test sets; "all", over all of them, is added.
         references: the methods that every other one is compared with.
 
@@ -77,12 +69,8 @@ def rival_numbers(
         NUMBER_COLUMNS, and for each reference "minus_{reference}" with "..._lower" and "..._upper": the
         difference of the numbers on the same resampled test subjects. NaN if it is missing.
     """
-    rows = []
-    for cohort in (*cohorts, ALL_COHORTS):
-        for method in methods.values():
-            for metric in (*PERCENT, *COSTS):
-                rows.append(_number(evidence, (cohort, method.name, metric), references))
-    return pd.DataFrame(rows)
+    keys = product((*cohorts, ALL_COHORTS), methods, (*PERCENT, *COSTS))
+    return pd.DataFrame([_number(evidence, key, references) for key in keys])
 
 
 def _number(evidence: Evidence, key: tuple[str, str, str], references: Sequence[str]) -> dict[str, object]:
@@ -114,39 +102,30 @@ def subjects_of_tests(metrics: pd.DataFrame) -> dict[str, int]:
 def rival_blocks(
     numbers: pd.DataFrame, *, methods: Methods, references: Sequence[str], subjects: Mapping[str, int]
 ) -> list[Block]:
-    """The table for print, a block for each test set and one for all of them.
+    """The table of `rival_numbers` for print, a block for each test set and one for all of them."""
+    labels = {"Method": tuple(method.title for method in methods.values())}
+    baselines = tuple(method.is_baseline for method in methods.values())
+    blocks = []
+    for cohort, of_cohort in numbers.groupby("cohort", sort=False):
+        by_metric = dict(iter(of_cohort.set_index("model").loc[list(methods)].groupby("metric")))
+        groups = {
+            "ours": [
+                _column(by_metric[metric], title, metric)
+                for metric, title in (PERCENT | COSTS).items()
+                if by_metric[metric]["value"].notna().any()
+            ]
+        }
+        for name in references:
+            columns = [_differences(by_metric[metric], PERCENT[metric], name) for metric in COMPARED]
+            groups[f"minus {methods[name].title}"] = columns
+        heading = f"{cohort_title(cohort)}: {subjects[str(cohort)]} test subjects"
+        blocks.append(Block(heading, labels, groups, baselines))
+    return blocks
 
-    Args:
-        numbers: of `rival_numbers`.
-        methods: the rows, in this order.
-        references: as there.
-        subjects: test subjects of each cohort; "all": of all of them.
-    """
-    return [
-        _block(of_cohort, str(cohort), subjects[str(cohort)], list(methods.values()), references)
-        for cohort, of_cohort in numbers.groupby("cohort", sort=False)
-    ]
 
-
-def _block(
-    rows: pd.DataFrame, cohort: str, subjects: int, methods: Sequence[Method], references: Sequence[str]
-) -> Block:
-    heading = f"{'all test sets' if cohort == ALL_COHORTS else cohort}: {subjects} test subjects"
-    titles = {method.name: method.title for method in methods}
-    names = list(titles)
-    by_metric = {
-        metric: rows[rows["metric"] == metric].set_index("model").loc[names] for metric in (*PERCENT, *COSTS)
-    }
-    shown = {
-        metric: title
-        for metric, title in (PERCENT | COSTS).items()
-        if by_metric[metric]["value"].notna().any()
-    }
-    groups = {"ours": [_column(by_metric[metric], title, metric) for metric, title in shown.items()]}
-    for name in references:
-        columns = [_differences(by_metric[metric], PERCENT[metric], name) for metric in COMPARED]
-        groups[f"minus {titles[name]}"] = columns
-    return Block(heading, {"Method": tuple(titles.values())}, groups, tuple(m.is_baseline for m in methods))
+def cohort_title(cohort: object) -> str:
+    """A test set as it is printed; "all" is all of them."""
+    return "all test sets" if cohort == ALL_COHORTS else str(cohort)
 
 
 def _column(rows: pd.DataFrame, title: str, metric: str) -> Column:
@@ -175,29 +154,3 @@ def _differences(rows: pd.DataFrame, title: str, reference: str) -> Column:
 def _range(ends: Iterable[float]) -> str:
     lower, upper = ends
     return NO_NUMBER if np.isnan([lower, upper]).any() else f"{lower:.1f} to {upper:.1f}"
-
-
-def rival_notes(*, connectivity: int, confidence_percent: float, seeds: int, samples: int) -> Iterator[str]:
-    """Notes below the table: what each column means."""
-    yield (
-        f"Mean of {seeds} seeds, in brackets the lowest and the highest; bold: highest. Every threshold was "
-        "found on validation subjects with the method's own score."
-    )
-    yield (
-        "slice AUPRC: axial slices ranked by the sum of the score; a slice that the lesion touches is "
-        "positive. Over all test sets the slices are in one ranking; all other numbers there are means of "
-        "the test sets."
-    )
-    yield (
-        f"sens. at k: percentage of lesions (components of {connectivity} neighbours) with a mark inside, at "
-        "k false positives a scan (FROC). Marks are the local maxima of the score map, without a threshold."
-    )
-    yield (
-        "healthy ml: mean volume marked in a healthy validation scan at the threshold. s a scan: wall time "
-        "of the job that scores a cohort, start of Python included, divided by the number of its scans."
-    )
-    yield (
-        f"Differences in percentage points are paired: both methods on the same {samples} resamples of the "
-        f"test subjects, in square brackets the {confidence_percent:g} % interval. A test set with too few "
-        "subjects has no interval."
-    )

@@ -5,11 +5,10 @@ says all else: what is erased, the network and the score. Whoever sees no colour
 and dashes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -30,11 +29,11 @@ SMALL_POINTS = 7.0  # nothing smaller is legible in print
 TEXT_POINTS = 8.0
 _FONT = "DejaVu Sans"  # ships with matplotlib, so that every machine writes the same bytes
 _POINTS_PER_MM = 72 / MM_PER_INCH
+_NOTE_LINE_MM = 3.6
 _RENDERED_WIDER = 1.02  # at most, than the outlines of the letters: a bitmap rounds to its dots
 
 # Okabe and Ito (2008), "Color universal design": distinct with every common colour vision.
 BLUE, SKY, ORANGE, VERMILION = "#0072B2", "#56B4E9", "#E69F00", "#D55E00"
-GRID_COLOUR = "0.85"
 
 # (dimensions, with erasing): blue and orange, the darker with erasing. At least 3 : 1 against white, the
 # contrast that WCAG 2.1 asks of graphics, and apart with every common colour vision.
@@ -57,6 +56,9 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "grid.color": "0.85",
+    "grid.linewidth": 0.4,
     "lines.linewidth": 1.0,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
@@ -69,56 +71,48 @@ _STYLE = {
 _NO_DATE = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
 
 
-Arguments = ParamSpec("Arguments")
-Drawn = TypeVar("Drawn")
+Corner = tuple[float, float]  # mm from the left and from the top
+
+# A decorator: a function draws with matplotlib's defaults and our settings, and leaves the caller's alone.
+in_house_style = matplotlib.style.context(["default", _STYLE])
 
 
-def in_house_style(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
-    """Run a function with matplotlib's defaults and our settings, and leave the caller's settings alone."""
+class PageFigure(Figure):
+    """A figure of this size in print, whose parts are placed in mm from its top left corner (no pyplot)."""
 
-    @wraps(draw)
-    def draw_in_house_style(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
-        with matplotlib.style.context(["default", _STYLE]):
-            return draw(*args, **kwargs)
+    def __init__(self, width_mm: float, height_mm: float) -> None:
+        super().__init__(figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH))
 
-    return draw_in_house_style
+    @classmethod
+    def noted(cls, height_mm: float, note: str) -> "PageFigure":
+        """A figure of the page's width with running text below this height."""
+        text = wrapped(note, PAGE_WIDTH_MM)
+        figure = cls(PAGE_WIDTH_MM, height_mm + (text.count("\n") + 1) * _NOTE_LINE_MM + 1.0)
+        figure.add_text(text, (0, height_mm + 0.3), fontsize=SMALL_POINTS)
+        return figure
 
+    def _place(self, corner_mm: Corner) -> tuple[float, float]:
+        width_mm, height_mm = self.get_size_inches() * MM_PER_INCH
+        return corner_mm[0] / width_mm, 1 - corner_mm[1] / height_mm
 
-def new_figure(width_mm: float, height_mm: float) -> Figure:
-    """An empty figure of this size in print; it belongs to nobody but its caller (no pyplot)."""
-    return Figure(figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH))
+    def add_panel(self, corner_mm: Corner, size_mm: tuple[float, float]) -> Axes:
+        """Axes with their top left corner at this place, and their width and height."""
+        left, top = self._place(corner_mm)
+        right, bottom = self._place((corner_mm[0] + size_mm[0], corner_mm[1] + size_mm[1]))
+        return self.add_axes((left, bottom, right - left, top - bottom))
 
+    def add_text(self, text: str, corner_mm: Corner, **settings: Any) -> Text:
+        """Text with its top left corner (unless `settings` align it otherwise) at this place."""
+        return self.text(*self._place(corner_mm), text, **{"ha": "left", "va": "top"} | settings)
 
-def add_panel(
-    figure: Figure, *, left_mm: float, top_mm: float, width_mm: float, height_mm: float, **settings: Any
-) -> Axes:
-    """Axes at a place measured from the top left corner of the figure."""
-    figure_width_mm, figure_height_mm = figure.get_size_inches() * MM_PER_INCH
-    box = (
-        left_mm / figure_width_mm,
-        1 - (top_mm + height_mm) / figure_height_mm,
-        width_mm / figure_width_mm,
-        height_mm / figure_height_mm,
-    )
-    return figure.add_axes(box, **settings)
-
-
-def add_text(figure: Figure, text: str, *, left_mm: float, top_mm: float, **settings: Any) -> Text:
-    """Text whose top left corner (unless `settings` align it otherwise) lies there."""
-    figure_width_mm, figure_height_mm = figure.get_size_inches() * MM_PER_INCH
-    settings = {"ha": "left", "va": "top"} | settings
-    return figure.text(left_mm / figure_width_mm, 1 - top_mm / figure_height_mm, text, **settings)
-
-
-def add_legend(
-    figure: Figure, lines: Mapping[str, Mapping[str, Any]], *, left_mm: float, top_mm: float, **settings: Any
-) -> None:
-    """Title to look of each line; the corner that `loc` names, the upper left one by default, lies there."""
-    width_mm, height_mm = figure.get_size_inches() * MM_PER_INCH
-    place = (left_mm / width_mm, 1 - top_mm / height_mm)
-    settings = {"loc": "upper left", "borderaxespad": 0, "borderpad": 0.2} | settings
-    handles = [Line2D([], [], **look, label=title) for title, look in lines.items()]
-    figure.legend(handles=handles, bbox_to_anchor=place, **settings)
+    def add_legend(
+        self, methods: Iterable[Method], corner_mm: Corner, *, line: Mapping[str, Any], **settings: Any
+    ) -> None:
+        """A line for each method with its title; the upper left corner, or that of `loc`, at this place."""
+        settings = {"loc": "upper left", "borderaxespad": 0, "borderpad": 0.2} | settings
+        looks = {method.title: model_style(method).line | dict(line) for method in methods}
+        handles = [Line2D([], [], **look, label=title) for title, look in looks.items()]
+        self.legend(handles=handles, bbox_to_anchor=self._place(corner_mm), **settings)
 
 
 def wrapped(text: str, width_mm: float) -> str:
@@ -223,11 +217,8 @@ def compared_pairs(methods: Sequence[Method]) -> dict[str, list[Method]]:
     A row of the paper appears where it sets methods against each other. Methods that would be in none of
     these rows share one without a title.
     """
-    wanted = {
-        f"{dims}-D without and with erasing": [method for method in methods if method.dims == dims]
-        for dims in (2, 3)
-    }
-    rows = {title: row for title, row in wanted.items() if len(row) > 1}
+    of_dims = {dims: [method for method in methods if method.dims == dims] for dims in (2, 3)}
+    rows = {f"{dims}-D without and with erasing": row for dims, row in of_dims.items() if len(row) > 1}
     erasing = [method for method in methods if method.erase != "none"]
     if {method.dims for method in erasing} == {2, 3}:
         rows["2-D and 3-D with erasing"] = erasing

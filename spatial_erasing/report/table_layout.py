@@ -1,11 +1,19 @@
-"""The layout of a printed table: cells, their order, the best values, caption and footnotes."""
+"""Tables for print: cells, best values, caption and notes, and their files.
 
+CSV is for programs, Markdown for the report, HTML for its page and LaTeX for a paper.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from spatial_erasing.jobs.atomic import replaced_when_complete
 from spatial_erasing.report.paper import PAPER_COHORTS
+from spatial_erasing.report.templates import fill_template, write_filled
 
 # Column title -> mean and, where the paper prints one, standard deviation.
 PRINTED = {
@@ -15,41 +23,68 @@ PRINTED = {
 }
 DECIMALS = 2
 NO_NUMBER = "–"
-VALIDATION_THRESHOLD = "a greedy search on the validation split of the same cohort and sequence"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A printed column: its cells and which of them are the highest, as printed.
-
-    Args:
-        title: of the column.
-        cells: one a row.
-        best: which of them are the highest.
-        intervals: "26.10–31.05" for each row; empty where there are none.
-    """
+    """A printed column."""
 
     title: str
-    cells: tuple[str, ...]
-    best: tuple[bool, ...]
-    intervals: tuple[str, ...] = ()
+    cells: tuple[str, ...]  # one a row
+    best: tuple[bool, ...]  # which of them are the highest, as printed
+    intervals: tuple[str, ...] = ()  # "26.10–31.05" for each row; empty where there are none
 
 
 @dataclass(frozen=True)
 class Block:
-    """The part of a table that belongs to one cohort.
+    """The part of a table that belongs to one cohort."""
+
+    heading: str  # cohort, number of test subjects, prevalence
+    labels: dict[str, tuple[str, ...]]  # title -> what names each row
+    groups: dict[str, list[Column]]  # whose numbers, "ours" and perhaps "paper" -> columns
+    baselines: tuple[bool, ...]  # which rows have no network
+
+    @property
+    def columns(self) -> list[Column]:
+        """All columns, from the left to the right."""
+        return [column for group in self.groups.values() for column in group]
+
+
+def write_table(
+    table: pd.DataFrame, files: Any, *, title: str, grid: tuple[int, ...], borrowed: Mapping[str, str]
+) -> None:
+    """Write a table of `table_1` or `table_2` with its caption and notes.
 
     Args:
-        heading: cohort, number of test subjects, prevalence.
-        labels: title -> what names each row.
-        groups: whose numbers, "ours" and perhaps "paper" -> columns.
-        baselines: which rows have no network.
+        files: paths with the attributes csv, md, html and tex.
+        title: first sentence of the caption, without a full stop.
+        grid: voxels of the evaluated volumes.
+        borrowed: cohort to the cohort whose threshold it takes.
     """
+    write_csv(table, files.csv)
+    caption = table_caption(table, title=title, grid=grid, borrowed=borrowed)
+    write_blocks(printed_blocks(table), files, caption=caption, footnotes=baseline_notes(table))
 
-    heading: str
-    labels: dict[str, tuple[str, ...]]
-    groups: dict[str, list[Column]]
-    baselines: tuple[bool, ...]
+
+def write_blocks(blocks: Sequence[Block], files: Any, *, caption: str, footnotes: Sequence[str]) -> None:
+    """Write blocks with a caption above and notes below: as `files` md, html and tex.
+
+    The LaTeX is a float that needs the package booktabs, with a tabular for each block.
+    """
+    values = {"title": Path(files.html).stem, "caption": caption, "blocks": blocks, "footnotes": footnotes}
+    write_filled((files.md, files.html, files.tex), "table", **values)
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV, one row a cohort and model, with every number that we have."""
+    blocks = []
+    for cohort in cohorts_of(table):
+        block = table[cohort].drop(columns=["is_baseline", "sequence_title"], errors="ignore").reset_index()
+        block.insert(0, "name", block.pop("name"))
+        block.insert(0, "cohort", cohort)
+        blocks.append(block)
+    with replaced_when_complete(path) as unfinished:
+        pd.concat(blocks).to_csv(unfinished, index=False, float_format="%.8g")
 
 
 def printed_blocks(table: pd.DataFrame) -> list[Block]:
@@ -75,14 +110,10 @@ def _block(rows: pd.DataFrame, cohort: str) -> Block:
         paper = PAPER_COHORTS[rows["paper_cohort"].iloc[0]]
         heading += f"; paper: {paper.title}, {paper.test_subjects} test subjects"
         groups["paper"] = _columns(rows, prefix="paper_")
-    return Block(heading, _row_labels(rows), groups, tuple(rows["is_baseline"]))
-
-
-def _row_labels(rows: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     labels = {"Input & Erasing": tuple(rows["name"])}
     if "sequence_title" in rows:
         labels["Sequence"] = tuple(rows["sequence_title"])
-    return labels
+    return Block(heading, labels, groups, tuple(rows["is_baseline"]))
 
 
 def _columns(rows: pd.DataFrame, *, prefix: str) -> list[Column]:
@@ -92,11 +123,12 @@ def _columns(rows: pd.DataFrame, *, prefix: str) -> list[Column]:
         means = rows[prefix + quantity]
         spreads = rows[prefix + spread] if spread else [None] * len(rows)
         cells = tuple(_cell(*pair) for pair in zip(means, spreads, strict=True))
-        columns.append(Column(title, cells, tuple(is_highest(means)), _intervals(rows, prefix + quantity)))
-        if f"{prefix}{quantity}_lowest" in rows:
-            limits = zip(rows[f"{quantity}_lowest"], rows[f"{quantity}_highest"], rows["seeds"], strict=True)
-            ranges = tuple(_range(*limit) for limit in limits)
-            columns.append(Column(f"{title} range", ranges, (False,) * len(rows)))
+        intervals = _spans(rows, f"{prefix}{quantity}_lower", f"{prefix}{quantity}_upper")
+        columns.append(Column(title, cells, tuple(is_highest(means)), intervals))
+        if ranges := _spans(rows, f"{prefix}{quantity}_lowest", f"{prefix}{quantity}_highest"):
+            is_range = rows["seeds"] > 1
+            cells = tuple(np.where(is_range, ranges, NO_NUMBER).tolist())
+            columns.append(Column(f"{title} range", cells, (False,) * len(rows)))
     return columns
 
 
@@ -110,17 +142,11 @@ def _number(value: float) -> str:
     return NO_NUMBER if np.isnan(value) else f"{value:.{DECIMALS}f}"
 
 
-def _range(lowest: float, highest: float, seeds: int) -> str:
-    """Lowest and highest of several seeds: "28.10–29.40"."""
-    return f"{_number(lowest)}–{_number(highest)}" if seeds > 1 else NO_NUMBER
-
-
-def _intervals(rows: pd.DataFrame, quantity: str) -> tuple[str, ...]:
-    """Both ends of every row's interval over test subjects, or nothing where the table has none."""
-    if f"{quantity}_lower" not in rows:
+def _spans(rows: pd.DataFrame, lower: str, upper: str) -> tuple[str, ...]:
+    """Both ends in every row, "28.10–29.40"; nothing where the table has no such columns."""
+    if lower not in rows:
         return ()
-    ends = zip(rows[f"{quantity}_lower"], rows[f"{quantity}_upper"], strict=True)
-    return tuple(f"{_number(lower)}–{_number(upper)}" for lower, upper in ends)
+    return tuple(f"{_number(low)}–{_number(high)}" for low, high in rows[[lower, upper]].to_numpy())
 
 
 def _cell(mean: float, spread: float | None) -> str:
@@ -131,38 +157,22 @@ def _cell(mean: float, spread: float | None) -> str:
 
 
 def table_caption(
-    table: pd.DataFrame,
-    *,
-    title: str,
-    grid: tuple[int, ...],
-    split: str = "test",
-    threshold_source: str = VALIDATION_THRESHOLD,
+    table: pd.DataFrame, *, title: str, grid: tuple[int, ...], borrowed: Mapping[str, str]
 ) -> str:
-    """One paragraph: what was measured, on how many subjects, on which grid, over how many seeds.
-
-    Args:
-        table: of `table_1` or `table_2`.
-        title: the first sentence, without a full stop.
-        grid: voxels of the evaluated volumes.
-        threshold_source: where each model's threshold comes from.
-    """
-    cohorts = cohorts_of(table)
-    subjects = ", ".join(f"{cohort} n = {int(table[cohort, 'test_subjects'].iloc[0])}" for cohort in cohorts)
-    sentences = [
-        f"{title}.",
-        f"Split: {split} ({subjects}).",
-        f"All voxels of the {' × '.join(map(str, grid))} grid, background included.",
-        _seeds_sentence(table),
-        f"Each model's threshold comes from {threshold_source}.",
-        "DICE_D pools the voxels of a cohort; DICE_S is mean ± standard deviation over subjects.",
-        *filter(None, (_lost_lesions_sentence(table, cohort) for cohort in cohorts)),
-        "All numbers in percent; bold: highest of its column.",
-    ]
-    if table.columns.get_level_values("quantity").str.endswith("_lower").any():
-        sentences.append("Intervals over resampled test subjects stand in the CSV and on the HTML page.")
-    if "paper_cohort" in table.columns.get_level_values("quantity"):
-        sentences.append("Paper: the numbers printed by Bengs et al. (2021), on their own data and splits.")
-    return " ".join(sentences)
+    """One paragraph: what was measured, on how many subjects, on which grid, over how many seeds."""
+    seeds = table.xs("seeds", axis=1, level="quantity")
+    quantities = table.columns.get_level_values("quantity")
+    sentences = fill_template(
+        "table_caption.txt",
+        title=title,
+        grid=grid,
+        borrowed=borrowed,
+        first={cohort: table[cohort].iloc[0] for cohort in cohorts_of(table)},
+        seeds=count_range({int(seeds.min(axis=None)), int(seeds.max(axis=None))}),
+        has_intervals=quantities.str.endswith("_lower").any(),
+        has_paper="paper_cohort" in quantities,
+    )
+    return " ".join(sentences.splitlines())
 
 
 def baseline_notes(table: pd.DataFrame) -> list[str]:
@@ -178,20 +188,7 @@ def baseline_notes(table: pd.DataFrame) -> list[str]:
     return notes
 
 
-def _seeds_sentence(table: pd.DataFrame) -> str:
-    seeds = table.xs("seeds", axis=1, level="quantity")
-    fewest, most = int(seeds.min(axis=None)), int(seeds.max(axis=None))
-    if most == 1:
-        return "One seed."
-    count = f"{most}" if fewest == most else f"{fewest} to {most}"
-    return f"Mean of {count} seeds; ranges are the lowest and the highest seed."
-
-
-def _lost_lesions_sentence(table: pd.DataFrame, cohort: str) -> str | None:
-    lost = table[cohort, "test_subjects_without_lesion"].iloc[0]
-    if not lost:
-        return None
-    return (
-        f"Subjects of {cohort} whose lesion has no voxel on the grid: {int(lost)}; they count in DICE_D "
-        "and AUPRC only."
-    )
+def count_range(counts: Collection[int]) -> str:
+    """The count, or "2 to 3" where they differ."""
+    fewest, most = min(counts), max(counts)
+    return f"{most}" if fewest == most else f"{fewest} to {most}"

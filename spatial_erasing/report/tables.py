@@ -1,7 +1,8 @@
 """Tables 1 and 2 of Bengs et al. (2021), with the paper's numbers beside ours, from a study's CSV files."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -10,27 +11,18 @@ from spatial_erasing.jobs.results import read_table_text
 from spatial_erasing.models import Method, Methods
 from spatial_erasing.report.paper import PaperResult, paper_result
 
-NAMES = (
-    "cohort",
-    "subject",
-    "sequence",
-    "threshold_from",
-)  # chosen by people, who may call a subject NA or 007
-MISSING = ("", "nan")  # a number that there is not
+# chosen by people, who may call a subject NA or 007
+NAMES = ("cohort", "subject", "sequence", "threshold_from")
 
 
 def read_table(path: str | Path, *, sequence: str | None = None) -> pd.DataFrame:
-    """A CSV file with its numbers as numbers and its names as texts.
+    """A CSV file, or its rows of one sequence, with its numbers as numbers and its names as texts.
 
     Pandas by itself takes the names NA, None, nan and null for missing ones, and 007 for the number 7.
-
-    Args:
-        path: of the file.
-        sequence: whose rows are wanted; None for all rows.
     """
     text = read_table_text(path)
     columns = pd.read_csv(io.StringIO(text), nrows=0).columns
-    missing = {column: MISSING for column in columns if column not in NAMES}
+    missing = {column: ("", "nan") for column in columns if column not in NAMES}
     names = dict.fromkeys(NAMES, str)
     table = pd.read_csv(io.StringIO(text), dtype=names, keep_default_na=False, na_values=missing)
     return table if sequence is None else table[table["sequence"] == sequence]
@@ -63,9 +55,7 @@ def table_1(
 
     Args:
         metrics: tidy, as `metrics.csv`: model, fraction_percent, seed, cohort, sequence, metric, value.
-        methods: the rows, in their order.
         cohorts: our cohort -> the paper's test set that it is ("brats", "atlas"), or None.
-        sequence: that the networks were trained and are tested on.
         intervals: as `intervals.csv`; their ends then stand beside each mean.
 
     Returns:
@@ -75,8 +65,7 @@ def table_1(
     Raises:
         ValueError: a number is missing or there twice, or models differ in their test subjects.
     """
-    rows = [(method, sequence) for method in _baselines_last(methods.values())]
-    table = _table(metrics[metrics["fraction_percent"] == fraction_percent], rows, cohorts)
+    table = _table(metrics[metrics["fraction_percent"] == fraction_percent], methods, [sequence], cohorts)
     return _with_intervals(table, intervals, fraction_percent).droplevel("sequence")
 
 
@@ -91,17 +80,14 @@ def table_2(
 ) -> pd.DataFrame:
     """Models trained on one sequence, tested on several: one row a model and sequence (Table 2).
 
-    Arguments and errors as for `table_1`, but for:
-
-    Args:
-        sequences: to their titles, the one that the networks were trained on first. A cohort without one of
-            them has no numbers in its rows.
+    Arguments and errors as for `table_1`. `sequences` leads to their titles, the one that the networks were
+    trained on first; a cohort without one of them has no numbers in its rows.
 
     Returns:
         Index (model, sequence); columns (cohort, quantity), among them the title of the sequence.
     """
-    rows = [(method, sequence) for method in _baselines_last(methods.values()) for sequence in sequences]
-    table = _table(metrics[metrics["fraction_percent"] == fraction_percent], rows, cohorts)
+    of_share = metrics[metrics["fraction_percent"] == fraction_percent]
+    table = _table(of_share, methods, list(sequences), cohorts)
     for cohort in cohorts:
         table[cohort, "sequence_title"] = table.index.get_level_values("sequence").map(sequences)
     return _with_intervals(table, intervals, fraction_percent)
@@ -117,34 +103,30 @@ def _with_intervals(
     keys = ["cohort", "metric", "model", "sequence"]
     ends = intervals[is_share].set_index(keys)[["lower", "upper"]]
     table = table.copy()
-    for cohort in table.columns.get_level_values("cohort").unique():
-        for metric, quantity in MEASURES.items():
-            if (cohort, metric) in ends.index.droplevel(["model", "sequence"]):
-                found = 100 * ends.loc[(cohort, metric)].reindex(table.index)
-                for end in ("lower", "upper"):
-                    table[cohort, f"{quantity}_{end}"] = found[end]
+    for cohort, metric in product(table.columns.unique("cohort"), MEASURES):
+        if (cohort, metric) in ends.index.droplevel(["model", "sequence"]):
+            found = 100 * ends.loc[(cohort, metric)].reindex(table.index)
+            for end in ("lower", "upper"):
+                table[cohort, f"{MEASURES[metric]}_{end}"] = found[end]
     return table
 
 
-def _baselines_last(methods: Iterable[Method]) -> list[Method]:
-    return sorted(methods, key=lambda method: method.is_baseline)
-
-
 def _table(
-    metrics: pd.DataFrame, wanted: list[tuple[Method, str]], cohorts: Mapping[str, str | None]
+    metrics: pd.DataFrame, methods: Methods, sequences: Sequence[str], cohorts: Mapping[str, str | None]
 ) -> pd.DataFrame:
     """One row a (model, sequence), one block of columns a cohort."""
-    keys = [(method.name, sequence) for method, sequence in wanted]
-    index = pd.MultiIndex.from_tuples(keys, names=["model", "sequence"])
+    names = sorted(methods, key=lambda name: methods[name].is_baseline)
+    index = pd.MultiIndex.from_product([names, sequences], names=["model", "sequence"])
     blocks = {}
     for cohort, paper_cohort in cohorts.items():
-        scanned = {wanted[0][1], *metrics.loc[metrics["cohort"] == cohort, "sequence"]}
-        by_seed = {key: _numbers_by_seed(metrics, (*key, cohort)) for key in keys if key[1] in scanned}
+        scanned = {sequences[0], *metrics.loc[metrics["cohort"] == cohort, "sequence"]}
+        by_seed = {key: _numbers_by_seed(metrics, (*key, cohort)) for key in index if key[1] in scanned}
         # rows of different test subjects must not be compared
         _require_same_test(pd.concat(by_seed), cohort)
         rows = [
-            _row(by_seed.get((method.name, sequence)), method) | _paper_row(method, sequence, paper_cohort)
-            for method, sequence in wanted
+            _row(by_seed.get((name, sequence)), methods[name])
+            | _paper_row(methods[name], sequence, paper_cohort)
+            for name, sequence in index
         ]
         blocks[cohort] = pd.DataFrame(rows, index=index)
     table = pd.concat(blocks, axis=1, names=["cohort", "quantity"])

@@ -11,8 +11,7 @@ from spatial_erasing.report.claims_page import (
     claims_notes,
     printed_claims,
     rows_with_paper,
-    write_claims_html,
-    write_claims_markdown,
+    write_claims,
 )
 
 NAMING = Naming(methods_of_paper(METHODS))
@@ -112,7 +111,7 @@ def test_a_number_of_too_few_subjects_is_shown_without_interval(tables):
 
 
 def test_every_row_of_the_page_has_the_cells_of_its_header(tmp_path, claims):
-    write_claims_html(claims, tmp_path / "claims.html", caption="A <b>caption</b>", notes=NOTES)
+    write_claims(claims, tmp_path / "claims.html", caption="A <b>caption</b>", notes=NOTES)
     page = (tmp_path / "claims.html").read_text()
     cells = Cells()
     cells.feed(page)
@@ -123,14 +122,14 @@ def test_every_row_of_the_page_has_the_cells_of_its_header(tmp_path, claims):
 
 
 def test_names_and_captions_cannot_become_markup(tmp_path, claims):
-    write_claims_html(claims, tmp_path / "claims.html", caption="A <b>caption</b>", notes=NOTES)
+    write_claims(claims, tmp_path / "claims.html", caption="A <b>caption</b>", notes=NOTES)
     page = (tmp_path / "claims.html").read_text()
     assert "&lt;ours&gt;" in page and "<ours>" not in page
     assert "A &lt;b&gt;caption&lt;/b&gt;" in page and "DICE<sub>S</sub>" in page
 
 
 def test_markdown_has_a_row_a_claim(tmp_path, claims):
-    write_claims_markdown(claims, tmp_path / "claims.md", caption="Caption", notes=NOTES)
+    write_claims(claims, tmp_path / "claims.md", caption="Caption", notes=NOTES)
     rows = [line for line in (tmp_path / "claims.md").read_text().splitlines() if line.startswith("|")]
     assert len(rows) == len(CLAIMS) + 2
     assert len({row.count(" | ") for row in rows}) == 1 and "**does not hold**" in rows[2]

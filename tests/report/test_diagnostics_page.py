@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 from paper_study import METHODS
 
-from spatial_erasing.report import diagnostics_page as beside
+from spatial_erasing.report import diagnostics as beside
 from spatial_erasing.report.figure_diagnostics import figure_diagnostics
 from spatial_erasing.report.table_layout import NO_NUMBER
+from spatial_erasing.report.templates import write_filled
 
 PROTOCOL = {"erosion_iterations": 2, "median_size_voxels": 5}
 MODELS = ("2d-none", "3d-cube-noise")
@@ -72,7 +73,7 @@ def test_detection_and_false_positives_are_counted_by_size(detection):
 
 def test_the_threshold_table_names_the_upper_bound_and_shows_every_number(diagnostics):
     section = beside.threshold_section(diagnostics, protocol=PROTOCOL)
-    assert section.columns[-1] == "DICE_D, upper bound" and "no method may use" in section.note
+    assert section.columns[-1] == "DICE_D, upper bound"
     values = diagnostics.query("model == '2d-none' and cohort == 'brats' and median_size_voxels == 5")
     values = values.set_index(["threshold_from", "metric"])["value"]
     row = dict(zip(section.columns, section.rows[0], strict=True))
@@ -100,25 +101,30 @@ def test_empty_and_vanished_lesions_are_counted_apart():
     sizes = [("done", 3.5, 3.0), ("done", 0.01, 0.0), ("done", 0.0, 0.0), ("failed", "", "")]
     names = ("status", "lesion_ml", "lesion_downsampled_ml")
     rows = [dict(zip(names, size, strict=True)) for size in sizes]
-    assert beside.vanished_lesions({"atlas": rows}) == [("atlas", "3", "1", "1")]
+    assert beside.vanished_section({"atlas": rows}).rows == [("atlas", "3", "1", "1")]
 
 
 def test_a_size_without_a_lesion_has_no_rate(components):
     few = components[components["voxels"] != 1]
     limits = {"brats": (5, 50), "atlas": (5, 50)}
     detection = beside.detection_by_size(few, limits=limits, volumes={"brats": 1, "atlas": 1})
-    rule = {"connectivity": 26, "minimum_overlap_percent": 0}
-    assert beside.lesion_section(detection, limits=limits, rule=rule).rows[0][2] == NO_NUMBER
+    assert beside.lesion_section(detection).rows[0][2] == NO_NUMBER
 
 
-def test_page_and_markdown_begin_with_the_warning_and_escape_names(tmp_path):
-    section = beside.Section("Title", "DICE_D of <b>", ("Model", "x"), [("<i>|", "1")])
-    beside.write_sections([section], markdown=tmp_path / "page.md", page=tmp_path / "page.html")
-    page, markdown = (tmp_path / "page.html").read_text(), (tmp_path / "page.md").read_text()
+def test_page_and_markdown_begin_with_the_warning_say_the_rule_and_escape_names(tmp_path):
+    pages = (tmp_path / "page.md", tmp_path / "page.html")
+    section = beside.Section(("Model", "x"), [("<i>|", "1")])
+    sections = dict.fromkeys(("thresholds", "post_processing", "transfer", "lesions", "vanished"), section)
+    rule = {"connectivity": 26, "minimum_overlap_percent": 10}
+    said = {"warning": beside.WARNING, "rule": rule, "limits": {"<b>": (5.2, 50), "atlas": (3, 40)}}
+    write_filled(pages, "diagnostics", sections=sections, **said)
+    markdown, page = (path.read_text() for path in pages)
     assert markdown.startswith(f"**{beside.WARNING}**")
-    assert page.index('warning">') < page.index("<h2>")
-    assert "<i>" not in page and "&lt;i&gt;|" in page and "DICE<sub>D</sub> of &lt;b&gt;" in page
-    assert r"\|" in markdown
+    assert page.index('warning">') < page.index("<h2>Thresholds</h2>")
+    assert "<i>" not in page and "&lt;i&gt;|" in page and "the best DICE<sub>D</sub> of any" in page
+    assert "no method may use" in page and "(26 neighbours)" in page and "a voxel and 10 % of it" in page
+    assert "end at: &lt;b&gt; 5 and 50 voxels; atlas 3 and 40 voxels." in page
+    assert r"\|" in markdown and r"\<b\> 5 and 50 voxels" in markdown
 
 
 def test_the_figure_draws_the_numbers_of_the_tables(diagnostics, detection):

@@ -43,8 +43,9 @@ def figure(slices):
     return draw(slices, paper_percent={"3d-cube-noise": 71.2})
 
 
-def draw(slices, intervals=None, **settings):
-    return figure_slices(intervals or intervals_of(), slices, methods=methods(MODELS), **settings)
+def draw(slices, intervals=None, *, paper_percent=None):
+    shown = {"methods": methods(MODELS), "paper_percent": paper_percent or {}}
+    return figure_slices(intervals or intervals_of(), slices, **shown)
 
 
 def numbers_of(model):
@@ -93,7 +94,7 @@ def test_star_is_what_the_paper_states_in_the_row_of_its_model(figure, slices):
     (star,) = [line for line in figure.axes[0].lines if line.get_marker() == "*"]
     assert (list(star.get_xdata()), list(star.get_ydata())) == ([71.2], [1])
     assert "Star: Bengs et al. (2021)" in figure.texts[-1].get_text().replace("\n", " ")
-    for paper in (None, {"3d-half-volume-noise": 71.2}):
+    for paper in ({}, {"3d-half-volume-noise": 71.2}):
         without = draw(slices, paper_percent=paper)
         assert "Star" not in without.texts[-1].get_text()
         assert not [line for line in without.axes[0].lines if line.get_marker() == "*"]

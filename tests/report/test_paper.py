@@ -7,7 +7,6 @@ from spatial_erasing.evaluate.contrasts import Naming
 from spatial_erasing.models import methods_of_paper
 from spatial_erasing.report.claims_page import signs_of_paper
 from spatial_erasing.report.paper import (
-    SLICE_AUPRC_GAIN_PERCENT,
     SLICE_AUPRC_PERCENT,
     TABLE_1,
     TABLE_2,
@@ -82,7 +81,7 @@ def test_unknown_paper_cohort_is_refused_with_the_ones_there_are():
 
 
 def test_slice_wise_auprc_is_what_section_3_says_of_the_best_method():
-    assert SLICE_AUPRC_PERCENT == {BEST: 71.2} and SLICE_AUPRC_GAIN_PERCENT == 4
+    assert SLICE_AUPRC_PERCENT == {BEST: 71.2}
 
 
 @pytest.mark.parametrize("cohorts", [["brats", "atlas"], ["atlas", "brats"]])
@@ -101,7 +100,8 @@ SIGNS = {claim.name: signs_of_paper(claim, Naming(methods_of_paper(METHODS))) fo
 
 
 def against(claim):
-    return {(part.title, part.cohort, part.metric): value for part, value in SIGNS[claim].against}
+    below = [(part, value) for part, value in SIGNS[claim].differences if not value > 0]
+    return {(part.title, part.cohort, part.metric): value for part, value in below}
 
 
 def test_the_paper_s_table_breaks_some_of_its_own_claims():

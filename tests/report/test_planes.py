@@ -16,7 +16,7 @@ from spatial_erasing.report.planes import (
     plane_size_mm,
     section_image,
 )
-from spatial_erasing.report.style import MM_PER_INCH, new_figure
+from spatial_erasing.report.style import MM_PER_INCH, PageFigure
 
 # What nibabel calls the image axes of a radiological display: rows go down, columns to the right.
 DISPLAY_AXES = {"axial": ("P", "L"), "coronal": ("I", "L"), "sagittal": ("I", "P")}
@@ -135,7 +135,7 @@ def test_panels_show_the_sections_that_hold_most_of_the_region_at_their_place(ro
     volume = np.random.default_rng(1).random(SHAPE)
     region = np.zeros(SHAPE, dtype=bool)
     region[6, 2, 4] = True
-    figure = new_figure(120, 60)
+    figure = PageFigure(120, 60)
 
     panels = row.draw(figure, volume, region, corner_mm=(5, 3))
 
@@ -150,7 +150,7 @@ def test_panels_show_the_sections_that_hold_most_of_the_region_at_their_place(ro
 
 
 def test_every_panel_has_the_same_scale_in_both_directions(row):
-    panels = row.draw(new_figure(120, 60), np.zeros(SHAPE), np.zeros(SHAPE, dtype=bool), corner_mm=(0, 0))
+    panels = row.draw(PageFigure(120, 60), np.zeros(SHAPE), np.zeros(SHAPE, dtype=bool), corner_mm=(0, 0))
     for panel in panels.values():
         _, _, width_mm, height_mm = box_mm(panel)
         assert width_mm / np.ptp(panel.get_xlim()) == pytest.approx(row.scale)

@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from spatial_erasing.report.provenance_page import RuleCost, cost_markdown, provenance_page, read_costs
+from spatial_erasing.report.crate import RuleCost, provenance_page, read_costs
+from spatial_erasing.report.templates import write_filled
 
 
 def software(kind, name, version):
@@ -76,6 +77,8 @@ def test_costs_are_sums_and_peaks_of_the_files(folder):
 
 
 def test_the_table_has_a_row_for_each_rule_the_longest_first(folder):
-    rows = cost_markdown(read_costs(folder), {"train_model": ["A", "H100"]}).splitlines()
+    devices = {"train_model": ["A", "H100"]}
+    write_filled([folder / "costs.md"], "costs", costs=read_costs(folder), devices=devices)
+    rows = (folder / "costs.md").read_text().splitlines()
     assert rows[2] == "| train_model | 2 | 31 | 29 | 400 | A, H100 |"
     assert rows[3].startswith("| write_table_1 | 1 | 0 |")

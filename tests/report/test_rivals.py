@@ -12,10 +12,10 @@ from spatial_erasing.report.rivals import (
     PERCENT,
     Evidence,
     rival_blocks,
-    rival_notes,
     rival_numbers,
     subjects_of_tests,
 )
+from spatial_erasing.report.templates import fill_template
 
 ROWS = ["2d-none", "3d-none", "baseline-mean-healthy"]
 COHORTS, SEEDS, SAMPLES = ["brats", "atlas"], (1, 2), 400
@@ -119,7 +119,7 @@ def test_the_printed_table_has_a_block_a_test_set_and_marks_the_highest(evidence
 
 def test_notes_and_figure_say_how_many_seeds_and_which_interval(numbers):
     said = {"connectivity": 26, "confidence_percent": 90, "seeds": 2, "samples": SAMPLES}
-    notes = " ".join(rival_notes(**said))
+    notes = fill_template("rivals_notes.txt", **said)
     assert "Mean of 2 seeds" in notes and "90 % interval" in notes and "26 neighbours" in notes
     figure = figure_rivals(numbers, methods=SHOWN["methods"], seeds=2, confidence_percent=90)
     assert [panel.get_title() for panel in figure.axes] == ["brats", "atlas", "all test sets"]

@@ -16,10 +16,8 @@ from spatial_erasing.report.style import (
     SKY,
     SMALL_POINTS,
     VERMILION,
-    add_panel,
-    add_text,
+    PageFigure,
     in_house_style,
-    new_figure,
     save_figure,
     save_pages,
     shortened,
@@ -39,10 +37,10 @@ save_pages([a_figure(), a_figure()], "pages.pdf")
 
 @in_house_style
 def a_figure():
-    figure = new_figure(40, 30)
-    panel = add_panel(figure, left_mm=10, top_mm=5, width_mm=25, height_mm=15)
+    figure = PageFigure(40, 30)
+    panel = figure.add_panel((10, 5), (25, 15))
     panel.imshow(np.arange(12).reshape(3, 4), aspect="auto")
-    add_text(figure, "DICE$_S$ αβ 31.4 %", left_mm=10, top_mm=1)
+    figure.add_text("DICE$_S$ αβ 31.4 %", (10, 1))
     return figure
 
 
@@ -140,14 +138,14 @@ WIDE_AND_NARROW = "Wwmm MWM illicit fillings, WWW 10 × 64³ (1,807) MMM; ill it
 @pytest.mark.parametrize("width_mm", [174, 90, 40])
 @pytest.mark.parametrize("dpi", [100, 300])
 def test_wrapped_text_is_rendered_no_wider_than_asked_and_wastes_no_line(width_mm, dpi):
-    figure = in_house_style(new_figure)(200, 100)
+    figure = in_house_style(PageFigure)(200, 100)
     figure.set_dpi(dpi)
     text = wrapped(WIDE_AND_NARROW, width_mm)
     lines = text.split("\n")
     assert " ".join(lines).split() == WIDE_AND_NARROW.split()
 
     def rendered_mm(words):
-        drawn = in_house_style(add_text)(figure, words, left_mm=0, top_mm=0, fontsize=SMALL_POINTS)
+        drawn = in_house_style(figure.add_text)(words, (0, 0), fontsize=SMALL_POINTS)
         return drawn.get_window_extent().width / dpi * MM_PER_INCH
 
     assert max(map(rendered_mm, lines)) <= width_mm

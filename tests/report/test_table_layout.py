@@ -103,7 +103,7 @@ def joined(**blocks):
 
 
 def caption_of(table):
-    return table_caption(table, title="Segmentation", grid=(64, 60, 50))
+    return table_caption(table, title="Segmentation", grid=(64, 60, 50), borrowed={})
 
 
 def test_no_note_where_networks_win():

@@ -1,5 +1,6 @@
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -7,17 +8,9 @@ import pytest
 from matplotlib.mathtext import MathTextParser
 from paper_study import methods
 
-from spatial_erasing.report.table_layout import Block, Column, printed_blocks
-from spatial_erasing.report.table_writers import (
-    escape_latex,
-    escape_markdown,
-    write_csv,
-    write_html,
-    write_latex,
-    write_markdown,
-)
+from spatial_erasing.report.table_layout import Block, Column, printed_blocks, write_blocks, write_csv
 from spatial_erasing.report.tables import table_1
-from spatial_erasing.report.templates import fill_template, subscripted
+from spatial_erasing.report.templates import escape_latex, escape_markdown, fill_template, subscripted
 
 NOTES = ["A baseline without a network has the highest AUPRC on my_stroke & co."]
 CAPTION = "Table 1. DICE_D ± DICE_S in 100 % of my_stroke, 64 × 64 × 64."
@@ -45,22 +38,21 @@ def table(request):
     return pd.concat(blocks, axis=1, names=["cohort", "quantity"])
 
 
+def written(table, folder, *, caption=CAPTION, footnotes=NOTES):
+    """The table as Markdown, HTML and LaTeX."""
+    files = {kind: folder / f"segmentation.{kind}" for kind in ("md", "html", "tex")}
+    write_blocks(printed_blocks(table), SimpleNamespace(**files), caption=caption, footnotes=footnotes)
+    return {kind: path.read_text() for kind, path in files.items()}
+
+
 @pytest.fixture
 def latex(table, tmp_path):
-    write_latex(
-        printed_blocks(table),
-        tmp_path / "table_1.tex",
-        caption=CAPTION,
-        label="tab:segmentation",
-        footnotes=NOTES,
-    )
-    return (tmp_path / "table_1.tex").read_text()
+    return written(table, tmp_path)["tex"]
 
 
 @pytest.fixture
 def markdown(table, tmp_path):
-    write_markdown(printed_blocks(table), tmp_path / "table_1.md", caption=CAPTION, footnotes=NOTES)
-    return (tmp_path / "table_1.md").read_text()
+    return written(table, tmp_path)["md"]
 
 
 def test_csv_has_one_row_a_cohort_and_model_with_the_ratio_to_chance(table, tmp_path):
@@ -152,6 +144,14 @@ def test_latex_marks_the_best_row_and_separates_baselines(latex):
     assert r"\mathbf{20.50}" not in latex
 
 
+def test_latex_prints_a_range_as_text_and_the_highest_in_bold():
+    column = Column("AUPRC", ("31.0 (29.0–33.0)", "28.0 (27.0–29.0)"), (True, False))
+    block = Block("all", {"Method": ("3D-Cube-n", "3D-None")}, {"ours": [column]}, (False, False))
+    page = fill_template("table.tex", title="", caption="", footnotes=(), blocks=[block])
+    assert r"3D-Cube-n & \textbf{31.0 (29.0--33.0)} \\" in page
+    assert r"3D-None & 28.0 (27.0--29.0) \\" in page
+
+
 def test_escaped_latex_prints_every_special_sign():
     assert escape_latex("a_b & c % # $ {x} ~ ^ \\") == (
         r"a\_b \& c \% \# \$ \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{}"
@@ -218,10 +218,7 @@ def page(tmp_path):
     table = table_1(
         pd.DataFrame(rows), methods=methods(MODELS), sequence="t1", cohorts={"brats": "brats", "<own>": None}
     )
-    write_html(
-        printed_blocks(table), tmp_path / "table.html", caption="A <b>caption</b>", footnotes=["DICE_D & co"]
-    )
-    return (tmp_path / "table.html").read_text()
+    return written(table, tmp_path, caption="A <b>caption</b>", footnotes=["DICE_D & co"])["html"]
 
 
 def test_every_row_of_a_table_has_the_cells_of_its_header(page):

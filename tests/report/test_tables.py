@@ -143,7 +143,7 @@ def test_in_table_2_a_cohort_without_a_sequence_has_no_number_of_it():
     assert tumour.groups["ours"][0].cells == ("20.00", "30.00", "–")
     assert ms.groups["ours"][0].cells == ("40.00", "–", "50.00")
     assert tumour.heading.startswith("tumour: 12 test subjects")
-    assert "tumour n = 12, ms n = 12" in table_caption(table, title="Two", grid=(64, 64, 64))
+    assert "tumour n = 12, ms n = 12" in table_caption(table, title="Two", grid=(64, 64, 64), borrowed={})
 
 
 def test_missing_model_is_an_error_that_names_it():

@@ -18,6 +18,7 @@ TABLE_1 = {
     "sequence": plan.sequence,
     "grid_voxels": config["preprocess"]["grid_voxels"],
 }
+TABLE_FILES = ("table.html", "table.md", "table.tex", "table_caption.txt")
 INTERVALS = config["evaluate"]["intervals"]
 # captions are filled in when the report is written
 CAPTIONS = sorted(path.name for path in (ROOT / "workflow/report").glob("*.rst"))
@@ -61,7 +62,7 @@ use rule of_tables as write_table_1 with:
         rule="write_table_1",
     params:
         **TABLE_1,
-        **named("write_table_1", "table.html"),
+        **named("write_table_1", *TABLE_FILES),
         borrowed=config["threshold"]["from_cohort"],
 
 
@@ -77,7 +78,7 @@ use rule of_tables as write_rivals with:
     pathvars:
         rule="write_rivals",
     params:
-        **named("write_rivals", "table.html"),
+        **named("write_rivals", *TABLE_FILES, "rivals_notes.txt"),
         title=TABLE_1["title"],
         methods=TABLE_1["methods"],
         references=config["report"]["rivals"],
@@ -113,7 +114,7 @@ use rule write_table_1 as write_table_2 with:
     pathvars:
         rule="write_table_2",
     params:
-        **named("write_table_2", "table.html"),
+        **named("write_table_2", *TABLE_FILES),
         methods=methods.described(config["study"]["table_2_models"]),
         cohorts=plan.cohorts_of_table_2(),
         sequences=plan.sequences_of_table_2(),
@@ -129,7 +130,7 @@ use rule of_tables as write_claims with:
     pathvars:
         rule="write_claims",
     params:
-        **named("write_claims", "claims.html"),
+        **named("write_claims", "claims.html", "claims.md", "claims_notes.txt"),
         title=lambda wildcards: config["study"]["title"],
         methods=methods.of_paper(),
         paper_cohorts=plan.paper_cohorts(),
@@ -291,7 +292,12 @@ use rule of_report as write_diagnostics with:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        **named("write_diagnostics", "diagnostics.html"),
+        **named(
+            "write_diagnostics",
+            "diagnostics.html",
+            "diagnostics.md",
+            "diagnostics_texts.txt",
+        ),
         methods=methods.described(run.method for run in plan.diagnosed_runs),
         cohorts=LESION,
         protocol=methods.post_processing,
@@ -369,7 +375,7 @@ use rule of_report as record_provenance with:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        **named("record_provenance", "provenance.html"),
+        **named("record_provenance", "provenance.html", "costs.md"),
         config=config,
 
 

@@ -8,14 +8,17 @@ import yaml
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.logs import log_to
-from spatial_erasing.report.crate import checksum_lines, checksums_of, describe_run, finished_jobs
-from spatial_erasing.report.provenance_page import (
-    cost_markdown,
+from spatial_erasing.report.crate import (
+    checksum_lines,
+    checksums_of,
+    describe_run,
     devices_of_rules,
+    finished_jobs,
     provenance_page,
     read_costs,
 )
 from spatial_erasing.report.reporter import run_inside
+from spatial_erasing.report.templates import write_filled
 
 log_to(snakemake.log[0])
 
@@ -32,7 +35,7 @@ crate = describe_run(
     folder="results",
 )
 costs = read_costs("results/benchmarks")
-write_text(files.costs, cost_markdown(costs, devices_of_rules(crate)))
+write_filled([files.costs], "costs", costs=costs, devices=devices_of_rules(crate))
 write_text(files.checksums, checksum_lines(checksums, "results"))
 write_text(files.crate, json.dumps(crate, indent=1, ensure_ascii=False) + "\n")
 write_text(files.page, provenance_page(crate, costs, config=config))

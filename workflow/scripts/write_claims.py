@@ -10,8 +10,7 @@ from spatial_erasing.report.claims_page import (
     claims_notes,
     printed_claims,
     rows_with_paper,
-    write_claims_html,
-    write_claims_markdown,
+    write_claims,
 )
 
 log_to(snakemake.log[0])
@@ -31,5 +30,4 @@ notes = claims_notes(
     size_percentiles=tuple(snakemake.params.size_percentiles),
 )
 write_rows(snakemake.output.csv, rows_with_paper(rows, naming), columns=(*CLAIM_COLUMNS, *PAPER_COLUMNS))
-write_claims_markdown(claims, snakemake.output.md, caption=caption, notes=notes)
-write_claims_html(claims, snakemake.output.html, caption=caption, notes=notes)
+write_claims(claims, snakemake.output.md, snakemake.output.html, caption=caption, notes=notes)

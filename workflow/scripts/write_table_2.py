@@ -2,7 +2,7 @@
 
 from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.models import read_methods
-from spatial_erasing.report.table_writers import write_table
+from spatial_erasing.report.table_layout import write_table
 from spatial_erasing.report.tables import read_table, table_2
 
 log_to(snakemake.log[0])
