@@ -21,7 +21,6 @@ from spatial_erasing.report.reporter import run_inside
 from spatial_erasing.report.templates import write_filled
 
 log_to(snakemake.log[0])
-
 config, files = snakemake.params.config, snakemake.output
 jobs = finished_jobs(run_inside(config, "--detailed-summary"), without=snakemake.rule)
 checksums = checksums_of(jobs)
