@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
 
 from spatial_erasing.preprocess.quality import COLUMNS, FlagRule
 from spatial_erasing.report.figure_quality import A4_MM, draw_strip, figure_quality
 from spatial_erasing.report.planes import plane_image
-from spatial_erasing.report.style import MM_PER_INCH, ORANGE, SKY, VERMILION
+from spatial_erasing.report.style import MM_PER_INCH, ORANGE, SKY, VERMILION, PageFigure
 
 GRID, VOXEL_SIZE_MM = (8, 9, 10), (2.0, 3.0, 2.5)
 RULE = FlagRule(outside_ml=(900, 2200), beyond_deviations=4, beyond_band=0.1)
@@ -140,7 +139,7 @@ def strip():
         quality_row(f"s{place}", ml, flag=SMALL if place in (0, 7) else "")
         for place, ml in enumerate(VOLUMES_ML)
     ]
-    figure = Figure()
+    figure = PageFigure(*A4_MM)
     return figure, draw_strip(figure, quality, rule=RULE, corner_mm=(0, 0))
 
 

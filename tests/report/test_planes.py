@@ -160,7 +160,9 @@ def test_every_panel_has_the_same_scale_in_both_directions(row):
 def test_outlines_are_drawn_in_their_colour(row):
     mask = np.zeros(SHAPE, dtype=bool)
     mask[2:5, 2:5, 2:5] = True
-    panels = row.draw(Figure(), np.zeros(SHAPE), mask, corner_mm=(0, 0), outlines={"#ff0000": mask})
+    panels = row.draw(
+        PageFigure(120, 60), np.zeros(SHAPE), mask, corner_mm=(0, 0), outlines={"#ff0000": mask}
+    )
     for panel in panels.values():
         (outline,) = panel.collections
         np.testing.assert_array_equal(outline.get_edgecolor()[0], [1, 0, 0, 1])
