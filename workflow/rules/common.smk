@@ -80,16 +80,15 @@ def named(rule, *texts, **kinds):
 
 def page(path, category, caption=None, **labels):
     """A file of this stage for report.html, with the caption of the same name."""
-    caption = f"../report/{caption or Path(path).stem}.rst"
+    text = f"../report/{caption or Path(path).stem}.rst"
     path = f"results/report/{path}"
-    return report(path, caption=caption, category=category, labels=labels)
+    return report(path, caption=text, category=category, labels=labels)
 
 
-def table(name, category="Tables", **labels):
-    """A table as CSV, Markdown and HTML for report.html."""
-    html = page(f"tables/{name}.html", category, **labels)
-    path = f"results/report/tables/{name}"
-    return {"csv": f"{path}.csv", "md": f"{path}.md", "html": html}
+def table(name, category="Tables", *, also=("csv", "md", "tex"), **labels):
+    """A table as HTML for report.html and in other formats."""
+    files = {suffix: f"results/report/tables/{name}.{suffix}" for suffix in also}
+    return files | {"html": page(f"tables/{name}.html", category, **labels)}
 
 
 def figure(name, category="Figures", **labels):

@@ -1,27 +1,29 @@
 """Stage report: the paper's tables and figures, from results/evaluate/ alone.
 
 reads   results/evaluate/
-writes  results/report/tables/table_{1,2}.{csv,md,html,tex}, claims.{csv,md,html}
-        results/report/figures/figure_{2,3,4,5,6,7}.{png,pdf}, history.{png,pdf}
-        results/report/tables/rivals.{csv,md,html,tex}, figures/rivals.{png,pdf}, for report.rivals
-        results/report/tables/diagnostics.{md,html}, detection.csv, figures/diagnostics.{png,pdf}
-        results/report/front.html, viewer.html, provenance.html
-        results/ro-crate-metadata.json, checksums.sha256, config.yaml
-        report.html   all tables, figures and pages in one file
+writes  results/report/, results/ro-crate-metadata.json, checksums.sha256, config.yaml, report.html
 """
 
+STUDY, INTERVALS = config["study"], config["evaluate"]["intervals"]
 TABLE_1 = {
     # a function, so that another title redraws no table
-    "title": lambda wildcards: config["study"]["title"],
+    "title": lambda wildcards: STUDY["title"],
     "methods": methods.described(methods.rows_of_table_1),
     "cohorts": plan.paper_cohorts(),
     "sequence": plan.sequence,
     "grid_voxels": config["preprocess"]["grid_voxels"],
 }
+TABLE_2 = plan.sequences_of_table_2()
 TABLE_FILES = ("table.html", "table.md", "table.tex", "table_caption.txt")
-INTERVALS = config["evaluate"]["intervals"]
+CURVES = {"caption": "curves", "what": "learning curves of {model}"}
+DIAGNOSTICS = ("diagnostics.html", "diagnostics.md", "diagnostics_texts.txt")
 # captions are filled in when the report is written
 CAPTIONS = sorted(path.name for path in (ROOT / "workflow/report").glob("*.rst"))
+
+
+def evaluated(*files):
+    """Files of the stage evaluate as inputs, each by its name without suffix."""
+    return {Path(file).stem: f"results/evaluate/{file}" for file in files}
 
 
 # Shared by the rules of this stage. Each sets its name in `pathvars`, for its log and its benchmark.
@@ -53,11 +55,9 @@ use rule of_report as of_tables with:
 use rule of_tables as write_table_1 with:
     """Table 1: every model on every lesion cohort, with the paper's numbers, baselines last."""
     input:
-        metrics="results/evaluate/metrics.csv",
-        intervals="results/evaluate/intervals.csv",
+        **evaluated("metrics.csv", "intervals.csv"),
     output:
         **table("table_1", table="1: segmentation of every model"),
-        tex="results/report/tables/table_1.tex",
     pathvars:
         rule="write_table_1",
     params:
@@ -66,24 +66,19 @@ use rule of_tables as write_table_1 with:
         borrowed=config["threshold"]["from_cohort"],
 
 
-use rule of_tables as write_rivals with:
+use rule write_table_1 as write_rivals with:
     """Every method of Table 1 with more metrics, and its paired differences from some."""
     input:
-        metrics="results/evaluate/metrics.csv",
+        **evaluated("metrics.csv", "resamples.npz"),
         detections=plan.detections(),
-        resamples="results/evaluate/resamples.npz",
     output:
         **table("rivals", table="rivals: more metrics and paired differences"),
-        tex="results/report/tables/rivals.tex",
     pathvars:
         rule="write_rivals",
     params:
         **named("write_rivals", *TABLE_FILES, "rivals_notes.txt"),
-        title=TABLE_1["title"],
-        methods=TABLE_1["methods"],
         references=config["report"]["rivals"],
         cohorts=LESION,
-        sequence=plan.sequence,
         intervals=INTERVALS,
         samples=config["evaluate"]["bootstrap_samples"],
         connectivity=config["evaluate"]["diagnostics"]["connectivity"],
@@ -100,38 +95,34 @@ use rule of_report as plot_rivals with:
     params:
         **named("plot_rivals"),
         methods=TABLE_1["methods"],
-        seeds=config["study"]["seeds"],
+        seeds=STUDY["seeds"],
         confidence_percent=INTERVALS["confidence_percent"],
 
 
 use rule write_table_1 as write_table_2 with:
     """Table 2: models trained on one sequence, tested on several."""
     output:
-        **table(
-            "table_2", table=f"2: {' and '.join(plan.sequences_of_table_2().values())}"
-        ),
-        tex="results/report/tables/table_2.tex",
+        **table("table_2", table=f"2: {' and '.join(TABLE_2.values())}"),
     pathvars:
         rule="write_table_2",
     params:
         **named("write_table_2", *TABLE_FILES),
-        methods=methods.described(config["study"]["table_2_models"]),
+        methods=methods.described(STUDY["table_2_models"]),
         cohorts=plan.cohorts_of_table_2(),
-        sequences=plan.sequences_of_table_2(),
+        sequences=TABLE_2,
 
 
 use rule of_tables as write_claims with:
     """The paper's claims with the verdicts of this run."""
     input:
-        claims="results/evaluate/claims.csv",
-        comparisons="results/evaluate/comparisons.csv",
+        **evaluated("claims.csv", "comparisons.csv"),
     output:
-        **table("claims", "Claims", what="claims of the paper on this run"),
+        **table("claims", "Claims", also=("csv", "md"), what="claims on this run"),
     pathvars:
         rule="write_claims",
     params:
         **named("write_claims", "claims.html", "claims.md", "claims_notes.txt"),
-        title=lambda wildcards: config["study"]["title"],
+        title=lambda wildcards: STUDY["title"],
         methods=methods.of_paper(),
         paper_cohorts=plan.paper_cohorts(),
         samples=config["evaluate"]["bootstrap_samples"],
@@ -154,8 +145,7 @@ use rule of_report as plot_figure_2 with:
 use rule of_report as plot_figure_3 with:
     """Figure 3: the regions that each erasing strategy hides from the network."""
     input:
-        example="results/evaluate/healthy_example.npz",
-        voxel_sizes="results/evaluate/voxel_sizes_mm.json",
+        **evaluated("healthy_example.npz", "voxel_sizes_mm.json"),
     output:
         **figure("figure_3", figure="3: erasing strategies"),
     pathvars:
@@ -167,15 +157,14 @@ use rule of_report as plot_figure_3 with:
         **named("plot_figure_3", kinds=methods.kinds_that_erase),
         cohort=HEALTHY[0],
         erasing=config["train"]["erasing"],
-        seed=config["study"]["seeds"][0],
+        seed=STUDY["seeds"][0],
         methods=methods.described(method.name for method in methods.that_erase()),
 
 
 use rule of_report as plot_figure_4 with:
     """Figure 4: subject-wise Dice over lesion size, with and without erasing, in 2-D and 3-D."""
     input:
-        subjects="results/evaluate/subjects.csv",
-        voxel_sizes="results/evaluate/voxel_sizes_mm.json",
+        **evaluated("subjects.csv", "voxel_sizes_mm.json"),
     output:
         **figure("figure_4", figure="4: lesion size"),
     pathvars:
@@ -183,32 +172,30 @@ use rule of_report as plot_figure_4 with:
     params:
         **named("plot_figure_4"),
         sequence=plan.sequence,
-        methods=methods.described(config["study"]["models"]),
+        methods=methods.described(STUDY["models"]),
         grid_voxels=config["preprocess"]["grid_voxels"],
-        seeds=config["study"]["seeds"],
+        seeds=STUDY["seeds"],
 
 
 use rule plot_figure_4 as plot_figure_5 with:
     """Figure 5: AUPRC over the fraction of training data."""
     input:
-        intervals="results/evaluate/intervals.csv",
-        cohort_subjects="results/evaluate/cohort_subjects.csv",
+        **evaluated("intervals.csv", "cohort_subjects.csv"),
     output:
         **figure("figure_5", figure="5: number of training subjects"),
     pathvars:
         rule="plot_figure_5",
     params:
         **named("plot_figure_5"),
-        sequence=plan.sequence,
         cohorts=LESION,
-        percents=config["study"]["fractions_percent"],
+        percents=STUDY["fractions_percent"],
         confidence_percent=INTERVALS["confidence_percent"],
 
 
-use rule of_report as plot_figure_6 with:
+use rule plot_figure_4 as plot_figure_6 with:
     """Figure 6: slice-wise detection of lesions, pooled over all test sets."""
     input:
-        intervals="results/evaluate/intervals.csv",
+        **evaluated("intervals.csv"),
         # of any run, since all have the same slices with a lesion
         slices=plan.on_trained_sequence("slices.npz", plan.diagnosed_runs[:1]),
     output:
@@ -217,22 +204,16 @@ use rule of_report as plot_figure_6 with:
         rule="plot_figure_6",
     params:
         **named("plot_figure_6"),
-        sequence=plan.sequence,
-        methods=methods.described(
-            [*config["study"]["models"], *config["study"]["baselines"]]
-        ),
+        methods=methods.described([*STUDY["models"], *STUDY["baselines"]]),
         paper_cohorts=list(plan.paper_cohorts().values()),
-        grid_voxels=config["preprocess"]["grid_voxels"],
         cohorts=LESION,
-        seeds=config["study"]["seeds"],
         confidence_percent=INTERVALS["confidence_percent"],
 
 
 use rule of_report as plot_figure_7 with:
     """Figure 7: input, output, difference, heat map and truth of test subjects at fixed percentiles."""
     input:
-        examples="results/evaluate/examples.npz",
-        voxel_sizes="results/evaluate/voxel_sizes_mm.json",
+        **evaluated("examples.npz", "voxel_sizes_mm.json"),
     output:
         **figure("figure_7", figure="7: examples"),
     pathvars:
@@ -263,12 +244,7 @@ use rule of_report as plot_history with:
 use rule plot_history as plot_curves with:
     """Learning curves of one model: loss, KL, active units, seconds per epoch."""
     output:
-        page(
-            "figures/curves/{model}.png",
-            "Training",
-            "curves",
-            what="learning curves of {model}",
-        ),
+        page("figures/curves/{model}.png", "Training", **CURVES),
     pathvars:
         rule="plot_curves/{model}",
     params:
@@ -276,28 +252,18 @@ use rule plot_history as plot_curves with:
         title=lambda wildcards: methods.of(wildcards).title,
 
 
-use rule of_report as write_diagnostics with:
+use rule of_tables as write_diagnostics with:
     """Diagnostics in tables: thresholds, post-processing and single lesions."""
     input:
-        diagnostics="results/evaluate/diagnostics.csv",
-        components="results/evaluate/components.csv",
-        cohort_subjects="results/evaluate/cohort_subjects.csv",
+        **evaluated("diagnostics.csv", "components.csv", "cohort_subjects.csv"),
     output:
         md="results/report/tables/diagnostics.md",
         html=page("tables/diagnostics.html", "Diagnostics", what="tables"),
         csv="results/report/tables/detection.csv",
     pathvars:
         rule="write_diagnostics",
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
     params:
-        **named(
-            "write_diagnostics",
-            "diagnostics.html",
-            "diagnostics.md",
-            "diagnostics_texts.txt",
-        ),
+        **named("write_diagnostics", *DIAGNOSTICS),
         methods=methods.described(run.method for run in plan.diagnosed_runs),
         cohorts=LESION,
         protocol=methods.post_processing,
@@ -308,10 +274,8 @@ use rule of_report as write_diagnostics with:
 use rule of_report as plot_diagnostics with:
     """Dice over every threshold, precision over recall, post-processing and detected lesions."""
     input:
-        diagnostics="results/evaluate/diagnostics.csv",
+        **evaluated("diagnostics.csv", "metrics.csv", "thresholds.json"),
         detection="results/report/tables/detection.csv",
-        metrics="results/evaluate/metrics.csv",
-        thresholds="results/evaluate/thresholds.json",
         curves=plan.on_trained_sequence("precision_recall.npz", plan.diagnosed_runs),
     output:
         **figure("diagnostics", "Diagnostics", what="curves, post-processing, lesions"),
@@ -338,11 +302,8 @@ use rule plot_figure_7 as write_viewer with:
 use rule of_tables as write_front_page with:
     """The first page of the report: the study, its data and its results."""
     input:
-        metrics="results/evaluate/metrics.csv",
-        intervals="results/evaluate/intervals.csv",
-        claims="results/evaluate/claims.csv",
-        comparisons="results/evaluate/comparisons.csv",
-        cohort_subjects="results/evaluate/cohort_subjects.csv",
+        **evaluated("metrics.csv", "intervals.csv", "cohort_subjects.csv"),
+        **evaluated("claims.csv", "comparisons.csv"),
         figure=[*plan.figure_5(), "results/report/figures/figure_4.png"][0],
     output:
         page("front.html", "Overview", what="the study and its results"),
@@ -364,11 +325,7 @@ use rule of_report as record_provenance with:
         checksums="results/checksums.sha256",
         config="results/config.yaml",
         costs="results/report/tables/costs.md",
-        page=page(
-            "provenance.html",
-            "Provenance and cost",
-            what="inputs, code, packages, config, time and memory",
-        ),
+        page=page("provenance.html", "Provenance and cost", what="inputs, code, costs"),
     pathvars:
         rule="record_provenance",
     resources:

@@ -10,8 +10,8 @@ from spatial_erasing.train.settings import ErasingSettings
 
 log_to(snakemake.log[0])
 
-sizes_mm = read_json(snakemake.input.voxel_sizes)
-with open_arrays(snakemake.input.example) as example:
+sizes_mm = read_json(snakemake.input.voxel_sizes_mm)
+with open_arrays(snakemake.input.healthy_example) as example:
     volume, volumes, slices, slice_index = erased_examples(
         **example,
         methods=read_methods(snakemake.params.methods),

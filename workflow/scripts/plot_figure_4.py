@@ -11,7 +11,7 @@ from spatial_erasing.report.tables import read_table
 
 log_to(snakemake.log[0])
 
-sizes_mm = read_json(snakemake.input.voxel_sizes)
+sizes_mm = read_json(snakemake.input.voxel_sizes_mm)
 figure = figure_lesion_size(
     read_table(snakemake.input.subjects, sequence=snakemake.params.sequence),
     methods=read_methods(snakemake.params.methods),

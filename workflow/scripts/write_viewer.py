@@ -8,7 +8,7 @@ from spatial_erasing.report.viewer import viewer_page
 
 log_to(snakemake.log[0])
 
-sizes_mm = read_json(snakemake.input.voxel_sizes)
+sizes_mm = read_json(snakemake.input.voxel_sizes_mm)
 page = viewer_page(
     load_examples(snakemake.input.examples),
     voxel_size_mm=sizes_mm[snakemake.params.cohort],
