@@ -135,14 +135,10 @@ class Reached(NamedTuple):
 
 
 class Library:
-    """The modules of this library, read once and when they are asked for.
+    """The modules of the package in a folder, read once and when they are asked for; some are not followed.
 
     A statement reaches what its names stand for. What cannot be told counts whole: a module that is passed on
     as a value, and everything where code is imported or made by a text.
-
-    Args:
-        root: the folder that holds the package.
-        without: modules that are not followed.
     """
 
     def __init__(self, root: Path, *, without: Collection[str] = ()) -> None:

@@ -62,11 +62,7 @@ def printed_claims(
     naming: Naming,
     paper_cohorts: Mapping[str, str | None],
 ) -> list[PrintedClaim]:
-    """Lay out the rows of claims.csv and comparisons.csv beside the paper's numbers, in percentage points.
-
-    Args:
-        paper_cohorts: our cohort to the paper's test set that it is, or None.
-    """
+    """Lay out claims.csv and comparisons.csv beside the paper's numbers (by test set), in percentage points."""
     printed = []
     papers = {claim.name: signs_of_paper(claim, naming) for claim in CLAIMS}
     for row in claims:

@@ -15,12 +15,7 @@ _NAMES_MM, _GAP_MM, _HEAD_MM, _ROW_MM, _AXIS_MM = 62.0, 3.0, 6.0, 4.2, 9.5
 def figure_rivals(
     numbers: pd.DataFrame, *, methods: Methods, seeds: int, confidence_percent: float
 ) -> Figure:
-    """AUPRC: a panel for each test set and one for all of them, a row for each method.
-
-    Args:
-        numbers: `rivals.csv`.
-        seeds: of each mean.
-    """
+    """AUPRC of `rivals.csv`: a panel for each test set and one for all of them, a row for each method."""
     rows = numbers[numbers["metric"] == "average_precision"]
     estimates: dict[str, dict[Method, Estimate]] = {cohort: {} for cohort in rows["cohort"]}
     for row in rows.itertuples():

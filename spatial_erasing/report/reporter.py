@@ -53,12 +53,7 @@ def front_page(
     figure: str | Path,
     study: Mapping[str, str],
 ) -> str:
-    """The first page of the report as HTML.
-
-    Args:
-        table: of `table_1`, with intervals.
-        study: texts that the template names: title, sequence, date, code, grid, figure.
-    """
+    """The first page of the report as HTML, from Table 1 with intervals and the texts that it prints."""
     return fill_template(
         "front.html",
         study=study,
