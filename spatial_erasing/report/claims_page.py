@@ -62,7 +62,7 @@ def printed_claims(
     naming: Naming,
     paper_cohorts: Mapping[str, str | None],
 ) -> list[PrintedClaim]:
-    """Lay out claims.csv and comparisons.csv beside the paper's numbers (by test set), in percentage points."""
+    """Lay out claims.csv and comparisons.csv beside the numbers of the paper's test sets, in percent."""
     printed = []
     papers = {claim.name: signs_of_paper(claim, naming) for claim in CLAIMS}
     for row in claims:
