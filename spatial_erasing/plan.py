@@ -193,6 +193,11 @@ class Plan:
 
     # report
 
+    @staticmethod
+    def evaluated(*files: str) -> dict[str, str]:
+        """Files of the stage evaluate as inputs, each by its name without suffix."""
+        return {Path(file).stem: f"results/evaluate/{file}" for file in files}
+
     def paper_cohorts(self) -> dict[str, str | None]:
         """Lesion cohort to the paper's cohort beside it; to none if networks learn another sequence."""
         is_as_in_paper = self.sequence == PAPER_SEQUENCE

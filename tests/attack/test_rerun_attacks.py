@@ -117,7 +117,14 @@ EDITS = {
         "spatial_erasing/evaluate/claims.py",
         "outperforms",
         "beats",
-        ["judge_claims", "write_claims", "write_diagnostics", "write_front_page"],
+        [
+            "judge_claims",
+            "record_provenance",
+            "write_claims",
+            "write_diagnostics",
+            "write_front_page",
+            "write_report",
+        ],
     ),
 }
 

@@ -21,11 +21,6 @@ DIAGNOSTICS = ("diagnostics.html", "diagnostics.md", "diagnostics_texts.txt")
 CAPTIONS = sorted(path.name for path in (ROOT / "workflow/report").glob("*.rst"))
 
 
-def evaluated(*files):
-    """Files of the stage evaluate as inputs, each by its name without suffix."""
-    return {Path(file).stem: f"results/evaluate/{file}" for file in files}
-
-
 # Shared by the rules of this stage. Each sets its name in `pathvars`, for its log and its benchmark.
 rule of_report:
     log:
@@ -55,7 +50,7 @@ use rule of_report as of_tables with:
 use rule of_tables as write_table_1 with:
     """Table 1: every model on every lesion cohort, with the paper's numbers, baselines last."""
     input:
-        **evaluated("metrics.csv", "intervals.csv"),
+        **plan.evaluated("metrics.csv", "intervals.csv"),
     output:
         **table("table_1", table="1: segmentation of every model"),
     pathvars:
@@ -69,7 +64,7 @@ use rule of_tables as write_table_1 with:
 use rule write_table_1 as write_rivals with:
     """Every method of Table 1 with more metrics, and its paired differences from some."""
     input:
-        **evaluated("metrics.csv", "resamples.npz"),
+        **plan.evaluated("metrics.csv", "resamples.npz"),
         detections=plan.detections(),
     output:
         **table("rivals", table="rivals: more metrics and paired differences"),
@@ -115,7 +110,7 @@ use rule write_table_1 as write_table_2 with:
 use rule of_tables as write_claims with:
     """The paper's claims with the verdicts of this run."""
     input:
-        **evaluated("claims.csv", "comparisons.csv"),
+        **plan.evaluated("claims.csv", "comparisons.csv"),
     output:
         **table("claims", "Claims", also=("csv", "md"), what="claims on this run"),
     pathvars:
@@ -145,7 +140,7 @@ use rule of_report as plot_figure_2 with:
 use rule of_report as plot_figure_3 with:
     """Figure 3: the regions that each erasing strategy hides from the network."""
     input:
-        **evaluated("healthy_example.npz", "voxel_sizes_mm.json"),
+        **plan.evaluated("healthy_example.npz", "voxel_sizes_mm.json"),
     output:
         **figure("figure_3", figure="3: erasing strategies"),
     pathvars:
@@ -164,7 +159,7 @@ use rule of_report as plot_figure_3 with:
 use rule of_report as plot_figure_4 with:
     """Figure 4: subject-wise Dice over lesion size, with and without erasing, in 2-D and 3-D."""
     input:
-        **evaluated("subjects.csv", "voxel_sizes_mm.json"),
+        **plan.evaluated("subjects.csv", "voxel_sizes_mm.json"),
     output:
         **figure("figure_4", figure="4: lesion size"),
     pathvars:
@@ -180,7 +175,7 @@ use rule of_report as plot_figure_4 with:
 use rule plot_figure_4 as plot_figure_5 with:
     """Figure 5: AUPRC over the fraction of training data."""
     input:
-        **evaluated("intervals.csv", "cohort_subjects.csv"),
+        **plan.evaluated("intervals.csv", "cohort_subjects.csv"),
     output:
         **figure("figure_5", figure="5: number of training subjects"),
     pathvars:
@@ -195,7 +190,7 @@ use rule plot_figure_4 as plot_figure_5 with:
 use rule plot_figure_4 as plot_figure_6 with:
     """Figure 6: slice-wise detection of lesions, pooled over all test sets."""
     input:
-        **evaluated("intervals.csv"),
+        **plan.evaluated("intervals.csv"),
         # of any run, since all have the same slices with a lesion
         slices=plan.on_trained_sequence("slices.npz", plan.diagnosed_runs[:1]),
     output:
@@ -213,7 +208,7 @@ use rule plot_figure_4 as plot_figure_6 with:
 use rule of_report as plot_figure_7 with:
     """Figure 7: input, output, difference, heat map and truth of test subjects at fixed percentiles."""
     input:
-        **evaluated("examples.npz", "voxel_sizes_mm.json"),
+        **plan.evaluated("examples.npz", "voxel_sizes_mm.json"),
     output:
         **figure("figure_7", figure="7: examples"),
     pathvars:
@@ -255,7 +250,7 @@ use rule plot_history as plot_curves with:
 use rule of_tables as write_diagnostics with:
     """Diagnostics in tables: thresholds, post-processing and single lesions."""
     input:
-        **evaluated("diagnostics.csv", "components.csv", "cohort_subjects.csv"),
+        **plan.evaluated("diagnostics.csv", "components.csv", "cohort_subjects.csv"),
     output:
         md="results/report/tables/diagnostics.md",
         html=page("tables/diagnostics.html", "Diagnostics", what="tables"),
@@ -274,7 +269,7 @@ use rule of_tables as write_diagnostics with:
 use rule of_report as plot_diagnostics with:
     """Dice over every threshold, precision over recall, post-processing and detected lesions."""
     input:
-        **evaluated("diagnostics.csv", "metrics.csv", "thresholds.json"),
+        **plan.evaluated("diagnostics.csv", "metrics.csv", "thresholds.json"),
         detection="results/report/tables/detection.csv",
         curves=plan.on_trained_sequence("precision_recall.npz", plan.diagnosed_runs),
     output:
@@ -302,8 +297,8 @@ use rule plot_figure_7 as write_viewer with:
 use rule of_tables as write_front_page with:
     """The first page of the report: the study, its data and its results."""
     input:
-        **evaluated("metrics.csv", "intervals.csv", "cohort_subjects.csv"),
-        **evaluated("claims.csv", "comparisons.csv"),
+        **plan.evaluated("metrics.csv", "intervals.csv", "cohort_subjects.csv"),
+        **plan.evaluated("claims.csv", "comparisons.csv"),
         figure=[*plan.figure_5(), "results/report/figures/figure_4.png"][0],
     output:
         page("front.html", "Overview", what="the study and its results"),
