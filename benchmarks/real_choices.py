@@ -58,9 +58,11 @@ ERASING = {
     "10 to 50 % erased": (erasing(minimum_share=0.1, maximum_share=0.5), ERASED),
     "half of the brains": (varied({}, fraction_percent=50), PAIR),
     "batch of 32, 400 steps": (optimised(batch_size=32, maximum_steps={"2d": 1500, "3d": 400}), PAIR),
-    "neither registered nor moved": (WAYS["T1 median, T1ce two_quantiles"], PAIR),
     "2,400 steps": (optimised(maximum_steps={"2d": 9000, "3d": 2400}), PAIR),
 }
+# whether other brains, scales or augmentation change the answer; `standardise.py` trains the same pairs
+PREPARED = ("range", "landmarks", "T1 median, T1ce two_quantiles", "registered", "moved")
+ERASING |= {name: (WAYS[name], PAIR) for name in (*PREPARED, "registered, moved, contrast 0.35")}
 SMALL = {"feature_maps": [16, 32, 64]}  # as the VAE of config/real.yaml
 KINDS = ("denoising", "restoration", "spatial_vae")
 NETWORKS = {
