@@ -9,7 +9,7 @@ same dimensions and seed, as mean (lowest to highest) over the seeds. FOLDER may
 `standardise.py`, whose trainings are then not repeated.
 """
 
-import sys
+import argparse
 from collections.abc import Iterator, Mapping
 
 from spatial_erasing.models import list_methods
@@ -18,11 +18,11 @@ from trials import (
     Key,
     Rows,
     Trial,
+    add_options,
     answers,
     augmented,
     mean_and_range,
     merged,
-    read_options,
     read_study,
     table,
 )
@@ -75,6 +75,11 @@ NETWORKS = {
 QUESTIONS = {"erasing": ERASING, "networks": NETWORKS}
 
 
+def trials_of(asked: Mapping[str, tuple]) -> dict[str, Trial]:
+    """The trials of a question by their names."""
+    return {name: trial for name, (trial, _) in asked.items()}
+
+
 def questions(asked: Mapping[str, tuple], names: list[str], seeds: list[int]) -> Iterator[Key]:
     """The trainings of a question, all seeds of a trial before the next trial."""
     yield from ((name, "", model, seed) for name in names for seed in seeds for model in asked[name][1])
@@ -85,7 +90,7 @@ def found_in(rows: Rows) -> dict[tuple[str, str, str], dict[str, float]]:
     found: dict[tuple[str, str, str], dict[str, float]] = {}
     for row in rows:
         if not row["without"]:
-            place = row["way"], row["model"], row["data"]
+            place = row["trial"], row["model"], row["data"]
             found.setdefault(place, {})[row["seed"]] = float(row["value"])
     return found
 
@@ -107,11 +112,15 @@ def table_rows(asked: Mapping[str, tuple], rows: Rows, titles: Mapping[str, str]
 
 def main() -> None:
     """Run the trainings of a question and print its table."""
-    if len(sys.argv) < 2 or sys.argv[1] not in QUESTIONS:
-        sys.exit(f"Name a question first: {' or '.join(QUESTIONS)}.\n\n{__doc__}")
-    asked = QUESTIONS[sys.argv.pop(1)]
-    trials, config = {name: trial for name, (trial, _) in asked.items()}, read_study()
-    options = read_options(__doc__, trials)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    asking = parser.add_subparsers(dest="question", required=True)
+    for question, trials_and_models in QUESTIONS.items():
+        add_options(asking.add_parser(question), trials_of(trials_and_models))
+    options, config = parser.parse_args(), read_study()
+    asked = QUESTIONS[options.question]
+    trials = trials_of(asked)
     rows = answers(options, config, trials, questions(asked, options.trials, options.seeds))
     titles = {name: method.title for name, method in list_methods(config).items()}
     columns = ["trial", "model", *(text for data in DATA for text in (data, "minus no erasing"))]

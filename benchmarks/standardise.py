@@ -16,6 +16,7 @@ config/real.yaml, so that three seeds take three hours on two cores. Each traini
 FOLDER/rows.csv, and the same command goes on from there. `real_choices.py` asks further questions.
 """
 
+import argparse
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,11 +35,11 @@ from trials import (
     Key,
     Rows,
     Trial,
+    add_options,
     answers,
     augmented,
     mean_and_range,
     prepared_rows,
-    read_options,
     read_study,
     standard_of,
     table,
@@ -106,7 +107,7 @@ def print_tables(folder: Path, config: Mapping, rows: Rows, names: list[str]) ->
     """The three answers as Markdown."""
     values = defaultdict(list)
     for row in rows:
-        values[row["way"], row["without"], row["model"], row["data"]].append(float(row["value"]))
+        values[row["trial"], row["without"], row["model"], row["data"]].append(float(row["value"]))
 
     def ratios(name: str, without: str, model: str) -> str:
         pairs = zip(
@@ -135,9 +136,13 @@ def print_tables(folder: Path, config: Mapping, rows: Rows, names: list[str]) ->
 
 def main() -> None:
     """Run the trainings and print the tables."""
-    options, config = read_options(__doc__, WAYS), read_study()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_options(parser, WAYS)
+    options, config = parser.parse_args(), read_study()
     rows = answers(options, config, WAYS, questions(options.trials, options.seeds))
-    print_tables(options.work, config, rows, options.trials)
+    print_tables(options.work.resolve(), config, rows, options.trials)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Short trainings on real brains under varied settings, judged on validation subjects alone.
 
 The brains are those of config/real.yaml. Test subjects are neither scored nor looked at. Each training adds
-its rows to FOLDER/rows.csv, and a later call goes on from there.
+its rows to FOLDER/rows.csv, and a later call goes on from there; one call at a time.
 """
 
 import argparse
@@ -41,7 +41,7 @@ LEFT_OUT = {
     "three single scans": ("aomic-piop2", "fnndsc", "studyforrest"),
 }
 NOTHING = asdict(AugmentationSettings())  # all off by default
-COLUMNS = ("way", "without", "model", "seed", "data", "number", "value")
+COLUMNS = ("trial", "without", "model", "seed", "data", "number", "value")
 Key = tuple[str, str, str, int]  # trial, data set left out, model, seed
 
 
@@ -88,29 +88,24 @@ def read_study() -> dict:
     return overlaid([ROOT / "config/real.yaml"])
 
 
-def read_options(description: str, trials: Trials) -> argparse.Namespace:
-    """The options that the commands share; `--work` as an absolute path."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_options(parser: argparse.ArgumentParser, trials: Trials) -> None:
+    """Add the options that the commands share."""
     parser.add_argument("--work", type=Path, required=True, help="brains, volumes and rows; kept")
     parser.add_argument("--trials", nargs="+", default=list(trials), choices=list(trials))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--tables", action="store_true", help="print finished results without training")
-    options = parser.parse_args()
-    options.work = options.work.resolve()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    return options
 
 
 def answers(options: argparse.Namespace, config: Mapping, trials: Trials, keys: Iterable[Key]) -> Rows:
     """The rows of all trainings so far; without `--tables` after the missing ones have run."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    work = options.work.resolve()
     if options.tables:
-        return read_rows(options.work / "rows.csv")
+        return ask(work, config, trials, [], options.cores)
     for trial in {trials[name].register: trials[name] for name in options.trials}.values():
-        prepare(trial.run(options.work), config, trial.register, options.cores)
-    return ask(options.work, config, trials, keys, options.cores)
+        prepare(trial.run(work), config, trial.register, options.cores)
+    return ask(work, config, trials, keys, options.cores)
 
 
 def prepare(run: Path, config: Mapping, register: str, cores: int) -> None:
@@ -244,7 +239,7 @@ def ask(folder: Path, config: Mapping, trials: Trials, keys: Iterable[Key], core
     """All rows; finished trainings are read, the others are run, several at a time."""
     table = folder / "rows.csv"
     rows = read_rows(table) if table.exists() else []
-    done = {(row["way"], row["without"], row["model"], int(row["seed"])) for row in rows}
+    done = {(row["trial"], row["without"], row["model"], int(row["seed"])) for row in rows}
     waiting: dict[tuple, list[Key]] = {}
     for key in keys:
         if key not in done:

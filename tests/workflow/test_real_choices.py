@@ -20,7 +20,7 @@ def benchmark(monkeypatch):
 
 def rows(values):
     return [
-        ROW | {"way": trial, "model": model, "seed": seed, "value": str(value)}
+        ROW | {"trial": trial, "model": model, "seed": seed, "value": str(value)}
         for (trial, model, seed), value in values.items()
     ]
 
@@ -38,7 +38,7 @@ def test_differences_are_paired_by_seed_with_the_network_that_shares_the_trial(b
             ("half of the brains", "3d-cube-noise", "1"): 12.0,
         }
     )
-    left_out = {"without": "ds000011", "way": "registered, moved", "model": "3d-none", "seed": "1"}
+    left_out = {"without": "ds000011", "trial": "registered, moved", "model": "3d-none", "seed": "1"}
     found.append(ROW | left_out | {"value": "0"})
     titles = {name: name for name in list_methods(benchmark.read_study())}
     cells = {tuple(row[:2]): row[2:4] for row in benchmark.table_rows(benchmark.ERASING, found, titles)}
