@@ -54,6 +54,7 @@ class _WithoutMessages(ast.NodeTransformer):
         self._loggers, self._own = loggers, own
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | list[ast.AST] | None:
+        """Of a line of a log only what may change something stays; a text by itself goes."""
         if isinstance(node.value, ast.Constant):
             return None
         self.generic_visit(node)
@@ -67,6 +68,7 @@ class _WithoutMessages(ast.NodeTransformer):
         return ast.Call(node.func, [], []) if self._is_built_in_exception(node.func) else node
 
     def visit_Raise(self, node: ast.Raise) -> ast.Raise:
+        """The texts of what is raised go."""
         self.generic_visit(node)
         if isinstance(node.exc, ast.Call):
             node.exc.args = [argument for argument in node.exc.args if not _is_text(argument)]

@@ -50,6 +50,7 @@ class _GroupNormOfBfloat16(torch.autograd.Function):
     def forward(
         context: Any, features: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float
     ) -> Tensor:
+        """Normalised features, (batch, maps, *grid)."""
         batch, maps = features.shape[:2]
         sizes = (batch, maps, features[0, 0].numel(), groups)
         output, *moments = torch.native_group_norm(features, weight, bias, *sizes, eps)
@@ -59,6 +60,7 @@ class _GroupNormOfBfloat16(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of features, weight and bias."""
         features, weight, *moments = context.saved_tensors
         channels_first = (gradient.contiguous(), features.contiguous(), *moments)
         found = torch.ops.aten.native_group_norm_backward(

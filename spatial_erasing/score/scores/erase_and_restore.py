@@ -34,6 +34,7 @@ class Score(ScoreOfSamples):
 
     @torch.no_grad()
     def compute(self, network: Network, scans: Tensor, brain: Tensor, generator: Generator) -> Tensor:
+        """|scan - reconstruction| after the last round, in units of intensity, shape of the scans."""
         average = functional.avg_pool2d if scans.ndim == 4 else functional.avg_pool3d
         residual = (scans - network.reconstruct(scans)).abs()
         for _ in range(self.rounds):

@@ -31,6 +31,7 @@ class Score(ScoreOfSamples):
     variation: float  # weight of the total variation of the difference
 
     def compute(self, network: Network, scans: Tensor, _brain: Tensor, _generator: Generator) -> Tensor:
+        """|scan - restored image|, in units of intensity, shape of the scans."""
         image = scans.clone().requires_grad_()
         optimiser = torch.optim.Adam([image], lr=self.rate)
         for _ in range(self.steps):

@@ -43,6 +43,7 @@ class Score(ScoreOfSamples):
 
     @torch.no_grad()
     def compute(self, network: Network, scans: Tensor, _brain: Tensor, generator: Generator) -> Tensor:
+        """Residual or spread, in units of intensity, or the bounded distance; shape of the scans."""
         outputs = torch.stack([self._reconstruct(network, scans, generator) for _ in range(self.count)])
         residual, spread = (scans - outputs.mean(dim=0)).abs(), outputs.std(dim=0, correction=0)
         distance = bounded(residual / (spread.square() + self.floor**2).sqrt())
