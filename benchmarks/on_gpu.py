@@ -46,7 +46,7 @@ from measurements import DONE, Unit, add_row, describe_machine, is_done, read_me
 from spatial_erasing import run
 from spatial_erasing.cohorts import read_rows
 from spatial_erasing.evaluate.bootstrap import IntervalRule, draw_weights
-from spatial_erasing.evaluate.metrics import metrics_of_counts
+from spatial_erasing.evaluate.metrics import TABLE_METRICS, metrics_of_counts
 from spatial_erasing.evaluate.resamples import resample_dataset
 from spatial_erasing.jobs.provenance import code_version
 from spatial_erasing.models import Run
@@ -176,7 +176,7 @@ def train_and_evaluate(
         weights = draw_weights(len(result.counts), samples=samples, seed=1)
         sizes = tuple(config["evaluate"]["lesion_size_percentiles"])
         resampled = resample_dataset(result.counts, weights, threshold=threshold, size_percentiles=sizes)
-        for metric in ("dice_dataset", "dice_subject_mean", "average_precision"):
+        for metric in TABLE_METRICS:
             values, subjects = resampled[metric]
             lower, upper = rule.interval(values[1:], subjects=subjects)
             yield f"{cohort}, {metric}, %", f"{100 * values[0]:.1f} ({100 * lower:.1f} to {100 * upper:.1f})"

@@ -21,7 +21,7 @@ class IntervalRule:
     """Confidence of the intervals, and the smallest number of subjects for one."""
 
     confidence_percent: float
-    minimum_subjects: int  # intervals of fewer subjects would be too narrow, of one without width
+    minimum_subjects: int  # fewer give no interval: it would be too narrow, that of one subject has no width
 
     def interval(self, samples: np.ndarray, *, subjects: int) -> tuple[float, float]:
         """Percentile interval of resamples (Efron and Tibshirani, chapter 13); NaN with too few subjects."""

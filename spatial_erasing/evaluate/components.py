@@ -52,7 +52,10 @@ def components_of_split(
     threshold: float,
     rule: Mapping[str, Any],
 ) -> list[dict[str, object]]:
-    """The components of every subject of a split."""
+    """The components of every subject of a split; predicted is score >= threshold.
+
+    The rule has the keywords of `components_of`.
+    """
     return [
         {"subject": subject} | row
         for subject, score, lesion in zip(subjects, maps, lesions, strict=True)

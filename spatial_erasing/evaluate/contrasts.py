@@ -117,7 +117,10 @@ class Part(NamedTuple):
 
 
 def parts_of(claim: Claim, cohorts: Mapping[str, Sequence[str]], naming: Naming) -> list[Part]:
-    """Spell a claim out for these lesion cohorts."""
+    """Spell a claim out for lesion cohorts, given with the sequences that were scanned.
+
+    A comparison of other sequences has no part there.
+    """
     return [
         Part(
             contrast.title(naming),

@@ -41,6 +41,7 @@ def evaluate(
     Args:
         stored: reconstructions or raw maps, as the score stage stores them.
         names: method, percent, seed, cohort and sequence, which stand in every row.
+        threshold: record of `find_threshold`; its `threshold` and `dice` are read.
     """
     run: dict[str, Any] = dict(zip(RUN_COLUMNS, (names[name] for name in _NAMES), strict=True))
     counts, slices = _count_subjects(score_maps(test, stored, scoring), test)

@@ -34,7 +34,7 @@ def variants_of(
 
 
 def read_counts(files: tuple[str, str, str], *, split: str, sequence: str, scoring: Scoring) -> SubjectCounts:
-    """The counts of every subject of a split after one way of post-processing."""
+    """The counts of every subject after one way of post-processing; files as for `read_score_maps`."""
     scans, maps = read_score_maps(files, split=split, sequence=sequence, scoring=scoring)
     counts = map(count_scores, maps, scans.lesion)
     return SubjectCounts.collect([name for _, name in scans.subjects], counts)
@@ -43,7 +43,10 @@ def read_counts(files: tuple[str, str, str], *, split: str, sequence: str, scori
 def diagnose_variant(
     validation: SubjectCounts, test: SubjectCounts, *, variant: Variant, search: Mapping[str, Any]
 ) -> list[Row]:
-    """Test metrics after one way of post-processing, at the threshold of the same greedy search."""
+    """Test metrics after one way of post-processing, at the threshold of the same greedy search.
+
+    A variant has the keywords of `post_process`, the search those of `greedy_threshold`.
+    """
     found = greedy_threshold(partial(dice_at, validation.pooled()), **search)
     return list(_rows(test, found.threshold, found.dice, variant=variant, source=GREEDY))
 

@@ -93,7 +93,7 @@ def slice_average_precision(scores: np.ndarray, abnormal: np.ndarray) -> float:
     """
     if scores.shape != abnormal.shape:
         raise ValueError(
-            f"slice scores {scores.shape} and labels {abnormal.shape} differ in shape; expected one run."
+            f"slice scores {scores.shape} and labels {abnormal.shape} differ in shape; take both of one run."
         )
     if count := int((~np.isfinite(scores)).sum()):
         raise ValueError(f"{count} slice scores are not finite; evaluate the model's score maps again.")

@@ -56,7 +56,8 @@ def resample_dataset(
 ) -> dict[str, tuple[np.ndarray, int]]:
     """Each metric of one test set on every resample, shape (samples,), and how many subjects it is of.
 
-    Weights have the shape (samples, subjects); the threshold is that of the validation split.
+    Weights have the shape (samples, subjects); the threshold is that of the validation split. Small lesions
+    end and large ones begin at the size percentiles.
     """
     hits, predicted, lesion = counts.at_threshold(threshold)
     # a subject without a lesion voxel has no Dice

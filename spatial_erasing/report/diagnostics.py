@@ -8,7 +8,7 @@ import pandas as pd
 
 from spatial_erasing.evaluate.components import FALSE_POSITIVE, LESION
 from spatial_erasing.evaluate.diagnostics import EXHAUSTIVE, GREEDY, UPPER_BOUND
-from spatial_erasing.evaluate.metrics import SIZES
+from spatial_erasing.evaluate.metrics import SIZES, TABLE_METRICS
 from spatial_erasing.report.table_layout import NO_NUMBER
 
 WARNING = (
@@ -74,8 +74,7 @@ def post_processing_section(diagnostics: pd.DataFrame) -> Section:
     keys = [*_KEY, "erosion_iterations", "median_size_voxels"]
     for key, of_variant in rows_with(diagnostics, {"threshold_from": GREEDY}).groupby(keys, sort=False):
         values = of_variant.set_index("metric")["value"]
-        metrics = ("dice_dataset", "dice_subject_mean", "average_precision")
-        numbers = (_percent(values[name]) for name in metrics)
+        numbers = (_percent(values[name]) for name in TABLE_METRICS)
         rows.append((*_names(key[:3]), str(key[3]), f"{key[4]}³", f"{values['threshold']:.4f}", *numbers))
     columns = ("Model", "Test set", "Erosions", "Median", "Threshold", "DICE_D", "DICE_S", "AUPRC")
     return Section(columns, rows)

@@ -57,7 +57,7 @@ def score_maps(scans: Split, stored: np.ndarray, scoring: Scoring) -> Iterator[n
 
 
 def save_stored(path: str | Path, scans: Split, stored: np.ndarray, *, what: str, made_by: str) -> None:
-    """Write the reconstructions or raw maps of a split."""
+    """Write the reconstructions or raw maps of a split; `what` is RECONSTRUCTION or MAP."""
     arrays: dict[str, Any] = {"subject": [subject for _, subject in scans.subjects], what: stored}
     with replaced_when_complete(path) as unfinished:
         np.savez(unfinished, **arrays, made_by=made_by)

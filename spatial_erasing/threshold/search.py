@@ -38,7 +38,10 @@ class Search:
 def find_threshold(
     validation: Split, stored: np.ndarray, *, scoring: Scoring, search: Mapping[str, Any]
 ) -> dict[str, object]:
-    """The greedy search over pooled validation voxels, with the exhaustive optimum and the Dice curve."""
+    """The greedy search over pooled validation voxels, with the exhaustive optimum and the Dice curve.
+
+    `stored` has the reconstructions or raw maps of the split, `search` the keywords of `greedy_threshold`.
+    """
     counts = count_dataset(score_maps(validation, stored, scoring), validation.lesion)
     found = greedy_threshold(partial(dice_at, counts), **search)
     exhaustive_dice, exhaustive_threshold = best_dice(counts)

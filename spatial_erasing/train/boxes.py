@@ -1,4 +1,7 @@
-"""Boxes to erase: first and one-past-last pixel of each box on each axis, shape (samples, boxes, dims, 2)."""
+"""Boxes to erase, and the loop that draws again what misses the limits of any kind.
+
+Boxes are the first and one-past-last pixel of each box on each axis, shape (samples, boxes, dims, 2).
+"""
 
 import math
 from collections.abc import Callable, Sequence

@@ -45,7 +45,7 @@ class LayerSettings(NetworkSettings):
     """Settings of strided and transposed convolutions."""
 
     kernel_size: int  # at least 2
-    norm: str  # between convolution and activation; "group" is the same for erased and whole inputs
+    norm: str  # before the activation; "none", "batch" or "group" (same for erased and whole inputs)
     activation: str
     output_activation: str
 

@@ -47,7 +47,11 @@ def make_network(
 def training_settings(
     model: ModelSpec, *, values: Mapping[str, Any], computing: ComputeSettings, seed: int
 ) -> TrainingSettings:
-    """Settings of one training."""
+    """Settings of one training.
+
+    Values are `erasing`, `augmentation` and `optimisation` of `train` in config.yaml; those of `optimisation`
+    may be by dimensions.
+    """
     return TrainingSettings(
         model,
         ErasingSettings(**values["erasing"]),
