@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from spatial_erasing.ingest.exclusion import read_exclusions
 from spatial_erasing.ingest.source import download_of, source_signature
-from spatial_erasing.ingest.table import read_exclusions
 from spatial_erasing.job_methods import JobMethods
 from spatial_erasing.models import PAPER_SEQUENCE, Run, list_datasets, list_runs
 from spatial_erasing.paths import expand_path, path_in_run

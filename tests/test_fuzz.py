@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from spatial_erasing import models, study
 from spatial_erasing.images.image_files import read_header
 from spatial_erasing.images.volumes import read_volume
+from spatial_erasing.ingest.exclusion import read_exclusions
 from spatial_erasing.ingest.files import describe_grid
 from spatial_erasing.ingest.records import Scan
-from spatial_erasing.ingest.table import find_scans, read_exclusions
+from spatial_erasing.ingest.table import find_scans
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())

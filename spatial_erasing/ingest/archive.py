@@ -66,8 +66,11 @@ def fetch_archive(
 def _checked_sum(archive: Path, *, sha256: str | None, name: str) -> str:
     found = sha256_of(archive)
     if sha256 is None:
-        said = "to be sure that a later run fetches the same file, write under %s: sha256: %s"
-        logger.info(said, f"ingest.downloads.{name}", found)
+        logger.info(
+            "to be sure that a later run fetches the same file, write under ingest.downloads.%s: sha256: %s",
+            name,
+            found,
+        )
     elif found != sha256:
         raise ValueError(
             f"{archive} has the SHA-256 {found}. Expected {sha256}, which ingest.downloads.{name} says. Its "
@@ -190,17 +193,22 @@ def _write_members(members: Iterable[Member], archive: Path, folder: Path) -> No
 
 
 def _target(member: Member, archive: Path, folder: Path) -> Path:
+    if member.kind not in ("file", "folder"):
+        raise ValueError(_unsafe(archive, f"{member.name!r}, which is {member.kind}"))
     name = PurePosixPath(member.name.replace("\\", "/"))
     target = (folder / member.name).resolve()
-    if member.kind not in ("file", "folder"):
-        found = f"{member.name!r}, which is {member.kind}"
-    elif name.is_absolute() or ".." in name.parts or not target.is_relative_to(folder.resolve()):
-        found = f"{member.name!r}, a name outside its folder"
-    elif len(name.parts) > DEEPEST_FOLDER:
-        found = f"a file below {len(name.parts) - 1} folders, {name.parts[0]!r} first"
-    else:
-        return target
-    raise ValueError(
+    if name.is_absolute() or ".." in name.parts or not target.is_relative_to(folder.resolve()):
+        raise ValueError(_unsafe(archive, f"{member.name!r}, a name outside its folder"))
+    if len(name.parts) > DEEPEST_FOLDER:
+        raise ValueError(
+            _unsafe(archive, f"a file below {len(name.parts) - 1} folders, {name.parts[0]!r} first")
+        )
+    return target
+
+
+def _unsafe(archive: Path, found: str) -> str:
+    """What is said of an archive that could do more than bring files."""
+    return (
         f"{archive} holds {found}. Expected nothing but plain files and folders below one folder. Nothing of "
         "it was kept. Do not trust it; get the archive from its owner. To fetch it anew, remove this one and "
         f"run the same command again:\n    rm {shlex.quote(str(archive))}"

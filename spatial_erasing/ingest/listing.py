@@ -7,10 +7,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from spatial_erasing.ingest.exclusion import unmet_exclusions
 from spatial_erasing.ingest.records import Row, found_rows, masks_of
 from spatial_erasing.ingest.scans import list_scans
 from spatial_erasing.ingest.source import is_away, is_gone, keep_rows, kept_rows, rows_as_listed, sizes_now
-from spatial_erasing.ingest.table import unmet_exclusions
 from spatial_erasing.ingest.unfit import skip_unfit
 
 logger = logging.getLogger(__name__)

@@ -35,7 +35,8 @@ def list_scans(
     """One row a scan of the cohort, sorted by subject and sequence: found, or skipped with the reason.
 
     A pure function of the folder. Every header is read, every scan is hashed as a file and by its voxels.
-    Which rows are found together, `unfit.skip_unfit` says.
+    The found rows hold each subject once per sequence, with all sequences or none, and no two with the same
+    content (`unfit.skip_unfit`).
 
     Args:
         reader: how the data set is laid out: a name in READERS.
@@ -49,24 +50,28 @@ def list_scans(
     _require_settings(reader, sequences, skull_strip, cohort)
     place = expand_path(str(path), base=Path.cwd())
     require_part_of_disk(place, named=f"ingest.cohorts.{cohort}.path: ")
-    advice = (
-        f"The reader {reader!r} expects {READERS[reader].LAYOUT}. "
-        f"Correct `path:` (or `reader:`) under ingest.cohorts.{cohort} in config.yaml."
-    )
     if not place.exists():
-        raise FileNotFoundError(f"{place} does not exist. {advice}")
+        raise FileNotFoundError(f"{place} does not exist. {_advice(reader, cohort)}")
     if place.is_dir() == (reader == "table"):
         found = "a folder" if place.is_dir() else "a file (unpack an archive first)"
-        raise ValueError(f"{place} is {found}. {advice}")
+        raise ValueError(f"{place} is {found}. {_advice(reader, cohort)}")
     scans = READERS[reader].find_scans(place, sequences=tuple(dict.fromkeys(sequences)))
     if not scans:
-        raise ValueError(f"{place} holds no scan that the reader {reader!r} knows. {advice}")
+        raise ValueError(f"{place} holds no scan that the reader {reader!r} knows. {_advice(reader, cohort)}")
     row_of = partial(_row, skull_strip=skull_strip, cohort=cohort, exclude=exclude or {})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         rows = sorted(threads.map(row_of, scans), key=itemgetter("subject", "sequence"))
     skip_unfit(rows, sequences)
     skip_shared_lesions(rows)
     return rows
+
+
+def _advice(reader: str, cohort: str) -> str:
+    """What the reader expects, with an example, and which lines to change."""
+    return (
+        f"The reader {reader!r} expects {READERS[reader].LAYOUT}. "
+        f"Correct `path:` (or `reader:`) under ingest.cohorts.{cohort} in config.yaml."
+    )
 
 
 def _require_settings(reader: str, sequences: Sequence[str], skull_strip: str, cohort: str) -> None:

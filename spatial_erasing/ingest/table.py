@@ -1,8 +1,8 @@
-"""Tables that people write in an editor or a spreadsheet: the scans of a data set, subjects to leave out."""
+"""Tables of scans that people write in an editor or a spreadsheet."""
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -18,13 +18,6 @@ LAYOUT = (
     "    subject,scanner,t1,lesion\n"
     "    patient-01,Prisma,scans/patient-01_T1w.nii.gz,scans/patient-01_lesion.nii.gz\n"
     "with paths relative to the file's own folder"
-)
-EXCLUSION_COLUMNS = ("cohort", "subject", "reason")
-EXCLUSION_LAYOUT = (
-    "a text file such as\n"
-    "    cohort,subject,reason\n"
-    "    healthy,IXI012,moved during the scan\n"
-    "with one line for each subject to leave out"
 )
 
 
@@ -162,52 +155,3 @@ def _line_problem(cells: list[str], columns: list[str]) -> str:
             f"has {len(cells)} cells for {len(columns)} columns. Write every cell, also those that are empty"
         )
     return surplus_problem(cells, columns)
-
-
-def read_exclusions(table: Path, *, cohorts: Collection[str]) -> dict[str, dict[str, str]]:
-    """Cohort to the subjects that are left out of it, each with its reason and the table's name.
-
-    Raises:
-        ValueError: the table is not there or cannot be read, has other columns, or a line names no subject or
-            a cohort that does not exist.
-    """
-    names, rule = EXCLUSION_COLUMNS, "all three are required"
-    try:
-        columns, lines = read_table(table, layout=EXCLUSION_LAYOUT, allowed=names, required=names, rule=rule)
-    except OSError as error:
-        raise ValueError(
-            f"{table} (ingest.exclude) cannot be read: {error.strerror}. Expected {EXCLUSION_LAYOUT}. "
-            "Correct the path under ingest.exclude in config.yaml, or write null to exclude no subject."
-        ) from error
-    excluded: dict[str, dict[str, str]] = {}
-    for number, cells in lines:
-        row = dict.fromkeys(names, "") | dict(zip(columns, cells, strict=False))
-        if problem := surplus_problem(cells, columns) or _exclusion_problem(row, cohorts):
-            raise ValueError(f"{table} (ingest.exclude) line {number} {problem}.")
-        reason = " ".join(row["reason"].split()) or "no reason given"
-        subject = normalised_name(row["subject"])
-        excluded.setdefault(row["cohort"], {}).setdefault(subject, f"{reason} ({table.name})")
-    return excluded
-
-
-def unmet_exclusions(rows: Iterable[Mapping[str, str]], excluded: Mapping[str, str]) -> list[str]:
-    """A warning for each line of the table that meets no subject of its cohort."""
-    subjects = {row["subject"] for row in rows}
-    return [
-        f"warning: {subject} is to be excluded, {reason}, but no subject has that name"
-        f"{did_you_mean(subject, sorted(subjects))}"
-        for subject, reason in excluded.items()
-        if subject not in subjects
-    ]
-
-
-def _exclusion_problem(row: Mapping[str, str], cohorts: Collection[str]) -> str:
-    """What is wrong with a line; "" if nothing."""
-    if not row["subject"]:
-        return "names no subject. Fill the cell, with a name of results/ingest/scans.csv"
-    if row["cohort"] not in cohorts:
-        return (
-            f"names the cohort {row['cohort']!r}, which ingest.cohorts does not have"
-            f"{did_you_mean(row['cohort'], cohorts)}. Expected one of {', '.join(cohorts)}. Correct the cell"
-        )
-    return ""

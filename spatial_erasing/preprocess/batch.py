@@ -25,7 +25,10 @@ def subjects_of_batch(
     A subject's batch follows from a hash of its name, so that an added subject moves no other.
     """
     by_subject: dict[str, list[Mapping[str, str]]] = {}
-    for scan in sorted(scans, key=lambda s: (s["subject"], s["sequence"] != reference, s["sequence"])):
+    ranked = sorted(
+        scans, key=lambda scan: (scan["subject"], scan["sequence"] != reference, scan["sequence"])
+    )
+    for scan in ranked:
         place = int(hash_fraction("batch", scan["cohort"], scan["subject"]) * batches)
         if scan["status"] == "found" and place == batch:
             by_subject.setdefault(scan["subject"], []).append(scan)
@@ -60,17 +63,12 @@ def prepare_batch(
         prepare, subjects, workers=workers, name=_name, failed=lambda *fault: faults.append(fault)
     ):
         rows.append(row)
-        found = f"{row['subject']}: {row['status']} {row['reason']}"
-        logger.info("%s (%d of %d)", found, len(rows), len(subjects))
+        logger.info(
+            "%s: %s %s (%d of %d)", row["subject"], row["status"], row["reason"], len(rows), len(subjects)
+        )
     if faults:
         named = sorted(((_name(scans), error) for scans, error in faults), key=lambda fault: fault[0])
-        lines = sorted(f"    {exclusion_line(scans[0], 'cannot be prepared')}" for scans, _ in faults)
-        advice = (
-            "To go on without one of them for good, write its line into the table that ingest.exclude in "
-            "config.yaml names (docs/data.md, 'Leave subjects out'):"
-        )
-        message = [fault_message(named, of=len(subjects)), advice, f"    {EXCLUSION_HEADER}", *lines]
-        raise RuntimeError("\n".join(message))
+        raise RuntimeError(f"{fault_message(named, of=len(subjects))}\n{_how_to_leave_out(faults)}")
     return sorted(rows, key=lambda row: row["subject"])
 
 
@@ -83,3 +81,16 @@ def _prepare_in(
 
 def _name(scans: list[Mapping[str, str]]) -> str:
     return f"{scans[0]['subject']} ({scans[0]['path']})"
+
+
+def _how_to_leave_out(faults: list[tuple[list[Mapping[str, str]], Exception]]) -> str:
+    """The lines that let a study go on without subjects that no machine at hand can prepare."""
+    lines = sorted(f"    {exclusion_line(scans[0], 'cannot be prepared')}" for scans, _ in faults)
+    return "\n".join(
+        [
+            "To go on without one of them for good, write its line into the table that ingest.exclude in "
+            "config.yaml names (docs/data.md, 'Leave subjects out'):",
+            f"    {EXCLUSION_HEADER}",
+            *lines,
+        ]
+    )

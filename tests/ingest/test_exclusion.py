@@ -1,6 +1,6 @@
 import pytest
 
-from spatial_erasing.ingest.table import read_exclusions
+from spatial_erasing.ingest.exclusion import read_exclusions
 
 COHORTS = ["healthy", "brats"]
 
