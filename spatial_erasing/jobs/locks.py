@@ -66,7 +66,7 @@ def visible_gpus() -> list[str]:
     command = ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"]
     try:
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
+    except (FileNotFoundError, PermissionError, subprocess.CalledProcessError):
         printed = ""
     uuids = dict(line.split(", ", 1) for line in printed.splitlines() if ", " in line)
     if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is None:

@@ -117,14 +117,7 @@ EDITS = {
         "spatial_erasing/evaluate/claims.py",
         "outperforms",
         "beats",
-        [
-            "judge_claims",
-            "record_provenance",
-            "write_claims",
-            "write_diagnostics",
-            "write_front_page",
-            "write_report",
-        ],
+        ["judge_claims", "write_claims", "write_diagnostics", "write_front_page"],
     ),
 }
 

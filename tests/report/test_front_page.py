@@ -6,7 +6,7 @@ import pytest
 from paper_study import methods
 
 from spatial_erasing.report.claims_page import PrintedClaim
-from spatial_erasing.report.reporter import CohortCounts, count_subjects, front_page
+from spatial_erasing.report.front_page import CohortCounts, count_subjects, front_page
 from spatial_erasing.report.tables import table_1
 
 STUDY = {

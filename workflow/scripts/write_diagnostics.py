@@ -12,7 +12,7 @@ from spatial_erasing.report.diagnostics import (
     transfer_section,
     vanished_section,
 )
-from spatial_erasing.report.reporter import count_subjects
+from spatial_erasing.report.front_page import count_subjects
 from spatial_erasing.report.tables import read_table
 from spatial_erasing.report.templates import write_filled
 

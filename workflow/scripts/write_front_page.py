@@ -10,7 +10,7 @@ from spatial_erasing.jobs.logs import log_to
 from spatial_erasing.jobs.provenance import code_version
 from spatial_erasing.models import methods_of_paper, read_methods
 from spatial_erasing.report.claims_page import printed_claims
-from spatial_erasing.report.reporter import count_subjects, front_page
+from spatial_erasing.report.front_page import count_subjects, front_page
 from spatial_erasing.report.tables import read_table, table_1
 
 log_to(snakemake.log[0])
