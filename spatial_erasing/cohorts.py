@@ -89,12 +89,13 @@ def concatenate_tables(paths: Iterable[str | Path], target: str | Path) -> None:
     """Concatenate CSV files with the same columns."""
     tables = [(path, *read_table_text(path).partition("\n")) for path in paths]
     header = tables[0][1]
-    for path, columns, *_ in tables:
+    for path, columns, _, _ in tables:
         if columns != header:
             raise ValueError(
                 f"{path} does not have the columns {header}. Delete it and run the same command again."
             )
-    Path(target).write_text("\n".join([header, "".join(rows for *_, rows in tables)]), encoding="utf-8")
+    rows = "".join(rows for _, _, _, rows in tables)
+    Path(target).write_text(f"{header}\n{rows}", encoding="utf-8")
 
 
 def members(split_rows: Iterable[Mapping[str, str]], *, split: str, fraction_percent: float) -> set[Subject]:

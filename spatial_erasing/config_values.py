@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from functools import reduce
-from operator import getitem
 
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import trained_entries
@@ -49,7 +47,9 @@ def order_findings(config: Mapping) -> Iterator[str]:
     """Pairs of limits whose lower limit is not below the upper one."""
     for place, other, example in _RISING:
         *sections, key = place.split(".")
-        section = reduce(getitem, sections, config)
+        section = config
+        for name in sections:
+            section = section[name]
         lower, upper = (section[key], section[other]) if other else section[key]
         if not lower < upper and other:
             yield (

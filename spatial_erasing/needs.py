@@ -1,7 +1,7 @@
 """Memory and minutes of each job of a study, from its config and the wildcards of the job.
 
-Every constant is a measurement, rounded up. `python benchmarks/resources.py FOLDER` prints what the jobs of a
-finished run have taken beside what these functions ask for.
+Every constant is a measurement, rounded up. `python benchmarks/resources.py --directory FOLDER --configfile
+CONFIG` prints what the jobs of a finished run have taken beside what these functions ask for.
 """
 
 from collections.abc import Callable, Iterable, Sequence

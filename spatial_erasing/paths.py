@@ -30,6 +30,9 @@ def expand_path(text: str, *, base: Path, allowed: Collection[str] | None = None
         text: absolute, relative to `base`, or starting with `~` or a variable; a relative value of a variable
             is relative to the current directory. `${WORKFLOW}` is the folder of the Snakefile.
         allowed: the variables that may be replaced; None for all, as in config.yaml.
+
+    Raises:
+        ValueError: a variable is not allowed or not set, the user of `~user` is unknown, or a NUL character.
     """
     start = Path.cwd() if text.startswith("${") else base
     if "\0" in text:

@@ -188,7 +188,7 @@ class Plan:
         ]
 
     def example_scores(self, stored: str) -> list[str]:
-        """What is stored under a name of the test scans of each lesion cohort."""
+        """The stored test scores of each lesion cohort; `stored` names a model, or a method with maps."""
         return self.on_trained_sequence("test.npz", [Run(stored, 100, self.first_seed)], stage="score")
 
     # report

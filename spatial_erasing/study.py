@@ -251,13 +251,14 @@ def check_paths(config: Mapping, *, root: Path) -> None:
 
 def _refuse_braces(config: Mapping, *, root: Path) -> None:
     """Refuse braces in paths of tables: Snakemake reads {…} in the name of an input as a wildcard."""
-    sources = config["ingest"]["cohorts"].items()
     tables = {
-        f"ingest.cohorts.{name}.path": source for name, source in sources if source["reader"] == "table"
+        f"ingest.cohorts.{name}.path": source["path"]
+        for name, source in config["ingest"]["cohorts"].items()
+        if source["reader"] == "table"
     }
     if planted := config["phantom"]["planted"]:
-        tables["phantom.planted.source"] = {"path": planted["source"]}
-    paths = {key: expand_path(table["path"], base=root) for key, table in tables.items()}
+        tables["phantom.planted.source"] = planted["source"]
+    paths = {key: expand_path(path, base=root) for key, path in tables.items()}
     found = [f"{key}: {path}" for key, path in paths.items() if set("{}") & set(path_in_run(path, root=root))]
     refuse(
         "the path of a table of scans must not contain { or }, which mark a wildcard in Snakemake",

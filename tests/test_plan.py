@@ -35,6 +35,8 @@ def test_every_evaluated_file_is_named_once_and_every_diagnosed_one_is_evaluated
     assert len(set(everywhere)) == len(everywhere)
     diagnosed = set(plan.evaluations("a", plan.diagnosed_runs))
     assert set(plan.on_trained_sequence("a", plan.diagnosed_runs)) < diagnosed < set(everywhere)
+    of_one_run = plan.on_trained_sequence("a", plan.diagnosed_runs[:1])
+    assert len(of_one_run) == 2 and set(of_one_run) < diagnosed
 
 
 def test_a_table_or_figure_that_compares_what_a_study_lacks_is_left_out(tmp_path):

@@ -66,8 +66,9 @@ def read_header(path: Path) -> Header:
         header = _read_mgh(path)
     else:
         raise unreadable(path, "its name ends like that of another format")
-    held_bytes, promised = path.stat().st_size, f"its header promises {header.needed_bytes} bytes"
+    held_bytes = path.stat().st_size
     if path.suffix.lower() in PACKED and held_bytes * MOST_UNPACKED < header.needed_bytes:
+        promised = f"its header promises {header.needed_bytes} bytes"
         raise unreadable(path, f"{promised}, more than {held_bytes} bytes of gzip can hold")
     return header
 
@@ -184,7 +185,8 @@ def _require_scan(parsed: nib.spatialimages.SpatialHeader, path: Path) -> tuple[
 
 def _nifti_affine(parsed: nib.Nifti1Header, sizes: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
     """The sform if there is one, else the qform, as nibabel chooses, and a warning where they disagree."""
-    qform, are_positive = None, (sizes > 0).all()
+    are_positive = bool((sizes > 0).all())
+    qform = None
     if parsed["qform_code"] > 0 and are_positive:
         with suppress(ValueError, nib.spatialimages.HeaderDataError):  # its quaternion may be no rotation
             qform = parsed.get_qform()

@@ -223,7 +223,8 @@ def _warning_if_broken(path: Path, *, expected: str) -> Iterator[None]:
     """Say in the log why a scanner has no name, because a scan is worth more than its scanner."""
     try:
         yield
-    except (PermissionError, ValueError, RecursionError, csv.Error) as error:  # no other error of the disk
+    # other errors of the disk say nothing about the file, and end the job
+    except (PermissionError, ValueError, RecursionError, csv.Error) as error:
         logger.warning(
             "%s cannot be read (%s: %s). Expected %s. A scanner that it alone names is listed as unknown; "
             "mend it and run again with --forcerun list_scans to stratify splits by it.",

@@ -19,11 +19,12 @@ def find_scans(folder: Path, *, sequences: Iterable[str]) -> list[Scan]:
     A name that is nearly right is listed with that problem.
     HH: Philips 3 T, Guys: Philips 1.5 T, IOP: GE 1.5 T.
     """
-    scans, found = [], "is not named like a T1 scan of IXI"
+    scans = []
     for path in find_images(folder):
         name = image_name(path)
         if match := NAME.fullmatch(name):
             scans.append(Scan(match[1], "t1", path, scanner=match[2]))
         elif (seeming := re.match(r"ixi\d+", name, re.IGNORECASE)) and not OTHER.fullmatch(name):
-            scans.append(Scan.misnamed(path, seeming[0], "t1", found=found, expected=LAYOUT))
+            problem = "is not named like a T1 scan of IXI"
+            scans.append(Scan.misnamed(path, seeming[0], "t1", found=problem, expected=LAYOUT))
     return scans

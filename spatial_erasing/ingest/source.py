@@ -165,7 +165,7 @@ def _named_files(reader: str, path: str, sequences: Sequence[str]) -> dict[str, 
     place = expand_path(path, base=Path.cwd())
     if reader == "table":  # the table itself is an input of the workflow
         lines = enumerate(table.find_scans(place, sequences=sequences))
-        return {f"{line} {n}": file for line, scan in lines for n, file in enumerate(scan.files)}
+        return {f"{line} {number}": file for line, scan in lines for number, file in enumerate(scan.files)}
     require_part_of_disk(place)
     is_bids = reader == "bids"
     files = bids_names.counting_files(place, sequences=sequences) if is_bids else find_files(place)

@@ -27,8 +27,9 @@ INFRASTRUCTURE = frozenset({"spatial_erasing.registry", *_JOBS})
 def code_fingerprint(script: Path, *templates: Path, kinds: Iterable[Path] = ()) -> str:
     """Hash of the logic of a script and of all functions, classes and constants of this library it reaches.
 
-    Snakemake then reruns a rule when this logic changes, which it does not see by itself. A better comment or
-    message, or another Python, never retrains a model.
+    Snakemake then reruns a rule when this logic changes, which it does not see by itself. Docstrings,
+    comments, texts of exceptions, lines of logs and the version of Python do not count: a better message
+    never retrains a model.
 
     Args:
         templates: other files of this software that the script fills in or passes on; every byte counts.

@@ -111,7 +111,8 @@ def bias_field(
         shrink_factor: voxels of the grid along an edge of the coarser one.
         iterations: at most, on each level of a B-spline lattice that doubles from level to level.
     """
-    image, mask = _image(brain_scan, voxel_sizes_mm), _image(brain.astype(np.uint8), voxel_sizes_mm)
+    image = _image(brain_scan.astype(np.float32, copy=False), voxel_sizes_mm)
+    mask = _image(brain.astype(np.uint8), voxel_sizes_mm)
     corrector = sitk.N4BiasFieldCorrectionImageFilter()
     corrector.SetMaximumNumberOfIterations([int(count) for count in iterations])
     shrink = [shrink_factor] * 3
@@ -135,14 +136,14 @@ def curvature_flow(
         return brain_scan
     # each iteration looks one voxel further; zeros around the box stand for the empty background
     margin = iterations + 1
-    image = _image(np.pad(brain_scan, margin), voxel_sizes_mm)
+    image = _image(np.pad(brain_scan, margin).astype(np.float32, copy=False), voxel_sizes_mm)
     flowed = sitk.CurvatureFlow(image, timeStep=time_step, numberOfIterations=iterations)
     return sitk.GetArrayFromImage(flowed)[(slice(margin, -margin),) * 3].astype(np.float32)
 
 
 def _image(array: np.ndarray, voxel_sizes_mm: np.ndarray) -> sitk.Image:
-    """The array as float32, or a mask as uint8, with its spacing; SimpleITK names the last axis first."""
-    image = sitk.GetImageFromArray(array if array.dtype == np.uint8 else array.astype(np.float32, copy=False))
+    """The array with its spacing; SimpleITK names the last axis first."""
+    image = sitk.GetImageFromArray(array)
     image.SetSpacing([float(size) for size in voxel_sizes_mm[::-1]])
     return image
 

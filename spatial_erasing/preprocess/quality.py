@@ -80,7 +80,10 @@ class HealthyBand:
     highest: tuple[float, ...]  # the same
 
     def distance(self, curve: np.ndarray) -> tuple[float, int]:
-        """How far a curve lies over the band, or below it as a negative number, and at which percentile."""
+        """Distance of a curve from the band where it is largest, in intensity, and at which percentile.
+
+        Above the band it is positive, below negative, inside 0.
+        """
         beyond = np.maximum(curve - self.highest, 0) - np.maximum(np.subtract(self.lowest, curve), 0)
         place = int(np.abs(beyond).argmax())
         return float(beyond[place]), PERCENTILES[place]
@@ -152,7 +155,11 @@ def quality_rows(
         own = curves.get(str(row["subject"]), {})
         distances = {sequence: band.distance(curve) for sequence, curve in own.items()}
         rows.append(_quality_row(row, rule=rule, spread=spread, distances=distances))
-    return sorted(rows, key=lambda r: (r["status"] == "done", not r["flag"], not r["warning"], r["subject"]))
+    return sorted(rows, key=_urgency)
+
+
+def _urgency(row: Mapping[str, Any]) -> tuple:
+    return row["status"] == "done", not row["flag"], not row["warning"], row["subject"]
 
 
 def _quality_row(

@@ -70,7 +70,8 @@ def shrink_brain(
     Each sequence is brought onto its standard contrast, then the brain's box is centred in the padded grid. A
     voxel of the new grid is brain if at least half of it is; intensities are averages over the new voxel,
     float16 in [0, 1], 0 outside the brain. The arrays are the sequences, "brain", "lesion" and
-    "lesion_slices", which its lesion touches.
+    "lesion_slices", which its lesion touches; after them and the grids come the intensity maps by sequence,
+    and a sentence on maps that are doubtful.
 
     Args:
         record: its "grids" and "centred", see `geometry.chain_of_grids`.
@@ -96,8 +97,10 @@ def shrink_brain(
         doubts += doubts_of_map(scan[whole_brain], maps[name], sequence=name)
         small = downsample(padded(maps[name](scan)), grid_voxels=grid_voxels)
         shrunk[name] = np.where(brain, np.clip(small, 0, 1), 0).astype(np.float16)
-    method, slices = settings.lesion_downsampling, geometry.slices_with_label(lesion, slices=grid_voxels[2])
-    small_lesion = geometry.downsample_label(lesion, grid_voxels=grid_voxels, method=method)
+    slices = geometry.slices_with_label(lesion, slices=grid_voxels[2])
+    small_lesion = geometry.downsample_label(
+        lesion, grid_voxels=grid_voxels, method=settings.lesion_downsampling
+    )
     arrays = shrunk | {"brain": brain, "lesion": small_lesion, "lesion_slices": slices}
     return arrays, grids, maps, " ".join(doubts)
 
@@ -134,8 +137,8 @@ def stack_cohort(
             "no subject of a cohort could be preprocessed. Correct its scans or remove it from config.yaml.\n"
             + "\n".join(reasons or ["no scan of it was found"])
         )
-    names = next(iter(stacked.values()))
-    whole = {name: np.stack([arrays[name] for arrays in stacked.values()]) for name in names}
+    first = next(iter(stacked.values()))
+    whole = {name: np.stack([arrays[name] for arrays in stacked.values()]) for name in first}
     affines = np.stack([grids["network"].affine for grids in chains.values()])
     return {"subject": np.array(list(stacked), dtype=str), "affine": affines} | whole, chains
 

@@ -26,7 +26,7 @@ KEPT_SHARE = 0.05  # of a stripped scan's signal: a cerebellum is 10 %, an eye 0
 def mask_brain(
     scan: Volume, grid: Grid, *, brain_mask: Volume | None, skull_strip: str, device: str = "cpu"
 ) -> np.ndarray:
-    """Brain mask on `grid`, bool: the given one, or found in a whole head; arguments as in `find_brain`."""
+    """Brain mask on `grid`, bool: the given one, or found in a whole head by a network of `NETWORKS`."""
     if skull_strip == "given":
         if brain_mask is None:
             raise ValueError(
@@ -134,9 +134,10 @@ def brain_of_stripped_scan(scan: np.ndarray) -> np.ndarray:
 
 
 def large_components(mask: np.ndarray, *, minimum_share: float = KEPT_SHARE) -> tuple[np.ndarray, np.ndarray]:
-    """The largest face-connected component and those with at least this share of the mask, bool; all shares.
+    """The largest face-connected component and those with at least this share of the mask, bool.
 
-    An empty slice cuts a brain into parts that all belong to it; a crumb of skull or an eye does not.
+    An empty slice cuts a brain into parts that all belong to it; a crumb of skull or an eye does not. The
+    second array holds the share of every component, the largest first.
     """
     components, shares = _components(mask)
     if not len(shares):

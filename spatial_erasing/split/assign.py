@@ -200,15 +200,8 @@ def require_own_brains(rows: Iterable[Row]) -> None:
 
 def shared_brains(rows: Iterable[Row]) -> str:
     """What is said of scans that two cohorts hold, with the lines that leave one of each out; "" if none."""
-    rows, first = records.found_rows(rows), dict[str, Row]()
-    names = {records.name_of(row): row for row in rows}
     files, lines = [], dict[str, None]()
-    for row in rows:
-        kept = first.setdefault(records.content_of(row), row) if row["sha256"] else row
-        if kept is row:
-            kept = names.get(row.get(records.SAME_BRAIN, ""), row)
-        if kept is row:
-            continue
+    for kept, row in _pairs(records.found_rows(rows)):
         unit = ", in another unit" if records.content_of(kept) != records.content_of(row) else ""
         named = [f"{one['path']} ({records.name_of(one)})" for one in (kept, row)]
         files.append(f"  {' and '.join(named)}{unit}")
@@ -225,3 +218,17 @@ def shared_brains(rows: Iterable[Row]) -> str:
     )
     header = f"  {records.EXCLUSION_HEADER}"
     return "\n".join([f"{count} in two cohorts, by the same voxels:", *files, advice, header, *lines])
+
+
+def _pairs(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Each scan that repeats an earlier one, behind that one."""
+    first: dict[str, Row] = {}
+    names = {records.name_of(row): row for row in rows}
+    pairs = []
+    for row in rows:
+        kept = first.setdefault(records.content_of(row), row) if row["sha256"] else row
+        if kept is row:
+            kept = names.get(row.get(records.SAME_BRAIN, ""), row)
+        if kept is not row:
+            pairs.append((kept, row))
+    return pairs

@@ -124,3 +124,21 @@ def test_with_two_holders_a_device_every_device_gets_its_first_before_any_gets_i
     monkeypatch.setattr(locks, "LOCK_FOLDER", tmp_path)
     held = [reserved("a", "b", holders=2) for _ in range(4)]
     assert held == ["a", "b", "a", "b"]
+
+
+def test_a_folder_in_path_that_may_not_be_entered_ends_no_search(monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied", "nvidia-smi")
+
+    monkeypatch.setattr(locks.subprocess, "run", refused)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a")
+    assert visible_gpus() == ["GPU-a"]
+
+
+def test_a_fault_of_the_machine_is_no_machine_without_gpus(monkeypatch):
+    def fails(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(locks.subprocess, "run", fails)
+    with pytest.raises(OSError, match="Cannot allocate memory"):
+        visible_gpus()
