@@ -62,7 +62,11 @@ def printed_claims(
     naming: Naming,
     paper_cohorts: Mapping[str, str | None],
 ) -> list[PrintedClaim]:
-    """Lay out claims.csv and comparisons.csv beside the numbers of the paper's test sets, in percent."""
+    """Lay out claims.csv and comparisons.csv beside the paper's numbers, in percentage points.
+
+    Args:
+        paper_cohorts: our cohort to the paper's test set that it is, or None.
+    """
     printed = []
     papers = {claim.name: signs_of_paper(claim, naming) for claim in CLAIMS}
     for row in claims:

@@ -10,6 +10,7 @@ from spatial_erasing.evaluate.components import FALSE_POSITIVE, LESION
 from spatial_erasing.evaluate.diagnostics import EXHAUSTIVE, GREEDY, UPPER_BOUND
 from spatial_erasing.evaluate.metrics import SIZES, TABLE_METRICS
 from spatial_erasing.report.table_layout import NO_NUMBER
+from spatial_erasing.report.tables import rows_with
 
 WARNING = (
     "Diagnostics, not the paper's protocol, and not used for any choice; a number that uses test "
@@ -116,11 +117,6 @@ def vanished_section(cohorts: Mapping[str, Sequence[Mapping[str, str]]]) -> Sect
         vanished = sum(float(row["lesion_ml"]) > 0 == float(row["lesion_downsampled_ml"]) for row in done)
         rows.append((cohort, str(len(done)), str(empty), str(vanished)))
     return Section(("Cohort", "Subjects", "Truth is empty", "Vanished on the grid"), rows)
-
-
-def rows_with(rows: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
-    """The rows that have these values in these columns."""
-    return rows[(rows[list(values)] == list(values.values())).all(axis=1)]
 
 
 def _names(key: tuple[str, str, str]) -> tuple[str, str]:

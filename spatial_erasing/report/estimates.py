@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from spatial_erasing.models import Method
 from spatial_erasing.report.style import model_style
 from spatial_erasing.report.table_layout import count_range
+from spatial_erasing.report.tables import rows_with
 
 _BAR_POINTS, _WHISKER_POINTS, _CAP_POINTS = 3.0, 0.8, 2.5
 
@@ -44,7 +45,7 @@ class Intervals:
         """A metric of a model on all test sets after a share of the training data."""
         key: dict[str, object] = {"model": model, "metric": metric, "cohort": "all"}
         key["fraction_percent"] = fraction_percent
-        found = self.rows[(self.rows[list(key)] == list(key.values())).all(axis=1)]
+        found = rows_with(self.rows, key)
         if len(found) != 1:
             raise ValueError(
                 f"intervals.csv has {metric} of {model} ({fraction_percent:g} % of the training data, all "

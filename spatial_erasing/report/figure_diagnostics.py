@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from spatial_erasing.evaluate.diagnostics import GREEDY
 from spatial_erasing.evaluate.metrics import SIZES
 from spatial_erasing.models import Method, Methods
-from spatial_erasing.report.diagnostics import WARNING, rows_with
+from spatial_erasing.report.diagnostics import WARNING
 from spatial_erasing.report.style import PAGE_WIDTH_MM, PageFigure, in_house_style, model_style
+from spatial_erasing.report.tables import rows_with
 
 _LEFT_MM, _GAP_MM, _HEAD_MM, _PANEL_MM, _AXIS_MM, _LEGEND_MM = 12.0, 14.0, 9.0, 35.0, 14.0, 6.0
 _DODGE = 0.13  # between models at the same place

@@ -17,10 +17,14 @@ def figure_rivals(
 ) -> Figure:
     """AUPRC of `rivals.csv`: a panel for each test set and one for all of them, a row for each method."""
     rows = numbers[numbers["metric"] == "average_precision"]
-    estimates: dict[str, dict[Method, Estimate]] = {cohort: {} for cohort in rows["cohort"]}
+    found: dict[tuple[str, str], Estimate] = {}
     for row in rows.itertuples():
         ends = (row.value, row.lowest_seed, row.highest_seed, seeds, (row.lower, row.upper))
-        estimates[row.cohort][methods[row.model]] = Estimate(*ends)
+        found[row.cohort, row.model] = Estimate(*ends)
+    estimates: dict[str, dict[Method, Estimate]] = {
+        cohort: {method: found[cohort, name] for name, method in methods.items()}
+        for cohort in dict.fromkeys(rows["cohort"])
+    }
     panel_mm = _ROW_MM * len(methods)
     width_mm = (PAGE_WIDTH_MM - _NAMES_MM) / len(estimates) - _GAP_MM
     drawn = [estimate for of_cohort in estimates.values() for estimate in of_cohort.values()]

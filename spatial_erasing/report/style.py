@@ -108,7 +108,10 @@ class PageFigure(Figure):
     def add_legend(
         self, methods: Iterable[Method], corner_mm: Corner, *, line: Mapping[str, Any], **settings: Any
     ) -> None:
-        """A line for each method with its title; the upper left corner, or that of `loc`, at this place."""
+        """A line for each method with its title; the upper left corner, or that of `loc`, at this place.
+
+        `line` has keywords of Line2D that override the look of the method.
+        """
         settings = {"loc": "upper left", "borderaxespad": 0, "borderpad": 0.2} | settings
         looks = {method.title: model_style(method).line | dict(line) for method in methods}
         handles = [Line2D([], [], **look, label=title) for title, look in looks.items()]

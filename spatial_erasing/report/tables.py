@@ -28,6 +28,11 @@ def read_table(path: str | Path, *, sequence: str | None = None) -> pd.DataFrame
     return table if sequence is None else table[table["sequence"] == sequence]
 
 
+def rows_with(rows: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
+    """The rows that have these values in these columns."""
+    return rows[(rows[list(values)] == list(values.values())).all(axis=1)]
+
+
 MEASURES = {
     "dice_dataset": "dice_dataset_percent",
     "dice_subject_mean": "dice_subject_mean_percent",
@@ -80,8 +85,8 @@ def table_2(
 ) -> pd.DataFrame:
     """Models trained on one sequence, tested on several: one row a model and sequence (Table 2).
 
-    Arguments and errors as for `table_1`. `sequences` leads to their titles, the one that the networks were
-    trained on first; a cohort without one of them has no numbers in its rows.
+    Arguments and errors as for `table_1`. `sequences` maps each sequence to its title, the one that the
+    networks were trained on first; a cohort without one of them has no numbers in its rows.
 
     Returns:
         Index (model, sequence); columns (cohort, quantity), among them the title of the sequence.

@@ -13,9 +13,11 @@ TABLE_1 = {
     "sequence": plan.sequence,
     "grid_voxels": config["preprocess"]["grid_voxels"],
 }
-TABLE_2 = plan.sequences_of_table_2()
-TABLE_FILES = ("table.html", "table.md", "table.tex", "table_caption.txt")
-CURVES = {"caption": "curves", "what": "learning curves of {model}"}
+SEQUENCES_OF_TABLE_2 = plan.sequences_of_table_2()
+TABLE_FILES = ("table.html", "table.md", "table.tex")
+CLAIMS_LABEL = "claims of the paper on this run"
+CURVES_LABEL = "learning curves of {model}"
+PROVENANCE_LABEL = "inputs, code, packages, config, time and memory"
 DIAGNOSTICS = ("diagnostics.html", "diagnostics.md", "diagnostics_texts.txt")
 # captions are filled in when the report is written
 CAPTIONS = sorted(path.name for path in (ROOT / "workflow/report").glob("*.rst"))
@@ -40,7 +42,6 @@ rule of_report:
         "../scripts/{params.rule}.py"
 
 
-# less memory and time for small tables
 use rule of_report as of_tables with:
     resources:
         mem_mb=growing(1000),
@@ -57,7 +58,7 @@ use rule of_tables as write_table_1 with:
         rule="write_table_1",
     params:
         **TABLE_1,
-        **named("write_table_1", *TABLE_FILES),
+        **named("write_table_1", *TABLE_FILES, "table_caption.txt"),
         borrowed=config["threshold"]["from_cohort"],
 
 
@@ -97,14 +98,14 @@ use rule of_report as plot_rivals with:
 use rule write_table_1 as write_table_2 with:
     """Table 2: models trained on one sequence, tested on several."""
     output:
-        **table("table_2", table=f"2: {' and '.join(TABLE_2.values())}"),
+        **table("table_2", table=f"2: {' and '.join(SEQUENCES_OF_TABLE_2.values())}"),
     pathvars:
         rule="write_table_2",
     params:
-        **named("write_table_2", *TABLE_FILES),
+        **named("write_table_2", *TABLE_FILES, "table_caption.txt"),
         methods=methods.described(STUDY["table_2_models"]),
         cohorts=plan.cohorts_of_table_2(),
-        sequences=TABLE_2,
+        sequences=SEQUENCES_OF_TABLE_2,
 
 
 use rule of_tables as write_claims with:
@@ -112,7 +113,7 @@ use rule of_tables as write_claims with:
     input:
         **plan.evaluated("claims.csv", "comparisons.csv"),
     output:
-        **table("claims", "Claims", also=("csv", "md"), what="claims on this run"),
+        **table("claims", "Claims", also=("csv", "md"), what=CLAIMS_LABEL),
     pathvars:
         rule="write_claims",
     params:
@@ -239,7 +240,7 @@ use rule of_report as plot_history with:
 use rule plot_history as plot_curves with:
     """Learning curves of one model: loss, KL, active units, seconds per epoch."""
     output:
-        page("figures/curves/{model}.png", "Training", **CURVES),
+        page("figures/curves/{model}.png", "Training", "curves", what=CURVES_LABEL),
     pathvars:
         rule="plot_curves/{model}",
     params:
@@ -247,7 +248,7 @@ use rule plot_history as plot_curves with:
         title=lambda wildcards: methods.of(wildcards).title,
 
 
-use rule of_tables as write_diagnostics with:
+use rule of_report as write_diagnostics with:
     """Diagnostics in tables: thresholds, post-processing and single lesions."""
     input:
         **plan.evaluated("diagnostics.csv", "components.csv", "cohort_subjects.csv"),
@@ -257,6 +258,9 @@ use rule of_tables as write_diagnostics with:
         csv="results/report/tables/detection.csv",
     pathvars:
         rule="write_diagnostics",
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         **named("write_diagnostics", *DIAGNOSTICS),
         methods=methods.described(run.method for run in plan.diagnosed_runs),
@@ -320,7 +324,7 @@ use rule of_report as record_provenance with:
         checksums="results/checksums.sha256",
         config="results/config.yaml",
         costs="results/report/tables/costs.md",
-        page=page("provenance.html", "Provenance and cost", what="inputs, code, costs"),
+        page=page("provenance.html", "Provenance and cost", what=PROVENANCE_LABEL),
     pathvars:
         rule="record_provenance",
     resources:
