@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from spatial_erasing.ingest.source import READERS
 from spatial_erasing.ingest.table import did_you_mean
-from spatial_erasing.models import model_and_score, named_methods
+from spatial_erasing.models import SCORE_SIGN, model_and_score, named_methods
 from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORES, Registry
 
 _WITH_KINDS = {"networks": NETWORKS, "scores": SCORES}
@@ -166,6 +166,16 @@ def parts_of(entry: Mapping) -> Iterator[Mapping]:
     # an unknown kind may have anything there, since only known kinds have a schema
     if isinstance(inner, Mapping) and isinstance(inner.get("kind"), str):
         yield from parts_of(inner)
+
+
+def needs_healthy(entry: Mapping) -> bool:
+    """Whether an entry of `scores`, or the score that it is `of`, compares with healthy scans."""
+    return any(SCORES.literal(part["kind"], "NEEDS_HEALTHY", False) for part in parts_of(entry))
+
+
+def stored_name(config: Mapping, model: str, score: str) -> str:
+    """The name under which the score stage stores a model's reconstructions, or the maps of its method."""
+    return model if reads(config, score) == "reconstruction" else f"{model}{SCORE_SIGN}{score}"
 
 
 def reads(config: Mapping, score: str) -> str:

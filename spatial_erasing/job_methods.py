@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_erasing import registry
-from spatial_erasing.entries import parts_of, reads
+from spatial_erasing.entries import parts_of, reads, stored_name
 from spatial_erasing.models import Method, list_methods, trained_entries
 
 
@@ -24,7 +24,7 @@ class JobMethods:
         self.rivals = self.rows_of_table_1 if config["report"]["rivals"] else []
         # The score stage stores reconstructions of models, and maps of methods whose score reads the network.
         self.with_maps = {
-            f"{method.model}@{method.score}": method
+            stored_name(config, method.model, method.score): method
             for method in self.by_name.values()
             if not method.is_baseline and reads(config, method.score) == "network"
         }
@@ -72,8 +72,7 @@ class JobMethods:
 
     def stored_of(self, method: Method) -> str:
         """The name under which the score stage stores reconstructions or maps of a method."""
-        name = f"{method.model}@{method.score}"
-        return name if name in self.with_maps else method.model
+        return method.model if method.is_baseline else stored_name(self.config, method.model, method.score)
 
     def stored_scores(self, wildcards: Any, split: str, cohort: str | None = None) -> str:
         """The file with a method's reconstructions or maps of one split."""

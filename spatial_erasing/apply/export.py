@@ -139,7 +139,7 @@ def _healthy_arrays(
     brain_ml = np.array(sorted(float(row["brain_ml"]) for row in rows))
     band = healthy_band(training.scans, training.brain, sequence=folder.sequence)
     arrays = HealthyBrains(brain_ml, band).as_arrays()
-    stored = reconstruct_with_all(networks, validation, batch_size=batch_size).mean
+    stored = reconstruct_with_all(networks, validation, batch_size=batch_size, score=folder.maps_of).mean
     voxel_ml = math.prod(voxel_size_mm(folder.volumes(folder.healthy_cohorts[0]))) / 1000
     for score in folder.scores:
         found = measure_scores(

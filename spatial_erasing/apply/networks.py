@@ -1,7 +1,7 @@
 """The trained networks of a bundle, and what they make of a scan together."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from spatial_erasing.train.settings import ComputeSettings
 
 
 class Ensemble(NamedTuple):
-    """What several networks make of scans: the mean of their reconstructions, and how far these spread.
+    """Several networks on scans: the mean of their reconstructions or maps, and the spread of these.
 
     Args:
         mean: float16, shape of the scans.
@@ -76,22 +76,36 @@ def find_device(device: str) -> torch.device:
     return found
 
 
-def reconstruct_with_all(networks: Sequence[Network], scans: Split, *, batch_size: int) -> Ensemble:
+def reconstruct_with_all(
+    networks: Sequence[Network],
+    scans: Split,
+    *,
+    batch_size: int,
+    score: Mapping[str, Any] | None = None,
+) -> Ensemble:
     """Mean and spread of the reconstructions of all networks; of a single one, its own to the last bit.
 
     Args:
         networks: of one ensemble.
         scans: a split, or a single scan as one.
         batch_size: axial slices at a time of a 2-D network.
+        score: reads the network, but no healthy scans; its raw maps then take the place of reconstructions.
     """
-    return combine([reconstruct_scans(network, scans, batch_size=batch_size) for network in networks])
+    # a bundle holds no healthy scans, and `settings.read_settings` refuses a score that needs them
+    healthy = scans
+    return combine(
+        [
+            reconstruct_scans(network, scans, healthy, score=score, batch_size=batch_size)
+            for network in networks
+        ]
+    )
 
 
 def combine(reconstructions: Sequence[np.ndarray]) -> Ensemble:
     """Mean, in float32 and then rounded to float16, and standard deviation (ddof 0).
 
     Args:
-        reconstructions: of each network, float16, all of one shape.
+        reconstructions: of each network, or its raw maps, float16, all of one shape.
     """
     stacked = np.stack(reconstructions).astype(np.float32)
     return Ensemble(stacked.mean(axis=0).astype(np.float16), stacked.std(axis=0))

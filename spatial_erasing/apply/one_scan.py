@@ -21,7 +21,7 @@ from spatial_erasing.preprocess.chain import PreparedBrain, prepare_brain
 from spatial_erasing.preprocess.geometry import return_to_scan
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.stack import shrink_brain
-from spatial_erasing.score.maps import score_maps
+from spatial_erasing.score.maps import MAP, score_maps, stored_as
 
 
 class Model:
@@ -144,7 +144,11 @@ def examine(scan: Volume, model: Model, asked: Asked | None = None) -> Found:
     with _timed(seconds, "networks"):
         ensemble = reconstruct_with_all(networks, small, batch_size=settings.batch_size)
     with _timed(seconds, "score"):
-        score = next(score_maps(small, ensemble.mean, scoring))
+        stored = ensemble.mean
+        if stored_as(scoring.score) == MAP:
+            maps = reconstruct_with_all(networks, small, batch_size=settings.batch_size, score=scoring.score)
+            stored = maps.mean
+        score = next(score_maps(small, stored, scoring))
         of_brain = brain_scores(
             score, small.brain[0], erosion_iterations=settings.post_processing["erosion_iterations"]
         )

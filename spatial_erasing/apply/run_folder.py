@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from spatial_erasing.cohorts import Split, read_rows, read_split
-from spatial_erasing.models import Method, list_methods
+from spatial_erasing.entries import needs_healthy, stored_name
+from spatial_erasing.models import Method, Run, list_methods
 from spatial_erasing.preprocess.stack import largest_box
-from spatial_erasing.score.maps import RECONSTRUCTION, Scoring, load_stored, stored_as
+from spatial_erasing.score.maps import MAP, RECONSTRUCTION, Scoring, load_stored, stored_as
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,13 @@ class RunFolder:
         return [methods[name] for name in self.methods]
 
     @property
-    def trainings(self) -> dict[str, str]:
-        """Each training of the ensemble: its name in the bundle to its folder below `train` and `score`.
+    def trainings(self) -> dict[str, Run]:
+        """Each training of the ensemble by its name in the bundle.
 
         In the order of `Bundle.weights`: float32 means over the networks depend on it in their last digit.
         """
         found = {
-            f"{method.model}-seed-{seed}": f"{method.model}/fraction-{self.percent}/seed-{seed}"
+            f"{method.model}-seed-{seed}": Run(method.model, self.percent, seed)
             for method in self.described
             for seed in self.seeds
         }
@@ -84,7 +85,7 @@ class RunFolder:
     def weights(self) -> dict[str, Path]:
         """Name of each training to its weights."""
         return {
-            name: self.results / "train" / folder / "weights.pt" for name, folder in self.trainings.items()
+            name: self.results / "train" / run.folder / "weights.pt" for name, run in self.trainings.items()
         }
 
     @property
@@ -114,20 +115,26 @@ class RunFolder:
 
     @property
     def scores(self) -> dict[str, Mapping[str, Any]]:
-        """Every score that reads reconstructions, by name.
+        """Every score that reads reconstructions, by name; only the method's own if that reads the network.
 
         Raises:
-            ValueError: the method's own score reads the network.
+            ValueError: the method's own score compares with healthy scans.
         """
-        found = {
-            name: entry for name, entry in self.config["scores"].items() if stored_as(entry) == RECONSTRUCTION
-        }
-        if self.score not in found:
+        entries = self.config["scores"]
+        if needs_healthy(entries[self.score]):
             raise ValueError(
-                f"the score of {self.methods[0]} reads the network, and a bundle holds only scores that read "
-                "reconstructions. Choose a method with such a score, for example 3d-none@structural."
+                f"the score of {self.methods[0]} compares with healthy scans, and a bundle holds none. "
+                "Choose a method with another score, for example 3d-none@structural."
             )
-        return found
+        if self.maps_of is not None:
+            return {self.score: self.maps_of}
+        return {name: entry for name, entry in entries.items() if stored_as(entry) == RECONSTRUCTION}
+
+    @property
+    def maps_of(self) -> Mapping[str, Any] | None:
+        """The method's own score if it reads the network, so that its maps are stored; else None."""
+        own = self.config["scores"][self.score]
+        return own if stored_as(own) == MAP else None
 
     @property
     def post_processing(self) -> dict[str, int]:
@@ -153,10 +160,14 @@ class RunFolder:
         return self.results / f"preprocess/{cohort}/volumes.npz"
 
     def stored(self, cohort: str, split: str, scans: Split) -> list[np.ndarray]:
-        """The reconstructions of a split by each network of the ensemble."""
+        """The reconstructions of a split, or its maps, by each network of the ensemble."""
         dataset = f"{cohort}-{self.sequence}/{split}.npz"
-        folders = [self.results / "score" / folder for folder in self.trainings.values()]
-        return [load_stored(folder / dataset, scans, self.scoring(self.score)) for folder in folders]
+        runs = [
+            replace(run, method=stored_name(self.config, run.method, self.score))
+            for run in self.trainings.values()
+        ]
+        files = [self.results / "score" / run.folder / dataset for run in runs]
+        return [load_stored(file, scans, self.scoring(self.score)) for file in files]
 
     def manifest(self) -> Iterator[dict[str, str]]:
         """The rows of the healthy brains that are done."""

@@ -6,12 +6,13 @@ from typing import Any
 
 from spatial_erasing.apply.archive import readable
 from spatial_erasing.apply.bundle import Bundle
+from spatial_erasing.entries import needs_healthy, parts_of
 from spatial_erasing.preprocess.quality import FlagRule
 from spatial_erasing.preprocess.settings import NETWORKS, BrainSettings
 from spatial_erasing.preprocess.stack import StackSettings
 from spatial_erasing.preprocess.standardise.landmarks import Landmarks
 from spatial_erasing.preprocess.standardise.ways import WAYS, Standard
-from spatial_erasing.score.maps import RECONSTRUCTION, Scoring, stored_as
+from spatial_erasing.score.maps import Scoring
 
 # Beyond these a bundle would take hours or all memory: name to lowest and highest value.
 POSSIBLE = {
@@ -29,6 +30,10 @@ POSSIBLE = {
     "erosion_iterations": (0, 50),
     "median_size_voxels": (1, 15),
     "batch_size": (1, 512),
+    "steps": (0, 1000),  # this and the next three: of scores that read the network
+    "count": (1, 256),
+    "rounds": (1, 100),
+    "edge_voxels": (4, 512),
 }
 
 
@@ -43,7 +48,7 @@ class ModelSettings:
         sequence: of the scans.
         trained_on: the sequence of the networks, of the thresholds and of the healthy reference.
         network: kind and settings of every network.
-        scores: name to entry of `scores`; each reads reconstructions.
+        scores: name to entry of `scores`; none compares with healthy scans.
         score: name of the usual one.
         thresholds: score to the threshold that was found on validation scans.
         post_processing: keywords of `post_process`.
@@ -106,15 +111,17 @@ def _targets(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parse(settings: Mapping[str, Any], sequence: str, target: Any) -> ModelSettings:
     preprocess = settings["preprocess"]
-    for section in (preprocess, settings["post_processing"], {"batch_size": settings["batch_size"]}):
+    of_scores = [part for entry in settings["scores"].values() for part in parts_of(entry)]
+    batches = {"batch_size": settings["batch_size"]}
+    for section in (preprocess, settings["post_processing"], batches, *of_scores):
         for name, value in section.items():
             _require_possible(name, value)
     if settings["skull_strip"] not in NETWORKS:
         raise ValueError(f"skull_strip is {settings['skull_strip']!r}; expected one of {', '.join(NETWORKS)}")
     if not settings["scores"] or settings["score"] not in settings["scores"]:
         raise ValueError(f"the score {settings['score']!r} is not among its scores")
-    if other := [name for name, entry in settings["scores"].items() if stored_as(entry) != RECONSTRUCTION]:
-        raise ValueError(f"the score {other[0]!r} reads the network, which needs healthy scans")
+    if other := [name for name, entry in settings["scores"].items() if needs_healthy(entry)]:
+        raise ValueError(f"the score {other[0]!r} compares with healthy scans, and a bundle holds none")
     return ModelSettings(
         BrainSettings(**{name: _plain(preprocess[name]) for name in BrainSettings.__dataclass_fields__}),
         StackSettings(

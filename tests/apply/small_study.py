@@ -1,6 +1,7 @@
 """A finished study of tiny synthetic brains, made by the library's own calls, for tests of bundles."""
 
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -10,14 +11,14 @@ import yaml
 
 from spatial_erasing.cohorts import read_split, write_rows
 from spatial_erasing.images.volumes import Volume
-from spatial_erasing.models import ModelSpec
+from spatial_erasing.models import ModelSpec, model_and_score
 from spatial_erasing.preprocess.geometry import write_chains
 from spatial_erasing.preprocess.settings import BrainSettings
 from spatial_erasing.preprocess.stack import MANIFEST_COLUMNS, StackSettings, stack_cohort
 from spatial_erasing.preprocess.standardise.ways import read_standard
 from spatial_erasing.preprocess.subject import prepare_subject
 from spatial_erasing.run import reconstruct_scans, train_model
-from spatial_erasing.score.maps import RECONSTRUCTION, save_stored
+from spatial_erasing.score.maps import MAP, RECONSTRUCTION, save_stored
 from spatial_erasing.train.checkpoint import load_network, save_weights
 from spatial_erasing.train.device import choose_computing, prepare_process
 from spatial_erasing.train.start import training_settings
@@ -117,6 +118,26 @@ def make_study(folder):
     return folder
 
 
+def with_maps(study, folder, method, seed):
+    """A copy of the study with one more method, whose score reads the network, and its maps of one seed."""
+    shutil.copytree(study, folder)
+    results = folder / "results"
+    config = yaml.safe_load((results / "config.yaml").read_text())
+    config["study"]["table_1_models"].append(method)
+    (results / "config.yaml").write_text(yaml.safe_dump(config))
+    model, score = model_and_score(method)
+    network = load_network(results / f"train/{model}/fraction-100/seed-{seed}/weights.pt", CPU)
+    healthy = read_split(
+        [results / "preprocess/healthy/volumes.npz"],
+        results / "split/healthy.csv",
+        split="validation",
+        sequence="t1",
+    )
+    values = {"healthy": healthy, "score": config["scores"][score]}
+    _store(results, network, f"{method}/fraction-100/seed-{seed}", what=MAP, **values)
+    return folder
+
+
 def _prepare(results, config, cohort, numbers, *, with_lesion):
     """Raw files, prepared brains, and the arrays of a cohort."""
     preprocess = config["preprocess"]
@@ -189,11 +210,15 @@ def _train(results, config, seed):
     weights = results / f"train/{run}/weights.pt"
     weights.parent.mkdir(parents=True)
     save_weights(weights, trained.network, trained.network.state_dict(), code="code")
-    network = load_network(weights, CPU)
+    _store(results, load_network(weights, CPU), run, what=RECONSTRUCTION)
+
+
+def _store(results, network, run, *, what, **values):
+    """What the score stage stores of both splits of the lesion cohort."""
     for split in ("validation", "test"):
         volumes = [results / "preprocess/strokes/volumes.npz"]
         scans = read_split(volumes, results / "split/strokes.csv", split=split, sequence="t1")
         path = results / f"score/{run}/strokes-t1/{split}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
-        stored = reconstruct_scans(network, scans)
-        save_stored(path, scans, stored, what=RECONSTRUCTION, made_by=json.dumps({}))
+        stored = reconstruct_scans(network, scans, **values)
+        save_stored(path, scans, stored, what=what, made_by=json.dumps({}))

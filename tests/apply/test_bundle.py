@@ -134,6 +134,8 @@ def set_in(section, name, value):
     return lambda content: content[section].update({name: value})
 
 
+RESTORED = {"kind": "latent_restoration", "of": {"kind": "absolute"}, "rate": 0.1, "prior": 1.0}
+RELATIVE = {"kind": "relative", "of": {"kind": "absolute"}}
 ABSURD = {
     "a grid of a million voxels a side": ("settings.json", set_in("preprocess", "grid_voxels", [10**6] * 3)),
     "a spacing of nothing": ("settings.json", set_in("preprocess", "spacing_mm", 1e-9)),
@@ -142,6 +144,11 @@ ABSURD = {
     "another kind of network": ("settings.json", set_in("network", "kind", "os.system")),
     "a network that climbs": ("settings.json", set_in("network", "kind", "../../evil")),
     "an unknown skull strip": ("settings.json", lambda content: content.update(skull_strip="rm")),
+    "a score of a billion steps": (
+        "settings.json",
+        set_in("scores", "residual", {**RESTORED, "steps": 10**9}),
+    ),
+    "a score of healthy scans": ("settings.json", set_in("scores", "residual", {**RESTORED, "of": RELATIVE})),
     "a missing section": ("settings.json", lambda content: content.pop("preprocess")),
     "a text for a number": ("settings.json", set_in("preprocess", "spacing_mm", "thick")),
     "no format": ("metadata.json", lambda content: content.pop("bundle_format")),

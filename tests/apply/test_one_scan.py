@@ -1,6 +1,7 @@
 """One new scan: the study's own map, on the voxels of the scan, whatever its orientation."""
 
 import locale
+import shutil
 from dataclasses import replace
 
 import nibabel as nib
@@ -14,13 +15,16 @@ from spatial_erasing.apply.inputs import Input, as_image
 from spatial_erasing.apply.one_scan import Asked, Model, examine
 from spatial_erasing.apply.run_folder import RunFolder
 from spatial_erasing.apply.warnings import warnings_of
-from spatial_erasing.cohorts import read_split
+from spatial_erasing.cli import main
+from spatial_erasing.cohorts import Split, read_split
 from spatial_erasing.images.volumes import Volume, read_volume
 from spatial_erasing.preprocess.geometry import read_chains, return_to_scan
 from spatial_erasing.preprocess.resample import resample_to_grid
 from spatial_erasing.preprocess.standardise.two_quantiles import to_two_quantiles
 from spatial_erasing.score.maps import Scoring, load_stored, score_maps
-from tests.apply.small_study import VARIANTS, head, small_config, write_head
+from spatial_erasing.score.postprocess import post_process
+from spatial_erasing.score.reconstruct import raw_maps
+from tests.apply.small_study import VARIANTS, head, small_config, with_maps, write_head
 from tests.preprocess.analytic_head import LESION_CENTRE_MM, LESION_ML
 
 STRIPPED = Asked(skull_strip="none")
@@ -53,6 +57,58 @@ def test_the_map_of_a_test_subject_is_the_map_of_the_study(study, tmp_path):
         np.testing.assert_array_equal(found.on_grid["score"], score)
         np.testing.assert_array_equal(found.score, return_to_scan(score, chains[subject]))
         assert score.max() > 0
+
+
+@pytest.mark.parametrize("score", ["restored-dark", "image", "distance", "parts", "again"])
+def test_a_score_that_reads_the_network_gives_the_map_of_the_study(score, study, tmp_path):
+    """Equal but for rounding, as the study fits several scans at once; with random numbers only alike."""
+    method, seed = f"3d-none@{score}", 2
+    folder = with_maps(study, tmp_path / "study", method, seed)
+    write_bundle(RunFolder.opened(folder, method, seeds=(seed,)), tmp_path / "one.zip")
+    results, model = folder / "results", Model(open_bundle(tmp_path / "one.zip"))
+    files = [results / "preprocess/strokes/volumes.npz"]
+    scans = read_split(files, results / "split/strokes.csv", split="test", sequence="t1")
+    scoring = model.settings.scoring(score)
+    stored = load_stored(results / f"score/{method}/fraction-100/seed-2/strokes-t1/test.npz", scans, scoring)
+
+    assert list(model.settings.scores) == [score]
+    for (_, subject), expected in zip(scans.subjects, score_maps(scans, stored, scoring), strict=True):
+        found = examine(read_volume(results / f"raw/{subject}/t1.nii.gz"), model, STRIPPED)
+        given = found.on_grid["score"].astype(float)
+        if score in ("restored-dark", "image"):
+            np.testing.assert_allclose(given, expected, atol=2e-3)
+        brain = found.on_grid["brain"]
+        assert np.corrcoef(given[brain], expected[brain].astype(float))[0, 1] > 0.9
+        assert found.score_name == score and expected.max() > 0.05
+
+
+def test_maps_of_an_ensemble_are_averaged(study, tmp_path):
+    """Of two networks the score is the mean of their maps, before the common post-processing."""
+    method, maps = "3d-none@restored-dark", []
+    folder = with_maps(study, tmp_path / "1", method, 1)
+    both = with_maps(study, tmp_path / "2", method, 2)
+    stored = f"results/score/{method}/fraction-100/seed-1"
+    shutil.copytree(folder / stored, both / stored)
+    write_bundle(RunFolder.opened(both, method), tmp_path / "two.zip")
+    model = Model(open_bundle(tmp_path / "two.zip"))
+    found = examine(head(12, with_lesion=True), model, STRIPPED)
+    for network in model.networks:
+        scan = Split(
+            [("", "")], *(found.on_grid[name][None] for name in ("scan", "brain", "brain")), np.zeros((1, 16))
+        )
+        maps.append(raw_maps(network, scan, scan, score=model.settings.scores["restored-dark"]))
+    raw = np.mean([found.astype(np.float32) for found in maps], axis=0).astype(np.float16)[0]
+    expected = post_process(raw, found.on_grid["brain"], erosion_iterations=1, median_size_voxels=3)
+    np.testing.assert_array_equal(found.on_grid["score"], expected)
+    assert np.abs(maps[0].astype(float) - maps[1]).max() > 0.01
+
+
+def test_a_score_that_compares_with_healthy_scans_stays_in_its_study(study, tmp_path, capsys):
+    folder = with_maps(study, tmp_path / "study", "3d-none@relative", 1)
+    command = ["bundle", str(folder), "--model", "3d-none@relative", "--seeds", "1"]
+    assert main([*command, "--output", str(tmp_path / "b.zip")]) == 2
+    assert "3d-none@relative compares with healthy scans, and a bundle holds none" in capsys.readouterr().err
+    assert not (tmp_path / "b.zip").exists()
 
 
 def test_the_lesion_is_found_on_the_left(straight):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from spatial_erasing.cli import main
 from spatial_erasing.cohorts import read_rows
 
 pytestmark = pytest.mark.long
@@ -80,3 +81,17 @@ def test_other_labels_of_test_subjects_move_printed_numbers_and_nothing_else(wit
     grown.run("--rerun-triggers", "mtime", "--forcerun", *rules, "--", TABLE)
     assert (grown.folder / TABLE).read_text() != table
     assert len(before) > 20 and {path: path.read_bytes() for path in before} == before
+
+
+def test_the_maps_of_a_score_that_reads_the_network_leave_their_study_in_a_bundle(with_rivals, capsys):
+    grown, _, _ = with_rivals
+    overlay = grown.workflow / "tiny.yaml"
+    overlay.write_text(
+        overlay.read_text().replace(
+            "table_1_models:", "example_model: 3d-cube-noise@restored-dark\n  table_1_models:"
+        )
+    )
+    grown.run("--rerun-triggers", "mtime", "--", "bundle")
+    bundle = grown.results / "bundle/3d-cube-noise@restored-dark.zip"
+    assert main(["info", str(bundle)]) == 0 and "dark restored" in capsys.readouterr().out
+    assert main(["check", str(bundle)]) == 0

@@ -1,6 +1,6 @@
 """What leaves a study: one of its methods in a file that `spatial-erasing apply` uses on new scans.
 
-reads   weights, healthy and lesion volumes, reconstructions, splits, manifests, results/evaluate/intervals.csv
+reads   weights, healthy and lesion volumes, reconstructions or maps, splits, manifests, results/evaluate/intervals.csv
 writes  results/bundle/{study.example_model}.zip
 """
 
@@ -19,8 +19,8 @@ rule bundle:
             seed=config["study"]["seeds"],
         ),
         stored=expand(
-            "results/score/{model}/fraction-100/seed-{seed}/{cohort}-{sequence}/{split}.npz",
-            model=methods.example.model,
+            "results/score/{stored}/fraction-100/seed-{seed}/{cohort}-{sequence}/{split}.npz",
+            stored=methods.stored_of(methods.example),
             seed=config["study"]["seeds"],
             cohort=LESION,
             sequence=config["study"]["sequence"],

@@ -19,6 +19,7 @@ from spatial_erasing.score.windows import gaussian_weights, smooth
 from spatial_erasing.train.network import Network
 
 READS = "network"
+NEEDS_HEALTHY = True
 SETTINGS = {
     "of": {"type": "object", "required": ["kind"]},
     "centred": {"type": "boolean"},
