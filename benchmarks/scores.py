@@ -47,6 +47,7 @@ QUESTIONS = {
     "prior": (RESTORED, {"prior": [0.0, 3.0]}),
     "several": (SEVERAL, {"draws": ["latent", "noise"], "keeps": ["residual", "spread", "distance"]}),
     "several floor": (SEVERAL | {"keeps": "distance"}, {"floor": [0.05, 0.1, 0.2]}),
+    "several whitened": (SEVERAL | {"keeps": "whitened"}, {"floor": [0.01, 0.05, 0.2], "count": [16, 64]}),
     "parts": (PARTS, {"edge_voxels": [8, 16], "fill": ["zero", "noise"]}),
     "again": (AGAIN, {"share": [0.05, 0.15], "rounds": [1, 4]}),
     "image": (IMAGE, {"variation": [0.0, 0.03, 0.1, 0.3, 1.0]}),

@@ -4,6 +4,7 @@ import torch
 from networks_to_score import network_of, part_of, split_of
 
 from spatial_erasing.score.reconstruct import unstored_maps
+from spatial_erasing.score.scores.several import whiten
 from spatial_erasing.seeds import hash_seed
 
 SCANS, HEALTHY = split_of(3, 2), split_of(2, 1)
@@ -39,6 +40,31 @@ def test_a_map_does_not_depend_on_the_other_subjects_and_is_the_same_again(dims,
     alone = maps(network, part_of(SCANS, [2]), draws=draws, keeps="spread")
     np.testing.assert_array_equal(together[2], alone[0])
     assert together.shape == SCANS.scans.shape and together.max() > 0
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_whitened_differences_are_those_of_the_whole_covariance(dims):
+    """Against numpy's eigenvectors of the covariance matrix of a sample's voxels, written out."""
+    rng = np.random.default_rng(1)
+    shape = (2, 1, 3, 4, 2)[: dims + 2]
+    difference, outputs = rng.normal(size=shape), rng.normal(size=(5, *shape)) * rng.uniform(size=shape)
+    centred = outputs - outputs.mean(axis=0)
+    found = whiten(torch.from_numpy(difference), torch.from_numpy(centred), floor=0.1).numpy()
+    for sample in range(2):
+        columns = centred[:, sample].reshape(5, -1)
+        covariance = columns.T @ columns / 5 + 0.1**2 * np.eye(columns.shape[1])
+        values, vectors = np.linalg.eigh(covariance)
+        expected = vectors @ np.diag(values**-0.5) @ vectors.T @ difference[sample].ravel()
+        np.testing.assert_allclose(found[sample].ravel(), expected, rtol=1e-9)
+        squared = difference[sample].ravel() @ np.linalg.inv(covariance) @ difference[sample].ravel()
+        assert (found[sample] ** 2).sum() == pytest.approx(squared)
+
+
+def test_reconstructions_without_covariance_leave_the_residual():
+    """With a high floor the covariance counts for nothing, and the map is the residual in another unit."""
+    residual = maps(network_of(3), keeps="residual", floor=100.0)
+    whitened = maps(network_of(3), keeps="whitened", floor=100.0)
+    np.testing.assert_allclose(100 * whitened / (1 - whitened), residual, atol=1e-4)
 
 
 def test_a_network_that_reconstructs_nothing_differently_has_no_spread():
