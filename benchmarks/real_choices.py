@@ -11,6 +11,7 @@ same dimensions and seed, as mean (lowest to highest) over the seeds. FOLDER may
 
 import argparse
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from spatial_erasing.models import list_methods
 from standardise import DEFAULT, MOVED, WAYS
@@ -57,20 +58,16 @@ ERASING = {
     "1 to 5 % erased": (erasing(maximum_share=0.05), ERASED),
     "10 to 50 % erased": (erasing(minimum_share=0.1, maximum_share=0.5), ERASED),
     "half of the brains": (varied({}, fraction_percent=50), PAIR),
+    "grid of 48³": (replace(WAYS[BASE], grid_voxels=48), PAIR),
     "batch of 32, 400 steps": (optimised(batch_size=32, maximum_steps={"2d": 1500, "3d": 400}), PAIR),
     "2,400 steps": (optimised(maximum_steps={"2d": 9000, "3d": 2400}), PAIR),
 }
 # whether other brains, scales or augmentation change the answer; `standardise.py` trains the same pairs
 PREPARED = ("range", "landmarks", "T1 median, T1ce two_quantiles", "registered", "moved")
 ERASING |= {name: (WAYS[name], PAIR) for name in (*PREPARED, "registered, moved, contrast 0.35")}
-SMALL = {"feature_maps": [16, 32, 64]}  # as the VAE of config/real.yaml
-KINDS = ("denoising", "restoration", "spatial_vae")
+KINDS = ("denoising", "restoration", "spatial-vae")
 NETWORKS = {
-    BASE: (WAYS[BASE], ("2d-none", "3d-none")),
-    "networks of the same width": (
-        Trial(*DEFAULT, augmented(**MOVED) | {"networks": dict.fromkeys(KINDS, SMALL)}, register="affine"),
-        tuple(f"{dims}d-{kind.replace('_', '-')}" for kind in KINDS for dims in (3, 2)),
-    ),
+    BASE: (WAYS[BASE], ("2d-none", "3d-none", *(f"{dims}d-{kind}" for kind in KINDS for dims in (3, 2))))
 }
 QUESTIONS = {"erasing": ERASING, "networks": NETWORKS}
 

@@ -54,6 +54,7 @@ class Trial:
     changes: Mapping[str, Mapping] = field(default_factory=dict)  # of config.yaml with all augmentation off
     register: str = "none"  # `preprocess.register`
     fraction_percent: int = 100  # of the training subjects
+    grid_voxels: int = 32  # along each axis; the padded grid stays
 
     @property
     def ways(self) -> dict[str, str]:
@@ -63,7 +64,7 @@ class Trial:
     @property
     def training(self) -> tuple[object, ...]:
         """Trials that share it have the same trained networks: these see T1 alone."""
-        return self.t1, self.register, str(self.changes), self.fraction_percent
+        return self.t1, self.register, str(self.changes), self.fraction_percent, self.grid_voxels
 
     def run(self, folder: Path) -> Path:
         """The folder in which the workflow prepares its brains and splits."""
@@ -71,7 +72,8 @@ class Trial:
 
     def volumes(self, folder: Path, without: str = "") -> Path:
         """The folder of its volumes, shared by all trials with the same brains and ways."""
-        return folder / "volumes" / "-".join((self.register, self.t1, self.t1ce)) / (without or "all")
+        grid = [] if self.grid_voxels == 32 else [str(self.grid_voxels)]
+        return folder / "volumes" / "-".join((self.register, self.t1, self.t1ce, *grid)) / (without or "all")
 
 
 Trials = Mapping[str, Trial]
@@ -158,14 +160,15 @@ def training_folders(run: Path, *, without: tuple[str, ...]) -> list[Path]:
     ]
 
 
-def stack(work: Path, run: Path, config: Mapping, ways: Mapping[str, str], without: tuple[str, ...]) -> None:
+def stack(folder: Path, config: Mapping, trial: Trial, without: str) -> None:
     """Write standardised volumes and splits of all cohorts as the input files of training."""
+    work, run, left_out = trial.volumes(folder, without), trial.run(folder), LEFT_OUT.get(without, ())
     if (work / "done").exists():
         return
     settings = StackSettings(
-        standard=standard_of(ways, run, config, without=without),
+        standard=standard_of(trial.ways, run, config, without=left_out),
         padded_grid_voxels=tuple(config["preprocess"]["padded_grid_voxels"]),
-        grid_voxels=tuple(config["preprocess"]["grid_voxels"]),
+        grid_voxels=(trial.grid_voxels,) * 3,
         lesion_downsampling=config["preprocess"]["lesion_downsampling"],
     )
     for cohort, sequences in COHORTS.items():
@@ -176,10 +179,10 @@ def stack(work: Path, run: Path, config: Mapping, ways: Mapping[str, str], witho
         if cohort == "healthy":
             write_rows(
                 work / "left_out.csv",
-                [row | {"split": "validation"} for row in splits if row["scanner"] in without],
+                [row | {"split": "validation"} for row in splits if row["scanner"] in left_out],
                 columns=splits[0],
             )
-            splits = [row for row in splits if row["scanner"] not in without]
+            splits = [row for row in splits if row["scanner"] not in left_out]
         write_rows(work / f"{cohort}.csv", splits, columns=splits[0])
     (work / "done").touch()
 
@@ -245,9 +248,7 @@ def ask(folder: Path, config: Mapping, trials: Trials, keys: Iterable[Key], core
         if key not in done:
             waiting.setdefault((trials[key[0]].training, *key[1:]), []).append(key)
     for name, without in sorted({key[:2] for shared in waiting.values() for key in shared}):
-        left_out = LEFT_OUT.get(without, ())
-        trial = trials[name]
-        stack(trial.volumes(folder, without), trial.run(folder), config, trial.ways, left_out)
+        stack(folder, config, trials[name], without)
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
         failed: list[list[Key]] = []
         futures = {pool.submit(answer, folder, config, trials, shared): shared for shared in waiting.values()}
