@@ -45,7 +45,7 @@ import train_peers
 from measurements import DONE, Unit, add_row, describe_machine, is_done, read_measured, tables, with_tables
 from spatial_erasing import run
 from spatial_erasing.cohorts import read_rows
-from spatial_erasing.evaluate.bootstrap import IntervalRule, draw_weights
+from spatial_erasing.evaluate.bootstrap import IntervalRule, Sizes, draw_weights
 from spatial_erasing.evaluate.metrics import TABLE_METRICS, metrics_of_counts
 from spatial_erasing.evaluate.resamples import resample_dataset
 from spatial_erasing.jobs.provenance import code_version
@@ -178,7 +178,7 @@ def train_and_evaluate(
         resampled = resample_dataset(result.counts, weights, threshold=threshold, size_percentiles=sizes)
         for metric in TABLE_METRICS:
             values, subjects = resampled[metric]
-            lower, upper = rule.interval(values[1:], subjects=subjects)
+            lower, upper = rule.interval(values, sizes=Sizes([subjects]))
             yield f"{cohort}, {metric}, %", f"{100 * values[0]:.1f} ({100 * lower:.1f} to {100 * upper:.1f})"
         yield f"{cohort}, seconds with resampling", f"{time.perf_counter() - began:.1f}"
 

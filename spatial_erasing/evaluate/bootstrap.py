@@ -8,12 +8,40 @@ Two models on the same subjects are also compared by sign flips, subject by subj
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 SAMPLES_AT_ONCE = 64  # with 10,000 distinct scores: two matrices of 5 MB
 SMALLEST_SPREAD = 1e-12  # metrics are at most 1; below it, differences of equal models are rounding errors
+
+
+class Sizes(tuple[int, ...]):
+    """Numbers of test subjects: of one test set, or of each set whose numbers are averaged.
+
+    Sets are resampled each by itself. Bootstrap variances of few subjects are too small, by (n - 1) / n for
+    one set; for several sets the properties assume subjects of equal variance (Satterthwaite 1946, "An
+    approximate distribution of estimates of variance components").
+    """
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the variance: n - 1 for one set, 3.0 for sets of 4, 6 and 2 subjects."""
+        if min(self) < 2:
+            return 0.0
+        n = np.array(self, float)
+        return float((1 / n).sum() ** 2 / (1 / (n**2 * (n - 1))).sum())
+
+    @property
+    def inflation(self) -> float:
+        """The variance of the mean over its bootstrap variance: n / (n - 1) for one set."""
+        n = np.array(self, float)
+        return float((1 / n).sum() / ((n - 1) / n**2).sum())
+
+    def allow_intervals(self, minimum: int) -> bool:
+        """Whether there are enough subjects: `minimum` together, and two in each set."""
+        return sum(self) >= minimum and min(self) > 1
 
 
 @dataclass(frozen=True)
@@ -23,10 +51,20 @@ class IntervalRule:
     confidence_percent: float
     minimum_subjects: int  # fewer give no interval: it would be too narrow, that of one subject has no width
 
-    def interval(self, samples: np.ndarray, *, subjects: int) -> tuple[float, float]:
-        """Percentile interval of resamples (Efron and Tibshirani, chapter 13); NaN with too few subjects."""
-        finite = samples[np.isfinite(samples)]
-        if subjects < self.minimum_subjects or not finite.size:
+    def interval(self, samples: np.ndarray, *, sizes: Sizes) -> tuple[float, float]:
+        """Interval of a number; NaN with too few subjects.
+
+        The percentile interval (Efron and Tibshirani, chapter 13) of one test set; for a mean over several,
+        which may be small, that of Student's t with the bootstrap variance, see `simultaneous_intervals`.
+
+        Args:
+            samples: the number on the test set, then on every resample, shape (1 + samples,).
+        """
+        if len(sizes) > 1:
+            (lower,), (upper,) = simultaneous_intervals(samples[:, None], sizes=[sizes], rule=self, seed=0)
+            return float(lower), float(upper)
+        finite = samples[1:][np.isfinite(samples[1:])]
+        if not sizes.allow_intervals(self.minimum_subjects) or not finite.size:
             return float("nan"), float("nan")
         outside = (100 - self.confidence_percent) / 2
         lower, upper = np.percentile(finite, [outside, 100 - outside])
@@ -119,7 +157,7 @@ def resampled_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def simultaneous_intervals(
-    samples: np.ndarray, *, subjects: np.ndarray, rule: IntervalRule, seed: int
+    samples: np.ndarray, *, sizes: Sequence[Sizes], rule: IntervalRule, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return intervals that contain all true differences at once with the confidence of `rule` (max-t).
 
@@ -127,23 +165,27 @@ def simultaneous_intervals(
     "Stepwise multiple testing as formalized data snooping", Econometrica 73): d ± c s, with s the standard
     deviation of d over the resamples, and c the quantile of the largest |d* - d| / s of each resample. As s
     is estimated from n subjects, each ratio is multiplied by a draw of sqrt(n / chi-squared with n - 1
-    degrees of freedom): for one part and normal differences that is the interval of Student's t.
+    degrees of freedom): for one part and normal differences that is the interval of Student's t. For several
+    test sets `Sizes` has what corresponds to n and n - 1.
 
     Args:
         samples: differences on the test set, then on every resample, shape (1 + samples, parts); NaN for
             none. A resample counts with its parts that have a number.
-        subjects: of each part, shape (parts,). A part of too few subjects, or without spread over the
-            resamples, has no interval (NaN) and does not widen the others.
+        sizes: of each part. A part of too few subjects, or without spread over the resamples, has no
+            interval (NaN) and does not widen the others.
 
     Returns:
         Lower and upper ends, shape (parts,).
     """
     difference, resampled = samples[0], samples[1:]
     spread = np.nanstd(resampled, axis=0)
-    has_interval = (np.asarray(subjects) >= rule.minimum_subjects) & (spread > SMALLEST_SPREAD)
-    n, s = np.asarray(subjects)[has_interval], spread[has_interval]
-    chi_squared = np.random.default_rng(seed).chisquare(n - 1, size=(len(resampled), len(n)))
-    ratios = np.abs(resampled - difference)[:, has_interval] / s * np.sqrt(n / chi_squared)
+    is_enough = np.array([of_part.allow_intervals(rule.minimum_subjects) for of_part in sizes], dtype=bool)
+    has_interval = is_enough & (spread > SMALLEST_SPREAD)
+    kept, s = [sizes[part] for part in np.flatnonzero(has_interval)], spread[has_interval]
+    freedom = np.array([of_part.freedom for of_part in kept])
+    chi_squared = np.random.default_rng(seed).chisquare(freedom, size=(len(resampled), len(kept)))
+    scale = np.array([of_part.inflation * of_part.freedom for of_part in kept])
+    ratios = np.abs(resampled - difference)[:, has_interval] / s * np.sqrt(scale / chi_squared)
     largest = np.fmax.reduce(ratios, axis=1, initial=np.nan)
     # resamples without a number are left out, since a ratio of 0 would narrow the intervals
     largest = np.sort(largest[np.isfinite(largest)])

@@ -11,6 +11,7 @@ import numpy as np
 
 from spatial_erasing.evaluate.bootstrap import (
     IntervalRule,
+    Sizes,
     draw_weights,
     lesion_groups,
     resampled_average_precision,
@@ -47,7 +48,7 @@ class Resampled:
     """A number of the test set and of every resample of it."""
 
     samples: np.ndarray  # of the test set, then of every resample; mean over seeds; shape (1 + samples,)
-    subjects: int  # number of test subjects
+    sizes: Sizes  # numbers of test subjects
     by_seed: tuple[float, ...]  # the test set's number for each seed
 
 
@@ -104,11 +105,11 @@ def interval_rows(found: Mapping[Quantity, Resampled], rule: IntervalRule) -> li
     """Rows of intervals.csv: each number with its interval, and its lowest and highest seed."""
     rows = []
     for quantity, result in found.items():
-        lower, upper = rule.interval(result.samples[1:], subjects=result.subjects)
+        lower, upper = rule.interval(result.samples, sizes=result.sizes)
         rows.append(
             quantity._asdict()
             | {"value": float(result.samples[0]), "lower": lower, "upper": upper}
-            | {"subjects": result.subjects, "seeds": len(result.by_seed)}
+            | {"subjects": sum(result.sizes), "seeds": len(result.by_seed)}
             | {"lowest_seed": min(result.by_seed), "highest_seed": max(result.by_seed)}
         )
     return rows
@@ -122,8 +123,8 @@ def save_resamples(path: str | Path, found: Mapping[Quantity, Resampled]) -> Non
     np.savez(
         path,
         samples=np.stack([result.samples for result in found.values()]),
-        subjects=[result.subjects for result in found.values()],
-        # as text, since quantities may have different numbers of seeds
+        # as text, since quantities may have different numbers of test sets and seeds
+        sizes=[" ".join(map(str, result.sizes)) for result in found.values()],
         by_seed=[" ".join(map(repr, result.by_seed)) for result in found.values()],
         **columns,
     )
@@ -134,7 +135,8 @@ def load_resamples(path: str | Path) -> dict[Quantity, Resampled]:
     with open_arrays(path) as arrays:
         quantities = zip(*(arrays[name].tolist() for name in Quantity._fields), strict=True)
         by_seed = [tuple(map(float, text.split())) for text in arrays["by_seed"].tolist()]
-        values = zip(arrays["samples"], arrays["subjects"].tolist(), by_seed, strict=True)
+        sizes = [Sizes(map(int, text.split())) for text in arrays["sizes"].tolist()]
+        values = zip(arrays["samples"], sizes, by_seed, strict=True)
         return {Quantity(*names): Resampled(*value) for names, value in zip(quantities, values, strict=True)}
 
 
@@ -216,7 +218,7 @@ def _means_of_cohorts(found: Mapping[Quantity, Resampled], sequence: str) -> dic
     return {
         quantity: Resampled(
             np.mean([result.samples for result in results], axis=0),
-            sum(result.subjects for result in results),
+            Sizes(size for result in results for size in result.sizes),
             tuple(np.mean([result.by_seed for result in results], axis=0).tolist()),
         )
         for quantity, results in parts.items()
@@ -227,4 +229,4 @@ def _mean_of_seeds(results: Mapping[int, tuple[np.ndarray, int]]) -> Resampled:
     """Trainings are averaged in each resample: the interval is that of the mean of these very trainings."""
     samples = np.stack([results[seed][0] for seed in sorted(results)])
     (subjects,) = {subjects for _, subjects in results.values()}
-    return Resampled(samples.mean(axis=0), subjects, tuple(samples[:, 0].tolist()))
+    return Resampled(samples.mean(axis=0), Sizes([subjects]), tuple(samples[:, 0].tolist()))

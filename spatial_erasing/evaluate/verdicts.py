@@ -14,6 +14,7 @@ import numpy as np
 from spatial_erasing.evaluate.bootstrap import (
     SMALLEST_SPREAD,
     IntervalRule,
+    Sizes,
     sign_flip_p,
     simultaneous_intervals,
     two_sided_p,
@@ -114,8 +115,8 @@ def judge_claims(
     for claim in CLAIMS:
         parts = parts_of(claim, cohorts, naming)
         run = _run_parts(parts, found)
-        fewest = [min(found[quantity].subjects for _, quantity in part.terms) for part in run]
-        intervals = claim_intervals(list(run.values()), subjects=fewest, rule=rule, seed=seed)
+        fewest = [min((found[quantity].sizes for _, quantity in part.terms), key=sum) for part in run]
+        intervals = claim_intervals(list(run.values()), sizes=fewest, rule=rule, seed=seed)
         claims.append(_claim_row(claim, run, intervals, len(parts)) | _counts(run, found))
         ends = dict(zip(run, zip(intervals.lower, intervals.upper, strict=True), strict=True))
         for part in parts:
@@ -175,7 +176,7 @@ def _test(part: Part, samples: np.ndarray, has_interval: bool, dice: SubjectDice
 def _counts(parts: Iterable[Part], found: Mapping[Quantity, Resampled]) -> dict:
     """Test subjects of the parts, each counted once, and the fewest seeds of a model; empty without parts."""
     quantities = {quantity for part in parts for _, quantity in part.terms}
-    subjects = {(q.cohort, q.metric): found[q].subjects for q in quantities}
+    subjects = {(q.cohort, q.metric): sum(found[q].sizes) for q in quantities}
     of_metric: Counter[str] = Counter()
     for (_, metric), count in subjects.items():
         of_metric[_SUBJECT_METRIC if metric.startswith(f"{_SUBJECT_METRIC}_") else metric] += count
@@ -207,7 +208,7 @@ def _claim_row(claim: Claim, run: Mapping[Part, np.ndarray], intervals: ClaimInt
 
 
 def claim_intervals(
-    samples: Sequence[np.ndarray], *, subjects: Sequence[int], rule: IntervalRule, seed: int
+    samples: Sequence[np.ndarray], *, sizes: Sequence[Sizes], rule: IntervalRule, seed: int
 ) -> ClaimIntervals:
     """Return the intervals that judge a claim, with the confidence of `rule` for both kinds together.
 
@@ -218,15 +219,15 @@ def claim_intervals(
     Args:
         samples: of each part that was run: its difference on the test set, then on every resample, shape
             (1 + samples,).
-        subjects: of each part, those of its smallest group. If any has too few, the mean has no interval.
+        sizes: of each part, those of its smallest group. If any has too few, the mean has no interval.
     """
     if not len(samples):
         return ClaimIntervals(np.empty(0), np.empty(0), (float("nan"), float("nan")))
     columns, draws = np.stack(samples, axis=1), hash_seed("simultaneous intervals", seed)
-    lower, upper = simultaneous_intervals(columns, subjects=np.array(subjects), rule=rule, seed=draws)
+    lower, upper = simultaneous_intervals(columns, sizes=sizes, rule=rule, seed=draws)
     of_mean = simultaneous_intervals(
         columns.mean(axis=1, keepdims=True),
-        subjects=np.array([min(subjects)]),
+        sizes=[min(sizes, key=lambda of_part: of_part.freedom)],
         rule=replace(rule, confidence_percent=(100 + rule.confidence_percent) / 2),
         seed=draws,
     )

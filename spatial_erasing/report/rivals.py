@@ -51,10 +51,6 @@ class Evidence:
             rows = rows[rows["cohort"] == cohort]
         return rows.groupby("seed")["value"].mean().to_numpy(dtype=float)
 
-    def interval(self, samples: np.ndarray, subjects: int) -> tuple[float, float]:
-        """The interval of resamples, whose first is the test set itself."""
-        return self.rule.interval(samples[1:], subjects=subjects)
-
 
 def rival_numbers(
     evidence: Evidence, *, methods: Methods, cohorts: Sequence[str], references: Sequence[str]
@@ -80,14 +76,14 @@ def _number(evidence: Evidence, key: tuple[str, str, str], references: Sequence[
     values = scale * evidence.by_seed(model, cohort, metric)
     numbers = (values.mean(), values.min(), values.max()) if len(values) else (np.nan,) * 3
     own = evidence.resampled(model, cohort, metric)
-    ends = (np.nan, np.nan) if own is None else evidence.interval(scale * own.samples, own.subjects)
+    ends = (np.nan, np.nan) if own is None else evidence.rule.interval(scale * own.samples, sizes=own.sizes)
     row: dict[str, object] = dict(zip(NUMBER_COLUMNS, (*key, *numbers, *ends), strict=True))
     for name in references:
         other = evidence.resampled(name, cohort, metric)
         triple = (np.nan,) * 3
         if own is not None and other is not None and name != model:
             samples = scale * (own.samples - other.samples)
-            triple = (samples[0], *evidence.interval(samples, own.subjects))
+            triple = (samples[0], *evidence.rule.interval(samples, sizes=own.sizes))
         row |= dict(zip((f"minus_{name}{end}" for end in ("", "_lower", "_upper")), triple, strict=True))
     return row
 

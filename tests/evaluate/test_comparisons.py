@@ -3,7 +3,7 @@ import pytest
 from paper_study import METHODS
 from scipy import stats
 
-from spatial_erasing.evaluate.bootstrap import IntervalRule, draw_weights, resampled_mean
+from spatial_erasing.evaluate.bootstrap import IntervalRule, Sizes, draw_weights, resampled_mean
 from spatial_erasing.evaluate.contrasts import Naming, Part
 from spatial_erasing.evaluate.metrics import SIZES, size_groups
 from spatial_erasing.evaluate.resamples import Quantity, Resampled
@@ -33,7 +33,7 @@ def numbers_of(gains, *, seed=0):
             for suffix, is_in in groups.items():
                 samples = resampled_mean(np.where(is_in, dice, np.nan), weights)
                 key = Quantity(model, 100, cohort, "t1", f"dice_subject_mean{suffix}")
-                found[key] = Resampled(samples, int(is_in.sum()), (samples[0],))
+                found[key] = Resampled(samples, Sizes([int(is_in.sum())]), (samples[0],))
                 if not suffix:
                     for metric in TABLE:
                         found[key._replace(metric=metric)] = found[key]
@@ -146,7 +146,7 @@ def test_too_few_subjects_give_a_difference_but_no_interval_and_decide_nothing()
 def test_the_smallest_group_of_a_difference_decides_whether_it_has_an_interval():
     found, dice = numbers_of(dict.fromkeys(("2d-none", "3d-none", "2d-patch-noise", "3d-cube-noise"), 0.0))
     key = Quantity("3d-cube-noise", 100, "brats", "t1", "dice_subject_mean_small")
-    found[key] = Resampled(found[key].samples, 9, found[key].by_seed)
+    found[key] = Resampled(found[key].samples, Sizes([9]), found[key].by_seed)
     comparisons, _ = judge_claims(
         found, dice, naming=Naming(methods_of_paper(METHODS)), cohorts=COHORTS, rule=RULE, seed=1
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spatial_erasing.evaluate.bootstrap import IntervalRule, draw_weights, simultaneous_intervals
+from spatial_erasing.evaluate.bootstrap import IntervalRule, Sizes, draw_weights, simultaneous_intervals
 from spatial_erasing.evaluate.verdicts import (
     ClaimIntervals,
     claim_intervals,
@@ -29,7 +29,7 @@ def verdicts(*, subjects, correlation, effects=0.0, runs=200):
         shared, own = rng.normal(size=(subjects, 1)), rng.normal(size=(subjects, PARTS))
         differences = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
         samples = weights @ (differences + np.asarray(effects) / np.sqrt(subjects))
-        intervals = claim_intervals(list(samples.T), subjects=[subjects] * PARTS, rule=RULE, seed=run)
+        intervals = claim_intervals(list(samples.T), sizes=[Sizes([subjects])] * PARTS, rule=RULE, seed=run)
         found.append(verdict_of_intervals(intervals, parts=PARTS))
     return {verdict: found.count(verdict) / runs for verdict in ("holds", "does not hold", "undecided")}
 
@@ -58,8 +58,12 @@ def test_one_part_that_is_truly_below_0_refutes_a_claim_that_is_true_on_the_aver
     assert verdicts(subjects=100, correlation=0.5, effects=effects)["does not hold"] >= 0.95
 
 
+def sizes_of(subjects):
+    return [Sizes([of_part]) for of_part in subjects]
+
+
 def intervals_of(samples, subjects, rule=RULE):
-    return np.array(simultaneous_intervals(samples, subjects=np.array(subjects), rule=rule, seed=1))
+    return np.array(simultaneous_intervals(samples, sizes=sizes_of(subjects), rule=rule, seed=1))
 
 
 def resampled_means(values, *, samples=4000):
@@ -124,7 +128,7 @@ def test_a_resample_without_a_number_does_not_narrow_the_interval():
     samples[3::7, 1] = np.nan  # the mean counts resamples in which both parts have a number
     both = samples[np.isfinite(samples).all(axis=1)]
     means = [
-        claim_intervals(list(given.T), subjects=[10**6] * 2, rule=RULE, seed=1).mean
+        claim_intervals(list(given.T), sizes=sizes_of([10**6] * 2), rule=RULE, seed=1).mean
         for given in (samples, both)
     ]
     np.testing.assert_allclose(*means, rtol=0.03)
@@ -138,15 +142,15 @@ def test_too_few_resamples_for_the_confidence_give_no_interval():
 
 def test_the_mean_has_an_interval_only_if_all_its_parts_have_enough_subjects():
     samples = list(np.random.default_rng(6).normal(size=(2, 1001)))
-    assert np.isnan(claim_intervals(samples, subjects=[40, 9], rule=RULE, seed=1).mean).all()
-    intervals = claim_intervals(samples, subjects=[40, 10], rule=RULE, seed=1)
+    assert np.isnan(claim_intervals(samples, sizes=sizes_of([40, 9]), rule=RULE, seed=1).mean).all()
+    intervals = claim_intervals(samples, sizes=sizes_of([40, 10]), rule=RULE, seed=1)
     assert intervals.mean[0] < np.mean([part[0] for part in samples]) < intervals.mean[1]
-    assert claim_intervals([], subjects=[], rule=RULE, seed=1).lower.size == 0
+    assert claim_intervals([], sizes=[], rule=RULE, seed=1).lower.size == 0
 
 
 def test_the_mean_of_one_part_is_less_certain_than_the_part_as_it_has_half_of_the_error():
     (samples,) = np.random.default_rng(7).normal(size=(1, 4001))
-    intervals = claim_intervals([samples], subjects=[10**6], rule=RULE, seed=1)
+    intervals = claim_intervals([samples], sizes=sizes_of([10**6]), rule=RULE, seed=1)
     ratio = (intervals.mean[1] - samples[0]) / (intervals.upper[0] - samples[0])
     assert ratio == pytest.approx(stats.norm.ppf(0.9875) / stats.norm.ppf(0.975), rel=0.03)
 
