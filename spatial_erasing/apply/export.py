@@ -15,7 +15,7 @@ from spatial_erasing.apply.archive import pack_arrays, write_archive
 from spatial_erasing.apply.bundle import FORMAT, settings_text
 from spatial_erasing.apply.card import LICENSE, write_card
 from spatial_erasing.apply.example import example_files
-from spatial_erasing.apply.healthy import HealthyBrains, measure_scores
+from spatial_erasing.apply.healthy import HealthyBrains, measure_scores, median_residual
 from spatial_erasing.apply.networks import combine, reconstruct_with_all, weights_as_bytes
 from spatial_erasing.apply.run_folder import RunFolder
 from spatial_erasing.cohorts import Split, voxel_size_mm
@@ -138,7 +138,9 @@ def _healthy_arrays(
     rows = [row for row in folder.manifest() if (row["cohort"], row["subject"]) in known]
     brain_ml = np.array(sorted(float(row["brain_ml"]) for row in rows))
     band = healthy_band(training.scans, training.brain, sequence=folder.sequence)
-    arrays = HealthyBrains(brain_ml, band).as_arrays()
+    plain = reconstruct_with_all(networks, validation, batch_size=batch_size).mean
+    residuals = map(median_residual, validation.scans, plain, validation.brain)
+    arrays = HealthyBrains(brain_ml, band, np.array(list(residuals))).as_arrays()
     stored = reconstruct_with_all(networks, validation, batch_size=batch_size, score=folder.maps_of).mean
     voxel_ml = math.prod(voxel_size_mm(folder.volumes(folder.healthy_cohorts[0]))) / 1000
     for score in folder.scores:

@@ -18,14 +18,12 @@ class HealthyScores:
         values: the distinct scores of their brain voxels, rising, float32.
         voxels: how many voxels have each.
         means: mean score of each scan's brain.
-        medians: median score of each scan's brain.
         marked_ml: of each scan, at the model's threshold.
     """
 
     values: np.ndarray
     voxels: np.ndarray
     means: np.ndarray
-    medians: np.ndarray
     marked_ml: np.ndarray
 
     def percentile(self, scores: np.ndarray) -> np.ndarray:
@@ -89,26 +87,36 @@ def measure_scores(
         marked_ml.append(float((score >= np.float64(threshold)).sum() * voxel_ml))
     values, voxels = np.unique(np.concatenate(of_scans), return_counts=True)
     means = np.array([scores.mean(dtype=np.float64) for scores in of_scans])
-    medians = np.array([np.median(scores) for scores in of_scans], dtype=np.float64)
-    return HealthyScores(values, voxels, means, medians, np.array(marked_ml))
+    return HealthyScores(values, voxels, means, np.array(marked_ml))
+
+
+def median_residual(scan: np.ndarray, reconstruction: np.ndarray, brain: np.ndarray) -> float:
+    """Median |scan - reconstruction| of a brain, in units of intensity, whatever the score of the model.
+
+    A score may be 0 in most of every healthy brain, so that its own median tells nothing.
+    """
+    return float(np.median(np.abs(scan.astype(np.float32) - reconstruction)[brain]))
 
 
 @dataclass(frozen=True)
 class HealthyBrains:
-    """Healthy brains of the training: their volumes, and where their quantile curves lie."""
+    """Healthy brains: volumes and quantile curves of all, median residuals of the validation scans."""
 
     brain_ml: np.ndarray
     band: HealthyBand
+    median_residuals: np.ndarray
 
     def as_arrays(self) -> dict[str, np.ndarray]:
         """For `healthy.npz`."""
         lines = {
             f"curve.{name}": np.array(getattr(self.band, name)) for name in ("lowest", "middle", "highest")
         }
-        return {"brain_ml": self.brain_ml, "curve.brains": np.array(self.band.brains)} | lines
+        arrays = {"brain_ml": self.brain_ml, "median_residuals": self.median_residuals}
+        return arrays | {"curve.brains": np.array(self.band.brains)} | lines
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], *, sequence: str) -> Self:
         """What `as_arrays` wrote."""
         lines = [tuple(arrays[f"curve.{name}"].tolist()) for name in ("lowest", "middle", "highest")]
-        return cls(arrays["brain_ml"], HealthyBand(sequence, int(arrays["curve.brains"]), *lines))
+        band = HealthyBand(sequence, int(arrays["curve.brains"]), *lines)
+        return cls(arrays["brain_ml"], band, arrays["median_residuals"])

@@ -45,7 +45,7 @@ def load_networks(bundle: Bundle, device: str) -> list[Network]:
         ValueError: weights are damaged or do not belong to the settings, or there is no such device.
     """
     place = find_device(device)
-    if place.type != "cpu":  # there a network that only reconstructs is exact, and this imports half of torch
+    if place.type != "cpu":  # a network on a CPU is exact anyway, and this imports half of torch
         prepare_process(ComputeSettings(precision="float32", compile=False, deterministic=True))
     networks = []
     for name in bundle.weights:

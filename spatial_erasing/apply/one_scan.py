@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from spatial_erasing.apply.bundle import Bundle
-from spatial_erasing.apply.healthy import HealthyBrains, HealthyScores, brain_scores
+from spatial_erasing.apply.healthy import HealthyBrains, HealthyScores, brain_scores, median_residual
 from spatial_erasing.apply.networks import load_networks, reconstruct_with_all
 from spatial_erasing.apply.settings import ModelSettings, read_settings
 from spatial_erasing.cohorts import Split
@@ -79,7 +79,7 @@ class Found:
         grids: from the scan to the networks' grid.
         prepared: the brain before it was standardised.
         mean_score: of the brain on the networks' grid.
-        median_score: the same.
+        median_residual: of the same brain, whatever the score.
         threshold: of the mask.
         score_name: which score it is.
         doubts: sentences of the preparation.
@@ -94,7 +94,7 @@ class Found:
     grids: Mapping[str, Grid]
     prepared: PreparedBrain
     mean_score: float
-    median_score: float
+    median_residual: float
     threshold: float
     score_name: str
     doubts: tuple[str, ...]
@@ -169,7 +169,7 @@ def examine(scan: Volume, model: Model, asked: Asked | None = None) -> Found:
         grids=grids,
         prepared=prepared,
         mean_score=float(of_brain.mean(dtype=np.float64)),
-        median_score=float(np.median(of_brain)),
+        median_residual=median_residual(small.scans[0], ensemble.mean[0], small.brain[0]),
         threshold=float(threshold),
         score_name=name,
         doubts=(*prepared.warnings, *([doubts] if doubts else [])),

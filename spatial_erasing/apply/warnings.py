@@ -24,7 +24,7 @@ T1_DEPTH = (0.1, 0.9)  # rank correlation of intensity and depth: 0.29 to 0.78 i
 HEAD_PERCENT = (20.0, 1000.0)  # signal outside the brain, of the brain's volume: 60 to 400 in real heads
 RIM_MM = 6.0  # beyond a brain mask still brain, as skull strips differ
 HIGHEST_MEDIAN = (
-    2.0  # times the highest median score of a healthy scan; a lesion of half a brain moves it less
+    2.0  # times the highest median residual of a healthy scan; a lesion of half a brain moves it less
 )
 STOP_TIMES = 2.0  # beyond so many times its limit a contrast is another scan's
 FIELD_OF_VIEW = ("The brain touches", "The brain ends in a plane")
@@ -112,15 +112,15 @@ def _contrast(found: Found, model: Model) -> Iterator[dict[str, Any]]:
 
 def _residual(found: Found, model: Model) -> Iterator[dict[str, Any]]:
     """A brain whose ordinary voxel is reconstructed worse than any healthy one's."""
-    healthy = model.healthy_scores(found.score_name)
-    highest = HIGHEST_MEDIAN * float(healthy.medians.max())
-    if found.median_score > highest:
+    healthy = model.brains.median_residuals
+    highest = HIGHEST_MEDIAN * float(healthy.max())
+    if found.median_residual > highest:
         text = (
-            f"The model reconstructs this whole brain badly: median score {found.median_score:.3g}, at most "
-            f"{highest:.3g} expected from {len(healthy.medians)} healthy scans. It may not know such scans."
+            f"The model reconstructs this whole brain badly: median residual {found.median_residual:.3g}, at "
+            f"most {highest:.3g} expected from {len(healthy)} healthy scans. It may not know such scans."
         )
-        stop = found.median_score > STOP_TIMES * highest
-        yield _warning("residual", text, found.median_score, (0.0, highest), stop=stop)
+        stop = found.median_residual > STOP_TIMES * highest
+        yield _warning("residual", text, found.median_residual, (0.0, highest), stop=stop)
 
 
 def _volume(found: Found, model: Model) -> Iterator[dict[str, Any]]:

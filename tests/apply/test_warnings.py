@@ -66,11 +66,15 @@ def test_a_contrast_that_no_training_brain_has_is_named(model):
     assert warning["high"] == -warning["low"] == 0.1 and abs(warning["value"]) > 0.1
 
 
-def test_a_brain_that_is_reconstructed_badly_everywhere_is_named(model):
-    scan = head(12)
+@pytest.mark.parametrize("score", ["residual", "dark", "structural"])
+def test_a_brain_that_is_reconstructed_badly_everywhere_is_named_with_every_score(model, score):
+    """The dark score is 0 in half of every brain: its own median would stop a usual scan with a lesion."""
+    asked, scan = replace(STRIPPED, score=score), head(12)
+    assert "residual" not in warned(scan, model, asked)
+    assert "residual" not in warned(head(12, with_lesion=True), model, asked)
     x, y, _ = np.indices(scan.intensities.shape)
     checked = np.where(scan.intensities > 0, np.where((x // 5 + y // 5) % 2, 900, 400), 0).astype(np.float32)
-    warning = warned(replace(scan, intensities=checked), model)["residual"]
+    warning = warned(replace(scan, intensities=checked), model, asked)["residual"]
     assert warning["value"] > warning["high"] > 0
 
 
