@@ -41,6 +41,7 @@ IMAGE = {"kind": "restored_image", "steps": 20, "rate": 0.02, "variation": 0.3}
 QUESTIONS = {
     "residual": (RESIDUAL, {}),
     "dark": (DARK, {}),
+    "bright": (DARK | {"finds": "bright"}, {}),
     "structural": ({"kind": "structural"}, {"windows_voxels": [[3], [5], [7], [11], WINDOWS]}),
     "restored": (RESTORED, {"steps": [20, 40, 80], "rate": [0.02, 0.05, 0.1]}),
     "restored of": (RESTORED, {"of": [DARK, STRUCTURAL]}),

@@ -1,6 +1,7 @@
 """Entries of config.yaml that name each other: sequences, models, networks, scores, and kinds of these."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 
 from spatial_erasing.ingest.source import READERS
 from spatial_erasing.ingest.table import did_you_mean
@@ -127,7 +128,10 @@ def _study_findings(config: Mapping) -> Iterator[str]:
         unknown = [*_unknown("study names the model", model, config["models"])]
         if score is not None:
             unknown += _unknown(f"study names {name} with the score", score, config["scores"])
-        yield from unknown or [*_baseline_findings(name, config), *_latent_findings(name, config)]
+        if not unknown:
+            unknown = [*_baseline_findings(name, config), *_latent_findings(name, config)]
+            unknown += _inner_findings(name, config)
+        yield from unknown
 
 
 def _baseline_findings(name: str, config: Mapping) -> Iterator[str]:
@@ -159,6 +163,18 @@ def _latent_findings(name: str, config: Mapping) -> Iterator[str]:
             )
 
 
+def _inner_findings(name: str, config: Mapping) -> Iterator[str]:
+    """Scores of a score that reads the network, where only a score of reconstructions is possible."""
+    score = model_and_score(name)[1] or config["study"]["paper"]["score"]
+    for outer, inner in pairwise(parts_of(config["scores"][score])):
+        needs_reconstruction = SCORES.literal(outer["kind"], "OF_READS", "network") == "reconstruction"
+        if needs_reconstruction and SCORES.literal(inner["kind"], "READS") == "network":
+            yield (
+                f"the score of {name} is {outer['kind']} of {inner['kind']}, which reads the network; use a "
+                "score that reads reconstructions in `of`, such as absolute"
+            )
+
+
 def parts_of(entry: Mapping) -> Iterator[Mapping]:
     """An entry of `scores`, and the score that it is `of`."""
     yield entry
@@ -169,8 +185,14 @@ def parts_of(entry: Mapping) -> Iterator[Mapping]:
 
 
 def needs_healthy(entry: Mapping) -> bool:
-    """Whether an entry of `scores`, or the score that it is `of`, compares with healthy scans."""
-    return any(SCORES.literal(part["kind"], "NEEDS_HEALTHY", False) for part in parts_of(entry))
+    """Whether an entry of `scores`, or the score that it is `of`, compares with healthy scans.
+
+    A ValueError if the module of a score that reads the network does not say so.
+    """
+    return any(
+        SCORES.literal(part["kind"], "READS") == "network" and SCORES.literal(part["kind"], "NEEDS_HEALTHY")
+        for part in parts_of(entry)
+    )
 
 
 def stored_name(config: Mapping, model: str, score: str) -> str:

@@ -11,6 +11,7 @@ from paper_study import CONFIG
 from test_study import SCHEMA, merged
 
 from spatial_erasing.cohorts import Split
+from spatial_erasing.entries import needs_healthy
 from spatial_erasing.jobs.provenance import code_fingerprint
 from spatial_erasing.models import ModelSpec
 from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORES
@@ -183,6 +184,7 @@ READS_NETWORK = """
     import torch
 
     READS = "network"
+    NEEDS_HEALTHY = True
     SETTINGS = {}
 
     @dataclass(frozen=True)
@@ -207,6 +209,18 @@ def test_a_score_may_follow_gradients_through_the_network_and_see_healthy_subjec
     np.testing.assert_allclose(stored, expected, rtol=2e-3, atol=1e-4)
     maps = list(score_maps(scans, stored, Scoring(score, POST_PROCESSING)))
     np.testing.assert_array_equal(maps, stored)
+    assert needs_healthy(score) and needs_healthy({"kind": "gradient", "of": {"kind": "absolute"}})
+
+
+def test_a_score_that_reads_the_network_says_whether_it_needs_healthy_scans(tmp_path, monkeypatch):
+    for kind in SCORES.kinds():
+        assert needs_healthy({"kind": kind}) == (kind == "relative")
+    restored = {"kind": "latent_restoration", "of": {"kind": "relative", "of": {"kind": "absolute"}}}
+    assert needs_healthy(restored)
+    silent = READS_NETWORK.replace("NEEDS_HEALTHY = True", "")
+    add(SCORES, "silent", silent, tmp_path, monkeypatch)
+    with pytest.raises(ValueError, match=r"silent\.py must define NEEDS_HEALTHY"):
+        needs_healthy({"kind": "silent"})
 
 
 def test_a_kind_counts_in_the_fingerprint_of_the_jobs_that_use_it_and_of_no_others(tmp_path):

@@ -221,6 +221,13 @@ def test_no_key_may_be_missing_since_none_has_a_hidden_default(paper):
             )
             for score in ("restored", "restored-relative", "distance")
         ),
+        (
+            {
+                "scores": {"restored": {"of": {"kind": "relative", "of": {"kind": "absolute"}}}},
+                "study": {"models": ["3d-none@restored"]},
+            },
+            r"score of 3d-none@restored is latent_restoration of relative, which reads the network",
+        ),
         ({"report": {"rivals": ["3d-non"]}}, r"report\.rivals names 3d-non, .*did you mean '3d-none'"),
         ({"study": {"paper": {"network": "vea"}}}, r"study\.paper\.network is vea, .*did you mean 'vae'"),
         ({"models": {"2d-none": {"fill": "zero"}}}, r"models\.2d-none has erase: none and fill: zero"),

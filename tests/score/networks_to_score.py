@@ -5,6 +5,7 @@ import torch
 from paper_study import CONFIG
 
 from spatial_erasing.cohorts import Split
+from spatial_erasing.train.network import Network
 from spatial_erasing.train.start import make_network
 
 GRID = (8, 8, 8)
@@ -34,3 +35,16 @@ def part_of(split, places):
     """Some subjects of a split."""
     arrays = (split.scans, split.brain, split.lesion, split.lesion_slices)
     return Split([split.subjects[place] for place in places], *(array[places] for array in arrays))
+
+
+class MeanOfTheRest(Network):
+    """Paints the mean of all voxels above 0, and so knows nothing of what is erased."""
+
+    def __init__(self, dims):
+        super().__init__()
+        self.settings = network_of(dims).settings
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+
+    def reconstruct(self, scans):
+        places = tuple(range(1, scans.ndim))
+        return (scans.sum(places, keepdim=True) / (scans > 0).sum(places, keepdim=True)).expand(scans.shape)

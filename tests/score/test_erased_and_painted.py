@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-import torch
-from networks_to_score import GRID, network_of, part_of, split_of
+from networks_to_score import GRID, MeanOfTheRest, network_of, part_of, split_of
+from scipy import ndimage
 
 from spatial_erasing.score.reconstruct import unstored_maps
-from spatial_erasing.train.network import Network
 
 SCANS, HEALTHY = split_of(3, 2), split_of(2, 1)
 PARTS = {"kind": "erased_parts", "edge_voxels": 4, "fill": "zero"}
@@ -13,19 +12,6 @@ AGAIN = {"kind": "erase_and_restore", "share": 0.1, "rounds": 2, "fill": "zero"}
 
 def maps(network, score, scans=SCANS):
     return np.stack(list(unstored_maps(network, scans, HEALTHY, score=score)))
-
-
-class MeanOfTheRest(Network):
-    """Paints the mean of all voxels above 0, and so knows nothing of what is erased."""
-
-    def __init__(self, dims):
-        super().__init__()
-        self.settings = network_of(dims).settings
-        self.unused = torch.nn.Parameter(torch.zeros(1))
-
-    def reconstruct(self, scans):
-        places = tuple(range(1, scans.ndim))
-        return (scans.sum(places, keepdim=True) / (scans > 0).sum(places, keepdim=True)).expand(scans.shape)
 
 
 def test_each_part_is_compared_with_the_mean_of_the_other_parts():
@@ -67,6 +53,23 @@ def test_parts_without_brain_are_0():
     scans.brain[:, :, :, 4:] = False
     scans.scans[~scans.brain] = 0
     assert not maps(network_of(3), PARTS, scans)[..., 4:].any()
+
+
+def test_the_erased_voxels_are_those_with_the_highest_mean_residual_around_them():
+    scan, brain = SCANS.scans[0].astype(np.float64), SCANS.brain[0]
+
+    def residual_without(erased):
+        rest = scan[~erased & (scan > 0)]
+        return np.abs(scan - rest.mean())
+
+    residual = residual_without(np.zeros(GRID, dtype=bool))
+    for _ in range(AGAIN["rounds"]):
+        around = ndimage.uniform_filter(residual * brain, 3, mode="constant") * brain
+        lowest = np.sort(around[brain])[-round(AGAIN["share"] * brain.sum())]
+        residual = residual_without((around >= lowest - 1e-9) & brain)
+    found = maps(MeanOfTheRest(3), AGAIN, part_of(SCANS, [0]))[0]
+    np.testing.assert_allclose(found, residual, atol=1e-4)
+    assert np.abs(residual - residual_without(np.zeros(GRID, dtype=bool))).max() > 1e-3
 
 
 def test_the_most_suspicious_voxels_are_erased_and_the_lesion_stands_out_more():

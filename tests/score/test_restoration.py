@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from networks_to_score import GRID, network_of, part_of, split_of
-from scipy import optimize
+from scipy import optimize, sparse
 
 from spatial_erasing.score.reconstruct import reconstruct, unstored_maps
 from spatial_erasing.score.scores.restored_image import total_variation
@@ -99,6 +99,52 @@ def test_the_restored_image_goes_down_the_loss_and_a_large_weight_keeps_it_at_th
     free = maps(network, IMAGE | {"variation": 0.0, "steps": 40})
     kept = maps(network, IMAGE | {"variation": 1e4, "steps": 40})
     assert kept.mean() < free.mean() / 3
+
+
+class Constant(Network):
+    """Explains every scan by the same image, so that the gradient of its loss is a sign."""
+
+    def __init__(self, image):
+        super().__init__()
+        self.settings, self.image = network_of(3).settings, torch.nn.Parameter(image)
+
+    def forward(self, scans, noise=None):
+        return (self.image.detach().expand(scans.shape),)
+
+
+def neighbours():
+    """A row for each pair of neighbouring voxels, with -1 and 1 at their places."""
+    places = np.arange(np.prod(GRID)).reshape(GRID)
+    pairs = [
+        np.stack([np.delete(places, -1, axis).ravel(), np.delete(places, 0, axis).ravel()], axis=1)
+        for axis in range(3)
+    ]
+    pairs = np.concatenate(pairs)
+    rows = np.repeat(np.arange(len(pairs)), 2)
+    values = np.tile([-1.0, 1.0], len(pairs))
+    return sparse.coo_matrix((values, (rows, pairs.ravel())), shape=(len(pairs), places.size)).tocsr()
+
+
+@pytest.mark.parametrize("variation", [0.0, 0.1, 0.3])
+def test_the_image_comes_to_the_least_sum_of_l1_and_total_variation(variation):
+    """Against the optimum of the linear program min |scan + change - target| + variation * TV(change)."""
+    scan, steps = SCANS.scans[0].astype(np.float64), neighbours()
+    # above the scan, so that the sign of each change is known
+    wanted = np.random.default_rng(3).uniform(0.1, 0.5, size=scan.size)
+    one, pair = sparse.identity(scan.size), sparse.identity(steps.shape[0])
+    limits = sparse.bmat(
+        [[one, -one, None], [-one, -one, None], [steps, None, -pair], [-steps, None, -pair]], format="csr"
+    )
+    costs = np.concatenate([np.zeros(scan.size), np.ones(scan.size), np.full(steps.shape[0], variation)])
+    ends = np.concatenate([wanted, -wanted, np.zeros(2 * steps.shape[0])])
+    best = optimize.linprog(costs, limits, ends, bounds=(None, None))
+
+    score = IMAGE | {"variation": variation, "steps": 400, "rate": 0.005}
+    network = Constant(torch.from_numpy((scan + wanted.reshape(GRID)).astype("f4"))[None, None])
+    change = maps(network, score, part_of(SCANS, [0]))[0].ravel().astype(float)
+    found = np.abs(change - wanted).sum() + variation * np.abs(steps @ change).sum()
+    assert found == pytest.approx(best.fun, rel=0.05, abs=2.0) and found > best.fun - 1e-3
+    assert best.fun < 0.9 * wanted.sum()
 
 
 def test_total_variation_is_the_sum_over_neighbours():

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from networks_to_score import network_of, part_of, split_of
+from networks_to_score import GRID, MeanOfTheRest, network_of, part_of, split_of
 
 from spatial_erasing.score.reconstruct import unstored_maps
 from spatial_erasing.score.scores.several import whiten
 from spatial_erasing.seeds import hash_seed
+from spatial_erasing.train.erase import draw_regions
+from spatial_erasing.train.settings import ErasingSettings
 
 SCANS, HEALTHY = split_of(3, 2), split_of(2, 1)
 SEVERAL = {"kind": "several", "draws": "latent", "count": 6, "keeps": "residual", "floor": 0.05}
@@ -40,6 +42,25 @@ def test_a_map_does_not_depend_on_the_other_subjects_and_is_the_same_again(dims,
     alone = maps(network, part_of(SCANS, [2]), draws=draws, keeps="spread")
     np.testing.assert_array_equal(together[2], alone[0])
     assert together.shape == SCANS.scans.shape and together.max() > 0
+
+
+def test_erased_draws_are_the_reconstructions_of_scans_without_a_cube_each():
+    """Each cube is drawn as in training; the network paints the mean of what is left."""
+    scans = part_of(SCANS, [1])
+    generator = torch.Generator().manual_seed(hash_seed("score", *scans.subjects[0]))
+    outputs, scan = [], scans.scans[0].astype(float)
+    for _ in range(6):
+        seed = int(torch.randint(2**31, (1,), generator=generator))
+        drawn = torch.Generator().manual_seed(seed)
+        cube = draw_regions("cube", 1, GRID, settings=ErasingSettings(), generator=drawn)[0].numpy()
+        assert cube.any()
+        outputs.append(scan[~cube & (scan > 0)].mean())
+    found = {
+        keeps: maps(MeanOfTheRest(3), scans, draws="zero", keeps=keeps)[0] for keeps in ("residual", "spread")
+    }
+    np.testing.assert_allclose(found["residual"], np.abs(scan - np.mean(outputs)), atol=1e-5)
+    np.testing.assert_allclose(found["spread"], np.std(outputs), atol=1e-5)
+    assert np.std(outputs) > 1e-4
 
 
 @pytest.mark.parametrize("dims", [2, 3])

@@ -17,9 +17,10 @@ Maps are at least 0 and finite; post-processing sets voxels outside the brain to
 between threshold.lower and upper, 0 and 1 in the paper's study: a score without an upper limit returns
 `maps.bounded`.
 
-A score that uses `healthy` has the literal NEEDS_HEALTHY = True: no bundle can hold it.
+A kind that reads the network has the literal NEEDS_HEALTHY, whether it uses `healthy`: a bundle has none.
 
-A setting `of` holds kind and settings of another score (`relative.py`). A kind that calls the network's
+A setting `of` holds kind and settings of another score (`relative.py`); the literal OF_READS =
+"reconstruction" allows only scores that read reconstructions there. A kind that calls the network's
 `encode` and `decode` has the literal NEEDS_LATENT: the settings with which it calls them, {} for all. The
 module of a network with both methods has the literal HAS_LATENT. A setting `fill` or `draws` may name a fill;
 a kind that also draws regions has the literal ERASING, the kind of these. Both modules count in the

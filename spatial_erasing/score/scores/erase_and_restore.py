@@ -14,6 +14,7 @@ from spatial_erasing.score.reconstruct import ScoreOfSamples, erased
 from spatial_erasing.train.network import Network
 
 READS = "network"
+NEEDS_HEALTHY = False
 SETTINGS = {
     "share": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5},
     "rounds": {"$ref": "#/$defs/count"},

@@ -15,6 +15,7 @@ from spatial_erasing.score.reconstruct import ScoreOfSamples, erased
 from spatial_erasing.train.network import Network
 
 READS = "network"
+NEEDS_HEALTHY = False
 SETTINGS = {"edge_voxels": {"$ref": "#/$defs/count"}, "fill": {"enum": ["zero", "noise"]}}
 
 

@@ -21,6 +21,8 @@ from spatial_erasing.score.reconstruct import LatentNetwork, require_latent, sub
 from spatial_erasing.train.network import Network, reconstruction_l1
 
 READS = "network"
+NEEDS_HEALTHY = False
+OF_READS = "reconstruction"
 NEEDS_LATENT: dict[str, str] = {}
 SETTINGS = {
     "of": {"type": "object", "required": ["kind"]},

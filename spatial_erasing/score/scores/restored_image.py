@@ -15,6 +15,7 @@ from spatial_erasing.train.network import Network
 from spatial_erasing.train.unet import RestoringNetwork
 
 READS = "network"
+NEEDS_HEALTHY = False
 SETTINGS = {
     "steps": {"type": "integer", "minimum": 0},
     "rate": {"type": "number", "exclusiveMinimum": 0},

@@ -19,6 +19,7 @@ from spatial_erasing.train.networks.vae import sample_latent
 from spatial_erasing.train.settings import ErasingSettings
 
 READS = "network"
+NEEDS_HEALTHY = False
 NEEDS_LATENT = {"draws": "latent"}
 ERASING = "cube"
 SETTINGS = {
