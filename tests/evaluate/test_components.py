@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from spatial_erasing.evaluate.components import (
     components_of_split,
     marks_of,
     sensitivities,
+    timed_marks,
 )
 
 RULE = {"connectivity": 26, "minimum_overlap_percent": 0}
@@ -148,3 +151,17 @@ def test_a_map_of_the_truth_finds_every_lesion_and_an_empty_one_none():
     assert np.isnan(list(sensitivities([nothing]).values())).all()
     with pytest.raises(ValueError, match="must lie on one grid"):
         marks_of(np.zeros((3, 3, 3)), np.zeros((3, 3, 4), bool), connectivity=6)
+
+
+def test_only_the_time_of_the_maps_is_counted():
+    lesions = np.zeros((2, 4, 4, 4), bool)
+    lesions[:, 1, 1, 1] = True
+
+    def slow():
+        for place in (0, 1):
+            time.sleep(0.05)
+            yield lesions[place].astype(np.float16)
+
+    marks, seconds = timed_marks(slow(), lesions, connectivity=26)
+    assert [of_subject.lesions.tolist() for of_subject in marks] == [[1], [1]] and 0.05 <= seconds < 1
+    assert timed_marks(iter(()), lesions[:0], connectivity=26) == ([], 0.0)
