@@ -49,10 +49,13 @@ def finished_jobs(summary: str, *, without: str) -> list[Job]:
     for row in csv.DictReader(io.StringIO(summary), delimiter="\t"):
         if row["rule"] == without or not Path(row["output_file"]).is_file():
             continue
-        key = (row["rule"], row["log-file(s)"])
+        log = row["log-file(s)"]
+        if log == "-":  # copied from another run, so that Snakemake has no record of its job
+            log = f"results/logs/{Path(row['output_file']).parent.relative_to('results')}"
+        key = (row["rule"], log)
         earlier = jobs[key].outputs if key in jobs else ()
         inputs = tuple(filter(None, row["input-file(s)"].split(",")))
-        jobs[key] = Job(row["rule"], inputs, (*earlier, row["output_file"]), row["log-file(s)"])
+        jobs[key] = Job(row["rule"], inputs, (*earlier, row["output_file"]), log)
     return list(jobs.values())
 
 
