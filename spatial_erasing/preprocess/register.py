@@ -9,6 +9,7 @@ import numpy as np
 
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
+from spatial_erasing.preprocess.intensity import ants_on_one_thread
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid
 
 SPACING_MM = 2.0  # 12 parameters need no finer voxels: 4.5 s on one core
@@ -44,9 +45,7 @@ def affine_to_template(brain: Volume, template: Volume) -> np.ndarray:
     ANTs, 12 parameters, mutual information (Avants et al. 2011, NeuroImage 54:2033), on one thread and with
     one seed: the same brains give the same matrix.
     """
-    import ants  # noqa: PLC0415  four seconds, and it must see the number of threads first
-
-    ants.config.set_ants_deterministic(on=True, seed_value=1)
+    ants = ants_on_one_thread()
     images = _ants_image(ants, brain), _ants_image(ants, template)
     with tempfile.TemporaryDirectory() as folder:
         found = ants.registration(*images, type_of_transform="Affine", outprefix=f"{folder}/to_template")

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import ants
 import nibabel as nib
 import numpy as np
 import pytest
@@ -13,7 +12,13 @@ from scipy import ndimage
 from spatial_erasing.images.grids import Grid
 from spatial_erasing.images.volumes import Volume
 from spatial_erasing.preprocess.chain import prepare_brain
-from spatial_erasing.preprocess.intensity import bias_field, curvature_flow, non_local_means, scale_brain
+from spatial_erasing.preprocess.intensity import (
+    ants_on_one_thread,
+    bias_field,
+    curvature_flow,
+    non_local_means,
+    scale_brain,
+)
 from spatial_erasing.preprocess.register import register_to_template
 from spatial_erasing.preprocess.resample import isotropic_grid, resample_to_grid, turned_grid
 
@@ -218,6 +223,7 @@ def test_the_bias_field_that_was_laid_over_a_brain_is_found_again(shaded):
 
 def test_n4_is_that_of_ants(shaded):
     scan, brain, _, _ = shaded
+    ants = ants_on_one_thread()
     expected = ants.n4_bias_field_correction(
         ants.from_numpy(scan),
         mask=ants.from_numpy(brain.astype(np.float32)),
