@@ -72,8 +72,8 @@ class Trial:
 
     def volumes(self, folder: Path, without: str = "") -> Path:
         """The folder of its volumes, shared by all trials with the same brains and ways."""
-        grid = [] if self.grid_voxels == 32 else [str(self.grid_voxels)]
-        return folder / "volumes" / "-".join((self.register, self.t1, self.t1ce, *grid)) / (without or "all")
+        words = (self.register, self.t1, self.t1ce, str(self.grid_voxels))
+        return folder / "volumes" / "-".join(words) / (without or "all")
 
 
 Trials = Mapping[str, Trial]

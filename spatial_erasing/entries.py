@@ -6,7 +6,7 @@ from itertools import pairwise
 from spatial_erasing.ingest.source import READERS
 from spatial_erasing.ingest.table import did_you_mean
 from spatial_erasing.models import SCORE_SIGN, model_and_score, named_methods
-from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORES, Registry
+from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORES, Registry, parts_of
 
 _WITH_KINDS = {"networks": NETWORKS, "scores": SCORES}
 # Beside sequences, volumes.npz has arrays and a table of scans has columns of these names.
@@ -173,26 +173,6 @@ def _inner_findings(name: str, config: Mapping) -> Iterator[str]:
                 f"the score of {name} is {outer['kind']} of {inner['kind']}, which reads the network; use a "
                 "score that reads reconstructions in `of`, such as absolute"
             )
-
-
-def parts_of(entry: Mapping) -> Iterator[Mapping]:
-    """An entry of `scores`, and the score that it is `of`."""
-    yield entry
-    inner = entry.get("of")
-    # an unknown kind may have anything there, since only known kinds have a schema
-    if isinstance(inner, Mapping) and isinstance(inner.get("kind"), str):
-        yield from parts_of(inner)
-
-
-def needs_healthy(entry: Mapping) -> bool:
-    """Whether an entry of `scores`, or the score that it is `of`, compares with healthy scans.
-
-    A ValueError if the module of a score that reads the network does not say so.
-    """
-    return any(
-        SCORES.literal(part["kind"], "READS") == "network" and SCORES.literal(part["kind"], "NEEDS_HEALTHY")
-        for part in parts_of(entry)
-    )
 
 
 def stored_name(config: Mapping, model: str, score: str) -> str:

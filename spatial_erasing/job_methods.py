@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_erasing import registry
-from spatial_erasing.entries import parts_of, reads, stored_name
+from spatial_erasing.entries import reads, stored_name
 from spatial_erasing.models import Method, list_methods, trained_entries
 
 
@@ -121,7 +121,7 @@ class JobMethods:
 
     def kinds_of_score(self, wildcards: Any) -> Iterator[Path]:
         """Modules of a method's score, of the score that it is `of`, and of their erasings and fills."""
-        for part in parts_of(self.score(wildcards)):
+        for part in registry.parts_of(self.score(wildcards)):
             yield registry.SCORES.file(part["kind"])
             if (fill := part.get("fill", part.get("draws"))) in registry.FILLS.kinds():
                 yield registry.FILLS.file(fill)

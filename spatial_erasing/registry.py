@@ -8,6 +8,7 @@ The code of a kind is part of the fingerprint only of jobs that use this kind.
 import ast
 import functools
 import os.path
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -101,3 +102,23 @@ ERASINGS = Registry("erasing", "spatial_erasing.train.erasing")
 FILLS = Registry("fill", "spatial_erasing.train.fills")
 BASELINES = Registry("baseline", "spatial_erasing.score.baselines")
 SCORES = Registry("score", "spatial_erasing.score.scores")
+
+
+def parts_of(entry: Mapping) -> Iterator[Mapping]:
+    """An entry of `scores`, and the score that it is `of`."""
+    yield entry
+    inner = entry.get("of")
+    # an unknown kind may have anything there, since only known kinds have a schema
+    if isinstance(inner, Mapping) and isinstance(inner.get("kind"), str):
+        yield from parts_of(inner)
+
+
+def needs_healthy(entry: Mapping) -> bool:
+    """Whether an entry of `scores`, or the score that it is `of`, compares with healthy scans.
+
+    A ValueError if the module of a score that reads the network does not say so.
+    """
+    return any(
+        SCORES.literal(part["kind"], "READS") == "network" and SCORES.literal(part["kind"], "NEEDS_HEALTHY")
+        for part in parts_of(entry)
+    )

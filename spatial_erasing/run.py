@@ -13,7 +13,7 @@ import torch
 
 from spatial_erasing.cohorts import Split
 from spatial_erasing.evaluate.dataset import evaluate
-from spatial_erasing.registry import BASELINES
+from spatial_erasing.registry import BASELINES, needs_healthy
 from spatial_erasing.score.maps import RECONSTRUCTION, stored_as
 from spatial_erasing.score.reconstruct import raw_maps, reconstruct
 from spatial_erasing.threshold.search import find_threshold
@@ -101,16 +101,17 @@ def reconstruct_scans(
 
     Args:
         model: a trained network, or the kind of a baseline.
-        healthy: training subjects for a baseline, validation subjects for a score that reads the network.
+        healthy: training subjects for a baseline, validation subjects for a score that compares with them.
         score: an entry of `scores` in config.yaml; None, or a score that reads reconstructions, returns
             reconstructions.
         batch_size: axial slices at a time for a 2-D network.
     """
     if isinstance(model, Network) and (score is None or stored_as(score) == RECONSTRUCTION):
         return reconstruct(model, scans.scans, batch_size=batch_size)
-    if healthy is None:
+    if healthy is None and (isinstance(model, str) or needs_healthy(score or {})):
         raise ValueError(
-            "a baseline or a score that reads the network needs healthy subjects; pass them as healthy."
+            "a baseline, or a score that compares with healthy scans, needs healthy subjects; pass them "
+            "as healthy."
         )
     if isinstance(model, str):
         return BASELINES.load(model).reconstruct(healthy, scans)

@@ -11,10 +11,9 @@ from paper_study import CONFIG
 from test_study import SCHEMA, merged
 
 from spatial_erasing.cohorts import Split
-from spatial_erasing.entries import needs_healthy
 from spatial_erasing.jobs.provenance import code_fingerprint
 from spatial_erasing.models import ModelSpec
-from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORES
+from spatial_erasing.registry import BASELINES, ERASINGS, FILLS, NETWORKS, SCORES, needs_healthy
 from spatial_erasing.run import find_threshold, reconstruct_scans, train_model
 from spatial_erasing.score.maps import Scoring, score_maps
 from spatial_erasing.study import check_schema, check_study

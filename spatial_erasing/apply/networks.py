@@ -91,13 +91,8 @@ def reconstruct_with_all(
         batch_size: axial slices at a time of a 2-D network.
         score: reads the network, but no healthy scans; its raw maps then take the place of reconstructions.
     """
-    # a bundle holds no healthy scans, and `settings.read_settings` refuses a score that needs them
-    healthy = scans
     return combine(
-        [
-            reconstruct_scans(network, scans, healthy, score=score, batch_size=batch_size)
-            for network in networks
-        ]
+        [reconstruct_scans(network, scans, score=score, batch_size=batch_size) for network in networks]
     )
 
 

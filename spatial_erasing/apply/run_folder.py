@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from spatial_erasing.cohorts import Split, read_rows, read_split
-from spatial_erasing.entries import needs_healthy, stored_name
+from spatial_erasing.entries import stored_name
 from spatial_erasing.models import Method, Run, list_methods
 from spatial_erasing.preprocess.stack import largest_box
+from spatial_erasing.registry import needs_healthy
 from spatial_erasing.score.maps import MAP, RECONSTRUCTION, Scoring, load_stored, stored_as
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from spatial_erasing.apply.archive import readable
 from spatial_erasing.apply.bundle import Bundle
-from spatial_erasing.entries import needs_healthy, parts_of
 from spatial_erasing.preprocess.quality import FlagRule
 from spatial_erasing.preprocess.settings import NETWORKS, BrainSettings
 from spatial_erasing.preprocess.stack import StackSettings
 from spatial_erasing.preprocess.standardise.landmarks import Landmarks
 from spatial_erasing.preprocess.standardise.ways import WAYS, Standard
+from spatial_erasing.registry import needs_healthy, parts_of
 from spatial_erasing.score.maps import Scoring
 
 # Beyond these a bundle would take hours or all memory: name to lowest and highest value.

@@ -56,7 +56,9 @@ def reconstruct(network: Network, volumes: np.ndarray, *, batch_size: int) -> np
     return reconstructions
 
 
-def raw_maps(network: Network, scans: Split, healthy: Split, *, score: Mapping[str, Any]) -> np.ndarray:
+def raw_maps(
+    network: Network, scans: Split, healthy: Split | None, *, score: Mapping[str, Any]
+) -> np.ndarray:
     """The maps of a score that reads the network, float16, shape of the scans; gradients are enabled."""
     maps = np.empty(scans.scans.shape, dtype=np.float16)
     with torch.enable_grad():
@@ -66,7 +68,7 @@ def raw_maps(network: Network, scans: Split, healthy: Split, *, score: Mapping[s
 
 
 def unstored_maps(
-    network: Network, scans: Split, healthy: Split, *, score: Mapping[str, Any]
+    network: Network, scans: Split, healthy: Split | None, *, score: Mapping[str, Any]
 ) -> Iterator[np.ndarray]:
     """The raw map of each subject for any score, reconstructions not stored; arguments as for `raw_maps`."""
     kind = make_score(score)

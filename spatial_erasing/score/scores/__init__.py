@@ -11,7 +11,7 @@ dataclass `Score` with these values as fields. `READS` determines its method and
         `reconstruct.ScoreOfSamples` has it for scores that need one scan at a time
             network: trained, in evaluation mode, on its device
             scans: the split to score; it must not use the lesions
-            healthy: the healthy validation subjects
+            healthy: the healthy validation subjects; None in a bundle
 
 Maps are at least 0 and finite; post-processing sets voxels outside the brain to 0. Thresholds are searched
 between threshold.lower and upper, 0 and 1 in the paper's study: a score without an upper limit returns

@@ -50,9 +50,10 @@ class Score(ScoreOfSamples):
     def compute(self, network: Network, scans: Tensor, _brain: Tensor, generator: Generator) -> Tensor:
         """Residual or spread, in units of intensity, or the bounded distance; shape of the scans."""
         outputs = torch.stack([self._reconstruct(network, scans, generator) for _ in range(self.count)])
-        difference, spread = scans - outputs.mean(dim=0), outputs.std(dim=0, correction=0)
+        mean, spread = outputs.mean(dim=0), outputs.std(dim=0, correction=0)
+        difference = scans - mean
         if self.keeps == "whitened":
-            return bounded(whiten(difference, outputs - outputs.mean(dim=0), floor=self.floor).abs())
+            return bounded(whiten(difference, outputs - mean, floor=self.floor).abs())
         distance = bounded(difference.abs() / (spread.square() + self.floor**2).sqrt())
         return {"residual": difference.abs(), "spread": spread, "distance": distance}[self.keeps]
 
