@@ -42,7 +42,7 @@ def front_page(
     *,
     counts: Sequence[CohortCounts],
     figure: str | Path,
-    study: Mapping[str, str],
+    study: Mapping[str, str | int],
 ) -> str:
     """The first page of the report as HTML, from Table 1 with intervals and the texts that it prints."""
     return fill_template(
@@ -54,7 +54,8 @@ def front_page(
         claims=claims,
         verdicts=Counter(claim.verdict for claim in claims),
         not_run=NOT_RUN,
-        networks=int((~is_baseline(table)).sum()),
+        rows=int((~is_baseline(table)).sum()),
+        baselines=int(is_baseline(table).sum()),
         seeds=int(table.xs("seeds", axis=1, level="quantity").to_numpy().max()),
         picture="data:image/png;base64," + base64.b64encode(Path(figure).read_bytes()).decode(),
     )

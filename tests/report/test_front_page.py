@@ -44,7 +44,7 @@ def write(tmp_path):
     picture = tmp_path / "figure_4.png"
     picture.write_bytes(b"\x89PNG")
 
-    def write(auprc):
+    def write(auprc, networks=2):
         table = table_1(
             metrics_of(auprc), methods=methods(MODELS), sequence="t1", cohorts={"brats": "brats", "own": None}
         )
@@ -53,7 +53,7 @@ def write(tmp_path):
             PrintedClaim("never run (section 3)", "not run", {"Mean difference": "–"}, []),
         ]
         counts = [CohortCounts("brats", {"test": 12, "validation": 5}, failed=1)]
-        return front_page(table, claims, counts=counts, figure=picture, study=STUDY)
+        return front_page(table, claims, counts=counts, figure=picture, study=STUDY | {"networks": networks})
 
     return write
 
@@ -77,6 +77,13 @@ def test_the_row_with_the_highest_auprc_is_marked_and_named(write):
     assert "3D-None 34.0&nbsp;%" in page and "without a network: 30.0" in page
     assert "1 of 1 hold" in page and "Not run: 1" in page
     assert "12 test" in page and "(1 failed)" in page
+
+
+def test_networks_are_counted_once_and_rows_with_their_scores_apart(write):
+    page = " ".join(write({"2d-none": 0.21, "3d-none": 0.34, "baseline-mean-healthy": 0.30}).split())
+    assert "2 networks</p> <p>1 seed each; 1 row without a network" in page
+    scored = write({"2d-none": 0.21, "3d-none": 0.34, "baseline-mean-healthy": 0.30}, networks=1)
+    assert "1 seed each, in 2 rows with their scores; 1 row without" in " ".join(scored.split())
 
 
 def test_a_baseline_that_wins_is_said_in_the_first_lines(write):

@@ -32,6 +32,7 @@ study = {
     "sequence": snakemake.params.title_of_sequence,
     "date": date.today().isoformat(),
     "code": code_version(),
+    "networks": len({row["model"] for row in snakemake.params.methods if not row["baseline"]}),
     "grid": " × ".join(map(str, snakemake.params.grid_voxels)),
     "figure": Path(figure).stem.replace("_", " ").capitalize(),
 }
