@@ -15,7 +15,7 @@ demo: $(RUN_STAMP)
 	$(VENV)/bin/snakemake --cores all --configfile config/demo.yaml --directory demo
 
 test: $(DEV_STAMP)
-	$(VENV)/bin/python -m pytest -m "not long"
+	$(VENV)/bin/python -m pytest -m "not long" --numprocesses 2 --dist loadfile
 
 test-all: $(DEV_STAMP) $(STRIP_STAMP) $(SLURM_STAMP)
 	$(VENV)/bin/python -m pytest -m long --numprocesses 2 --dist loadfile

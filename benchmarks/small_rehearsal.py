@@ -17,7 +17,6 @@ missing pieces.
 
 import argparse
 import logging
-import math
 import shutil
 import sys
 import tempfile
@@ -55,12 +54,11 @@ from spatial_erasing.models import Method, Run, list_datasets, list_methods, met
 from spatial_erasing.registry import ERASINGS, FILLS, NETWORKS
 from spatial_erasing.report.claims_page import claims_notes, printed_claims, write_claims
 from spatial_erasing.run import Kept
+from trials import mean_and_range
 
 CONFIGS = [ROOT / "config/rehearsal.yaml", ROOT / "config/small_rehearsal.yaml"]
 ROWS, PAGE = ROOT / "docs/small_rehearsal", ROOT / "docs/small_rehearsal.md"
 SEEDS_OF_OTHERS = 3
-SECONDS_OF_STEP = {2: 0.01, 3: 0.15}  # of a VAE on one core, validation included; docs/benchmarks.md
-SECONDS_OF_EVALUATION = 10
 COARSE_BITS = 5  # of a float16: 32 levels between a score and its double
 
 
@@ -162,17 +160,15 @@ def state(config: Mapping, rows: Path) -> Iterator[tuple[str, int, int]]:
 
 
 def list_pieces(options: argparse.Namespace) -> None:
-    """Print every piece, its seeds with rows, and its estimated time, as Markdown."""
+    """Print every piece, its seeds with rows, and the steps and minutes of their trainings, as Markdown."""
     config = overlaid(options.config)
-    print(
-        "| piece | seeds with rows | minutes on two cores, 5,000 and 15,000 steps each |\n| :-- | --: | --: |"
-    )
-    for name, done, wanted in state(config, options.rows):
-        second = SECONDS_OF_STEP.get(config["models"][name].get("dims"), 0)
-        costs = [
-            math.ceil(wanted / 2) * (steps * second + SECONDS_OF_EVALUATION) / 60 for steps in (5000, 15000)
-        ]
-        print(f"| `{name}` | {done} of {wanted} | {costs[0]:.0f} and {costs[1]:.0f} |")
+    print("| piece | seeds with rows | steps | minutes a training |\n| :-- | --: | --: | --: |")
+    for name, jobs in pieces(config).items():
+        paths = [options.rows / job.folder / "history.csv" for job in jobs if is_done(job, options.rows)]
+        last = [read_rows(path)[-1] for path in paths if path.exists()]  # a baseline has no history
+        steps = mean_and_range([float(row["step"]) for row in last], 0)
+        minutes = mean_and_range([float(row["seconds"]) / 60 for row in last], 1)
+        print(f"| `{name}` | {len(paths)} of {len(jobs)} | {steps} | {minutes} |")
 
 
 def write_page(options: argparse.Namespace) -> None:
