@@ -5,22 +5,22 @@
     python benchmarks/small_rehearsal.py page
 
 A piece is a model with its seeds. Baselines come first, then the four models of `study.models` with five
-seeds each, the paper's ten other models and the networks that are not in the paper with three seeds each. A
-model is evaluated by every score that the study names for it. `run` takes pieces by name, or all in this
-order; a piece should take at most two hours, and --seeds shortens it. Two trainings run at a time, one thread
-each, until patience ends them. After a kill the same command continues: a finished training has its rows in
-docs/small_rehearsal/, an unfinished one resumes from its checkpoint in --work, which also keeps the brains.
-Rows are histories, metrics and counts, to be committed; weights are not kept, so a score that the study names
-later needs its trainings again. `page` writes docs/small_rehearsal.md from the existing rows, and names the
-missing pieces.
+seeds each, the same four with three seeds on 10, 20 and 60 % of the healthy training subjects (as
+`3d-none-10-percent`), the paper's ten other models and the networks that are not in the paper with three
+seeds each. A model that is trained on all subjects is evaluated by every score that the study names for it.
+`run` takes pieces by name, or all in this order; a piece should take at most two hours, and --seeds
+shortens it. Two trainings run at a time, one thread each, until patience ends them. After a kill the same
+command continues: a finished training has its rows in docs/small_rehearsal/, an unfinished one resumes from
+its checkpoint in --work, which also keeps the brains. Rows are histories, metrics and counts, to be
+committed; weights are not kept, so a score that the study names later needs its trainings again. `page`
+writes docs/small_rehearsal.md from the existing rows, and names the missing pieces.
 """
 
 import argparse
 import logging
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,31 +28,14 @@ from pathlib import Path
 import numpy as np
 
 from rehearsal import ROOT, evaluate, make_data, overlaid, train, write_template
-from spatial_erasing.cohorts import read_rows, write_rows
-from spatial_erasing.evaluate.bootstrap import IntervalRule
-from spatial_erasing.evaluate.contrasts import Naming
+from small_rehearsal_page import write_page
+from spatial_erasing.cohorts import read_rows
 from spatial_erasing.evaluate.counts import SubjectCounts, first_pattern, load_counts, save_counts
-from spatial_erasing.evaluate.resamples import (
-    ALL_COHORTS,
-    Quantity,
-    Resampled,
-    Resampling,
-    interval_rows,
-    resample_study,
-)
-from spatial_erasing.evaluate.verdicts import (
-    CLAIM_COLUMNS,
-    COMPARISON_COLUMNS,
-    judge_claims,
-    read_subject_dice,
-)
-from spatial_erasing.jobs.atomic import write_text
 from spatial_erasing.jobs.parallel import map_in_processes
 from spatial_erasing.jobs.provenance import rule_fingerprint
 from spatial_erasing.jobs.results import open_arrays
-from spatial_erasing.models import Method, Run, list_datasets, list_methods, methods_of_paper, model_and_score
+from spatial_erasing.models import Method, Run, list_datasets, list_methods, model_and_score
 from spatial_erasing.registry import ERASINGS, FILLS, NETWORKS
-from spatial_erasing.report.claims_page import claims_notes, printed_claims, write_claims
 from spatial_erasing.run import Kept
 from trials import mean_and_range
 
@@ -64,13 +47,18 @@ COARSE_BITS = 5  # of a float16: 32 levels between a score and its double
 
 def pieces(config: Mapping) -> dict[str, list[Run]]:
     """Every piece with its trainings, in order; baselines have no training and one seed."""
-    study, seeds = config["study"], config["study"]["seeds"]
+    study = config["study"]
+    seeds, models = study["seeds"], study["models"]
+    listed = {name: [Run(name, 100, seeds[0])] for name in study["baselines"]}
+    listed |= {name: [Run(name, 100, seed) for seed in seeds] for name in models}
+    few = seeds[:SEEDS_OF_OTHERS]
+    for percent in (percent for percent in study["fractions_percent"] if percent < 100):
+        listed |= {f"{name}-{percent}-percent": [Run(name, percent, seed) for seed in few] for name in models}
+    named = [model_and_score(name)[0] for name in study["table_1_models"]]
     networks = [name for name, entry in config["models"].items() if "network" in entry]
-    named = (model_and_score(name)[0] for name in study["table_1_models"])
-    order = dict.fromkeys([*study["baselines"], *study["models"], *named, *networks])
-    counts = dict.fromkeys(order, SEEDS_OF_OTHERS) | dict.fromkeys(study["models"], len(seeds))
-    counts |= dict.fromkeys(study["baselines"], 1)
-    return {name: [Run(name, 100, seed) for seed in seeds[: counts[name]]] for name in order}
+    for name in (*named, *networks):
+        listed.setdefault(name, [Run(name, 100, seed) for seed in few])
+    return listed
 
 
 def is_done(job: Run, rows: Path) -> bool:
@@ -105,19 +93,21 @@ def code_of(method: Method, config: Mapping) -> str:
 
 
 def run_training(job: Run, *, config: Mapping, work: Path, rows: Path) -> str:
-    """Train or resume, and evaluate by every score that the study names; all rows are written at once."""
+    """Train or resume, and evaluate by the scores that the study names; all rows are written at once."""
     checkpoints, results = work / "checkpoints" / job.folder, work / "results" / job.folder
     methods, network = list_methods(config), None
     if not methods[job.method].is_baseline:
         code = code_of(methods[job.method], config)
         kept = Kept(checkpoints, code, checkpoints, lambda _: lambda _row: None)
         network = train(config, work, results, job, kept=kept)
-    for name in (name for name, method in methods.items() if method.model == job.method):
-        scored = Run(name, 100, job.seed)
+    is_whole = job.fraction_percent == 100  # a fraction is compared by the paper's score alone
+    names = [name for name, method in methods.items() if method.model == job.method]
+    for name in names if is_whole else [job.method]:
+        scored = replace(job, method=name)
         for dataset in list_datasets(scored, study=config["study"], cohorts=config["ingest"]["cohorts"]):
             cohort, _, sequence = dataset.rpartition("-")
-            names = {"method": name, "percent": "100", "seed": str(job.seed)}
-            evaluate(config, work, results, names | {"cohort": cohort, "sequence": sequence}, network)
+            run = {"method": name, "percent": str(job.fraction_percent), "seed": str(job.seed)}
+            evaluate(config, work, results, run | {"cohort": cohort, "sequence": sequence}, network)
             folder = results / "evaluate" / scored.folder / dataset
             coarser(folder / "counts.npz")
             with open_arrays(folder / "slices.npz") as arrays:
@@ -153,12 +143,6 @@ def run_pieces(options: argparse.Namespace) -> None:
         print(f"{folder} is done, {done} of {len(jobs)}", flush=True)
 
 
-def state(config: Mapping, rows: Path) -> Iterator[tuple[str, int, int]]:
-    """Name of every piece, number of its seeds with rows, and number of its seeds."""
-    for name, jobs in pieces(config).items():
-        yield name, sum(is_done(job, rows) for job in jobs), len(jobs)
-
-
 def list_pieces(options: argparse.Namespace) -> None:
     """Print every piece, its seeds with rows, and the steps and minutes of their trainings, as Markdown."""
     config = overlaid(options.config)
@@ -171,109 +155,15 @@ def list_pieces(options: argparse.Namespace) -> None:
         print(f"| `{name}` | {len(paths)} of {len(jobs)} | {steps} | {minutes} |")
 
 
-def write_page(options: argparse.Namespace) -> None:
+def print_page(options: argparse.Namespace) -> None:
     """Judge the claims on the existing rows, and write the page."""
-    config, rows = overlaid(options.config), options.rows
-    values, study = config["evaluate"], config["study"]
-    percentiles = tuple(values["lesion_size_percentiles"])
-    rule = IntervalRule(**values["intervals"])
-    folders = [path.parent for path in sorted(rows.glob("*/*/*/evaluate/*/*/*/*/counts.npz"))]
-    found = resample_study(
-        folders,
-        sequence=study["sequence"],
-        resampling=Resampling(values["bootstrap_samples"], values["seed"], percentiles),
-        workers=options.workers,
-    )
-    found = exact_auprc(found, folders)
-    naming = Naming(methods_of_paper(list_methods(config)), study["sequence"])
-    subjects = [row for folder in folders for row in read_rows(folder / "subjects.csv")]
-    comparisons, claims = judge_claims(
-        found,
-        read_subject_dice(subjects, size_percentiles=percentiles),
-        naming=naming,
-        cohorts={name: config["ingest"]["cohorts"][name]["sequences"] for name in study["lesion_cohorts"]},
-        rule=rule,
-        seed=values["seed"],
-    )
-    printed = printed_claims(
-        as_text(claims, CLAIM_COLUMNS),
-        as_text(comparisons, COMPARISON_COLUMNS),
-        naming=naming,
-        paper_cohorts={},
-    )
-    notes = claims_notes(
-        samples=values["bootstrap_samples"], **values["intervals"], size_percentiles=percentiles
-    )
-    write_claims(printed, options.page, caption=study["title"], notes=notes)
-    page = "\n".join([*head(config, rows), options.page.read_text(), *numbers(found, rule, config)])
-    write_text(options.page, page + "\n")
-
-
-def exact_auprc(found: Mapping[Quantity, Resampled], folders: Iterable[Path]) -> dict[Quantity, Resampled]:
-    """Shift resampled AUPRCs so that the AUPRC of each test set equals the exact one of metrics.csv."""
-    exact: dict[Quantity, list[float]] = {}
-    for row in (row for folder in folders for row in read_rows(folder / "metrics.csv")):
-        if row["metric"] == "average_precision":
-            places = (row["cohort"], row["sequence"], row["metric"])
-            exact.setdefault(Quantity(row["model"], 100, *places), []).append(float(row["value"]))
-    shifts: dict[Quantity, list[float]] = {}
-    for quantity, values in exact.items():
-        shift = float(np.mean(values) - found[quantity].samples[0])
-        for place in (quantity, quantity._replace(cohort=ALL_COHORTS)):
-            shifts.setdefault(place, []).append(shift)
-    return dict(found) | {
-        quantity: replace(found[quantity], samples=found[quantity].samples + np.mean(values))
-        for quantity, values in shifts.items()
-        if quantity in found
-    }
-
-
-def head(config: Mapping, rows: Path) -> list[str]:
-    """The first lines of the page, with the pieces that are missing."""
+    config = overlaid(options.config)
     missing = [
-        f"`{name}` ({done} of {wanted} seeds done)"
-        for name, done, wanted in state(config, rows)
-        if done < wanted
+        f"`{name}` ({done} of {len(jobs)} seeds done)"
+        for name, jobs in pieces(config).items()
+        if (done := sum(is_done(job, options.rows) for job in jobs)) < len(jobs)
     ]
-    return [
-        "# Claims of the paper on synthetic brains at 32³",
-        "",
-        "Written by `python benchmarks/small_rehearsal.py page` from the rows in `docs/small_rehearsal/`; do "
-        "not edit it. The brains are synthetic and coarse: these numbers say nothing about patients.",
-        "",
-        f"**Missing pieces:** {', '.join(missing) if missing else 'none'}. All pieces train on all "
-        "healthy subjects, so the claims about smaller training sets are not run.",
-        "",
-    ]
-
-
-def numbers(found: Mapping[Quantity, Resampled], rule: IntervalRule, config: Mapping) -> Iterator[str]:
-    """AUPRC of every method with its interval, as Markdown."""
-    sequence, cohorts = config["study"]["sequence"], config["study"]["lesion_cohorts"]
-    cells = {
-        (row["model"], row["cohort"]): row
-        for row in interval_rows(found, rule)
-        if (row["metric"], row["sequence"]) == ("average_precision", sequence)
-    }
-    yield from ("## AUPRC in percent", "")
-    yield f"| method | seeds | {' | '.join(cohorts)} |"
-    yield "| :-- | --: |" + " --: |" * len(cohorts)
-    for name, method in list_methods(config).items():
-        of_method = [cells[name, cohort] for cohort in cohorts if (name, cohort) in cells]
-        if of_method:
-            texts = (
-                f"{100 * row['value']:.1f} [{100 * row['lower']:.1f}, {100 * row['upper']:.1f}]"
-                for row in of_method
-            )
-            yield f"| {method.title} | {of_method[0]['seeds']} | {' | '.join(texts)} |"
-
-
-def as_text(rows: list[dict], columns: Iterable[str]) -> list[dict[str, str]]:
-    """Rows with the texts that a file would hold."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "rows.csv")
-        write_rows(path, rows, columns=columns)
-        return read_rows(path)
+    write_page(options.page, config, options.rows, missing=missing, workers=options.workers)
 
 
 def main() -> None:
@@ -293,7 +183,7 @@ def main() -> None:
     piece.set_defaults(run=run_pieces)
     page = commands.add_parser("page", help="judge the claims on the existing rows")
     page.add_argument("--page", type=Path, default=PAGE)
-    page.set_defaults(run=write_page)
+    page.set_defaults(run=print_page)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options.run(options)

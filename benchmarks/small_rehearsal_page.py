@@ -1,0 +1,130 @@
+"""The page of the small rehearsal: the paper's claims judged on its rows, and a table of AUPRC."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from spatial_erasing.cohorts import read_rows, write_rows
+from spatial_erasing.evaluate.bootstrap import IntervalRule
+from spatial_erasing.evaluate.contrasts import Naming
+from spatial_erasing.evaluate.resamples import (
+    ALL_COHORTS,
+    Quantity,
+    Resampled,
+    Resampling,
+    interval_rows,
+    resample_study,
+)
+from spatial_erasing.evaluate.verdicts import (
+    CLAIM_COLUMNS,
+    COMPARISON_COLUMNS,
+    judge_claims,
+    read_subject_dice,
+)
+from spatial_erasing.jobs.atomic import write_text
+from spatial_erasing.models import list_methods, methods_of_paper
+from spatial_erasing.report.claims_page import claims_notes, printed_claims, write_claims
+
+
+def write_page(path: Path, config: Mapping, rows: Path, *, missing: list[str], workers: int) -> None:
+    """Judge the claims on the existing rows, and write the page with the names of missing pieces."""
+    values, study = config["evaluate"], config["study"]
+    percentiles = tuple(values["lesion_size_percentiles"])
+    rule = IntervalRule(**values["intervals"])
+    folders = [path.parent for path in sorted(rows.glob("*/*/*/evaluate/*/*/*/*/counts.npz"))]
+    found = resample_study(
+        folders,
+        sequence=study["sequence"],
+        resampling=Resampling(values["bootstrap_samples"], values["seed"], percentiles),
+        workers=workers,
+    )
+    found = exact_auprc(found, folders)
+    naming = Naming(methods_of_paper(list_methods(config)), study["sequence"])
+    subjects = [row for folder in folders for row in read_rows(folder / "subjects.csv")]
+    comparisons, claims = judge_claims(
+        found,
+        read_subject_dice(subjects, size_percentiles=percentiles),
+        naming=naming,
+        cohorts={name: config["ingest"]["cohorts"][name]["sequences"] for name in study["lesion_cohorts"]},
+        rule=rule,
+        seed=values["seed"],
+    )
+    printed = printed_claims(
+        as_text(claims, CLAIM_COLUMNS),
+        as_text(comparisons, COMPARISON_COLUMNS),
+        naming=naming,
+        paper_cohorts={},
+    )
+    notes = claims_notes(
+        samples=values["bootstrap_samples"], **values["intervals"], size_percentiles=percentiles
+    )
+    write_claims(printed, path, caption=study["title"], notes=notes)
+    page = "\n".join([*head(missing), path.read_text(), *numbers(found, rule, config)])
+    write_text(path, page + "\n")
+
+
+def exact_auprc(found: Mapping[Quantity, Resampled], folders: Iterable[Path]) -> dict[Quantity, Resampled]:
+    """Shift resampled AUPRCs so that the AUPRC of each test set equals the exact one of metrics.csv."""
+    exact: dict[Quantity, list[float]] = {}
+    for row in (row for folder in folders for row in read_rows(folder / "metrics.csv")):
+        if row["metric"] == "average_precision":
+            places = (row["cohort"], row["sequence"], row["metric"])
+            quantity = Quantity(row["model"], int(row["fraction_percent"]), *places)
+            exact.setdefault(quantity, []).append(float(row["value"]))
+    shifts: dict[Quantity, list[float]] = {}
+    for quantity, values in exact.items():
+        shift = float(np.mean(values) - found[quantity].samples[0])
+        for place in (quantity, quantity._replace(cohort=ALL_COHORTS)):
+            shifts.setdefault(place, []).append(shift)
+    return dict(found) | {
+        quantity: replace(found[quantity], samples=found[quantity].samples + np.mean(values))
+        for quantity, values in shifts.items()
+        if quantity in found
+    }
+
+
+def head(missing: list[str]) -> list[str]:
+    """The first lines of the page."""
+    return [
+        "# Claims of the paper on synthetic brains at 32³",
+        "",
+        "Written by `python benchmarks/small_rehearsal.py page` from the rows in `docs/small_rehearsal/`; do "
+        "not edit it. The brains are synthetic and coarse: these numbers say nothing about patients.",
+        "",
+        f"**Missing pieces:** {', '.join(missing) if missing else 'none'}.",
+        "",
+    ]
+
+
+def numbers(found: Mapping[Quantity, Resampled], rule: IntervalRule, config: Mapping) -> Iterator[str]:
+    """AUPRC of every method and share of the training subjects, with its interval, as Markdown."""
+    sequence, cohorts = config["study"]["sequence"], config["study"]["lesion_cohorts"]
+    cells = {
+        (row["model"], row["fraction_percent"], row["cohort"]): row
+        for row in interval_rows(found, rule)
+        if (row["metric"], row["sequence"]) == ("average_precision", sequence)
+    }
+    yield from ("## AUPRC in percent", "")
+    yield f"| method | training subjects, % | seeds | {' | '.join(cohorts)} |"
+    yield "| :-- | --: | --: |" + " --: |" * len(cohorts)
+    methods = list_methods(config)
+    for name, percent in sorted(
+        {key[:2] for key in cells}, key=lambda key: (-key[1], [*methods].index(key[0]))
+    ):
+        of_method = [cells[name, percent, cohort] for cohort in cohorts]
+        texts = (
+            f"{100 * row['value']:.1f} [{100 * row['lower']:.1f}, {100 * row['upper']:.1f}]"
+            for row in of_method
+        )
+        yield f"| {methods[name].title} | {percent} | {of_method[0]['seeds']} | {' | '.join(texts)} |"
+
+
+def as_text(rows: list[dict], columns: Iterable[str]) -> list[dict[str, str]]:
+    """Rows with the texts that a file would hold."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rows.csv")
+        write_rows(path, rows, columns=columns)
+        return read_rows(path)
