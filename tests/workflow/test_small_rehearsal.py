@@ -35,7 +35,7 @@ def overlay(tmp_path):
     config["phantom"] |= {"straight_to_grid": True, "minimum_lesion_ml": 10.0}
     config["preprocess"] |= {"padded_grid_voxels": [158, 191, 163]}
     config["preprocess"]["standardise"] = {"t1": "range", "t1ce": "range"}
-    config["study"]["seeds"] = [1, 2]
+    config["study"] |= {"seeds": [1, 2], "fractions_percent": [50, 100]}
     config["train"]["optimisation"] |= {"maximum_steps": {"2d": 100, "3d": 60}}
     path = tmp_path / "overlay.yaml"
     path.write_text(yaml.safe_dump(config))
@@ -89,28 +89,40 @@ def test_a_killed_piece_goes_on_and_leaves_the_rows_of_an_undisturbed_one(tmp_pa
     history = read_rows(killed / MODEL / "fraction-100/seed-2/history.csv")
     assert [row["step"] for row in history] == [str(step) for step in range(20, 101, 20)]
 
+    half = [f"{MODEL}-50-percent", "--seeds", "1", "--work", str(work)]
+    subprocess.run(command(overlay, killed, "run", *half), env=environment, check=True)
     page = tmp_path / "page.md"
     subprocess.run(command(overlay, killed, "page", "--page", str(page)), env=environment, check=True)
     text = page.read_text()
     assert "`3d-cube-noise` (0 of 2 seeds done)" in text and f"`{MODEL}`" not in text
     assert all(claim.text in text for claim in CLAIMS)
+    assert "| 2D-Patch-n | 50 | 1 | " in text
     exact = [
         np.mean([float(row["value"]) for row in rows if row["metric"] == "average_precision"])
         for cohort in ("brats", "atlas")
-        for rows in [[row for path in killed.rglob(f"{cohort}-t1/metrics.csv") for row in read_rows(path)]]
+        for rows in [
+            [
+                row
+                for path in killed.glob(f"{MODEL}/fraction-100/**/{cohort}-t1/metrics.csv")
+                for row in read_rows(path)
+            ]
+        ]
     ]
-    (line,) = [line for line in text.splitlines() if line.startswith("| 2D-Patch-n | 2 | ")]
-    assert [cell.split()[0] for cell in line.split(" | ")[2:]] == [f"{100 * value:.1f}" for value in exact]
+    (line,) = [line for line in text.splitlines() if line.startswith("| 2D-Patch-n | 100 | 2 | ")]
+    assert [cell.split()[0] for cell in line.split(" | ")[3:]] == [f"{100 * value:.1f}" for value in exact]
 
 
 def test_every_network_is_in_one_piece_and_the_four_of_the_study_come_first(small):
     config = small.overlaid(small.CONFIGS)
-    pieces = small.pieces(config)
+    pieces, study = small.pieces(config), config["study"]
     networks = [name for name, entry in config["models"].items() if "network" in entry]
-    assert sorted(pieces) == sorted([*networks, *config["study"]["baselines"]])
-    baselines = len(config["study"]["baselines"])
-    assert list(pieces)[baselines : baselines + 4] == config["study"]["models"]
-    assert [len(jobs) for jobs in pieces.values()] == [1] * baselines + [5] * 4 + [3] * (len(networks) - 4)
+    shares = [f"{name}-{percent}-percent" for percent in (10, 20, 60) for name in study["models"]]
+    first = [*study["baselines"], *study["models"], *shares]
+    assert list(pieces)[: len(first)] == first
+    assert sorted(pieces) == sorted([*networks, *study["baselines"], *shares])
+    trainings = [1] * len(study["baselines"]) + [5] * 4 + [3] * (len(pieces) - len(study["baselines"]) - 4)
+    assert [len(jobs) for jobs in pieces.values()] == trainings
+    assert {(job.method, job.fraction_percent) for job in pieces["3d-none-20-percent"]} == {("3d-none", 20)}
 
 
 def test_a_checkpoint_is_resumed_only_by_the_code_of_its_own_network_erasing_and_fill(small):
