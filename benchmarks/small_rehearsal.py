@@ -155,7 +155,7 @@ def list_pieces(options: argparse.Namespace) -> None:
         print(f"| `{name}` | {len(paths)} of {len(jobs)} | {steps} | {minutes} |")
 
 
-def print_page(options: argparse.Namespace) -> None:
+def make_page(options: argparse.Namespace) -> None:
     """Judge the claims on the existing rows, and write the page."""
     config = overlaid(options.config)
     missing = [
@@ -183,7 +183,7 @@ def main() -> None:
     piece.set_defaults(run=run_pieces)
     page = commands.add_parser("page", help="judge the claims on the existing rows")
     page.add_argument("--page", type=Path, default=PAGE)
-    page.set_defaults(run=print_page)
+    page.set_defaults(run=make_page)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options.run(options)
