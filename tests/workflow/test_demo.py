@@ -42,14 +42,26 @@ def test_the_demo_ends_with_a_table_1_in_which_every_network_means_something(clo
             assert float(row["auprc_over_prevalence"]) >= 10, row
 
 
+def processor():
+    """Make and vector units of this processor, as in `GenuineIntel AVX512`: trainings round as these do."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    makes = [line.split(":")[1].strip() for line in lines if line.startswith("vendor_id")]
+    return f"{makes[0] if makes else 'unknown'} {torch.backends.cpu.get_cpu_capability()}"
+
+
 def test_the_table_1_of_the_demo_is_the_golden_one(clone):
-    """Code that only moves changes no number. Trainings round as their processor's vector units do."""
-    as_measured = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    """Code that only moves changes no number; each processor on which the demo was measured has its rows."""
     golden = read_rows(ROOT / "tests/workflow/demo_table_1.csv")
+    measured = {row["processor"] for row in golden}
+    is_measured = processor() in measured
+    expected_rows = [
+        row for row in golden if row["processor"] == (processor() if is_measured else min(measured))
+    ]
     found = read_rows(clone / "demo/results/report/tables/table_1.csv")
-    for expected, row in zip(golden, found, strict=True):
+    for expected, row in zip(expected_rows, found, strict=True):
         assert (row["cohort"], row["model"]) == (expected["cohort"], expected["model"])
-        points = 1e-5 if row["model"] in BASELINES else 0.05 if as_measured else 5
+        near, far = (1e-5, 1e-3) if row["model"] in BASELINES else (0.05, 10)
+        points = near if is_measured else far
         for metric in ("dice_dataset_percent", "dice_subject_mean_percent", "auprc_percent"):
             assert float(row[metric]) == pytest.approx(float(expected[metric]), abs=points), (row, metric)
 
