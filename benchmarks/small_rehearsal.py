@@ -69,7 +69,7 @@ def is_done(job: Run, rows: Path) -> bool:
 def coarser(path: Path) -> None:
     """Merge the scores of a file into fewer levels; no score crosses the threshold.
 
-    Dice stays exact. An AUPRC falls by about half a percentage point in all resamples, which `exact_auprc`
+    Dice stays exact. An AUPRC falls by about half a percentage point in all resamples, which `shift_to_exact`
     corrects. The file shrinks to a tenth.
     """
     counts, threshold = load_counts(path)

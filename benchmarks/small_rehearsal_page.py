@@ -41,7 +41,8 @@ def write_page(path: Path, config: Mapping, rows: Path, *, missing: list[str], w
         resampling=Resampling(values["bootstrap_samples"], values["seed"], percentiles),
         workers=workers,
     )
-    found = exact_auprc(found, folders)
+    exact = auprc_of_seeds(folders)
+    found = shift_to_exact(found, exact)
     naming = Naming(methods_of_paper(list_methods(config)), study["sequence"])
     subjects = [row for folder in folders for row in read_rows(folder / "subjects.csv")]
     comparisons, claims = judge_claims(
@@ -62,18 +63,25 @@ def write_page(path: Path, config: Mapping, rows: Path, *, missing: list[str], w
         samples=values["bootstrap_samples"], **values["intervals"], size_percentiles=percentiles
     )
     write_claims(printed, path, caption=study["title"], notes=notes)
-    page = "\n".join([*head(missing), path.read_text(), *numbers(found, rule, config)])
+    page = "\n".join([*head(missing), path.read_text(), *numbers(found, exact, rule, config)])
     write_text(path, page + "\n")
 
 
-def exact_auprc(found: Mapping[Quantity, Resampled], folders: Iterable[Path]) -> dict[Quantity, Resampled]:
-    """Shift resampled AUPRCs so that the AUPRC of each test set equals the exact one of metrics.csv."""
+def auprc_of_seeds(folders: Iterable[Path]) -> dict[Quantity, list[float]]:
+    """The exact AUPRC of every method, share of the training subjects and test set: one value a seed."""
     exact: dict[Quantity, list[float]] = {}
     for row in (row for folder in folders for row in read_rows(folder / "metrics.csv")):
         if row["metric"] == "average_precision":
             places = (row["cohort"], row["sequence"], row["metric"])
             quantity = Quantity(row["model"], int(row["fraction_percent"]), *places)
             exact.setdefault(quantity, []).append(float(row["value"]))
+    return exact
+
+
+def shift_to_exact(
+    found: Mapping[Quantity, Resampled], exact: Mapping[Quantity, list[float]]
+) -> dict[Quantity, Resampled]:
+    """Shift resampled AUPRCs so that the AUPRC of each test set equals the exact mean of its seeds."""
     shifts: dict[Quantity, list[float]] = {}
     for quantity, values in exact.items():
         shift = float(np.mean(values) - found[quantity].samples[0])
@@ -99,27 +107,34 @@ def head(missing: list[str]) -> list[str]:
     ]
 
 
-def numbers(found: Mapping[Quantity, Resampled], rule: IntervalRule, config: Mapping) -> Iterator[str]:
-    """AUPRC of every method and share of the training subjects, with its interval, as Markdown."""
+def numbers(
+    found: Mapping[Quantity, Resampled],
+    exact: Mapping[Quantity, list[float]],
+    rule: IntervalRule,
+    config: Mapping,
+) -> Iterator[str]:
+    """AUPRC of every method and share of the training subjects, with seeds and interval, as Markdown."""
     sequence, cohorts = config["study"]["sequence"], config["study"]["lesion_cohorts"]
-    cells = {
-        (row["model"], row["fraction_percent"], row["cohort"]): row
-        for row in interval_rows(found, rule)
-        if (row["metric"], row["sequence"]) == ("average_precision", sequence)
-    }
+    metric, methods = "average_precision", list_methods(config)
+    wanted = (sequence, metric)
+    rows = [row for row in interval_rows(found, rule) if (row["sequence"], row["metric"]) == wanted]
+    cells = {(row["model"], row["fraction_percent"], row["cohort"]): row for row in rows}
     yield from ("## AUPRC in percent", "")
-    yield f"| method | training subjects, % | seeds | {' | '.join(cohorts)} |"
+    yield (
+        f"Mean over seeds (lowest to highest seed) [{rule.confidence_percent} % interval over test subjects]."
+    )
+    yield from ("", f"| method | training subjects, % | seeds | {' | '.join(cohorts)} |")
     yield "| :-- | --: | --: |" + " --: |" * len(cohorts)
-    methods = list_methods(config)
-    for name, percent in sorted(
-        {key[:2] for key in cells}, key=lambda key: (-key[1], [*methods].index(key[0]))
-    ):
-        of_method = [cells[name, percent, cohort] for cohort in cohorts]
-        texts = (
-            f"{100 * row['value']:.1f} [{100 * row['lower']:.1f}, {100 * row['upper']:.1f}]"
-            for row in of_method
-        )
-        yield f"| {methods[name].title} | {percent} | {of_method[0]['seeds']} | {' | '.join(texts)} |"
+    named = {(name, percent) for name, percent, _ in cells}
+    for name, percent in sorted(named, key=lambda key: (-key[1], [*methods].index(key[0]))):
+        texts = []
+        for cohort in cohorts:
+            row = cells[name, percent, cohort]
+            seeds = exact[Quantity(name, percent, cohort, sequence, metric)]
+            spread = f" ({100 * min(seeds):.1f} to {100 * max(seeds):.1f})" if len(seeds) > 1 else ""
+            interval = f"[{100 * row['lower']:.1f}, {100 * row['upper']:.1f}]"
+            texts.append(f"{100 * row['value']:.1f}{spread} {interval}")
+        yield f"| {methods[name].title} | {percent} | {len(seeds)} | {' | '.join(texts)} |"
 
 
 def as_text(rows: list[dict], columns: Iterable[str]) -> list[dict[str, str]]:
