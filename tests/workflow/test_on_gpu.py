@@ -25,12 +25,17 @@ def on_gpu(measurements):
     return importlib.import_module("on_gpu")
 
 
+@pytest.fixture
+def gpu_units(measurements):
+    return importlib.import_module("gpu_units")
+
+
 def units_of(measurements, **measured):
     return [measurements.Unit("A piece", name, 60, measure) for name, measure in measured.items()]
 
 
 @pytest.mark.long
-def test_every_piece_runs_on_a_cpu_and_is_not_repeated(tmp_path, on_gpu, measurements):
+def test_every_piece_runs_on_a_cpu_and_is_not_repeated(tmp_path, gpu_units, measurements):
     command = [sys.executable, ROOT / "benchmarks/on_gpu.py", "--device", "cpu", "--tiny"]
     command += ["--minutes", "30", "--output", tmp_path]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -39,8 +44,8 @@ def test_every_piece_runs_on_a_cpu_and_is_not_repeated(tmp_path, on_gpu, measure
     rows = measurements.read_measured([tmp_path / "rows.jsonl"])
 
     ended = {row["unit"]: row["found"] for row in rows if not row["what"]}
-    assert ended == dict.fromkeys(on_gpu.TINY_UNITS, "done"), printed
-    assert {name.partition("/")[0] for name in ended} == set(on_gpu.PIECES)
+    assert ended == dict.fromkeys(gpu_units.TINY_UNITS, "done"), printed
+    assert {name.partition("/")[0] for name in ended} == set(gpu_units.PIECES)
     assert not [row for row in rows if "failed" in row["found"]]
     keys = {"unit", "what", "found", "code", "kind", "device", "driver", "torch", "commit", "date"}
     assert all(set(row) == keys and row["kind"] == "cpu" for row in rows)
@@ -160,9 +165,9 @@ def test_the_page_has_the_tables_of_the_committed_rows(on_gpu, monkeypatch, tmp_
     assert on_gpu.PAGE.read_text() == page, "run: python benchmarks/on_gpu.py --tables"
 
 
-def test_all_units_are_named_once_and_fit_a_window(on_gpu):
+def test_all_units_are_named_once_and_fit_a_window(on_gpu, gpu_units):
     units = on_gpu.list_units(on_gpu.parse_options(["--output", "."]))
     names = [unit.name for unit in units]
-    assert len(set(names)) == len(names) and set(names) >= on_gpu.TINY_UNITS
+    assert len(set(names)) == len(names) and set(names) >= gpu_units.TINY_UNITS
     assert all(unit.seconds <= 9 * 60 - on_gpu.KEPT_SECONDS for unit in units)
-    assert list(dict.fromkeys(unit.piece for unit in units)) == list(on_gpu.PIECES.values())
+    assert list(dict.fromkeys(unit.piece for unit in units)) == list(gpu_units.PIECES.values())
