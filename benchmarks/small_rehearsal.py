@@ -158,12 +158,11 @@ def list_pieces(options: argparse.Namespace) -> None:
 def make_page(options: argparse.Namespace) -> None:
     """Judge the claims on the existing rows, and write the page."""
     config = overlaid(options.config)
-    missing = [
-        f"`{name}` ({done} of {len(jobs)} seeds done)"
+    done = {
+        name: (sum(is_done(job, options.rows) for job in jobs), len(jobs))
         for name, jobs in pieces(config).items()
-        if (done := sum(is_done(job, options.rows) for job in jobs)) < len(jobs)
-    ]
-    write_page(options.page, config, options.rows, missing=missing, workers=options.workers)
+    }
+    write_page(options.page, config, options.rows, done=done, workers=options.workers)
 
 
 def main() -> None:

@@ -29,8 +29,18 @@ from spatial_erasing.models import list_methods, methods_of_paper
 from spatial_erasing.report.claims_page import claims_notes, printed_claims, write_claims
 
 
-def write_page(path: Path, config: Mapping, rows: Path, *, missing: list[str], workers: int) -> None:
-    """Judge the claims on the existing rows, and write the page with the names of missing pieces."""
+def write_page(
+    path: Path, config: Mapping, rows: Path, *, done: Mapping[str, tuple[int, int]], workers: int
+) -> None:
+    """Judge the claims on the existing rows, and write the page with the names of missing pieces.
+
+    Args:
+        path: the page.
+        config: of the small rehearsal.
+        rows: folder of the rows.
+        done: seeds with rows and all seeds, of every piece.
+        workers: processes.
+    """
     values, study = config["evaluate"], config["study"]
     percentiles = tuple(values["lesion_size_percentiles"])
     rule = IntervalRule(**values["intervals"])
@@ -63,7 +73,7 @@ def write_page(path: Path, config: Mapping, rows: Path, *, missing: list[str], w
         samples=values["bootstrap_samples"], **values["intervals"], size_percentiles=percentiles
     )
     write_claims(printed, path, caption=study["title"], notes=notes)
-    page = "\n".join([*head(missing), path.read_text(), *numbers(found, exact, rule, config)])
+    page = "\n".join([*head(done), path.read_text(), *numbers(found, exact, rule, config)])
     write_text(path, page + "\n")
 
 
@@ -94,15 +104,18 @@ def shift_to_exact(
     }
 
 
-def head(missing: list[str]) -> list[str]:
+def head(done: Mapping[str, tuple[int, int]]) -> list[str]:
     """The first lines of the page."""
+    begun = [f"`{name}` ({seeds} of {of} seeds)" for name, (seeds, of) in done.items() if 0 < seeds < of]
+    not_begun = [f"`{name}`" for name, (seeds, _) in done.items() if not seeds]
     return [
         "# Claims of the paper on synthetic brains at 32³",
         "",
         "Written by `python benchmarks/small_rehearsal.py page` from the rows in `docs/small_rehearsal/`; do "
         "not edit it. The brains are synthetic and coarse: these numbers say nothing about patients.",
         "",
-        f"**Missing pieces:** {', '.join(missing) if missing else 'none'}.",
+        f"**Pieces with some seeds only:** {', '.join(begun) or 'none'}. "
+        f"**Missing pieces:** {', '.join(not_begun) or 'none'}.",
         "",
     ]
 
