@@ -3,9 +3,11 @@
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.evaluate.bootstrap import IntervalRule
@@ -73,8 +75,8 @@ def write_page(
         samples=values["bootstrap_samples"], **values["intervals"], size_percentiles=percentiles
     )
     write_claims(printed, path, caption=study["title"], notes=notes)
-    page = "\n".join([*head(done), path.read_text(), *numbers(found, exact, rule, config)])
-    write_text(path, page + "\n")
+    tables = (*gains(found, exact, rule, config), *numbers(found, exact, rule, config))
+    write_text(path, "\n".join([*head(done), path.read_text(), *tables]) + "\n")
 
 
 def auprc_of_seeds(folders: Iterable[Path]) -> dict[Quantity, list[float]]:
@@ -118,6 +120,58 @@ def head(done: Mapping[str, tuple[int, int]]) -> list[str]:
         f"**Missing pieces:** {', '.join(not_begun) or 'none'}.",
         "",
     ]
+
+
+def gains(
+    found: Mapping[Quantity, Resampled],
+    exact: Mapping[Quantity, list[float]],
+    rule: IntervalRule,
+    config: Mapping,
+) -> Iterator[str]:
+    """AUPRC with erasing minus without, over test subjects and over trainings, as Markdown."""
+    study, methods = config["study"], list_methods(config)
+    cohorts = study["lesion_cohorts"]
+    yield from ("## Erasing minus no erasing, AUPRC in percentage points", "")
+    yield (
+        f"With {rule.confidence_percent} % intervals of one kind of chance each. *Subjects*: other test "
+        "subjects with these trainings (paired resamples). *Trainings*: other seeds with these test subjects "
+        "(Welch's t; seeds are not paired)."
+    )
+    titles = (f"{cohort} | subjects | trainings" for cohort in cohorts)
+    yield from ("", f"| networks | training subjects, % | seeds | {' | '.join(titles)} |")
+    yield "| :-- | --: | --: |" + " --: |" * 3 * len(cohorts)
+    plain = {methods[name].dims: name for name in study["models"] if methods[name].erase == "none"}
+    erased = [name for name in study["models"] if methods[name].erase != "none"]
+    for percent, name in product(sorted(study["fractions_percent"], reverse=True), erased):
+        pair = (name, plain[methods[name].dims])
+        places = [(percent, cohort, study["sequence"], "average_precision") for cohort in cohorts]
+        quantities = [[Quantity(model, *place) for model in pair] for place in places]
+        if all(quantity in exact for both in quantities for quantity in both):
+            seeds = min(len(exact[quantity]) for quantity in quantities[0])
+            cells = [cell for both in quantities for cell in gain(found, exact, *both, rule)]
+            names = " − ".join(methods[model].title for model in pair)
+            yield f"| {names} | {percent} | {seeds} | {' | '.join(cells)} |"
+    yield ""
+
+
+def gain(
+    found: Mapping[Quantity, Resampled],
+    exact: Mapping[Quantity, list[float]],
+    first: Quantity,
+    second: Quantity,
+    rule: IntervalRule,
+) -> Iterator[str]:
+    """A difference in percentage points, with its intervals over test subjects and over trainings."""
+    differences = found[first].samples - found[second].samples
+    yield f"{100 * differences[0]:+.1f}"
+    lower, upper = rule.interval(differences, sizes=found[first].sizes)
+    yield f"[{100 * lower:+.1f}, {100 * upper:+.1f}]"
+    if min(len(exact[first]), len(exact[second])) < 2:
+        yield "–"
+    else:
+        welch = stats.ttest_ind(exact[first], exact[second], equal_var=False)
+        lower, upper = welch.confidence_interval(rule.confidence_percent / 100)
+        yield f"[{100 * lower:+.1f}, {100 * upper:+.1f}]"
 
 
 def numbers(

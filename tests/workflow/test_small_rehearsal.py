@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from scipy import stats
 
 from spatial_erasing.cohorts import read_rows
+from spatial_erasing.evaluate.bootstrap import IntervalRule, Sizes
 from spatial_erasing.evaluate.claims import CLAIMS
 from spatial_erasing.evaluate.counts import SubjectCounts, load_counts, save_counts
 from spatial_erasing.evaluate.curves import average_precision
+from spatial_erasing.evaluate.resamples import Quantity, Resampled
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "benchmarks/small_rehearsal.py"
@@ -146,6 +149,30 @@ def test_coarser_counts_keep_the_dice_and_nearly_the_auprc(small, tmp_path):
     np.testing.assert_array_equal(found.at_threshold(threshold), counts.at_threshold(threshold))
     expected = average_precision(counts.pooled())
     assert average_precision(found.pooled()) == pytest.approx(expected, abs=0.005)
+
+
+def test_a_gain_has_an_interval_over_subjects_and_one_over_trainings(small):
+    page = importlib.import_module("small_rehearsal_page")
+    rng = np.random.default_rng(1)
+    erased, plain = (Quantity(name, 100, "brats", "t1", "average_precision") for name in ("a", "b"))
+    seeds = {erased: [0.64, 0.66, 0.63], plain: [0.60, 0.61]}
+    samples = {erased: 0.64 + rng.normal(0, 0.01, 501), plain: 0.6 + rng.normal(0, 0.01, 501)}
+    found = {key: Resampled(samples[key], Sizes([12]), tuple(seeds[key])) for key in seeds}
+    rule = IntervalRule(confidence_percent=90, minimum_subjects=10)
+
+    parts = [np.var(values, ddof=1) / len(values) for values in seeds.values()]
+    freedom = sum(parts) ** 2 / sum(
+        part**2 / (len(values) - 1) for part, values in zip(parts, seeds.values(), strict=True)
+    )
+    middle = np.mean(seeds[erased]) - np.mean(seeds[plain])
+    around = stats.t.ppf(0.95, freedom) * np.sqrt(sum(parts))
+    lower, upper = np.percentile((samples[erased] - samples[plain])[1:], [5, 95])
+    assert list(page.gain(found, seeds, erased, plain, rule)) == [
+        f"{100 * (samples[erased] - samples[plain])[0]:+.1f}",
+        f"[{100 * lower:+.1f}, {100 * upper:+.1f}]",
+        f"[{100 * (middle - around):+.1f}, {100 * (middle + around):+.1f}]",
+    ]
+    assert [*page.gain(found, seeds | {plain: [0.6]}, erased, plain, rule)][-1] == "–"
 
 
 def test_an_unknown_piece_is_refused_with_the_names_of_all(overlay, tmp_path):
