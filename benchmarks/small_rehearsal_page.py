@@ -116,6 +116,9 @@ def head(done: Mapping[str, tuple[int, int]]) -> list[str]:
         "Written by `python benchmarks/small_rehearsal.py page` from the rows in `docs/small_rehearsal/`; do "
         "not edit it. The brains are synthetic and coarse: these numbers say nothing about patients.",
         "",
+        "`brats` are synthetic tumours, `atlas` synthetic strokes. A piece is one model on one share of the "
+        "training subjects. [Rivals](rivals.md) explains the scores named after a comma.",
+        "",
         f"**Pieces with some seeds only:** {', '.join(begun) or 'none'}. "
         f"**Missing pieces:** {', '.join(not_begun) or 'none'}.",
         "",

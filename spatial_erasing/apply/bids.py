@@ -32,7 +32,7 @@ DESCRIPTIONS = {
 }
 NO_PROBABILITY = (
     "The share of brain voxels of healthy validation scans with a lower anomaly score, from 0 to 1. "
-    "A percentile is no probability of a lesion: 1 % of the voxels of a healthy brain lie above 0.99."
+    "A percentile is no probability of a lesion: over all of these scans, 1 % of the voxels lie above 0.99."
 )
 
 
