@@ -7,7 +7,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from spatial_erasing.cohorts import read_rows, write_rows
 from spatial_erasing.evaluate.bootstrap import IntervalRule
@@ -20,6 +19,7 @@ from spatial_erasing.evaluate.resamples import (
     interval_rows,
     resample_study,
 )
+from spatial_erasing.evaluate.trainings import interval_over_trainings
 from spatial_erasing.evaluate.verdicts import (
     CLAIM_COLUMNS,
     COMPARISON_COLUMNS,
@@ -169,12 +169,9 @@ def gain(
     yield f"{100 * differences[0]:+.1f}"
     lower, upper = rule.interval(differences, sizes=found[first].sizes)
     yield f"[{100 * lower:+.1f}, {100 * upper:+.1f}]"
-    if min(len(exact[first]), len(exact[second])) < 2:
-        yield "–"
-    else:
-        welch = stats.ttest_ind(exact[first], exact[second], equal_var=False)
-        lower, upper = welch.confidence_interval(rule.confidence_percent / 100)
-        yield f"[{100 * lower:+.1f}, {100 * upper:+.1f}]"
+    weights = {first: 1.0, second: -1.0}
+    lower, upper = interval_over_trainings(weights, exact, confidence_percent=rule.confidence_percent)
+    yield f"[{100 * lower:+.1f}, {100 * upper:+.1f}]" if np.isfinite(lower) else "–"
 
 
 def numbers(

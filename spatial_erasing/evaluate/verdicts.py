@@ -5,7 +5,7 @@ tables: for them the signs of the differences are counted.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from spatial_erasing.evaluate.claims import CLAIMS
 from spatial_erasing.evaluate.contrasts import Claim, Naming, Part, parts_of
 from spatial_erasing.evaluate.metrics import SIZES, size_groups
 from spatial_erasing.evaluate.resamples import Quantity, Resampled
+from spatial_erasing.evaluate.trainings import interval_over_trainings
 from spatial_erasing.seeds import hash_seed
 
 COMPARISON_COLUMNS = (
@@ -32,6 +33,7 @@ COMPARISON_COLUMNS = (
 CLAIM_COLUMNS = (
     *("claim", "section", "text", "verdict", "point_estimates", "difference", "lower", "upper"),
     *("parts", "parts_run", "parts_above", "parts_surely_above", "parts_surely_below", "subjects", "seeds"),
+    *("trainings_lower", "trainings_upper"),
 )
 RUN = "run"
 HOLDS = "holds"
@@ -117,7 +119,8 @@ def judge_claims(
         run = _run_parts(parts, found)
         fewest = [min((found[quantity].sizes for _, quantity in part.terms), key=sum) for part in run]
         intervals = claim_intervals(list(run.values()), sizes=fewest, rule=rule, seed=seed)
-        claims.append(_claim_row(claim, run, intervals, len(parts)) | _counts(run, found))
+        over_trainings = _over_trainings(run, found, rule)
+        claims.append(_claim_row(claim, run, intervals, len(parts)) | _counts(run, found) | over_trainings)
         ends = dict(zip(run, zip(intervals.lower, intervals.upper, strict=True), strict=True))
         for part in parts:
             row = {
@@ -186,6 +189,18 @@ def _counts(parts: Iterable[Part], found: Mapping[Quantity, Resampled]) -> dict:
         "subjects": max(of_metric.values()),
         "seeds": min(len(found[quantity].by_seed) for quantity in quantities),
     }
+
+
+def _over_trainings(parts: Collection[Part], found: Mapping[Quantity, Resampled], rule: IntervalRule) -> dict:
+    """The mean difference of a claim if its models were trained with other seeds; empty without parts."""
+    weights: dict[Quantity, float] = defaultdict(float)
+    for weight, quantity in (term for part in parts for term in part.terms):
+        weights[quantity] += weight / len(parts)
+    if not weights:
+        return {}
+    by_seed = {quantity: found[quantity].by_seed for quantity in weights}
+    lower, upper = interval_over_trainings(weights, by_seed, confidence_percent=rule.confidence_percent)
+    return {"trainings_lower": lower, "trainings_upper": upper}
 
 
 def _claim_row(claim: Claim, run: Mapping[Part, np.ndarray], intervals: ClaimIntervals, parts: int) -> dict:

@@ -83,7 +83,8 @@ def rows_with_paper(claims: Sequence[Row], naming: Naming) -> list[dict[str, obj
     rows: list[dict[str, object]] = []
     for claim, row in zip(CLAIMS, claims, strict=True):
         paper = signs_of_paper(claim, naming)
-        ours = {name: _points(row[name]) for name in ("difference", "lower", "upper")}
+        names = ("difference", "lower", "upper", "trainings_lower", "trainings_upper")
+        ours = {name: _points(row[name]) for name in names}
         numbers: tuple[object, ...] = (paper.signs, paper.mean, len(paper.differences), paper.above)
         rows.append({**row, **ours, **dict(zip(PAPER_COLUMNS, numbers, strict=True))})
     return rows
@@ -97,6 +98,7 @@ def _cells(row: Row, paper: PaperSigns) -> dict[str, str]:
     signs = f"{paper.above} of {len(paper.differences)}: {paper.signs}"
     return {
         "Mean difference": _difference(row) if is_run else NO_NUMBER,
+        "Over trainings": _interval(row["trainings_lower"], row["trainings_upper"]) or NO_NUMBER,
         "Above 0": f"{row['parts_above']} of {row['parts_run']}" if is_run else NO_NUMBER,
         "Interval above / below 0": surely if is_run else NO_NUMBER,
         "Not run": str(int(row["parts"]) - int(row["parts_run"])),
@@ -123,9 +125,15 @@ def _part(row: Row, paper: PaperSigns, paper_cohorts: Mapping[str, str | None]) 
 
 def _difference(row: Row) -> str:
     """A difference and its interval in percentage points: "+2.31 [+0.94, +3.70]"."""
-    difference, lower, upper = (_points(row[name]) for name in ("difference", "lower", "upper"))
-    interval = f" [{lower:+.2f}, {upper:+.2f}]" if isfinite(float(lower)) else ", no interval"
-    return f"{difference:+.2f}{interval}"
+    interval = _interval(row["lower"], row["upper"])
+    return f"{_points(row['difference']):+.2f}" + (f" {interval}" if interval else ", no interval")
+
+
+def _interval(lower: str, upper: str) -> str:
+    """An interval in percentage points, "[+0.94, +3.70]"; empty without an interval."""
+    if not lower or not isfinite(float(lower)):
+        return ""
+    return f"[{_points(lower):+.2f}, {_points(upper):+.2f}]"
 
 
 def _points(text: str) -> float | str:

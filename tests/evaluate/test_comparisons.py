@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from paper_study import METHODS
@@ -50,6 +52,24 @@ def judge(gains, rule=RULE):
         *numbers_of(gains), naming=Naming(methods_of_paper(METHODS)), cohorts=COHORTS, rule=rule, seed=1
     )
     return comparisons, {row["claim"]: row for row in claims}
+
+
+def test_a_claim_has_an_interval_over_trainings_of_its_mean_difference():
+    found, dice = numbers_of({"2d-none": 0.0, "3d-none": 0.05})
+    rng, spread = np.random.default_rng(1), {"2d-none": 0.01, "3d-none": 0.02}
+    of_training = {model: rng.normal(scale=scale, size=3) for model, scale in spread.items()}
+    found = {
+        quantity: replace(result, by_seed=tuple(result.by_seed[0] + of_training[quantity.model]))
+        for quantity, result in found.items()
+    }
+    naming = Naming(methods_of_paper(METHODS))
+    _, claims = judge_claims(found, dice, naming=naming, cohorts=COHORTS, rule=RULE, seed=1)
+    claim = {row["claim"]: row for row in claims}["3d-beats-2d"]
+    welch = stats.ttest_ind(of_training["3d-none"], of_training["2d-none"], equal_var=False)
+    expected = np.add(claim["difference"], welch.confidence_interval(0.95))
+    shift = of_training["3d-none"].mean() - of_training["2d-none"].mean()
+    assert (claim["trainings_lower"], claim["trainings_upper"]) == pytest.approx(tuple(expected), abs=1e-9)
+    assert shift and claims[-1]["verdict"] == "not run" and "trainings_lower" not in claims[-1]
 
 
 def test_a_planted_gain_is_found_with_its_size_and_a_planted_loss_contradicts():

@@ -56,6 +56,7 @@ def tables():
             | {"parts_run": str(len(parts) if is_run else 0), "parts_above": "5" if is_run else "0"}
             | {"parts_surely_above": "4", "parts_surely_below": "1", "point_estimates": "some"}
             | {"verdict": "does not hold" if is_run else "not run"}
+            | {"trainings_lower": "-0.01" if is_run else "", "trainings_upper": "0.085" if is_run else ""}
             | (numbers if is_run else empty)
         )
         comparisons += [
@@ -75,6 +76,7 @@ def claims(tables):
 def test_a_claim_shows_our_difference_in_percent_points_and_the_paper_s(claims):
     assert claims[0].cells == {
         "Mean difference": "+3.75 [+1.00, +5.12]",
+        "Over trainings": "[-1.00, +8.50]",
         "Above 0": "5 of 6",
         "Interval above / below 0": "4 / 1",
         "Not run": "0",
@@ -83,7 +85,7 @@ def test_a_claim_shows_our_difference_in_percent_points_and_the_paper_s(claims):
         "Paper's mean": "+3.75",
         "Paper, above 0": "6 of 6: all",
     }
-    assert claims[1].cells["Mean difference"] == claims[1].cells["Subjects"] == "–"
+    assert {claims[1].cells[name] for name in ("Mean difference", "Over trainings", "Subjects")} == {"–"}
 
 
 def test_a_comparison_has_the_paper_s_number_where_the_cohort_is_the_paper_s(claims):
@@ -98,7 +100,7 @@ def test_a_comparison_has_the_paper_s_number_where_the_cohort_is_the_paper_s(cla
 
 def test_a_number_of_too_few_subjects_is_shown_without_interval(tables):
     claims, comparisons = tables
-    claims[0] |= {"lower": "nan", "upper": "nan"}
+    claims[0] |= dict.fromkeys(("lower", "upper", "trainings_lower", "trainings_upper"), "nan")
     comparisons[0] |= {
         "lower": "nan",
         "upper": "nan",
@@ -107,6 +109,7 @@ def test_a_number_of_too_few_subjects_is_shown_without_interval(tables):
     }
     printed = printed_claims(claims, comparisons, naming=NAMING, paper_cohorts={})
     assert printed[0].cells["Mean difference"] == "+3.75, no interval"
+    assert printed[0].cells["Over trainings"] == "–"
     assert printed[0].parts[0][3:5] == ("+3.75, no interval", "–")
 
 
@@ -138,6 +141,7 @@ def test_markdown_has_a_row_a_claim(tmp_path, claims):
 def test_the_csv_holds_the_paper_s_verdict_behind_ours(tables):
     rows = rows_with_paper(tables[0], NAMING)
     assert rows[0]["difference"] == pytest.approx(3.75) and rows[1]["difference"] == ""
+    assert rows[0]["trainings_upper"] == pytest.approx(8.5) and rows[1]["trainings_upper"] == ""
     by_claim = {row["claim"]: row for row in rows}
     assert by_claim["erasing-helps"]["paper_signs"] == "some"
     assert by_claim["erasing-helps"]["paper_parts"] == 72
