@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
 from spatial_erasing.evaluate.bootstrap import SMALLEST_SPREAD
 from spatial_erasing.evaluate.resamples import Quantity
@@ -42,5 +41,16 @@ def interval_over_trainings(
         return float("nan"), float("nan")
     freedom = variances.sum() ** 2 / sum(variances**2 / (np.array([*map(len, sums.values())]) - 1))
     middle = float(sum(values.mean() for values in sums.values()))
-    around = float(stats.t.ppf((1 + confidence_percent / 100) / 2, freedom)) * spread
+    around = student_quantile(confidence_percent / 100, freedom) * spread
     return middle - around, middle + around
+
+
+def student_quantile(probability: float, freedom: float) -> float:
+    """The t that |T| of Student's distribution stays below with a probability; `freedom` is at least 1.
+
+    T is sqrt(freedom) times the tangent of an angle whose density is its cosine to the power freedom - 1.
+    """
+    angles = np.linspace(0, np.pi / 2, 100_001)
+    density = np.cos(angles) ** (freedom - 1)
+    below = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
+    return float(np.sqrt(freedom) * np.tan(np.interp(probability, below / below[-1], angles)))

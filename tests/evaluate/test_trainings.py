@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from spatial_erasing.evaluate.resamples import Quantity
-from spatial_erasing.evaluate.trainings import interval_over_trainings
+from spatial_erasing.evaluate.trainings import interval_over_trainings, student_quantile
 
 interval = partial(interval_over_trainings, confidence_percent=95)
 ERASED, PLAIN = (
@@ -18,6 +18,13 @@ DIFFERENCE = {ERASED: 1.0, PLAIN: -1.0}
 def test_two_models_have_the_interval_of_welch():
     expected = stats.ttest_ind(*SEEDS.values(), equal_var=False).confidence_interval(0.95)
     assert interval(DIFFERENCE, SEEDS) == pytest.approx(tuple(expected))
+
+
+@pytest.mark.parametrize("freedom", [1, 1.7, 4, 30.5, 1000])
+def test_quantiles_are_those_of_student(freedom):
+    for probability in (0.5, 0.95, 0.999):
+        expected = stats.t.ppf((1 + probability) / 2, freedom)
+        assert student_quantile(probability, freedom) == pytest.approx(expected, rel=1e-4)
 
 
 def test_numbers_of_one_training_are_summed_seed_by_seed():
