@@ -180,3 +180,12 @@ def test_an_unknown_piece_is_refused_with_the_names_of_all(overlay, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     said = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert said.returncode == 1 and "no piece is called 4d-none. The pieces: " in said.stderr
+
+
+@pytest.mark.long
+def test_the_page_is_that_of_the_committed_rows(small, tmp_path):
+    words = [sys.executable, str(SCRIPT), "--workers", "2", "page", "--page", str(tmp_path / "page.md")]
+    subprocess.run(words, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    assert (tmp_path / "page.md").read_text() == small.PAGE.read_text(), (
+        "run: python benchmarks/small_rehearsal.py page"
+    )
