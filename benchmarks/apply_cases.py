@@ -4,16 +4,19 @@
 
 Applies a model to the gliomas, the multiple sclerosis and the whole heads of DATA, each scan by the command's
 own function, and compares mask and percentile map with the expert's lesion on the voxels of the scan. Half of
-the gliomas took part in the choice of the threshold. Prints Markdown; scans that are finished are kept.
+the gliomas took part in the choice of the threshold. Then one healthy brain with a sphere of other
+brightness, or tilted. Prints Markdown; scans that are finished are kept.
 """
 
 import argparse
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from scipy import ndimage
 
 from spatial_erasing.apply import apply
 from spatial_erasing.apply.scans import Options
@@ -24,6 +27,10 @@ SETS = {
     "gliomas": ("brats", "${SPATIAL_ERASING_DATA}/brats"),
     "sclerosis": ("table", str(ROOT / "config/real_sclerosis.csv")),
 }
+
+HEALTHY = "brain_only/ds002748_sub-53_control_T1w.nii.gz"
+SPHERES = ((20, 1.4), (20, 0.5), (10, 0.5))  # radius in mm, and how many times as bright
+TILTS = (5, 10, 15)  # degrees about the axis from left to right
 
 
 def dice(mask: np.ndarray, lesion: np.ndarray) -> float:
@@ -47,6 +54,24 @@ def compare(row: dict, folder: Path) -> list[str]:
         f"{summary['unusual_percent']:.0f}",
         ", ".join(warning["name"] for warning in summary["warnings"]) or "–",
     ]
+
+
+def changed_brains(path: Path) -> Iterator[tuple[str, nib.Nifti1Image, float]]:
+    """A healthy brain unchanged, with a sphere in one hemisphere, or tilted: name, scan, ml of the sphere."""
+    image = nib.load(path)
+    values, affine = np.asarray(image.dataobj, np.float32), image.affine
+    voxel_ml = abs(np.linalg.det(affine)) / 1000
+    places = nib.affines.apply_affine(affine, np.moveaxis(np.indices(values.shape), 0, -1))
+    from_centre = np.linalg.norm(places - places[values > 0].mean(axis=0) - (32, 0, 14), axis=-1)
+    yield "unchanged", image, 0.0
+    for radius, times in SPHERES:
+        sphere = (from_centre < radius) & (values > 0)
+        soft = ndimage.gaussian_filter(sphere.astype(np.float32), 1.4 / np.cbrt(1000 * voxel_ml))
+        changed = nib.Nifti1Image(values * (1 + (times - 1) * soft), affine)
+        yield f"radius {radius} mm, {times} times as bright", changed, sphere.sum() * voxel_ml
+    for degrees in TILTS:
+        turned = nib.affines.from_matvec(nib.eulerangles.euler2mat(x=np.radians(degrees))) @ affine
+        yield f"tilted by {degrees}°", nib.Nifti1Image(values, turned), 0.0
 
 
 def main() -> None:
@@ -85,6 +110,16 @@ def main() -> None:
             found["warnings"],
         )
         print(f"| {' | '.join(map(str, cells))} |")
+    changed = list(changed_brains(Path(os.environ["SPATIAL_ERASING_DATA"], HEALTHY)))
+    scans = [scan for _, scan, _ in changed]
+    applied = apply(scans, asked.output / "changed", options=Options(asked.model, stripped=True))
+    print(f"\n{HEALTHY}, changed:\n")
+    print(
+        "| change | sphere, ml | marked, ml | `unusual_percent` | warnings |\n| :-- | --: | --: | --: | :-- |"
+    )
+    for (name, _, ml), found in zip(changed, applied, strict=True):
+        numbers = f"{ml:.1f} | {found['total_ml']:.1f} | {found['unusual_percent']:.0f}"
+        print(f"| {name} | {numbers} | {found['warnings'] or '–'} |")
 
 
 if __name__ == "__main__":

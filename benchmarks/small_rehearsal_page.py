@@ -93,17 +93,17 @@ def auprc_of_seeds(folders: Iterable[Path]) -> dict[Quantity, list[float]]:
 def shift_to_exact(
     found: Mapping[Quantity, Resampled], exact: Mapping[Quantity, list[float]]
 ) -> dict[Quantity, Resampled]:
-    """Shift resampled AUPRCs so that the AUPRC of each test set equals the exact mean of its seeds."""
-    shifts: dict[Quantity, list[float]] = {}
+    """Shift resampled AUPRCs so that the AUPRCs of each test set and seed are the exact ones."""
+    moved: dict[Quantity, list[list[float]]] = {}
     for quantity, values in exact.items():
-        shift = float(np.mean(values) - found[quantity].samples[0])
         for place in (quantity, quantity._replace(cohort=ALL_COHORTS)):
-            shifts.setdefault(place, []).append(shift)
-    return dict(found) | {
-        quantity: replace(found[quantity], samples=found[quantity].samples + np.mean(values))
-        for quantity, values in shifts.items()
-        if quantity in found
-    }
+            moved.setdefault(place, []).append(values)
+    shifted = dict(found)
+    for quantity in moved.keys() & found.keys():
+        by_seed = np.mean(moved[quantity], axis=0)
+        samples = found[quantity].samples + (by_seed.mean() - found[quantity].samples[0])
+        shifted[quantity] = replace(found[quantity], samples=samples, by_seed=tuple(by_seed.tolist()))
+    return shifted
 
 
 def head(done: Mapping[str, tuple[int, int]]) -> list[str]:
@@ -137,8 +137,8 @@ def gains(
     yield from ("## Erasing minus no erasing, AUPRC in percentage points", "")
     yield (
         f"With {rule.confidence_percent} % intervals of one kind of chance each. *Subjects*: other test "
-        "subjects with these trainings (paired resamples). *Trainings*: other seeds with these test subjects "
-        "(Welch's t; seeds are not paired)."
+        "subjects with these trainings (paired resamples). *Trainings*: all seeds on average, with these "
+        "test subjects (Student's t of the seeds' differences)."
     )
     titles = (f"{cohort} | subjects | trainings" for cohort in cohorts)
     yield from ("", f"| networks | training subjects, % | seeds | {' | '.join(titles)} |")

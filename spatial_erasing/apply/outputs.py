@@ -153,12 +153,13 @@ def summarise(
     """What `summary.json` holds: volumes, how unusual the scan is, warnings, and what made it."""
     bundle = model.bundle
     healthy = model.healthy_scores(found.score_name)
+    is_own = found.threshold == float(model.settings.thresholds[found.score_name])
     return {
         **known,
         "model": bundle.metadata.get("name", bundle.path.stem),
         "version": __version__,
         "total_ml": float(found.mask.sum() * found.grids["scan"].voxel_ml),
-        "healthy_total_ml": sorted(healthy.marked_ml.tolist()),
+        "healthy_total_ml": sorted(healthy.marked_ml.tolist()) if is_own else None,  # counted at no other one
         "candidates": len(candidates),
         "unusual_percent": healthy.unusual_percent(found.mean_score),
         "healthy_scans": len(healthy.means),

@@ -6,7 +6,6 @@ import numpy as np
 
 from spatial_erasing.evaluate.bootstrap import SMALLEST_SPREAD
 from spatial_erasing.evaluate.resamples import Quantity
-from spatial_erasing.models import model_and_score
 
 
 def interval_over_trainings(
@@ -15,33 +14,26 @@ def interval_over_trainings(
     *,
     confidence_percent: float,
 ) -> tuple[float, float]:
-    """Interval of a weighted sum of numbers, were the models trained again with other seeds.
+    """Interval of a weighted sum of numbers as it is on average over all seeds: Student's t.
 
-    Test subjects stay fixed. Numbers of one training (its test sets, metrics and scores) vary together and
-    are summed seed by seed; different models are trained independently, so that variances add. The degrees
-    of freedom are those of Welch (1947) and Satterthwaite (1946); for two models this is Welch's t.
+    Test subjects and training subjects stay fixed. Models of one seed may share initial weights and the
+    order of batches, so the sum is taken seed by seed and may correlate in any way. The interval is centred
+    on the mean of all seeds; its width is from the first seeds, which all numbers have.
 
     Args:
         weights: of each number in the sum; in a difference of two models, 1 and -1.
-        by_seed: of each number, its values for the seeds, in an order that all numbers of a training share.
+        by_seed: of each number, its values in the order of the seeds.
         confidence_percent: of the interval, in percent.
 
     Returns:
-        Lower and upper end in units of the numbers; NaN if a model has one seed, or if all seeds are equal.
+        Lower and upper end in units of the numbers; NaN if a number has one seed, or if all seeds are equal.
     """
-    sums: dict[tuple[str, int], np.ndarray] = {}
-    for quantity, weight in weights.items():
-        training = model_and_score(quantity.model)[0], quantity.fraction_percent
-        sums[training] = sums.get(training, 0) + weight * np.asarray(by_seed[quantity], float)
-    if min(map(len, sums.values())) < 2:
+    seeds = min(len(by_seed[quantity]) for quantity in weights)
+    sums = np.sum([weight * np.array(by_seed[q][:seeds]) for q, weight in weights.items()], axis=0)
+    if seeds < 2 or not (spread := sums.std(ddof=1) / np.sqrt(seeds)) > SMALLEST_SPREAD:
         return float("nan"), float("nan")
-    variances = np.array([values.var(ddof=1) / len(values) for values in sums.values()])
-    spread = float(np.sqrt(variances.sum()))
-    if spread <= SMALLEST_SPREAD:
-        return float("nan"), float("nan")
-    freedom = variances.sum() ** 2 / sum(variances**2 / (np.array([*map(len, sums.values())]) - 1))
-    middle = float(sum(values.mean() for values in sums.values()))
-    around = student_quantile(confidence_percent / 100, freedom) * spread
+    middle = float(sum(weight * np.mean(by_seed[quantity]) for quantity, weight in weights.items()))
+    around = float(spread) * student_quantile(confidence_percent / 100, seeds - 1)
     return middle - around, middle + around
 
 

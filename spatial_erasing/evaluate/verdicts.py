@@ -192,7 +192,7 @@ def _counts(parts: Iterable[Part], found: Mapping[Quantity, Resampled]) -> dict:
 
 
 def _over_trainings(parts: Collection[Part], found: Mapping[Quantity, Resampled], rule: IntervalRule) -> dict:
-    """The mean difference of a claim if its models were trained with other seeds; empty without parts."""
+    """The interval of a claim's mean difference over trainings; empty without parts."""
     weights: dict[Quantity, float] = defaultdict(float)
     for weight, quantity in (term for part in parts for term in part.terms):
         weights[quantity] += weight / len(parts)

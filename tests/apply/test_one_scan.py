@@ -13,6 +13,7 @@ from spatial_erasing.apply.bundle import open_bundle
 from spatial_erasing.apply.export import write_bundle
 from spatial_erasing.apply.inputs import Input, as_image
 from spatial_erasing.apply.one_scan import Asked, Model, examine
+from spatial_erasing.apply.outputs import summarise
 from spatial_erasing.apply.run_folder import RunFolder
 from spatial_erasing.apply.warnings import warnings_of
 from spatial_erasing.cli import main
@@ -203,6 +204,11 @@ def test_a_threshold_and_a_score_of_the_users_own(model, straight):
     other = examine(straight.scan, model, Asked("none", score="dark", threshold=0.3))
     assert (other.mask == (other.score >= 0.3)).all() and other.mask.any()
     assert not np.array_equal(other.score, straight.score)
+    totals = [
+        summarise(found, model, candidates=[], known={})["healthy_total_ml"] for found in (straight, other)
+    ]
+    healthy = model.healthy_scores(straight.score_name)
+    assert totals == [sorted(healthy.marked_ml), None], "counted at the model's own threshold alone"
     with pytest.raises(ValueError, match=r"no score 'bright'; expected one of dark, residual, structural"):
         examine(straight.scan, model, Asked("none", score="bright"))
 

@@ -271,8 +271,11 @@ def test_slices_are_ranked_by_what_is_marked_in_them_and_lie_apart(written):
     indices = sorted(one["index"] for one in strip)
     assert len(indices) > 1 and min(np.diff(indices)) * 2 >= page.SLICE_DISTANCE_MM
 
+    tiny = written(**given | {"candidates": []}).text
+    assert "smaller than a voxel of the network" in tiny and "No region lies above" not in tiny
     nothing = {"mask": np.zeros_like(given["mask"]), "candidates": []}
-    read = written(**given | nothing)
+    read = written(**given | nothing | {"summary": given["summary"] | {"total_ml": 0.0}})
+    assert "no voxel lies above the threshold" in read.text and "smaller than" not in read.text
     assert read.numbers["level"] == 256 and "No region lies above the threshold" in read.text
     shown_slices = read.numbers["strip"]  # the most conspicuous instead
     assert shown_slices[0] == {"index": strip[0]["index"], "ml": 0.0}

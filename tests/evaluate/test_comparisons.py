@@ -65,8 +65,8 @@ def test_a_claim_has_an_interval_over_trainings_of_its_mean_difference():
     naming = Naming(methods_of_paper(METHODS))
     _, claims = judge_claims(found, dice, naming=naming, cohorts=COHORTS, rule=RULE, seed=1)
     claim = {row["claim"]: row for row in claims}["3d-beats-2d"]
-    welch = stats.ttest_ind(of_training["3d-none"], of_training["2d-none"], equal_var=False)
-    expected = np.add(claim["difference"], welch.confidence_interval(0.95))
+    paired = stats.ttest_rel(of_training["3d-none"], of_training["2d-none"])
+    expected = np.add(claim["difference"], paired.confidence_interval(0.95))
     shift = of_training["3d-none"].mean() - of_training["2d-none"].mean()
     assert (claim["trainings_lower"], claim["trainings_upper"]) == pytest.approx(tuple(expected), abs=1e-9)
     assert shift and claims[-1]["verdict"] == "not run" and "trainings_lower" not in claims[-1]
