@@ -144,7 +144,7 @@ def gains(
     yield from ("", f"| networks | training subjects, % | seeds | {' | '.join(titles)} |")
     yield "| :-- | --: | --: |" + " --: |" * 3 * len(cohorts)
     plain = {methods[name].dims: name for name in study["models"] if methods[name].erase == "none"}
-    erased = [name for name in study["models"] if methods[name].erase != "none"]
+    erased = [name for name in study["models"] if name not in plain.values() and methods[name].dims in plain]
     for percent, name in product(sorted(study["fractions_percent"], reverse=True), erased):
         pair = (name, plain[methods[name].dims])
         places = [(percent, cohort, study["sequence"], "average_precision") for cohort in cohorts]
